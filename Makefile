@@ -1,0 +1,89 @@
+# Every command that a person or CI runs. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PG_MAJOR   := 15
+PG_CONFIG  ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
+PREFIX     ?= /usr/local
+KEEP       ?=
+
+# Versions have one home: Cargo.toml.
+PGRX := $(shell sed -n 's/^pgrx = "=\(.*\)"/\1/p' Cargo.toml)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+# cargo-pgrx keeps its own configuration; ours stays in the target directory.
+export PGRX_HOME := $(CURDIR)/target/pgrx
+export PG_CONFIG
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config sudo \
+            postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 20
+
+.PHONY: demo
+demo: extension ## the main job, shown end to end (KEEP=1 leaves it running)
+	cargo build -q -p sandbox -p reconciler -p e2e
+	@exec target/debug/demo $(if $(KEEP),--keep)
+
+.PHONY: demo-stop
+demo-stop: ## stop what `make demo KEEP=1` left running
+	@[ ! -f target/demo-stop.sh ] || { sh target/demo-stop.sh; rm target/demo-stop.sh; echo 'stopped'; }
+
+.PHONY: test
+test: tools lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
+	cargo test
+	$(MAKE) --no-print-directory test-pg
+	$(MAKE) --no-print-directory extension
+	cargo build -p sandbox -p reconciler -p e2e
+	cargo test -p e2e
+
+.PHONY: test-pg
+test-pg: pgrx-home ## the tests that run inside PostgreSQL
+	data=$$(mktemp -d); trap '$(SUDO) rm -rf "$$data"' EXIT
+	if [ "$$(id -u)" = 0 ]; then chown postgres "$$data"; as='--runas postgres'; else as=; fi
+	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
+
+.PHONY: lint
+lint: tools ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+.PHONY: install
+install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab into PREFIX/bin
+	cargo pgrx install --release -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
+	cargo build --release -p reconciler
+	$(if $(call sudo_for,$(PREFIX)),$(SUDO)) install -D -m 0755 target/release/wab $(DESTDIR)$(PREFIX)/bin/wab
+
+.PHONY: extension
+extension: pgrx-home ## the extension, built for development, into PG_CONFIG's PostgreSQL
+	cargo pgrx install -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
+
+# --sudo for cargo-pgrx, unless we may write there ourselves.
+sudo_for = $(shell [ -w "$(1)" ] || echo --sudo)
+
+.PHONY: pgrx-home
+pgrx-home: tools
+	@[ -f $(PGRX_HOME)/config.toml ] || cargo pgrx init --pg$(PG_MAJOR) $(PG_CONFIG) >/dev/null
+
+.PHONY: tools
+tools: ## what is needed and missing: Debian packages, cargo-pgrx
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+	if [ -n "$$missing" ]; then
+	  echo "Installing Debian packages:" $$missing
+	  $(SUDO) apt-get update -qq
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	fi
+	if [ "$$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $(PGRX)" ]; then
+	  echo "Installing cargo-pgrx $(PGRX) (about three minutes)"
+	  cargo install -q --locked --debug cargo-pgrx --version =$(PGRX)
+	fi
+
+.PHONY: clean
+clean: ## remove everything that was built
+	cargo clean
+
+.ONESHELL:

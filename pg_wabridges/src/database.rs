@@ -1,0 +1,252 @@
+//! The only file with SQL text: typed calls of the functions in `sql/`, every name qualified. No decisions here.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+use wabridges::{BridgeId, CustomerRef, Listing};
+
+use crate::error::Raise;
+use crate::provider::{Polled, Provisioned};
+
+/// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// Whether to believe an empty or sharply shrunken listing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Believe {
+    /// Refuse it.
+    Plausible,
+    /// The caller said so.
+    Anything,
+}
+
+/// One row of `wab_refresh()`.
+pub struct Observation {
+    pub observed_at: Option<TimestampWithTimeZone>,
+    pub bridges: Option<i32>,
+    pub appeared: i32,
+    pub changed: i32,
+    pub disappeared: i32,
+    pub skipped: bool,
+}
+
+/// One row of `wab_reconcile()`.
+pub struct Drift {
+    pub kind: Option<String>,
+    pub tenant_id: Option<String>,
+    pub bridge_id: Option<i64>,
+    pub customer_ref: Option<String>,
+    pub stored: Option<String>,
+    pub observed: Option<String>,
+    pub detail: Option<String>,
+}
+
+/// The database's clock.
+pub fn now() -> TimestampWithTimeZone {
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    TimestampWithTimeZone::try_from(now).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
+}
+
+/// A time of the provider's as a PostgreSQL one; none if it lies outside what PostgreSQL knows.
+pub fn timestamp(at: Option<DateTime<Utc>>) -> Option<TimestampWithTimeZone> {
+    at.and_then(|at| at.timestamp_micros().checked_sub(POSTGRES_EPOCH))
+        .and_then(|micros| TimestampWithTimeZone::try_from(micros).ok())
+}
+
+/// `wab_observe()`: stores a listing.
+pub fn observe(
+    listing: &Listing,
+    listed_at: TimestampWithTimeZone,
+    source: &str,
+    believe: Believe,
+) -> Result<Observation, Raise> {
+    let bridges = &listing.bridges;
+    let args: [DatumWithOid; 9] = [
+        bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>().into(),
+        bridges.iter().map(|b| b.customer_ref.as_ref().map(CustomerRef::as_str)).collect::<Vec<_>>().into(),
+        bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>().into(),
+        bridges.iter().map(|b| b.raw_status.as_deref()).collect::<Vec<_>>().into(),
+        bridges.iter().map(|b| timestamp(b.created_at)).collect::<Vec<_>>().into(),
+        listed_at.into(),
+        source.into(),
+        i32::try_from(listing.malformed.len()).unwrap_or(i32::MAX).into(),
+        (believe == Believe::Anything).into(),
+    ];
+    let sql = format!("SELECT * FROM {}.wab_observe($1, $2, $3, $4, $5, $6, $7, $8, $9)", schema()?);
+    one(&sql, &args, |row| {
+        Ok(Observation {
+            observed_at: row.get(1)?,
+            bridges: row.get(2)?,
+            appeared: row.get(3)?.unwrap_or(0),
+            changed: row.get(4)?.unwrap_or(0),
+            disappeared: row.get(5)?.unwrap_or(0),
+            skipped: row.get(6)?.unwrap_or(false),
+        })
+    })
+}
+
+/// The last observation if it is younger than this, as a skipped refresh.
+pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
+    let sql = format!("SELECT o.observed_at, o.bridges FROM {}.wab_last_observation($1) o", schema()?);
+    let rows = rows(&sql, &[max_age.into()], |row| {
+        Ok(Observation {
+            observed_at: row.get(1)?,
+            bridges: row.get(2)?,
+            appeared: 0,
+            changed: 0,
+            disappeared: 0,
+            skipped: true,
+        })
+    })?;
+    Ok(rows.into_iter().next())
+}
+
+/// Takes the lock that one refresh at a time holds, until the transaction ends; false if another holds it.
+pub fn try_lock_refresh() -> Result<bool, Raise> {
+    let sql = format!("SELECT pg_catalog.pg_try_advisory_xact_lock({}.wab_lock_id('refresh'))", schema()?);
+    one(&sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
+}
+
+/// Which of these bridges to ask for their status; of all observed ones when none are given.
+pub fn poll_candidates(
+    max_calls: i32,
+    among: Option<&[(BridgeId, CustomerRef)]>,
+) -> Result<Vec<(BridgeId, CustomerRef)>, Raise> {
+    let ids = among.map(|all| all.iter().map(|(id, _)| id.get()).collect::<Vec<_>>());
+    let refs = among.map(|all| all.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>());
+    let sql =
+        format!("SELECT c.bridge_id, c.customer_ref FROM {}.wab_poll_candidates($1, $2, $3) c", schema()?);
+    let found = rows(&sql, &[max_calls.into(), ids.into(), refs.into()], |row| {
+        Ok((row.get::<i64>(1)?, row.get::<String>(2)?))
+    })?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(id, customer_ref)| Some((BridgeId::new(id?)?, CustomerRef::new(customer_ref?).ok()?)))
+        .collect())
+}
+
+/// `wab_observe_statuses()`: stores polled statuses; returns how many changed.
+pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
+    let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
+    let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_str()).collect();
+    let sql = format!("SELECT {}.wab_observe_statuses($1, $2, $3)", schema()?);
+    one(&sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
+}
+
+/// Live bridges whose status was never learnt, though it could be asked for.
+pub fn never_polled() -> Result<i64, Raise> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*) FROM {}.wab_bridges b \
+         WHERE b.status_observed_at IS NULL AND b.customer_ref IS NOT NULL AND NOT b.duplicated",
+        schema()?
+    );
+    one(&sql, &[], |row| Ok(row.get(1)?.unwrap_or(0)))
+}
+
+/// The provider's texts as statuses. The mapping's one home is `wab_normalize_status()`; the texts are few.
+pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise> {
+    let sql = format!(
+        "SELECT r.raw, {}.wab_normalize_status(r.raw) FROM pg_catalog.unnest($1) AS r(raw)",
+        schema()?
+    );
+    let pairs = rows(&sql, &[raw_statuses.to_vec().into()], |row| {
+        Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
+    })?;
+    Ok(pairs.into_iter().flatten().collect())
+}
+
+/// The webhook_url wanted for a tenant; raises for an unknown or unwanted one.
+pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, Raise> {
+    let sql = format!("SELECT {}.wab_wanted_webhook_url($1)", schema()?);
+    one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
+}
+
+/// `wab_record_provision()`; the webhook_url only where we set it.
+pub fn record_provision(
+    customer_ref: &CustomerRef,
+    bridge: &Provisioned,
+    webhook_url: Option<&str>,
+) -> Result<(), Raise> {
+    let sql = format!("SELECT {}.wab_record_provision($1, $2, $3, $4, $5)", schema()?);
+    let args = [
+        customer_ref.as_str().into(),
+        bridge.id.get().into(),
+        bridge.state.as_deref().into(),
+        bridge.raw_status.as_deref().into(),
+        webhook_url.into(),
+    ];
+    one(&sql, &args, |_| Ok(()))
+}
+
+/// `wab_record_delete()`.
+pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Raise> {
+    let sql = format!("SELECT {}.wab_record_delete($1, $2)", schema()?);
+    one(&sql, &[id.get().into(), customer_ref.as_str().into()], |_| Ok(()))
+}
+
+/// Raises unless a tenants table is bound.
+pub fn require_binding() -> Result<(), Raise> {
+    one(&format!("SELECT {}.wab_require_binding()", schema()?), &[], |_| Ok(()))
+}
+
+/// `wab_write_statuses()`: writes the observed status on the tenant rows that drifted.
+pub fn write_statuses() -> Result<(), Raise> {
+    one(&format!("SELECT {}.wab_write_statuses()", schema()?), &[], |_| Ok(()))
+}
+
+/// The drift that is left.
+pub fn drift() -> Result<Vec<Drift>, Raise> {
+    let sql = format!(
+        "SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail \
+         FROM {}.wab_drift d ORDER BY d.kind, d.customer_ref, d.bridge_id",
+        schema()?
+    );
+    rows(&sql, &[], |row| {
+        Ok(Drift {
+            kind: row.get(1)?,
+            tenant_id: row.get(2)?,
+            bridge_id: row.get(3)?,
+            customer_ref: row.get(4)?,
+            stored: row.get(5)?,
+            observed: row.get(6)?,
+            detail: row.get(7)?,
+        })
+    })
+}
+
+/// The schema the extension was created in, quoted.
+fn schema() -> Result<String, Raise> {
+    let sql = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
+               JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
+               WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'";
+    one(sql, &[], |row| row.get::<String>(1))?
+        .ok_or_else(|| Raise::unexpected("the extension has no schema", "pg_extension has no row for it"))
+}
+
+/// A row while it is read.
+struct Row<'a>(SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    fn get<T: IntoDatum + FromDatum>(&self, column: usize) -> Result<Option<T>, Raise> {
+        Ok(self.0.get(column)?)
+    }
+}
+
+/// Every function called here may write, so the statements run as ones that may.
+fn rows<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&Row) -> Result<T, Raise>,
+) -> Result<Vec<T>, Raise> {
+    Spi::connect_mut(|spi| spi.update(sql, None, args)?.map(|row| read(&Row(row))).collect())
+}
+
+fn one<T>(sql: &str, args: &[DatumWithOid], read: impl Fn(&Row) -> Result<T, Raise>) -> Result<T, Raise> {
+    rows(sql, args, read)?
+        .pop()
+        .ok_or_else(|| Raise::unexpected("a statement of pg_wabridges returned no row", sql))
+}

@@ -1,0 +1,171 @@
+//! Every error the extension raises itself: stable SQLSTATE, constant MESSAGE, variable DETAIL, a HINT that says the way on.
+
+use std::error::Error as _;
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+use wabridges::Error;
+
+/// An error about to be raised.
+pub struct Raise {
+    code: PgSqlErrorCode,
+    message: &'static str,
+    detail: Option<String>,
+    hint: Option<String>,
+}
+
+impl Raise {
+    /// An error with a SQLSTATE and a message.
+    pub fn new(code: PgSqlErrorCode, message: &'static str) -> Self {
+        Self { code, message, detail: None, hint: None }
+    }
+
+    /// 55000: the settings do not allow a call.
+    pub fn not_configured(message: &'static str, detail: String) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message).with_detail(detail)
+    }
+
+    /// 22023: an argument that cannot be.
+    pub fn bad_argument(message: &'static str, detail: String) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message).with_detail(detail)
+    }
+
+    /// 22004: an argument that may not be null.
+    pub fn null_argument(message: &'static str) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message)
+    }
+
+    /// 58000: what cannot happen did. Never XX000, which a handler for OTHERS would swallow.
+    pub fn unexpected(message: &'static str, detail: impl ToString) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_SYSTEM_ERROR, message).with_detail(detail.to_string())
+    }
+
+    /// Adds the variable part.
+    pub fn with_detail(self, detail: String) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// Adds the way on.
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Raises it at this level; ERROR does not return.
+    pub fn report(self, level: PgLogLevel) {
+        let mut report = ErrorReport::new(self.code, self.message, "pg_wabridges");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(level);
+    }
+}
+
+/// Unwraps a result, raising its error as Postgres does.
+pub trait OrRaise<T> {
+    /// The value, or an ERROR that ends the statement.
+    fn or_raise(self) -> T;
+}
+
+impl<T> OrRaise<T> for Result<T, Raise> {
+    fn or_raise(self) -> T {
+        match self {
+            Ok(value) => value,
+            Err(raise) => {
+                raise.report(PgLogLevel::ERROR);
+                unreachable!("an ERROR does not return")
+            }
+        }
+    }
+}
+
+impl From<pgrx::spi::Error> for Raise {
+    fn from(error: pgrx::spi::Error) -> Self {
+        Self::unexpected("a statement of pg_wabridges gave an unexpected result", error)
+            .with_hint("Do the objects match the library? ALTER EXTENSION pg_wabridges UPDATE;")
+    }
+}
+
+impl From<Error> for Raise {
+    fn from(error: Error) -> Self {
+        let raise = Self::new(code(&error), message(&error)).with_detail(chain(&error));
+        match hint(&error) {
+            Some(hint) => raise.with_hint(hint),
+            None => raise,
+        }
+    }
+}
+
+fn code(error: &Error) -> PgSqlErrorCode {
+    match error {
+        Error::Connect { .. } => PgSqlErrorCode::ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
+        Error::Timeout { .. } | Error::Broken { .. } | Error::Ambiguous { .. } => {
+            PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE
+        }
+        Error::Auth { .. } => PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+        Error::RateLimited { .. } => PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+        Error::TooLarge { .. } => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Error::BadAnswer { .. } | Error::Server { .. } => PgSqlErrorCode::ERRCODE_SYSTEM_ERROR,
+        Error::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+        Error::Config { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+    }
+}
+
+fn message(error: &Error) -> &'static str {
+    match error {
+        Error::Connect { .. } => "cannot connect to the provider",
+        Error::Timeout { .. } => "the provider did not answer in time",
+        Error::Broken { .. } => "the connection to the provider broke",
+        Error::Ambiguous { .. } => "it is not known whether the provider carried out the call",
+        Error::Auth { .. } => "the provider refused the API key",
+        Error::RateLimited { .. } => "the provider's rate limit is used up",
+        Error::TooLarge { .. } => "the provider's answer is too large",
+        Error::BadAnswer { .. } => "the provider's answer makes no sense",
+        Error::Server { .. } => "the provider failed",
+        Error::NotFound { .. } => "the provider does not know this bridge",
+        Error::Config { .. } => "the client cannot be set up",
+    }
+}
+
+fn hint(error: &Error) -> Option<String> {
+    Some(match error {
+        Error::Connect { .. } => {
+            "Check wab.api_url, the network and wab.ca_file. Nothing was sent.".to_owned()
+        }
+        Error::Timeout { .. } | Error::Broken { .. } | Error::Server { .. } => {
+            "Nothing was changed; try again. wab.request_timeout sets how long to wait.".to_owned()
+        }
+        Error::Ambiguous { .. } => {
+            "Look before repeating it: SELECT * FROM wab_refresh(); then query wab_fleet.".to_owned()
+        }
+        Error::Auth { .. } => "Check the key in the file that wab.api_key_file names.".to_owned(),
+        Error::RateLimited { retry_after } => format!("Try again in {} s.", retry_after.as_secs_f64().ceil()),
+        Error::TooLarge { .. } => {
+            "If the fleet really is that large, raise wab.max_response_size.".to_owned()
+        }
+        Error::BadAnswer { .. } => {
+            "Nothing was stored. Check that wab.api_url is the provider's address.".to_owned()
+        }
+        Error::NotFound { .. } => {
+            "SELECT * FROM wab_refresh(); and see whether it is still listed.".to_owned()
+        }
+        Error::Config { .. } => return None,
+    })
+}
+
+/// The error and its sources, each said once.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}

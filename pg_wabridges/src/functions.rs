@@ -1,0 +1,328 @@
+//! The functions that call the provider: argument → call → rows. First everything is fetched, then everything is written.
+
+use std::collections::BTreeSet;
+
+use pgrx::prelude::*;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+use wabridges::{BridgeId, CustomerRef, Listing};
+
+use crate::database::{self, Believe, Observation};
+use crate::error::{OrRaise, Raise};
+use crate::json::RawJson;
+use crate::provider::{self, Deletion, Outcome};
+
+#[pg_extern(volatile, parallel_restricted)]
+#[allow(clippy::type_complexity)]
+fn wab_list_instances() -> TableIterator<
+    'static,
+    (
+        name!(bridge_id, i64),
+        name!(customer_ref, Option<String>),
+        name!(state, Option<String>),
+        name!(status, String),
+        name!(raw_status, Option<String>),
+        name!(created_at, Option<TimestampWithTimeZone>),
+        name!(raw, Option<RawJson>),
+    ),
+> {
+    let listing = list().or_raise();
+    warn_of_malformed_rows(&listing);
+    let raw_statuses: BTreeSet<&str> =
+        listing.bridges.iter().filter_map(|b| b.raw_status.as_deref()).collect();
+    let statuses = database::normalize(&Vec::from_iter(raw_statuses)).or_raise();
+    TableIterator::new(listing.bridges.into_iter().map(move |bridge| {
+        let status =
+            bridge.raw_status.as_ref().and_then(|raw| statuses.get(raw)).map_or("unknown", String::as_str);
+        (
+            bridge.id.get(),
+            bridge.customer_ref.map(String::from),
+            bridge.state,
+            status.to_owned(),
+            bridge.raw_status,
+            database::timestamp(bridge.created_at),
+            Some(RawJson(bridge.raw)),
+        )
+    }))
+}
+
+#[pg_extern(volatile, parallel_restricted)]
+#[allow(clippy::type_complexity)]
+fn wab_get_instance(
+    bridge_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(bridge_id, i64),
+        name!(customer_ref, Option<String>),
+        name!(state, Option<String>),
+        name!(created_at, Option<TimestampWithTimeZone>),
+        name!(health, Option<String>),
+        name!(started_at, Option<TimestampWithTimeZone>),
+        name!(fail_count, Option<i64>),
+        name!(raw, Option<RawJson>),
+    ),
+> {
+    let id = bridge_id_argument(bridge_id).or_raise();
+    let detail = provider::call(|client| async move { client.reader().get(id).await }).or_raise();
+    let (health, started_at, fail_count) =
+        detail.manager.map_or((None, None, None), |m| (m.health, m.started_at, m.fail_count));
+    let bridge = detail.bridge;
+    TableIterator::once((
+        bridge.id.get(),
+        bridge.customer_ref.map(String::from),
+        bridge.state,
+        database::timestamp(bridge.created_at),
+        health,
+        database::timestamp(started_at),
+        fail_count,
+        Some(RawJson(bridge.raw)),
+    ))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_provision(
+    tenant_id: Option<String>,
+    webhook_url: default!(Option<String>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(tenant_id, String),
+        name!(bridge_id, i64),
+        name!(state, Option<String>),
+        name!(outcome, &'static str),
+    ),
+> {
+    let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
+    let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
+    let webhook_url = webhook_url.or(wanted);
+    let bridge = {
+        let (customer_ref, webhook_url) = (customer_ref.clone(), webhook_url.clone());
+        provider::call(|client| provider::provision(client, customer_ref, webhook_url)).or_raise()
+    };
+    let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
+    database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
+    TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_delete_instance(
+    bridge_id: Option<i64>,
+    customer_ref: Option<String>,
+) -> TableIterator<'static, (name!(bridge_id, i64), name!(customer_ref, String), name!(outcome, &'static str))>
+{
+    let id = bridge_id_argument(bridge_id).or_raise();
+    let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
+    let asked = customer_ref.clone();
+    match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
+        Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
+        Deletion::Refused { carries } => {
+            Err(refused_deletion(id, &customer_ref, carries.as_ref())).or_raise()
+        }
+    }
+    TableIterator::once((id.get(), customer_ref.into(), "deleted"))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_refresh(
+    max_age: default!(Option<Interval>, "'0'"),
+    force: default!(Option<bool>, "false"),
+) -> TableIterator<
+    'static,
+    (
+        name!(observed_at, Option<TimestampWithTimeZone>),
+        name!(bridges, Option<i32>),
+        name!(appeared, i32),
+        name!(changed, i32),
+        name!(disappeared, i32),
+        name!(skipped, bool),
+    ),
+> {
+    let max_age =
+        max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
+    let believe = if force.unwrap_or(false) { Believe::Anything } else { Believe::Plausible };
+    let done = refresh(max_age, believe).or_raise();
+    TableIterator::once((
+        done.observed_at,
+        done.bridges,
+        done.appeared,
+        done.changed,
+        done.disappeared,
+        done.skipped,
+    ))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn wab_poll_status(
+    max_calls: default!(Option<i32>, "100"),
+) -> TableIterator<
+    'static,
+    (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
+> {
+    let max_calls = count_argument(max_calls, "max_calls").or_raise();
+    let candidates = database::poll_candidates(max_calls, None).or_raise();
+    let (polled, changed) = poll_and_store(candidates).or_raise();
+    let remaining = database::never_polled().or_raise();
+    TableIterator::once((count(polled.answers.len()), changed, count(polled.failed), remaining))
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_reconcile(
+    max_status_calls: default!(Option<i32>, "100"),
+) -> TableIterator<
+    'static,
+    (
+        name!(kind, Option<String>),
+        name!(tenant_id, Option<String>),
+        name!(bridge_id, Option<i64>),
+        name!(customer_ref, Option<String>),
+        name!(stored, Option<String>),
+        name!(observed, Option<String>),
+        name!(detail, Option<String>),
+    ),
+> {
+    let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
+    database::require_binding().or_raise();
+    reconcile(max_calls).or_raise();
+    let drift = database::drift().or_raise();
+    TableIterator::new(
+        drift
+            .into_iter()
+            .map(|d| (d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail)),
+    )
+}
+
+fn list() -> Result<Listing, Raise> {
+    provider::call(|client| async move { client.reader().list().await })
+}
+
+fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
+    if let Some(recent) = database::recent_observation(Some(max_age))? {
+        return Ok(recent);
+    }
+    if !database::try_lock_refresh()? {
+        let nothing = Observation {
+            observed_at: None,
+            bridges: None,
+            appeared: 0,
+            changed: 0,
+            disappeared: 0,
+            skipped: true,
+        };
+        return Ok(database::recent_observation(None)?.unwrap_or(nothing));
+    }
+    let listed_at = database::now();
+    let listing = list()?;
+    warn_of_malformed_rows(&listing);
+    database::observe(&listing, listed_at, "wab_refresh", believe)
+}
+
+fn reconcile(max_calls: i32) -> Result<(), Raise> {
+    let listed_at = database::now();
+    let listing = list()?;
+    warn_of_malformed_rows(&listing);
+    let without_status: Vec<(BridgeId, CustomerRef)> = listing
+        .bridges
+        .iter()
+        .filter(|bridge| bridge.raw_status.is_none())
+        .filter_map(|bridge| Some((bridge.id, bridge.customer_ref.clone()?)))
+        .collect();
+    let candidates = database::poll_candidates(max_calls, Some(&unique_refs(without_status)))?;
+    let asked_at = database::now();
+    let polled = ask(candidates)?;
+    database::observe(&listing, listed_at, "wab_reconcile", Believe::Plausible)?;
+    database::observe_statuses(&polled, asked_at)?;
+    database::write_statuses()
+}
+
+/// Leaves out customer_refs that several bridges carry: whose session would answer is not known.
+fn unique_refs(mut bridges: Vec<(BridgeId, CustomerRef)>) -> Vec<(BridgeId, CustomerRef)> {
+    bridges.sort_by(|(_, a), (_, b)| a.cmp(b));
+    bridges.chunk_by(|(_, a), (_, b)| a == b).filter(|same| same.len() == 1).flatten().cloned().collect()
+}
+
+fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider::Polled, i32), Raise> {
+    let asked_at = database::now();
+    let polled = ask(candidates)?;
+    let changed = database::observe_statuses(&polled, asked_at)?;
+    Ok((polled, changed))
+}
+
+fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Raise> {
+    if candidates.is_empty() {
+        return Ok(provider::Polled::default());
+    }
+    let polled = provider::call(|client| provider::poll(client.reader().clone(), candidates))?;
+    if let Some(error) = &polled.first_failure {
+        Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some bridges did not tell their status")
+            .with_detail(format!(
+                "{} of {}; the first: {error}",
+                polled.failed,
+                polled.failed + polled.answers.len()
+            ))
+            .with_hint("What was learnt before stays; they are asked again next time.")
+            .report(PgLogLevel::WARNING);
+    }
+    Ok(polled)
+}
+
+fn warn_of_malformed_rows(listing: &Listing) {
+    let Some(first) = listing.malformed.first() else { return };
+    Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some listed bridges could not be read")
+        .with_detail(format!(
+            "{} of {}; the first, number {}: {}: {}",
+            listing.malformed.len(),
+            listing.malformed.len() + listing.bridges.len(),
+            first.index,
+            first.reason,
+            first.excerpt
+        ))
+        .with_hint(
+            "The others are read as usual. Until all can be read, no bridge is taken to have disappeared.",
+        )
+        .report(PgLogLevel::WARNING);
+}
+
+fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&CustomerRef>) -> Raise {
+    let carries = carries.map_or("none".to_owned(), |found| found.as_str().to_owned());
+    Raise::bad_argument(
+        "bridge_id and customer_ref do not belong together",
+        format!("bridge {id} carries customer_ref {carries}, not {}", asked.as_str()),
+    )
+    .with_hint("Nothing was deleted. Look again: SELECT * FROM wab_fleet;")
+}
+
+fn bridge_id_argument(given: Option<i64>) -> Result<BridgeId, Raise> {
+    let id = given.ok_or_else(|| Raise::null_argument("bridge_id may not be null"))?;
+    BridgeId::try_from(id)
+        .map_err(|invalid| Raise::bad_argument("bridge_id cannot be used", invalid.to_string()))
+}
+
+fn customer_ref_argument(given: Option<String>, name: &'static str) -> Result<CustomerRef, Raise> {
+    let text = given.ok_or_else(|| {
+        Raise::null_argument("the id of a tenant or bridge may not be null")
+            .with_detail(format!("{name} is null"))
+    })?;
+    CustomerRef::new(text)
+        .map_err(|invalid| Raise::bad_argument("this id cannot be used", format!("{name}: {invalid}")))
+}
+
+fn count_argument(given: Option<i32>, name: &str) -> Result<i32, Raise> {
+    match given {
+        None => {
+            Err(Raise::null_argument("a number of calls may not be null")
+                .with_detail(format!("{name} is null")))
+        }
+        Some(calls @ 0..) => Ok(calls),
+        Some(calls) => {
+            Err(Raise::bad_argument("a number of calls may not be negative", format!("{name} is {calls}")))
+        }
+    }
+}
+
+fn count(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}

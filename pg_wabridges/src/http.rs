@@ -1,0 +1,129 @@
+//! Cancel-safe waiting: calls run on one helper thread, the backend sleeps on its latch. Nothing here knows what is called.
+
+use std::future::Future;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::sync::mpsc;
+
+use futures::FutureExt;
+use pgrx::{check_for_interrupts, pg_sys};
+use tokio::sync::{mpsc as jobs, oneshot};
+
+use crate::error::Raise;
+
+type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// One thread per backend, started by its first call and never ended: it owns the runtime and every socket.
+static THREAD: OnceLock<jobs::UnboundedSender<Job>> = OnceLock::new();
+
+/// Runs the call on the helper thread and waits for it. A cancel, a timeout or a terminate takes effect at once: Postgres
+/// raises its own error here, and unwinding drops `_cancel`, which drops the call and its connection on the other side.
+pub fn wait<T, F>(call: F) -> Result<T, Raise>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let (result, answer) = mpsc::sync_channel(1);
+    let (_cancel, cancelled) = oneshot::channel::<()>();
+    let (ours, theirs) =
+        UnixStream::pair().map_err(|error| Raise::unexpected("cannot create a socket pair", error))?;
+    let job: Job = Box::pin(async move {
+        tokio::select! {
+            biased;
+            _ = cancelled => {}
+            // A panic must not take the thread with it: the result is then missing, and said so below.
+            outcome = AssertUnwindSafe(call).catch_unwind() => {
+                if let Ok(value) = outcome {
+                    let _ = result.send(value);
+                }
+            }
+        }
+        // Closing this end is the wake-up call, whatever happened before.
+        drop(theirs);
+    });
+    thread()?
+        .send(job)
+        .map_err(|_| Raise::unexpected("the HTTP thread is gone", "reconnect to get a new one"))?;
+    sleep_until_closed(&ours);
+    answer
+        .recv()
+        .map_err(|_| Raise::unexpected("the call to the provider failed inside", "see the server log"))
+}
+
+/// Sleeps until the other end of the pair is closed, letting Postgres interrupt.
+fn sleep_until_closed(pair: &UnixStream) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_EXIT_ON_PM_DEATH;
+    loop {
+        // SAFETY: called on the backend's main thread with its own latch and a descriptor that lives until we return.
+        let happened = unsafe {
+            pg_sys::WaitLatchOrSocket(
+                pg_sys::MyLatch,
+                events as i32,
+                pair.as_raw_fd(),
+                -1,
+                pg_sys::PG_WAIT_EXTENSION,
+            )
+        };
+        if happened as u32 & pg_sys::WL_LATCH_SET != 0 {
+            // SAFETY: as above.
+            unsafe { pg_sys::ResetLatch(pg_sys::MyLatch) };
+            check_for_interrupts!();
+        }
+        if happened as u32 & pg_sys::WL_SOCKET_READABLE != 0 {
+            return;
+        }
+    }
+}
+
+fn thread() -> Result<&'static jobs::UnboundedSender<Job>, Raise> {
+    if let Some(sender) = THREAD.get() {
+        return Ok(sender);
+    }
+    let sender = start().map_err(|error| Raise::unexpected("cannot start the HTTP thread", error))?;
+    Ok(THREAD.get_or_init(|| sender))
+}
+
+/// Starts the thread with every signal blocked, from before its first instruction: Postgres' handlers belong to the main
+/// thread. Threads that the runtime starts for name lookups inherit the mask.
+fn start() -> std::io::Result<jobs::UnboundedSender<Job>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (sender, mut receiver) = jobs::unbounded_channel::<Job>();
+    let mask = BlockedSignals::new()?;
+    std::thread::Builder::new().name("wab http".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            while let Some(job) = receiver.recv().await {
+                job.await;
+            }
+        });
+    })?;
+    drop(mask);
+    Ok(sender)
+}
+
+/// All signals blocked on this thread, until dropped.
+struct BlockedSignals(libc::sigset_t);
+
+impl BlockedSignals {
+    fn new() -> std::io::Result<Self> {
+        // SAFETY: both sets are plain memory that the calls fill in.
+        unsafe {
+            let mut all: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            match libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before) {
+                0 => Ok(Self(before)),
+                code => Err(std::io::Error::from_raw_os_error(code)),
+            }
+        }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: restores the mask that was there before.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+    }
+}

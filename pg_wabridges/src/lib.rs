@@ -1,0 +1,40 @@
+//! The extension: only what must be compiled. Everything relational is in `sql/`, the provider's API in `wabridges`.
+
+use pgrx::prelude::*;
+
+mod database;
+mod error;
+mod functions;
+mod http;
+mod json;
+mod provider;
+mod settings;
+#[cfg(any(test, feature = "pg_test"))]
+mod shapes;
+
+::pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../../sql/functions.sql", name = "functions", requires = ["schema"]);
+extension_sql_file!("../../sql/views.sql", name = "views", requires = ["functions"]);
+extension_sql_file!("../../sql/binding.sql", name = "binding", requires = ["views"]);
+extension_sql_file!("../../sql/extension.sql", name = "extension", finalize);
+
+/// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+}
+
+/// `cargo pgrx test` looks for this module at the crate's root.
+#[cfg(test)]
+pub mod pg_test {
+    /// Nothing to prepare.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Nothing to set: the tests that call the provider are end to end, in `tests/`.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

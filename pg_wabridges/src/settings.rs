@@ -1,0 +1,155 @@
+//! The settings, all `wab.*` and all the operator's (SIGHUP): read on the main thread only. The API key is never one of them.
+
+use std::ffi::CString;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
+use wabridges::{ApiKey, ApiUrl, Config};
+
+use crate::error::Raise;
+
+static API_URL: GucSetting<Option<CString>> =
+    GucSetting::<Option<CString>>::new(Some(c"https://wabridges.com"));
+static API_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
+static MAX_RESPONSE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256 * 1024);
+
+/// A key file larger than this, in bytes, holds something else.
+const MAX_KEY_FILE: u64 = 8 * 1024;
+
+/// Defines the settings and reserves the prefix, so that a misspelt one is refused.
+pub fn define() {
+    text(
+        c"wab.api_url",
+        c"Where the provider's API is: https, or http to this very machine.",
+        c"As sensitive as the key: the key is sent there.",
+        &API_URL,
+    );
+    text(
+        c"wab.api_key_file",
+        c"Absolute path of the file that holds the API key.",
+        c"Readable by the server's operating system user only; read again at every call.",
+        &API_KEY_FILE,
+    );
+    text(
+        c"wab.ca_file",
+        c"Absolute path of PEM certificates to trust in addition to the system's.",
+        c"Empty for none.",
+        &CA_FILE,
+    );
+    number(
+        c"wab.connect_timeout",
+        c"How long name lookup, TCP and TLS may take together.",
+        c"Counts within wab.request_timeout.",
+        (&CONNECT_TIMEOUT, 1..=600_000, GucFlags::UNIT_MS),
+    );
+    number(
+        c"wab.request_timeout",
+        c"How long one call to the provider may take, its retries included.",
+        c"Waiting for the provider's rate limit is not counted.",
+        (&REQUEST_TIMEOUT, 1..=3_600_000, GucFlags::UNIT_MS),
+    );
+    number(
+        c"wab.max_response_size",
+        c"The largest answer that is accepted, after decompression.",
+        c"A bridge takes about 100 bytes of a list.",
+        (&MAX_RESPONSE_SIZE, 1..=2_000_000, GucFlags::UNIT_KB),
+    );
+    // SAFETY: the prefix is a static, NUL-terminated string.
+    unsafe {
+        #[cfg(not(feature = "pg14"))]
+        pg_sys::MarkGUCPrefixReserved(c"wab".as_ptr());
+        #[cfg(feature = "pg14")]
+        pg_sys::EmitWarningsOnPlaceholders(c"wab".as_ptr());
+    }
+}
+
+type Text = &'static std::ffi::CStr;
+
+fn text(name: Text, short: Text, long: Text, setting: &'static GucSetting<Option<CString>>) {
+    GucRegistry::define_string_guc(name, short, long, setting, GucContext::Sighup, GucFlags::SUPERUSER_ONLY);
+}
+
+type Number = (&'static GucSetting<i32>, std::ops::RangeInclusive<i32>, GucFlags);
+
+fn number(name: Text, short: Text, long: Text, (setting, range, unit): Number) {
+    GucRegistry::define_int_guc(
+        name,
+        short,
+        long,
+        setting,
+        *range.start(),
+        *range.end(),
+        GucContext::Sighup,
+        unit,
+    );
+}
+
+/// What a client needs, as the settings say now.
+pub fn config() -> Result<Config, Raise> {
+    let url = value(&API_URL).unwrap_or_default();
+    let api_url = ApiUrl::parse(&url).map_err(|invalid| {
+        Raise::not_configured("wab.api_url cannot be used", invalid.to_string())
+            .with_hint("Set wab.api_url in postgresql.conf and reload.")
+    })?;
+    let mut config = Config::new(api_url);
+    config.ca_file = value(&CA_FILE).map(PathBuf::from);
+    config.connect_timeout = milliseconds(&CONNECT_TIMEOUT);
+    config.request_timeout = milliseconds(&REQUEST_TIMEOUT);
+    config.max_response_size = u64::from(MAX_RESPONSE_SIZE.get().unsigned_abs()) * 1024;
+    config.rate_limit_patience = config.request_timeout;
+    Ok(config)
+}
+
+/// The API key, read from its file.
+pub fn api_key() -> Result<ApiKey, Raise> {
+    let path = value(&API_KEY_FILE).ok_or_else(|| {
+        Raise::not_configured("no API key is configured", "wab.api_key_file is empty.".to_owned()).with_hint(
+            "Put the key into a file that only the server's user can read, set wab.api_key_file to its absolute path in \
+             postgresql.conf, and reload.",
+        )
+    })?;
+    read_key(Path::new(&path)).map_err(|why| {
+        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}"))
+            .with_hint("It must be a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.")
+    })
+}
+
+fn read_key(path: &Path) -> Result<ApiKey, String> {
+    if !path.is_absolute() {
+        return Err("the path is not absolute".to_owned());
+    }
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer, deaf to cancels.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    let about = file.metadata().map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if about.mode() & 0o077 != 0 {
+        return Err(format!("others than its owner may use it (mode {:04o})", about.mode() & 0o7777));
+    }
+    if about.len() > MAX_KEY_FILE {
+        return Err(format!("it has {} bytes, which no key has", about.len()));
+    }
+    let mut key = String::new();
+    file.take(MAX_KEY_FILE).read_to_string(&mut key).map_err(|error| error.to_string())?;
+    ApiKey::new(key).map_err(|invalid| invalid.to_string())
+}
+
+/// A setting that is empty counts as not set.
+fn value(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    setting.get().map(|text| text.to_string_lossy().into_owned()).filter(|text| !text.is_empty())
+}
+
+fn milliseconds(setting: &GucSetting<i32>) -> Duration {
+    Duration::from_millis(u64::from(setting.get().unsigned_abs()))
+}

@@ -1,0 +1,212 @@
+//! What can end a run early, one variant per thing a caller can act on; printing it is main's business.
+
+use std::fmt;
+
+use sqlx::postgres::PgDatabaseError;
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::fleet::Problem;
+
+/// Why a verb did not finish. The chain of sources and the hint are shown once, in `main`.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A flag, a variable, a file or the database's set-up is not as it must be.
+    #[error("{what}")]
+    Config {
+        /// What is wrong, and where.
+        what: String,
+        /// The way on.
+        hint: String,
+    },
+    /// fleet.yaml can be read but says things that cannot be meant.
+    #[error("{file}: {}", listed(problems))]
+    Fleet {
+        /// The file as it was named.
+        file: String,
+        /// All of them, in the file's order.
+        problems: Vec<Problem>,
+    },
+    /// The database could not be reached, or refused a statement.
+    #[error("{doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        source: DatabaseError,
+    },
+    /// A call to the provider failed.
+    #[error("{doing}")]
+    Provider {
+        /// What was being done.
+        doing: &'static str,
+        /// What the client said.
+        source: wabridges::Error,
+    },
+    /// The key is not that of the pinned account.
+    #[error(
+        "the API key's fingerprint is {actual}, but account.key_fingerprint pins {pinned}: nothing was called"
+    )]
+    Account {
+        /// What fleet.yaml says.
+        pinned: String,
+        /// What the key at hand has.
+        actual: String,
+    },
+    /// A guard said no before there was a plan.
+    #[error("{what}")]
+    Refused {
+        /// The refusal with its numbers.
+        what: String,
+        /// The way on.
+        hint: String,
+    },
+    /// What was approved is no longer what would be done.
+    #[error(
+        "the fleet moved while you were asked: the plan now has {now} steps and differs from the one shown"
+    )]
+    Stale {
+        /// Steps that it has now.
+        now: usize,
+    },
+    /// Another apply is running on this database.
+    #[error("another wab apply runs on this database{holder}")]
+    Locked {
+        /// Who, as far as it can be seen: starts with a colon, or is empty.
+        holder: String,
+    },
+}
+
+impl Error {
+    /// A configuration error with the way on.
+    pub fn config(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Config { what: what.into(), hint: hint.into() }
+    }
+
+    /// For `map_err`: the database failed while doing this.
+    pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source: DatabaseError(Box::new(source)) }
+    }
+
+    /// For `map_err`: the provider failed while doing this.
+    pub fn provider(doing: &'static str) -> impl Fn(wabridges::Error) -> Self {
+        move |source| Self::Provider { doing, source }
+    }
+
+    /// The exit code that this error stands for.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Provider { source: wabridges::Error::Auth { .. }, .. } | Self::Account { .. } => Exit::Auth,
+            Self::Refused { .. } => Exit::Refused,
+            Self::Stale { .. } => Exit::Stale,
+            Self::Locked { .. } => Exit::Locked,
+            Self::Config { .. } | Self::Fleet { .. } | Self::Database { .. } | Self::Provider { .. } => {
+                Exit::Error
+            }
+        }
+    }
+
+    /// What to do about it, where it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Database { source, .. } => source.hint(),
+            Self::Account { .. } => {
+                Some("use the key of the pinned account, or change the pin in fleet.yaml".into())
+            }
+            Self::Stale { .. } => Some("look at the new plan: wab plan".into()),
+            Self::Locked { .. } => Some("wait for it to end, and look with: wab status".into()),
+            Self::Fleet { .. } | Self::Provider { .. } => None,
+        }
+    }
+}
+
+fn listed(problems: &[Problem]) -> String {
+    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    match problems.len() {
+        1 => format!("1 problem{lines}"),
+        many => format!("{many} problems{lines}"),
+    }
+}
+
+/// What PostgreSQL or the way to it said: message, SQLSTATE and detail; its hint is apart.
+#[derive(Debug)]
+pub struct DatabaseError(Box<sqlx::Error>);
+
+impl DatabaseError {
+    fn postgres(&self) -> Option<&PgDatabaseError> {
+        self.0.as_database_error()?.try_downcast_ref()
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Some(error) = self.postgres() else {
+            return matches!(*self.0, sqlx::Error::Io(_) | sqlx::Error::Tls(_)).then(|| {
+                "set the variable named in database.url_env (DATABASE_URL), or PGHOST, PGUSER and PGDATABASE".to_owned()
+            });
+        };
+        if let Some(hint) = error.hint() {
+            return Some(hint.to_owned());
+        }
+        match error.code() {
+            "42883" | "42P01" | "42703" => Some(
+                "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
+                 SELECT * FROM wab_bind_tenants();"
+                    .to_owned(),
+            ),
+            "42501" => Some("grant the role what it lacks, or connect as another one".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(error) = self.postgres() else { return self.0.fmt(f) };
+        write!(f, "{} (SQLSTATE {})", error.message(), error.code())?;
+        error.detail().map_or(Ok(()), |detail| write!(f, "\n  detail: {detail}"))
+    }
+}
+
+// The source is not repeated: its text is ours already.
+impl std::error::Error for DatabaseError {}
+
+/// An error with all that is below it, on one line: for a step's detail.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_exit_code() {
+        let pin = || String::from("0123456789abcdef");
+        for (error, exit) in [
+            (Error::config("x", "y"), Exit::Error),
+            (Error::Fleet { file: "f".into(), problems: vec![] }, Exit::Error),
+            (Error::database("x")(sqlx::Error::PoolClosed), Exit::Error),
+            (Error::provider("x")(wabridges::Error::Auth { status: 401 }), Exit::Auth),
+            (Error::provider("x")(wabridges::Error::NotFound { what: "bridge 1".into() }), Exit::Error),
+            (Error::Account { pinned: pin(), actual: pin() }, Exit::Auth),
+            (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
+            (Error::Stale { now: 1 }, Exit::Stale),
+            (Error::Locked { holder: String::new() }, Exit::Locked),
+        ] {
+            assert_eq!(error.exit(), exit, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_chain_is_told_once_from_top_to_bottom() {
+        let lost = wabridges::Error::Ambiguous { source: Box::new(wabridges::Error::Auth { status: 403 }) };
+        let told = chain(&Error::provider("not made")(lost));
+        assert!(
+            told.starts_with("not made: no usable answer came") && told.ends_with("account is active"),
+            "{told}"
+        );
+    }
+}

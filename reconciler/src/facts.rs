@@ -1,0 +1,88 @@
+//! What a plan is made from: drift, numbers, and how the database's own settings change. Plain data; no decision is here.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::Serialize;
+use wabridges::BridgeId;
+
+use crate::drift::Drift;
+use crate::fleet::Tenants;
+
+/// Everything that a plan is made from, besides the policy.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// How the reading of the tenants table changes, if it does.
+    pub binding: Option<BindingChange>,
+    /// How the declared exceptions change.
+    pub declared: Declared,
+    /// The drift rows.
+    pub drift: Vec<Drift>,
+    /// Live bridges.
+    pub bridges: i64,
+    /// US dollars per bridge and month.
+    pub price: Decimal,
+    /// Bridges that the provider listed.
+    pub listed: usize,
+    /// Listed rows that could not be read.
+    pub malformed: usize,
+    /// Those of the tombstones' bridges that are live, with the customer_ref that they carry.
+    pub live: BTreeMap<BridgeId, Option<String>>,
+}
+
+/// How the tenants table is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Binding {
+    /// The table.
+    pub table: String,
+    /// Its column that identifies a tenant.
+    pub tenant_id: String,
+    /// Its column that holds the bridge_id.
+    pub bridge_id: String,
+    /// Its column that holds the status.
+    pub bridge_status: String,
+    /// SQL predicate: who should have a bridge.
+    pub wanted: String,
+    /// SQL expression: the webhook_url.
+    pub webhook_url: Option<String>,
+}
+
+impl Binding {
+    /// The same but for the table, whose name can be written in several ways.
+    pub fn reads_like(&self, other: &Self) -> bool {
+        Self { table: other.table.clone(), ..self.clone() } == *other
+    }
+}
+
+impl From<&Tenants> for Binding {
+    fn from(tenants: &Tenants) -> Self {
+        Self {
+            table: tenants.table.clone(),
+            tenant_id: tenants.tenant_id.clone(),
+            bridge_id: tenants.bridge_id.clone(),
+            bridge_status: tenants.bridge_status.clone(),
+            wanted: tenants.wanted.clone(),
+            webhook_url: None,
+        }
+    }
+}
+
+/// How the reading of the tenants table changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BindingChange {
+    /// As it was bound; `None`: not at all.
+    pub before: Option<Binding>,
+    /// As it will be.
+    pub after: Binding,
+    /// It would be another table: refused.
+    pub moves_table: bool,
+}
+
+/// How many declared exceptions change in the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Declared {
+    /// New or changed ones.
+    pub written: i64,
+    /// Those that fleet.yaml no longer declares.
+    pub removed: i64,
+}

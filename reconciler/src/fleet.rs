@@ -1,0 +1,263 @@
+//! fleet.yaml as checked, typed values; its raw shape is in `file`, its rules in `check`. Nothing here calls anyone.
+
+mod check;
+mod file;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use wabridges::{ApiKey, ApiUrl, BridgeId, Config, CustomerRef, Limits};
+
+use crate::error::Error;
+
+/// Everything that fleet.yaml declares.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// The provider's account.
+    pub account: Account,
+    /// Where the database is.
+    pub database: Database,
+    /// How the tenants table is read; `None`: as it is bound already.
+    pub tenants: Option<Tenants>,
+    /// The webhook_url of every bridge; `None`: as it is bound already.
+    pub webhook_url: Option<WebhookTemplate>,
+    /// Bridges wanted with no tenant row.
+    pub extra: Vec<Extra>,
+    /// Bridges that are not drift though nobody owns them.
+    pub keep: Vec<Keep>,
+    /// Tombstones: the only way anything is deleted.
+    pub remove: Vec<Tombstone>,
+    /// What a plan may do.
+    pub policy: Policy,
+}
+
+/// The provider's account.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The API's base address.
+    pub api_url: ApiUrl,
+    /// Where the key is.
+    pub api_key: KeySource,
+    /// The key's fingerprint, if it is pinned.
+    pub key_fingerprint: Option<String>,
+    /// Calls per window.
+    pub limits: Limits,
+    /// PEM certificates trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where the API key is read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// Where the database is.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// The variable that holds its URL; unset: the PG* variables.
+    pub url_env: String,
+    /// The schema of the wab_ objects; `None`: it is looked for.
+    pub schema: Option<String>,
+}
+
+/// How the tenants table is read.
+#[derive(Clone, Debug)]
+pub struct Tenants {
+    /// The table, with or without its schema.
+    pub table: String,
+    /// Its column that identifies a tenant.
+    pub tenant_id: String,
+    /// Its column that holds the bridge_id.
+    pub bridge_id: String,
+    /// Its column that holds the status.
+    pub bridge_status: String,
+    /// SQL predicate: who should have a bridge.
+    pub wanted: String,
+}
+
+/// A webhook_url in which `{tenant_id}` stands for the percent-encoded tenant id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookTemplate(String);
+
+impl WebhookTemplate {
+    /// The only placeholder.
+    pub const PLACEHOLDER: &str = "{tenant_id}";
+
+    /// The template's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A bridge wanted with no tenant row.
+#[derive(Clone, Debug)]
+pub struct Extra {
+    /// Its customer_ref.
+    pub tenant_id: CustomerRef,
+    /// Why.
+    pub reason: String,
+}
+
+/// A bridge that is not drift though nobody owns it.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// Its customer_ref.
+    pub customer_ref: CustomerRef,
+    /// Why.
+    pub reason: String,
+    /// The last day on which this holds.
+    pub until: Option<NaiveDate>,
+}
+
+/// A bridge that shall be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its customer_ref.
+    pub customer_ref: CustomerRef,
+    /// Its number; both must match the live bridge.
+    pub bridge_id: BridgeId,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a plan may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Bridges made in one run.
+    pub max_creates: Bound,
+    /// Bridges deleted in one run.
+    pub max_deletes: Bound,
+    /// Bridges that the provider must list.
+    pub min_observed: usize,
+    /// US dollars per month after the plan.
+    pub max_monthly_cost: Option<Decimal>,
+    /// Share of the provider's limits to use, 1 to 100.
+    pub rate_budget: Percent,
+}
+
+/// A whole number from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Percent(u8);
+
+/// A count, or a share of the observed fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// So many.
+    Count(usize),
+    /// So many in a hundred, rounded down.
+    Share(Percent),
+}
+
+impl Bound {
+    /// How many that is in a fleet of this size.
+    pub fn of(self, fleet: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Share(Percent(percent)) => fleet.saturating_mul(percent.into()) / 100,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => count.fmt(f),
+            Self::Share(Percent(percent)) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+/// One thing in fleet.yaml that cannot be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field's path, such as `bridges.remove[2].customer_ref`.
+    pub at: String,
+    /// What is wrong with it and what is expected.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.what)
+    }
+}
+
+impl Fleet {
+    /// Reads and checks the file; every semantic problem is reported at once.
+    pub fn load(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::config(
+                format!("cannot read {}: {error}", path.display()),
+                "name the file with -f FILE, or start from fleet.yaml.example",
+            )
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// The same, of a text; relative file names in it count from where `path` lies.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+        let file = file::parse(text).map_err(|(place, what)| {
+            let hint = "every key is explained in fleet.yaml.example";
+            Error::config(format!("{}{place}: {what}", path.display()), hint)
+        })?;
+        check::check(file, path.parent().unwrap_or(Path::new("")))
+            .map_err(|problems| Error::Fleet { file: path.display().to_string(), problems })
+    }
+
+    /// The provider's limits, scaled by `policy.rate_budget`; at least one call per window stays.
+    pub fn limits(&self) -> Limits {
+        let mut limits = self.account.limits;
+        for limit in [&mut limits.provision, &mut limits.proxy, &mut limits.other] {
+            let share = u64::from(limit.count) * u64::from(self.policy.rate_budget.0) / 100;
+            limit.count = u32::try_from(share).unwrap_or(limit.count).max(1);
+        }
+        limits
+    }
+
+    /// What a client needs besides the key: patient, for nobody waits for a single call here.
+    pub fn client_config(&self) -> Config {
+        let mut config = Config::new(self.account.api_url.clone());
+        config.ca_file.clone_from(&self.account.ca_file);
+        config.limits = self.limits();
+        config.rate_limit_patience = std::time::Duration::from_secs(300);
+        config
+    }
+
+    /// Reads the API key and compares it with the pin.
+    pub fn api_key(&self) -> Result<ApiKey, Error> {
+        let (text, place) = match &self.account.api_key {
+            KeySource::Env(name) => (
+                std::env::var(name).map_err(|_| {
+                    Error::config(
+                        format!("no API key: the environment variable {name} is not set"),
+                        format!("export {name}=sk_…, or name a file in account.api_key_file"),
+                    )
+                })?,
+                format!("the environment variable {name}"),
+            ),
+            KeySource::File(path) => (
+                std::fs::read_to_string(path).map_err(|error| {
+                    let what = format!("cannot read account.api_key_file {}: {error}", path.display());
+                    Error::config(what, "put the account's key there, readable by this user")
+                })?,
+                path.display().to_string(),
+            ),
+        };
+        let key = ApiKey::new(text)
+            .map_err(|error| Error::config(error.to_string(), format!("the key is read from {place}")))?;
+        match &self.account.key_fingerprint {
+            Some(pinned) if *pinned != key.fingerprint() => {
+                Err(Error::Account { pinned: pinned.clone(), actual: key.fingerprint() })
+            }
+            _ => Ok(key),
+        }
+    }
+}

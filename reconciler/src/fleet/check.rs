@@ -1,0 +1,255 @@
+//! The rules of fleet.yaml: raw values become typed ones, and every problem is collected; nothing is read from outside.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use rust_decimal::Decimal;
+use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
+
+use super::file::{self, File, Scalar};
+use super::{
+    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Problem, Tenants, Tombstone,
+    WebhookTemplate,
+};
+
+/// The problems found so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, at: impl Into<String>, what: impl Into<String>) {
+        self.0.push(Problem { at: at.into(), what: what.into() });
+    }
+
+    /// The value read by `read`; its complaint is collected.
+    fn read<T, E: Display>(
+        &mut self,
+        at: impl Into<String>,
+        value: Option<Scalar>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = value?;
+        read(value.0.trim()).map_err(|error| self.add(at, error.to_string())).ok()
+    }
+}
+
+/// Turns the raw file into a [`Fleet`], or says all that is wrong with it. `folder` is where the file lies.
+pub fn check(file: File, folder: &Path) -> Result<Fleet, Vec<Problem>> {
+    let mut problems = Problems::default();
+    if file.version.0 != "1" {
+        problems.add("version", format!("this wab reads version 1, not {}", file.version.0));
+    }
+    let account = account(&mut problems, file.account.unwrap_or_default(), folder);
+    let database = file.database.unwrap_or_default();
+    let bridges = file.bridges.unwrap_or_default();
+    let database = Database {
+        url_env: problems
+            .read("database.url_env", database.url_env, text)
+            .unwrap_or_else(|| "DATABASE_URL".to_owned()),
+        schema: problems.read("database.schema", database.schema, text),
+    };
+    let tenants = file.tenants.and_then(|raw| tenants(&mut problems, raw));
+    let webhook_url = problems.read("bridges.webhook_url", bridges.webhook_url, template);
+    let extra = extra(&mut problems, bridges.extra.unwrap_or_default());
+    let keep = keep(&mut problems, bridges.keep.unwrap_or_default());
+    let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
+    contradictions(&mut problems, (&extra, &keep, &remove));
+    let policy = policy(&mut problems, file.policy.unwrap_or_default());
+    let (Some(account), true) = (account, problems.0.is_empty()) else { return Err(problems.0) };
+    Ok(Fleet {
+        account,
+        database,
+        tenants,
+        webhook_url,
+        extra: extra.into_iter().map(|(_, item)| item).collect(),
+        keep: keep.into_iter().map(|(_, item)| item).collect(),
+        remove: remove.into_iter().map(|(_, item)| item).collect(),
+        policy,
+    })
+}
+
+fn text(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("must not be empty"),
+        _ if text.contains('\0') => Err("must not contain a NUL character"),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option<Account> {
+    let in_folder = |name: &str| text(name).map(|name| folder.join(PathBuf::from(name)));
+    if raw.api_key_env.is_some() && raw.api_key_file.is_some() {
+        problems.add("account", "name api_key_env or api_key_file, not both");
+    }
+    let env = problems.read("account.api_key_env", raw.api_key_env, text);
+    let api_key = match problems.read("account.api_key_file", raw.api_key_file, in_folder) {
+        Some(path) => KeySource::File(path),
+        None => KeySource::Env(env.unwrap_or_else(|| "WA_API_KEY".to_owned())),
+    };
+    let standard = Limits::default();
+    let raw_limits = raw.limits.unwrap_or_default();
+    let mut limit = |name: &str, value, standard| {
+        problems.read(format!("account.limits.{name}"), value, Limit::from_str).unwrap_or(standard)
+    };
+    let limits = Limits {
+        provision: limit("provision", raw_limits.provision, standard.provision),
+        proxy: limit("proxy", raw_limits.proxy, standard.proxy),
+        other: limit("other", raw_limits.other, standard.other),
+    };
+    let key_fingerprint = problems.read("account.key_fingerprint", raw.key_fingerprint, fingerprint);
+    let ca_file = problems.read("account.ca_file", raw.ca_file, in_folder);
+    let api_url = raw.api_url.unwrap_or_else(|| Scalar("https://wabridges.com".to_owned()));
+    let api_url = problems.read("account.api_url", Some(api_url), ApiUrl::parse)?;
+    Some(Account { api_url, api_key, key_fingerprint, limits, ca_file })
+}
+
+fn fingerprint(text: &str) -> Result<String, &'static str> {
+    if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("must be the first 16 hex digits of the key's SHA-256, in quotes if all are digits")
+    }
+}
+
+fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
+    let mut column = |name: &str, value: Option<Scalar>, standard: &str| {
+        problems.read(format!("tenants.{name}"), value, text).unwrap_or_else(|| standard.to_owned())
+    };
+    let tenant_id = column("tenant_id", raw.tenant_id, "id");
+    let bridge_id = column("bridge_id", raw.bridge_id, "bridge_id");
+    let bridge_status = column("bridge_status", raw.bridge_status, "bridge_status");
+    let wanted = column("wanted", raw.wanted, "true");
+    let table = problems.read("tenants.table", Some(raw.table), text)?;
+    Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
+}
+
+fn template(text: &str) -> Result<WebhookTemplate, String> {
+    let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
+    if filled.contains(['{', '}']) {
+        return Err(format!("{text:?}: the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
+    }
+    match url::Url::parse(&filled) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
+            Ok(WebhookTemplate(text.to_owned()))
+        }
+        _ => Err(format!(
+            "{text:?} is no http or https URL: write https://app.example.com/hooks/{{tenant_id}}"
+        )),
+    }
+}
+
+fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.extra[{nth}].{field}");
+        let tenant_id = problems.read(at("tenant_id"), Some(raw.tenant_id), customer_ref);
+        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        Some((nth, Extra { tenant_id: tenant_id?, reason: reason? }))
+    });
+    checked.collect()
+}
+
+fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.keep[{nth}].{field}");
+        let customer_ref = problems.read(at("customer_ref"), Some(raw.customer_ref), customer_ref);
+        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        let until = problems.read(at("until"), raw.until, |text| {
+            text.parse().map_err(|_| format!("{text:?} is no day: write it like 2027-01-31"))
+        });
+        Some((nth, Keep { customer_ref: customer_ref?, reason: reason?, until }))
+    });
+    checked.collect()
+}
+
+fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombstone)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.remove[{nth}].{field}");
+        let customer_ref = problems.read(at("customer_ref"), Some(raw.customer_ref), customer_ref);
+        let bridge_id = problems.read(at("bridge_id"), Some(raw.bridge_id), bridge_id);
+        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        Some((nth, Tombstone { customer_ref: customer_ref?, bridge_id: bridge_id?, reason: reason? }))
+    });
+    checked.collect()
+}
+
+fn customer_ref(text: &str) -> Result<CustomerRef, wabridges::InvalidCustomerRef> {
+    CustomerRef::new(text)
+}
+
+fn bridge_id(text: &str) -> Result<BridgeId, String> {
+    let id = text.parse().ok().and_then(BridgeId::new);
+    id.ok_or_else(|| format!("{text:?} is no bridge_id: bridge ids are whole numbers greater than zero"))
+}
+
+type Placed<'a, T> = &'a [(usize, T)];
+
+/// What each list may not say twice, and what no two lists may say of one bridge.
+fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, Placed<Tombstone>)) {
+    let (extra, keep, remove) = lists;
+    let mut declared = BTreeMap::new();
+    let extras = extra.iter().map(|(nth, item)| (&item.tenant_id, format!("bridges.extra[{nth}].tenant_id")));
+    let keeps =
+        keep.iter().map(|(nth, item)| (&item.customer_ref, format!("bridges.keep[{nth}].customer_ref")));
+    for (customer_ref, at) in extras.chain(keeps) {
+        if let Some(first) = declared.get(customer_ref) {
+            problems.add(at, format!("{customer_ref} is declared already, as {first}"));
+        } else {
+            declared.insert(customer_ref, at);
+        }
+    }
+    let mut buried = BTreeMap::new();
+    for (nth, tombstone) in remove {
+        let at = format!("bridges.remove[{nth}]");
+        if let Some(first) = buried.insert(tombstone.bridge_id, *nth) {
+            problems.add(
+                format!("{at}.bridge_id"),
+                format!("bridge {} is named already, in bridges.remove[{first}]", tombstone.bridge_id),
+            );
+        }
+        if let Some((kept, _)) = keep.iter().find(|(_, item)| item.customer_ref == tombstone.customer_ref) {
+            problems.add(
+                format!("{at}.customer_ref"),
+                format!(
+                    "{} is kept by bridges.keep[{kept}]: take one of the two out",
+                    tombstone.customer_ref
+                ),
+            );
+        }
+    }
+}
+
+fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
+    Policy {
+        max_creates: problems.read("policy.max_creates", raw.max_creates, bound).unwrap_or(Bound::Count(10)),
+        max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),
+        min_observed: problems
+            .read("policy.min_observed", raw.min_observed, |text| {
+                text.parse().map_err(|_| format!("{text:?} is no count: write a whole number, such as 1"))
+            })
+            .unwrap_or(1),
+        max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
+        rate_budget: problems.read("policy.rate_budget", raw.rate_budget, budget).unwrap_or(Percent(100)),
+    }
+}
+
+fn percent(text: &str) -> Option<Percent> {
+    text.strip_suffix('%')?.trim_end().parse().ok().filter(|percent| *percent <= 100).map(Percent)
+}
+
+fn bound(text: &str) -> Result<Bound, String> {
+    let bound = percent(text).map(Bound::Share).or_else(|| text.parse().ok().map(Bound::Count));
+    bound.ok_or_else(|| format!("{text:?} is neither a whole number nor a percentage: write 50 or 10%"))
+}
+
+fn budget(text: &str) -> Result<Percent, String> {
+    percent(text)
+        .filter(|share| share.0 > 0)
+        .ok_or_else(|| format!("{text:?} is no percentage from 1% to 100%: write it like 50%"))
+}
+
+fn money(text: &str) -> Result<Decimal, String> {
+    let amount = Decimal::from_str(text).ok().filter(|amount| !amount.is_sign_negative());
+    amount.ok_or_else(|| format!("{text:?} is no amount of US dollars: write it like 3000.00"))
+}

@@ -1,0 +1,204 @@
+//! fleet.yaml as people get it right and wrong; no file but the example is read.
+
+use super::*;
+
+fn parse(text: &str) -> Result<Fleet, Error> {
+    Fleet::parse(text, Path::new("conf/fleet.yaml"))
+}
+
+fn problems(text: &str) -> Vec<String> {
+    match parse(text).unwrap_err() {
+        Error::Fleet { problems, .. } => problems.iter().map(ToString::to_string).collect(),
+        other => vec![other.to_string()],
+    }
+}
+
+#[test]
+fn the_example_is_valid_and_says_what_it_says() {
+    let fleet = parse(include_str!("../../../fleet.yaml.example")).unwrap();
+    assert_eq!(fleet.tenants.as_ref().unwrap().wanted, "status = 'active'");
+    assert_eq!(fleet.webhook_url.as_ref().unwrap().as_str(), "https://app.example.com/hooks/{tenant_id}");
+    assert_eq!((fleet.extra.len(), fleet.keep.len(), fleet.remove.len()), (1, 1, 1));
+    assert_eq!(fleet.keep[0].until, NaiveDate::from_ymd_opt(2027, 1, 31));
+    assert_eq!(fleet.policy.max_creates, Bound::Count(50));
+    assert_eq!(fleet.policy.max_monthly_cost, Some(Decimal::new(300_000, 2)));
+    assert_eq!(fleet.limits(), Limits::default());
+}
+
+#[test]
+fn everything_but_the_version_has_a_default() {
+    let fleet = parse("version: 1\nbridges:\npolicy:\n").unwrap();
+    assert_eq!(fleet.account.api_url.as_str(), "https://wabridges.com");
+    assert_eq!(fleet.account.api_key, KeySource::Env("WA_API_KEY".into()));
+    assert_eq!(fleet.database.url_env, "DATABASE_URL");
+    assert!(fleet.tenants.is_none() && fleet.webhook_url.is_none());
+    let policy = &fleet.policy;
+    assert_eq!((policy.max_creates, policy.max_deletes), (Bound::Count(10), Bound::Count(0)));
+    assert_eq!((policy.min_observed, policy.max_monthly_cost), (1, None));
+}
+
+#[test]
+fn a_wrong_key_or_shape_is_placed_by_line_and_column() {
+    for (text, place, said) in [
+        ("version: 1\npolicy:\n  max_create: 5\n", "conf/fleet.yaml:3:3: ", "max_create"),
+        ("version: 1\nbridges:\n  keep:\n    - { customer_ref: a }\n", "conf/fleet.yaml:4:", "reason"),
+        ("version: 1\npolicy: { max_creates: [1] }\n", "conf/fleet.yaml:2:", "a text or a number"),
+        ("version: 1\nversion: 1\n", "conf/fleet.yaml:1:1: ", "version"),
+        ("version: 1\n\tx: 1\n", "conf/fleet.yaml:2:", "tab"),
+        ("", "conf/fleet.yaml", ""),
+    ] {
+        let error = parse(text).unwrap_err();
+        let shown = error.to_string();
+        assert!(shown.starts_with(place) && shown.contains(said), "{text:?}: {shown}");
+        assert!(!shown.contains(" at line "), "{shown}");
+    }
+}
+
+#[test]
+fn all_semantic_problems_are_reported_at_once_with_their_paths() {
+    let found = problems(
+        "version: 2
+account:
+  api_url: http://wabridges.com
+  api_key_env: A
+  api_key_file: b
+  key_fingerprint: xyz
+  limits: { provision: 10 per minute }
+tenants: { table: '' }
+bridges:
+  webhook_url: https://x/{tenant}
+  extra: [ { tenant_id: '', reason: a } ]
+  keep: [ { customer_ref: a, reason: '' }, { customer_ref: b, reason: c, until: tomorrow } ]
+  remove: [ { customer_ref: c, bridge_id: 0, reason: d } ]
+policy: { max_creates: 101%, max_deletes: -1, min_observed: many, max_monthly_cost: -3.00, rate_budget: 0% }
+",
+    );
+    let paths: Vec<&str> = found.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    assert_eq!(
+        paths,
+        [
+            "version",
+            "account",
+            "account.limits.provision",
+            "account.key_fingerprint",
+            "account.api_url",
+            "tenants.table",
+            "bridges.webhook_url",
+            "bridges.extra[0].tenant_id",
+            "bridges.keep[0].reason",
+            "bridges.keep[1].until",
+            "bridges.remove[0].bridge_id",
+            "policy.max_creates",
+            "policy.max_deletes",
+            "policy.min_observed",
+            "policy.max_monthly_cost",
+            "policy.rate_budget",
+        ]
+    );
+}
+
+#[test]
+fn lists_do_not_contradict_themselves_or_each_other() {
+    let found = problems(
+        "version: 1
+bridges:
+  extra: [ { tenant_id: a, reason: r }, { tenant_id: a, reason: r } ]
+  keep: [ { customer_ref: a, reason: r }, { customer_ref: b, reason: r } ]
+  remove:
+    - { customer_ref: b, bridge_id: 1, reason: r }
+    - { customer_ref: c, bridge_id: 1, reason: r }
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "bridges.extra[1].tenant_id: a is declared already, as bridges.extra[0].tenant_id",
+            "bridges.keep[0].customer_ref: a is declared already, as bridges.extra[0].tenant_id",
+            "bridges.remove[0].customer_ref: b is kept by bridges.keep[1]: take one of the two out",
+            "bridges.remove[1].bridge_id: bridge 1 is named already, in bridges.remove[0]",
+        ]
+    );
+}
+
+#[test]
+fn places_count_entries_that_are_wrong_too() {
+    let found = problems(
+        "version: 1
+bridges:
+  keep: [ { customer_ref: '', reason: r }, { customer_ref: b, reason: r } ]
+  remove: [ { customer_ref: b, bridge_id: x, reason: r }, { customer_ref: b, bridge_id: 2, reason: r } ]
+",
+    );
+    let kept = "bridges.remove[1].customer_ref: b is kept by bridges.keep[1]: take one of the two out";
+    assert_eq!(found.last().map(String::as_str), Some(kept));
+}
+
+#[test]
+fn a_webhook_url_is_a_web_address_with_one_kind_of_placeholder() {
+    let parsed = |url: &str| parse(&format!("version: 1\nbridges: {{ webhook_url: '{url}' }}\n"));
+    for good in [
+        "https://x.example/{tenant_id}/a/{tenant_id}",
+        "http://localhost:1/hook",
+        "https://{tenant_id}.x.example/",
+    ] {
+        assert!(parsed(good).is_ok(), "{good}");
+    }
+    for wrong in [
+        "ftp://x.example/{tenant_id}",
+        "hooks/{tenant_id}",
+        "https://x/{tenant_id",
+        "https://x/{id}",
+        "https://",
+    ] {
+        assert!(parsed(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn numbers_may_be_ids_and_files_lie_beside_the_file() {
+    let fleet = parse(
+        "version: 1
+account: { api_key_file: key, ca_file: /etc/ca.pem }
+bridges: { keep: [ { customer_ref: 42, reason: 7 } ] }
+",
+    )
+    .unwrap();
+    assert_eq!(fleet.keep[0].customer_ref.as_str(), "42");
+    assert_eq!(fleet.account.api_key, KeySource::File("conf/key".into()));
+    assert_eq!(fleet.account.ca_file, Some("/etc/ca.pem".into()));
+}
+
+#[test]
+fn the_rate_budget_scales_the_limits_and_leaves_one_call() {
+    let fleet = parse("version: 1\npolicy: { rate_budget: 5% }\n").unwrap();
+    let limits = fleet.limits();
+    assert_eq!((limits.provision.count, limits.proxy.count, limits.other.count), (1, 6, 6));
+    assert_eq!(limits.provision.window, Limits::default().provision.window);
+    assert_eq!(fleet.client_config().limits, limits);
+}
+
+#[test]
+fn a_share_of_the_fleet_is_rounded_down() {
+    assert_eq!(Bound::Share(Percent(10)).of(19), 1);
+    assert_eq!(Bound::Share(Percent(10)).of(9), 0);
+    assert_eq!(Bound::Count(3).of(0), 3);
+}
+
+#[test]
+fn a_key_of_another_account_is_refused_and_never_shown() {
+    let path = std::env::temp_dir().join(format!("wab-key-{}", uuid::Uuid::new_v4()));
+    std::fs::write(&path, "sk_secret\n").unwrap();
+    let fleet = |pin: &str| {
+        let text = format!(
+            "version: 1\naccount: {{ api_key_file: {}, key_fingerprint: '{pin}' }}\n",
+            path.display()
+        );
+        parse(&text).unwrap().api_key()
+    };
+    let error = fleet("0123456789abcdef").unwrap_err();
+    assert_eq!(error.exit(), crate::exit::Exit::Auth);
+    assert!(!format!("{error} {:?}", error.hint()).contains("sk_secret"));
+    let Error::Account { actual, .. } = error else { panic!("{error}") };
+    assert!(fleet(&actual).is_ok());
+    std::fs::remove_file(&path).unwrap();
+}

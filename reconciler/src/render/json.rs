@@ -1,0 +1,83 @@
+//! The results for programs; each document says its format_version. No secret is in any of the values given here.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Serialize, Serializer};
+
+use crate::drift::Drift;
+use crate::plan::Plan;
+use crate::report::{Outcome, Report};
+use crate::store::Status;
+
+/// Grows when a field changes its meaning or goes away.
+const FORMAT_VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<T> {
+    format_version: u32,
+    tool: &'static str,
+    #[serde(flatten)]
+    content: T,
+}
+
+fn document<T: Serialize>(content: T) -> String {
+    let tool = concat!("wab ", env!("CARGO_PKG_VERSION"));
+    // The types given here hold only text keys and finite numbers, so this cannot fail; a bare null would show if it did.
+    serde_json::to_string_pretty(&Document { format_version: FORMAT_VERSION, tool, content })
+        .unwrap_or_else(|_| "null".to_owned())
+}
+
+/// The plan.
+pub fn plan(plan: &Plan) -> String {
+    document(plan)
+}
+
+/// The plan, and what became of it; without a report it was refused.
+pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
+    #[derive(Serialize)]
+    struct Applied<'a> {
+        plan: &'a Plan,
+        outcome: &'static str,
+        done: usize,
+        failed: usize,
+        unknown: usize,
+        not_begun: usize,
+        run: Option<&'a Report>,
+    }
+    let count = |outcome| report.map_or(0, |report| report.count(outcome));
+    document(Applied {
+        plan,
+        outcome: report.map_or("refused", |report| report.finish().as_str()),
+        done: count(Outcome::Done),
+        failed: count(Outcome::Failed),
+        unknown: count(Outcome::Unknown),
+        not_begun: plan.steps.len().saturating_sub(report.map_or(0, |report| report.steps.len())),
+        run: report,
+    })
+}
+
+/// The drift.
+pub fn drift(drift: &[Drift]) -> String {
+    #[derive(Serialize)]
+    struct Listed<'a> {
+        drift: &'a [Drift],
+    }
+    document(Listed { drift })
+}
+
+/// The stored fleet.
+pub fn status(status: &Status) -> String {
+    document(status)
+}
+
+/// For serde: an amount of money as a JSON number.
+pub fn money_as_number<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(amount.to_f64().unwrap_or_default())
+}
+
+/// For serde: a time in seconds, rounded up.
+pub fn duration_as_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}

@@ -1,0 +1,101 @@
+//! The drift and the stored fleet, for people; plans are in `text`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use super::words::{Paint, count, duration, money, shown, table};
+use crate::drift::Drift;
+use crate::store::Status;
+
+/// Every difference, with its counts.
+pub fn drift(drift: &[Drift], paint: Paint) -> String {
+    if drift.is_empty() {
+        return "No drift.".to_owned();
+    }
+    let mut counts = BTreeMap::new();
+    for row in drift {
+        *counts.entry(row.kind).or_insert(0_usize) += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+    let mut out = format!("{}\n\n", paint.bold(&format!("Drift: {}.", counts.join(", "))));
+    let rows = drift.iter().map(|row| {
+        vec![
+            row.kind.to_string(),
+            row.severity.clone(),
+            row.customer_ref.as_deref().map_or_else(|| "-".to_owned(), shown),
+            row.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
+            shown(&row.detail),
+            row.since.map_or_else(String::new, |since| format!("since {}", since.format("%Y-%m-%d %H:%M"))),
+            if row.monthly_cost > Decimal::ZERO {
+                format!("{} a month", money(row.monthly_cost))
+            } else {
+                String::new()
+            },
+        ]
+    });
+    for line in table(rows.collect()) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
+/// The fleet as stored, and the runs on it.
+pub fn status(status: &Status, paint: Paint) -> String {
+    let mut out = match (status.observed_at, status.age_seconds) {
+        (Some(at), Some(age)) => format!(
+            "Observed {} ago ({}, by {})\n",
+            duration(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
+            at.format("%Y-%m-%d %H:%M:%S UTC"),
+            status.source.as_deref().map_or_else(|| "?".to_owned(), shown)
+        ),
+        _ => "Never observed yet: run wab plan and wab apply, or SELECT * FROM wab_refresh()\n".to_owned(),
+    };
+    if let Some(malformed @ 1..) = status.malformed {
+        let _ = writeln!(out, "{} {malformed} listed rows could not be read", paint.yellow("incomplete:"));
+    }
+    let _ = writeln!(
+        out,
+        "\n{}: {} paired, {} awaiting scan, {} disconnected, {} unknown",
+        paint.bold(&count(usize::try_from(status.bridges).unwrap_or(0), "bridge")),
+        status.paired,
+        status.awaiting_scan,
+        status.disconnected,
+        status.unknown
+    );
+    let _ = writeln!(
+        out,
+        "drift: {} missing, {} orphaned, {} churned, {} duplicate",
+        status.missing, status.orphaned, status.churned, status.duplicate
+    );
+    let _ = writeln!(
+        out,
+        "cost: {} a month, {} of it wasted\n",
+        money(status.monthly_cost),
+        money(status.monthly_waste)
+    );
+    match (&status.applying, &status.last_run) {
+        (Some(holder), _) => {
+            let _ = writeln!(out, "{} {holder}", paint.yellow("An apply runs now:"));
+        }
+        (None, None) => out += "Nothing was applied yet.\n",
+        (None, Some(_)) => {}
+    }
+    if let Some(run) = &status.last_run {
+        let _ = writeln!(
+            out,
+            "Last run: {}, {}, by {}, began {}",
+            run.outcome,
+            count(usize::try_from(run.steps).unwrap_or(0), "step"),
+            shown(&run.who),
+            run.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+        );
+        if run.outcome == "interrupted" {
+            out += "It was cut short; run wab apply again, it goes on from what is there.\n";
+        }
+    }
+    out
+}

@@ -1,0 +1,78 @@
+//! The tenant rows that a plan changes, as a diff; which rows those are is read off the steps.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use similar::{ChangeTag, TextDiff};
+
+use super::Length;
+use super::words::{Paint, shown};
+use crate::plan::{Owner, Plan, Step};
+
+/// The changed columns of one row: before and after.
+#[derive(Default)]
+struct Row {
+    before: Vec<(&'static str, String)>,
+    after: Vec<(&'static str, String)>,
+}
+
+impl Row {
+    fn set(&mut self, column: &'static str, was: Option<&str>, becomes: String) {
+        self.before.push((column, was.map_or_else(|| "null".to_owned(), shown)));
+        self.after.push((column, becomes));
+    }
+}
+
+/// One line before and one after for each tenant row that changes; nothing where none does.
+pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
+    let rows = changed(plan);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let width = rows.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let mut out = format!("{}\n{}\n", paint.bold("--- tenants"), paint.bold("+++ tenants, after apply"));
+    let visible = length.of(rows.len());
+    for (name, row) in rows.iter().take(visible) {
+        let (before, after) = (line(name, width, &row.before), line(name, width, &row.after));
+        for change in TextDiff::from_lines(before.as_str(), after.as_str()).iter_all_changes() {
+            let text = format!("{}{}", change.tag(), change.value().trim_end());
+            let painted = match change.tag() {
+                ChangeTag::Delete => paint.red(&text),
+                ChangeTag::Insert => paint.green(&text),
+                ChangeTag::Equal => text,
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(out, "{painted}");
+        }
+    }
+    if rows.len() > visible {
+        let _ =
+            writeln!(out, "{}", paint.dim(&format!("  … and {} more rows (--full)", rows.len() - visible)));
+    }
+    out
+}
+
+fn changed(plan: &Plan) -> BTreeMap<String, Row> {
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for step in &plan.steps {
+        let name = shown(step.customer_ref().as_str());
+        match step {
+            Step::Bind { bridge_id, was, .. } => {
+                rows.entry(name).or_default().set("bridge_id", was.as_deref(), bridge_id.to_string());
+            }
+            Step::SetStatus { was, status, .. } => {
+                rows.entry(name).or_default().set("bridge_status", was.as_deref(), shown(status));
+            }
+            Step::Provision { owner: Owner::Tenant, was, .. } => {
+                rows.entry(name).or_default().set("bridge_id", was.as_deref(), "(new)".to_owned());
+            }
+            Step::Provision { .. } | Step::Delete { .. } => {}
+        }
+    }
+    rows
+}
+
+fn line(name: &str, width: usize, columns: &[(&str, String)]) -> String {
+    let columns: Vec<String> = columns.iter().map(|(column, value)| format!("{column}={value}")).collect();
+    format!("{name:<width$}  {}\n", columns.join("  "))
+}

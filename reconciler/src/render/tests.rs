@@ -1,0 +1,218 @@
+//! What people and programs get to see, word by word; no terminal is asked.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use wabridges::{BridgeId, CustomerRef};
+
+use super::words::{Paint, change, duration, money, shown};
+use super::{Length, json, lists, text};
+use crate::drift::{Drift, Kind};
+use crate::facts::{Declared, Facts};
+use crate::fleet::Fleet;
+use crate::plan::{Plan, plan};
+use crate::report::{End, Outcome, Report, StepReport};
+
+fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
+    Drift {
+        kind,
+        severity: "warning".into(),
+        tenant_id: Some(customer_ref.into()),
+        bridge_id: BridgeId::new(bridge_id),
+        customer_ref: Some(customer_ref.into()),
+        stored: (kind == Kind::StatusDrift).then(|| "paired".into()),
+        observed: Some("disconnected".into()),
+        since: None,
+        detail: "because".into(),
+        monthly_cost: Decimal::from(if kind == Kind::Orphaned { 3 } else { 0 }),
+        webhook_url: None,
+    }
+}
+
+fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
+    let fleet = Fleet::parse(&format!("version: 1\n{yaml}"), std::path::Path::new("fleet.yaml")).unwrap();
+    let facts = Facts {
+        binding: None,
+        declared: Declared::default(),
+        live: drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect(),
+        drift,
+        bridges: 4,
+        price: Decimal::from(3),
+        listed: 4,
+        malformed: 0,
+    };
+    plan(&facts, &fleet.policy, &fleet.remove, &fleet.limits())
+}
+
+fn small() -> Plan {
+    let drift = vec![
+        row(Kind::Missing, "cust_0003", 0),
+        row(Kind::Unbound, "cust_1", 1),
+        row(Kind::StatusDrift, "cust_1", 1),
+        row(Kind::Orphaned, "left", 7),
+        row(Kind::Orphaned, "demo", 8),
+    ];
+    planned(
+        drift,
+        "bridges: { remove: [ { customer_ref: left, bridge_id: 7, reason: left in March } ] }\npolicy: { max_deletes: 1 }",
+    )
+}
+
+#[test]
+fn a_small_plan_fits_a_glance() {
+    let shown = text::plan(&small(), Paint::Plain, Length::Short);
+    assert_eq!(
+        shown,
+        "\
+Plan: 1 to provision, 1 to bind, 1 status to write, 1 to delete.
+
++ provision 1 bridge
+     cust_0003  because
+
+~ write the bridge_id on 1 tenant row
+     cust_1  bridge 1  because
+
+~ write the status on 1 tenant row
+     cust_1  paired → disconnected
+
+- delete 1 bridge for ever
+     left  bridge 7  left in March
+
+--- tenants
++++ tenants, after apply
+-cust_0003  bridge_id=null
++cust_0003  bridge_id=(new)
+-cust_1     bridge_id=null  bridge_status=paired
++cust_1     bridge_id=1  bridge_status=disconnected
+
+! 1 finding that apply does nothing about
+     orphaned  demo  bridge 8  because  $3.00 a month
+
+Monthly cost: $12.00, unchanged
+The provider's limits allow all calls at once.
+"
+    );
+}
+
+#[test]
+fn a_long_plan_is_shortened_unless_all_of_it_is_asked_for() {
+    let drift: Vec<Drift> = (0..300).map(|i| row(Kind::Missing, &format!("cust_{i:04}"), 0)).collect();
+    let plan = planned(drift, "policy: { max_creates: 5 }");
+    let short = text::plan(&plan, Paint::Plain, Length::Short);
+    assert!(short.contains("\n    … and 280 more (--full)\n"), "{short}");
+    assert!(short.contains("\n  … and 280 more rows (--full)\n"), "{short}");
+    assert!(short.contains("Monthly cost: $12.00 → $912.00 (+$900.00)"), "{short}");
+    assert!(short.contains("the calls take 29m."), "{short}");
+    assert!(
+        short.contains("Refused: 300 to provision, but policy.max_creates is 5 (max_creates)"),
+        "{short}"
+    );
+    assert!(short.lines().count() < 80, "{short}");
+    let full = text::plan(&plan, Paint::Plain, Length::Full);
+    assert!(full.contains("cust_0299") && !full.contains("--full"));
+}
+
+#[test]
+fn nothing_to_do_is_said_first() {
+    let shown = text::plan(&planned(vec![row(Kind::State, "a", 1)], ""), Paint::Plain, Length::Short);
+    assert!(shown.starts_with("Nothing to do.\n\n! 1 finding"), "{shown}");
+}
+
+#[test]
+fn colours_are_only_there_when_wanted() {
+    assert!(text::plan(&small(), Paint::Ansi, Length::Short).contains("\u{1b}["));
+    assert!(!text::plan(&small(), Paint::Plain, Length::Short).contains('\u{1b}'));
+}
+
+#[test]
+fn foreign_text_cannot_steer_the_terminal() {
+    let plan = planned(vec![row(Kind::Missing, "a\u{1b}[2Jb\nc", 0), row(Kind::State, "\u{7}", 3)], "");
+    let shown = text::plan(&plan, Paint::Plain, Length::Short);
+    assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown}");
+    assert!(shown.contains("a\\u{1b}[2Jb\\nc"), "{shown}");
+}
+
+#[test]
+fn the_json_plan_has_its_documented_fields() {
+    let value: serde_json::Value = serde_json::from_str(&json::plan(&small())).unwrap();
+    assert_eq!(value["format_version"], 1);
+    assert_eq!(value["summary"]["steps"]["provision"], 1);
+    assert_eq!(value["summary"]["findings"]["orphaned"], 1);
+    assert_eq!(
+        value["steps"][0],
+        serde_json::json!({"kind": "bind", "customer_ref": "cust_1", "bridge_id": 1, "was": null, "reason": "because"})
+    );
+    assert_eq!(value["steps"][1]["kind"], "set_status");
+    assert_eq!(value["steps"][3]["reason"], "left in March");
+    assert_eq!(value["monthly_cost"], serde_json::json!({"before": 12.0, "after": 12.0, "change": 0.0}));
+    assert_eq!((&value["duration_seconds"], &value["refusals"]), (&0.into(), &serde_json::json!([])));
+}
+
+fn report(end: End, outcomes: &[Outcome]) -> Report {
+    let steps = outcomes.iter().enumerate().map(|(nth, outcome)| StepReport {
+        step: nth + 1,
+        kind: "provision",
+        customer_ref: CustomerRef::new("c").unwrap(),
+        bridge_id: None,
+        outcome: *outcome,
+        detail: "the provider failed".into(),
+    });
+    Report { run_id: Some("id".into()), end, steps: steps.collect() }
+}
+
+#[test]
+fn a_run_says_what_became_of_it() {
+    let plan =
+        planned(vec![row(Kind::Missing, "c", 0), row(Kind::Missing, "d", 0), row(Kind::Missing, "e", 0)], "");
+    let done = report(End::Finished, &[Outcome::Done; 3]);
+    assert_eq!(text::report(&plan, &done, Paint::Plain), "Applied: 3 of 3 steps done.\n");
+    let partly = report(End::Interrupted, &[Outcome::Done, Outcome::Unknown]);
+    let shown = text::report(&plan, &partly, Paint::Plain);
+    assert!(
+        shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not begun."),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("interrupted") && shown.contains("unknown  provision  c  the provider failed"),
+        "{shown}"
+    );
+    let value: serde_json::Value = serde_json::from_str(&json::applied(&plan, Some(&partly))).unwrap();
+    assert_eq!(
+        (&value["outcome"], &value["unknown"], &value["not_begun"]),
+        (&"stopped".into(), &1.into(), &1.into())
+    );
+    assert_eq!(value["run"]["steps"][1]["outcome"], "unknown");
+    let value: serde_json::Value = serde_json::from_str(&json::applied(&plan, None)).unwrap();
+    assert_eq!(
+        (&value["outcome"], &value["run"], &value["not_begun"]),
+        (&"refused".into(), &().into(), &3.into())
+    );
+}
+
+#[test]
+fn drift_is_listed_with_its_counts() {
+    assert_eq!(lists::drift(&[], Paint::Plain), "No drift.");
+    let rows = [row(Kind::Missing, "a", 0), row(Kind::Orphaned, "b", 2), row(Kind::Orphaned, "c", 3)];
+    let shown = lists::drift(&rows, Paint::Plain);
+    assert!(shown.starts_with("Drift: 1 missing, 2 orphaned.\n"), "{shown}");
+    assert!(shown.contains("orphaned  warning  b  bridge 2  because"), "{shown}");
+}
+
+#[test]
+fn money_and_time_are_words_for_people() {
+    assert_eq!(money(Decimal::new(123_456_750, 2)), "$1,234,567.50");
+    assert_eq!((money(Decimal::from(-3)), change(Decimal::from(3))), ("-$3.00".into(), "+$3.00".into()));
+    for (seconds, words) in [
+        (0, "0s"),
+        (54, "54s"),
+        (60, "1m"),
+        (108, "1m 48s"),
+        (5940, "1h 39m"),
+        (3600, "1h"),
+        (90_061, "1d 1h"),
+    ] {
+        assert_eq!(duration(Duration::from_secs(seconds)), words);
+    }
+    assert_eq!(duration(Duration::from_millis(1)), "1s");
+    assert_eq!(shown(&"x".repeat(100)).chars().count(), 61);
+}

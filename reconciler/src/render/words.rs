@@ -1,0 +1,117 @@
+//! Money, time, counts, colours and foreign text, in words for people; no layout is here.
+
+use std::time::Duration;
+
+use owo_colors::{OwoColorize, Style};
+use rust_decimal::Decimal;
+
+use super::Colour;
+
+/// Colours, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// Plain text.
+    Plain,
+    /// With ANSI colours.
+    Ansi,
+}
+
+impl Paint {
+    /// What the flag, the environment (NO_COLOR, CLICOLOR_FORCE) and the terminal want, in this order.
+    pub fn choose(wish: Colour, terminal: bool) -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match wish {
+            Colour::Never => Self::Plain,
+            Colour::Auto if no_color => Self::Plain,
+            Colour::Auto if set("CLICOLOR_FORCE") || terminal => Self::Ansi,
+            Colour::Auto => Self::Plain,
+        }
+    }
+
+    fn with(self, text: &str, style: Style) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Ansi => text.style(style).to_string(),
+        }
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.with(text, Style::new().bold())
+    }
+    pub fn dim(self, text: &str) -> String {
+        self.with(text, Style::new().dimmed())
+    }
+    pub fn green(self, text: &str) -> String {
+        self.with(text, Style::new().green())
+    }
+    pub fn red(self, text: &str) -> String {
+        self.with(text, Style::new().red())
+    }
+    pub fn yellow(self, text: &str) -> String {
+        self.with(text, Style::new().yellow())
+    }
+}
+
+/// `$1,234.50`, with a minus in front where it is owed to us.
+pub fn money(amount: Decimal) -> String {
+    let text = format!("{:.2}", amount.abs());
+    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    let mut grouped = String::new();
+    for (nth, digit) in whole.chars().enumerate() {
+        if nth > 0 && (whole.len() - nth).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    let sign = if amount < Decimal::ZERO { "-" } else { "" };
+    format!("{sign}${grouped}.{cents}")
+}
+
+/// The same with its sign always.
+pub fn change(amount: Decimal) -> String {
+    if amount < Decimal::ZERO { money(amount) } else { format!("+{}", money(amount)) }
+}
+
+/// `1h 39m`, `1m 48s`, `54s`: the two largest units, rounded up to whole seconds.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let units = [(days, "d"), (hours, "h"), (minutes, "m"), (seconds % 60, "s")];
+    let largest = units.iter().position(|(amount, _)| *amount > 0).unwrap_or(3);
+    let shown = units[largest..].iter().take(2).filter(|(amount, _)| *amount > 0);
+    let text = shown.map(|(amount, unit)| format!("{amount}{unit}")).collect::<Vec<_>>().join(" ");
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// `1 bridge`, `2 bridges`.
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
+/// Sentences of ours with ids of theirs in them: whole, but with control characters escaped.
+pub fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Text from elsewhere, fit for a terminal's line: control characters escaped, at most 60 characters.
+pub fn shown(text: &str) -> String {
+    let mut start: String = text.chars().take(60).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    harmless(&start)
+}
+
+/// Rows of cells as aligned lines, without borders.
+pub fn table(rows: Vec<Vec<String>>) -> Vec<String> {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
+    table.add_rows(rows);
+    table.lines().map(|line| format!(" {}", line.trim_end())).collect()
+}

@@ -1,0 +1,143 @@
+//! What became of a plan's steps, and the exit code of it; nothing is done or shown here.
+
+use serde::Serialize;
+use wabridges::{BridgeId, CustomerRef};
+
+use crate::exit::Exit;
+use crate::store::Finish;
+
+/// What became of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Not done.
+    Failed,
+    /// Sent, and no answer came: the next run settles it.
+    Unknown,
+}
+
+impl Outcome {
+    /// The journal's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What became of one step, with its number in the plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    /// From 1.
+    pub step: usize,
+    /// The step's kind.
+    pub kind: &'static str,
+    /// Whose bridge.
+    pub customer_ref: CustomerRef,
+    /// The bridge, if it is known.
+    pub bridge_id: Option<BridgeId>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The error, or what was done.
+    pub detail: String,
+}
+
+/// Why a run came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "why", content = "detail")]
+pub enum End {
+    /// There were no more steps.
+    Finished,
+    /// Somebody asked it to stop.
+    Interrupted,
+    /// Too many failures in a row.
+    GaveUp,
+    /// The provider refused the key.
+    Auth,
+    /// The trail could not be written.
+    TrailLost(String),
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Its id in wab_runs; `None` where the plan had no steps.
+    pub run_id: Option<String>,
+    /// Why it ended.
+    pub end: End,
+    /// The steps that were tried, in order.
+    pub steps: Vec<StepReport>,
+}
+
+impl Report {
+    /// The report on a plan without steps.
+    pub const fn nothing_to_do() -> Self {
+        Self { run_id: None, end: End::Finished, steps: Vec::new() }
+    }
+
+    /// How many steps came out so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.steps.iter().filter(|step| step.outcome == outcome).count()
+    }
+
+    /// The run in the words of wab_runs.
+    pub fn finish(&self) -> Finish {
+        match &self.end {
+            End::Finished if self.count(Outcome::Done) == self.steps.len() => Finish::Done,
+            End::Finished => Finish::Partly,
+            _ => Finish::Stopped,
+        }
+    }
+
+    /// The exit code of such a run.
+    pub fn exit(&self) -> Exit {
+        match (&self.end, self.count(Outcome::Done)) {
+            (End::Interrupted, _) => Exit::Interrupted,
+            (End::Auth, 0) => Exit::Auth,
+            (End::TrailLost(_), 0) => Exit::Error,
+            (End::Finished, done) if done == self.steps.len() => Exit::Done,
+            _ => Exit::Partly,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(end: End, outcomes: &[Outcome]) -> Report {
+        let steps = outcomes.iter().map(|outcome| StepReport {
+            step: 1,
+            kind: "provision",
+            customer_ref: CustomerRef::new("c").unwrap(),
+            bridge_id: None,
+            outcome: *outcome,
+            detail: String::new(),
+        });
+        Report { run_id: None, end, steps: steps.collect() }
+    }
+
+    #[test]
+    fn the_exit_code_tells_how_far_it_got() {
+        use Outcome::{Done, Failed, Unknown};
+        for (end, outcomes, exit, finish) in [
+            (End::Finished, vec![Done, Done], Exit::Done, Finish::Done),
+            (End::Finished, vec![], Exit::Done, Finish::Done),
+            (End::Finished, vec![Done, Failed], Exit::Partly, Finish::Partly),
+            (End::Finished, vec![Unknown], Exit::Partly, Finish::Partly),
+            (End::GaveUp, vec![Failed; 5], Exit::Partly, Finish::Stopped),
+            (End::Auth, vec![Failed], Exit::Auth, Finish::Stopped),
+            (End::Auth, vec![Done, Failed], Exit::Partly, Finish::Stopped),
+            (End::Interrupted, vec![Done], Exit::Interrupted, Finish::Stopped),
+            (End::TrailLost(String::new()), vec![], Exit::Error, Finish::Stopped),
+            (End::TrailLost(String::new()), vec![Done], Exit::Partly, Finish::Stopped),
+        ] {
+            let report = report(end, &outcomes);
+            assert_eq!((report.exit(), report.finish()), (exit, finish), "{report:?}");
+        }
+    }
+}

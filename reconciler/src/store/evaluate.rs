@@ -1,0 +1,186 @@
+//! The transaction in which a plan's facts are gathered: bind, declare, observe, read. The caller ends it.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use sqlx::{Postgres, Row, Transaction};
+use wabridges::BridgeId;
+
+use super::Names;
+use crate::drift::Drift;
+use crate::error::Error;
+use crate::facts::{Declared, Facts};
+use crate::fleet::{Fleet, Tombstone, WebhookTemplate};
+use crate::observe::Reading;
+
+/// Whether a listing that looks wrong is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// An empty or sharply shrunken listing is refused.
+    No,
+    /// The account may be empty: there never was an observation before.
+    FirstRun,
+    /// Whatever is missing from the listing is really gone.
+    AcceptShrink,
+}
+
+/// An open transaction; dropping it rolls back.
+#[derive(Debug)]
+pub struct Evaluation<'c> {
+    pub(super) tx: Transaction<'c, Postgres>,
+    pub(super) names: &'c Names,
+}
+
+impl<'c> Evaluation<'c> {
+    pub(super) fn new(tx: Transaction<'c, Postgres>, names: &'c Names) -> Self {
+        Self { tx, names }
+    }
+
+    /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
+    pub async fn facts(&mut self, fleet: &Fleet, reading: &Reading, force: Force) -> Result<Facts, Error> {
+        let binding = self.bind(fleet).await?;
+        let declared = self.declare(fleet).await?;
+        self.observe(reading, force).await?;
+        let drift = self.drift().await?;
+        let (bridges, price) = self.numbers().await?;
+        Ok(Facts {
+            binding,
+            declared,
+            drift,
+            bridges,
+            price,
+            listed: reading.listing.bridges.len(),
+            malformed: reading.listing.malformed.len(),
+            live: self.live(&fleet.remove).await?,
+        })
+    }
+
+    /// Keeps what was evaluated.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.tx.commit().await.map_err(Error::database("cannot store the observation"))
+    }
+
+    /// Forgets what was evaluated.
+    pub async fn rollback(self) -> Result<(), Error> {
+        self.tx.rollback().await.map_err(Error::database("cannot roll the evaluation back"))
+    }
+
+    /// Makes wab_declared say what fleet.yaml says; only rows that differ are written.
+    async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
+        const DOING: &str = "cannot store what fleet.yaml declares";
+        let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
+        let keeps =
+            fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
+        let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
+        let row = sqlx::query(self.names.sql(
+            "WITH wished AS MATERIALIZED (
+                 SELECT w.customer_ref, w.kind, w.reason, w.until,
+                        CASE w.kind WHEN 'extra' THEN
+                            replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
+             ), gone AS (
+                 DELETE FROM @extschema@.wab_declared d
+                 WHERE NOT EXISTS (SELECT FROM wished w WHERE w.customer_ref = d.customer_ref) RETURNING 1
+             ), written AS (
+                 INSERT INTO @extschema@.wab_declared AS d (customer_ref, kind, reason, until, webhook_url)
+                 SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM wished w
+                 ON CONFLICT (customer_ref) DO UPDATE
+                 SET kind = excluded.kind, reason = excluded.reason, until = excluded.until,
+                     webhook_url = excluded.webhook_url
+                 WHERE (d.kind, d.reason, d.until, d.webhook_url)
+                       IS DISTINCT FROM (excluded.kind, excluded.reason, excluded.until, excluded.webhook_url)
+                 RETURNING 1
+             )
+             SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS removed",
+        ))
+        .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
+        .bind(rows.iter().map(|row| row.3).collect::<Vec<_>>())
+        .bind(fleet.webhook_url.as_ref().map(WebhookTemplate::as_str))
+        .bind(WebhookTemplate::PLACEHOLDER)
+        .fetch_one(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        let read = || Ok(Declared { written: row.try_get("written")?, removed: row.try_get("removed")? });
+        read().map_err(Error::database(DOING))
+    }
+
+    async fn observe(&mut self, reading: &Reading, force: Force) -> Result<(), Error> {
+        const DOING: &str = "the listing was not stored";
+        if force == Force::FirstRun {
+            self.require_first_run().await?;
+        }
+        let bridges = &reading.listing.bridges;
+        sqlx::query(
+            self.names.sql("SELECT FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8)"),
+        )
+        .bind(bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>())
+        .bind(bridges.iter().map(|b| b.customer_ref.as_ref().map(|r| r.as_str())).collect::<Vec<_>>())
+        .bind(bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>())
+        .bind(bridges.iter().map(|b| b.raw_status.as_deref()).collect::<Vec<_>>())
+        .bind(bridges.iter().map(|b| b.created_at).collect::<Vec<_>>())
+        .bind(reading.listed_at)
+        .bind(i32::try_from(reading.listing.malformed.len()).unwrap_or(i32::MAX))
+        .bind(force != Force::No)
+        .execute(&mut *self.tx)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+
+    async fn require_first_run(&mut self) -> Result<(), Error> {
+        let known: i64 = sqlx::query(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
+            .fetch_one(&mut *self.tx)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(Error::database("cannot count the bridges known so far"))?;
+        if known == 0 {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            what: format!("--first-run: this is no first run, {known} bridges are known already"),
+            hint: "leave --first-run out; if bridges really are gone from the account: --accept-shrink"
+                .to_owned(),
+        })
+    }
+
+    pub(super) async fn drift(&mut self) -> Result<Vec<Drift>, Error> {
+        super::status::drift(&mut self.tx, self.names).await
+    }
+
+    async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
+        const DOING: &str = "cannot read the fleet's numbers";
+        let row = sqlx::query(self.names.sql(
+            "SELECT (SELECT s.bridges FROM @extschema@.wab_fleet_summary s) AS bridges,
+                    (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS price",
+        ))
+        .fetch_one(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        Ok((
+            row.try_get("bridges").map_err(Error::database(DOING))?,
+            row.try_get("price").map_err(Error::database(DOING))?,
+        ))
+    }
+
+    /// Which of the tombstones' bridges are live, and with which customer_ref.
+    async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
+        const DOING: &str = "cannot look the tombstones' bridges up";
+        let rows = sqlx::query(self.names.sql(
+            "SELECT b.bridge_id, b.customer_ref FROM @extschema@.wab_bridges b WHERE b.bridge_id = ANY ($1)",
+        ))
+        .bind(tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect::<Vec<_>>())
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        let mut live = BTreeMap::new();
+        for row in rows {
+            let id = row.try_get("bridge_id").map_err(Error::database(DOING))?;
+            if let Some(id) = BridgeId::new(id) {
+                live.insert(id, row.try_get("customer_ref").map_err(Error::database(DOING))?);
+            }
+        }
+        Ok(live)
+    }
+}

@@ -1,0 +1,175 @@
+//! The run's trail and its lock, on a connection of their own: each row is committed before the next call is made.
+
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+use wabridges::BridgeId;
+
+use super::{Names, Store};
+use crate::error::Error;
+use crate::fleet::Database;
+
+const DOING: &str = "cannot write the run's trail";
+
+/// Holds the lock of apply for as long as it lives, and writes wab_runs and wab_operations.
+#[derive(Debug)]
+pub struct Journal {
+    conn: PgConnection,
+    names: Names,
+    run_id: Uuid,
+}
+
+/// How a run ended, in the words of wab_runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Every step.
+    Done,
+    /// Some steps failed.
+    Partly,
+    /// Ended early.
+    Stopped,
+}
+
+impl Finish {
+    /// The table's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Partly => "partly",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Journal {
+    /// Takes the lock, or says who has it.
+    pub async fn lock(database: &Database) -> Result<Self, Error> {
+        let mut store = Store::connect(database).await?;
+        let taken: bool =
+            sqlx::query(store.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))"))
+                .fetch_one(&mut store.conn)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(Error::database("cannot take the lock of wab apply"))?;
+        if !taken {
+            let holder = store.lock_holder().await.ok().flatten();
+            let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
+            return Err(Error::Locked { holder });
+        }
+        Ok(Self { conn: store.conn, names: store.names, run_id: Uuid::new_v4() })
+    }
+
+    /// The run's own id.
+    pub fn run_id(&self) -> Uuid {
+        self.run_id
+    }
+
+    /// How long ago, in seconds, bridges were provisioned by runs of the last hour: they count for the rate limit.
+    pub async fn recent_provisions(&mut self) -> Result<Vec<f64>, Error> {
+        sqlx::query(self.names.sql(
+            "SELECT extract(epoch FROM clock_timestamp() - coalesce(p.finished_at, p.started_at))::float8 AS ago
+             FROM @extschema@.wab_operations p
+             WHERE p.kind = 'provision' AND p.started_at > clock_timestamp() - interval '1 hour'",
+        ))
+        .fetch_all(&mut self.conn)
+        .await
+        .and_then(|rows| rows.iter().map(|row| row.try_get("ago")).collect())
+        .map_err(Error::database("cannot read the trail of earlier runs"))
+    }
+
+    /// The run begins.
+    pub async fn begin_run(&mut self, steps: usize) -> Result<(), Error> {
+        sqlx::query(
+            self.names
+                .sql("INSERT INTO @extschema@.wab_runs (run_id, who, tool, steps) VALUES ($1, $2, $3, $4)"),
+        )
+        .bind(self.run_id)
+        .bind(who())
+        .bind(concat!("wab ", env!("CARGO_PKG_VERSION")))
+        .bind(i32::try_from(steps).unwrap_or(i32::MAX))
+        .execute(&mut self.conn)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+
+    /// The run ends.
+    pub async fn finish_run(&mut self, finish: Finish) -> Result<(), Error> {
+        sqlx::query(self.names.sql(
+            "UPDATE @extschema@.wab_runs SET finished_at = clock_timestamp(), outcome = $2 WHERE run_id = $1",
+        ))
+        .bind(self.run_id)
+        .bind(finish.as_str())
+        .execute(&mut self.conn)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+
+    /// A step is about to be done.
+    pub async fn begin_step(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        sqlx::query(self.names.sql(
+            "INSERT INTO @extschema@.wab_operations (run_id, step, kind, customer_ref, bridge_id)
+             VALUES ($1, $2, $3, $4, $5)",
+        ))
+        .bind(self.run_id)
+        .bind(entry.step)
+        .bind(entry.kind)
+        .bind(entry.customer_ref)
+        .bind(entry.bridge_id.map(BridgeId::get))
+        .execute(&mut self.conn)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+
+    /// A step was done, or was not.
+    pub async fn finish_step(&mut self, step: i32, ended: &Ended<'_>) -> Result<(), Error> {
+        sqlx::query(self.names.sql(
+            "UPDATE @extschema@.wab_operations
+             SET finished_at = clock_timestamp(), outcome = $3, detail = $4, bridge_id = coalesce($5, bridge_id)
+             WHERE run_id = $1 AND step = $2",
+        ))
+        .bind(self.run_id)
+        .bind(step)
+        .bind(ended.outcome)
+        .bind(ended.detail)
+        .bind(ended.bridge_id.map(BridgeId::get))
+        .execute(&mut self.conn)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+}
+
+/// What the trail says before a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its number in the plan, from 1.
+    pub step: i32,
+    /// provision, bind, set_status or delete.
+    pub kind: &'static str,
+    /// `None` where one statement covers many rows.
+    pub customer_ref: Option<&'a str>,
+    /// The bridge, if it is known.
+    pub bridge_id: Option<BridgeId>,
+}
+
+/// What the trail says after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// done, failed or unknown.
+    pub outcome: &'static str,
+    /// The error, or what was done.
+    pub detail: &'a str,
+    /// The bridge, if it became known.
+    pub bridge_id: Option<BridgeId>,
+}
+
+/// `user@host`, as far as the environment tells.
+fn who() -> String {
+    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    let host = std::env::var("HOSTNAME")
+        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.as_deref().unwrap_or("unknown").trim())
+}

@@ -1,0 +1,66 @@
+//! Answers as values: status, headers and a whole body. Nothing here knows a call or a connection.
+
+use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::limits::RetryAfter;
+
+/// An answer whose body is complete.
+pub type Answer = Response<Bytes>;
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    match serde_json::to_vec(body) {
+        Ok(body) => typed(status, "application/json", body),
+        Err(error) => {
+            typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("answer not writable: {error}"))
+        }
+    }
+}
+
+/// The provider's form of an error: `{"error": "…"}`.
+pub fn error(status: StatusCode, message: &str) -> Answer {
+    json(status, &json!({ "error": message }))
+}
+
+/// A body of any content type.
+pub fn typed(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    answer
+}
+
+/// 204, the answer to what is gone.
+pub fn no_content() -> Answer {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
+
+/// 429 with the header that says when to come back.
+pub fn rate_limited(RetryAfter(seconds): RetryAfter) -> Answer {
+    let answer = error(StatusCode::TOO_MANY_REQUESTS, "rate limit exceeded");
+    with_header(answer, RETRY_AFTER, &seconds.to_string())
+}
+
+/// 405 with the methods the path does have.
+pub fn wrong_method(allow: &str) -> Answer {
+    with_header(error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"), ALLOW, allow)
+}
+
+/// 302 to another address.
+pub fn redirect(location: &str) -> Answer {
+    with_header(error(StatusCode::FOUND, "moved"), LOCATION, location)
+}
+
+/// Adds a header; a value no header can hold is left out.
+pub fn with_header(mut answer: Answer, name: HeaderName, value: &str) -> Answer {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}

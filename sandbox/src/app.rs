@@ -1,0 +1,122 @@
+//! What all requests share, behind one lock, and the one clock. No rules and no HTTP.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::Notify;
+
+use crate::faults::Faults;
+use crate::ledger::Ledger;
+use crate::limits::Limits;
+use crate::listing::{Listing, StatusField};
+use crate::webhooks::{Deliveries, Postman};
+use crate::world::World;
+
+/// Whether each request is logged to stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    Silent,
+    Verbose,
+}
+
+/// Whether the list is compressed for clients that accept gzip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compress {
+    Never,
+    WhenAccepted,
+}
+
+/// What a run was started with, as far as requests need it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The bearer token that is let in.
+    pub key: String,
+    pub status: StatusField,
+    pub compress: Compress,
+    pub log: AccessLog,
+}
+
+/// The clock of one run: starts at the wall clock's time and never goes back.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started_at: DateTime<Utc>,
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        Self { started_at: Utc::now(), started: Instant::now() }
+    }
+
+    /// When it was started.
+    pub fn started_at(&self) -> DateTime<Utc> {
+        self.started_at
+    }
+
+    /// The time now.
+    pub fn now(&self) -> DateTime<Utc> {
+        let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
+        self.started_at.checked_add_signed(elapsed).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub struct Shared {
+    pub world: World,
+    pub limits: Limits,
+    pub faults: Faults,
+    pub ledger: Ledger,
+    pub deliveries: Deliveries,
+    pub listing: Listing,
+}
+
+impl Shared {
+    /// A world with nothing recorded and no faults yet.
+    pub fn new(world: World, limits: Limits, status: StatusField) -> Self {
+        Self {
+            world,
+            limits,
+            faults: Faults::default(),
+            ledger: Ledger::default(),
+            deliveries: Deliveries::default(),
+            listing: Listing::new(status),
+        }
+    }
+}
+
+/// One running sandbox.
+#[derive(Debug)]
+pub struct App {
+    pub settings: Settings,
+    pub clock: Clock,
+    pub postman: Postman,
+    shared: Mutex<Shared>,
+    changed: Notify,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(settings: Settings, clock: Clock, postman: Postman, shared: Shared) -> Self {
+        Self { settings, clock, postman, shared: Mutex::new(shared), changed: Notify::new() }
+    }
+
+    /// Runs `work` under the lock; a changed world is announced to [`App::world_changed`].
+    pub fn with<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
+        // A request that panicked left at worst one half-made change; the others go on.
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = shared.world.revision();
+        let done = work(&mut shared);
+        if shared.world.revision() != before {
+            self.changed.notify_one();
+        }
+        done
+    }
+
+    /// Waits until the world has changed since the last wait ended.
+    pub async fn world_changed(&self) {
+        self.changed.notified().await;
+    }
+}

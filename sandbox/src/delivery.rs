@@ -1,0 +1,154 @@
+//! Sends an answer, well or as a fault wants it: late, in drips, cut off or not at all. Decides nothing about calls.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures::{StreamExt, stream};
+use tokio::time::sleep;
+
+use crate::answer::{self, Answer};
+use crate::faults::Kind;
+use crate::wire::{Cut, Wire};
+
+/// How a huge body starts: a list that promises a row.
+const HUGE_START: &[u8] = b"[{\"id\":1,\"customer_ref\":\"cust_0001\",\"state\":\"running\"}";
+/// What huge bodies are padded with: JSON whitespace, 64 KiB at a time.
+static PADDING: [u8; 64 << 10] = [b' '; 64 << 10];
+/// Announced where the answer has no body to cut short.
+const INVENTED_LENGTH: usize = 64;
+
+/// What the client gets.
+pub enum Delivered {
+    /// An answer, if only its headers.
+    Response(Response<Body>),
+    /// The connection ends without a byte.
+    Nothing,
+}
+
+/// Delivers an answer under a fault, or plainly. Under `hang` this never returns.
+pub async fn deliver(answer: Answer, fault: Option<&Kind>, wire: &Wire) -> Delivered {
+    let response = match fault {
+        Some(Kind::Delay { ms }) => {
+            sleep(Duration::from_millis(*ms)).await;
+            answer.map(Body::from)
+        }
+        Some(Kind::Drip { ms_per_chunk, chunk }) => {
+            drip(answer, Duration::from_millis(*ms_per_chunk), *chunk)
+        }
+        Some(Kind::Hang {}) => std::future::pending().await,
+        Some(Kind::HangAfterHeaders {}) => {
+            let length = announced(&answer);
+            with_length(answer, length, Body::from_stream(stream::pending::<io::Result<Bytes>>()))
+        }
+        Some(Kind::Reset {}) => {
+            wire.cut(Cut::Reset);
+            return Delivered::Nothing;
+        }
+        Some(Kind::LostReply {}) => {
+            wire.cut(Cut::Close);
+            return Delivered::Nothing;
+        }
+        Some(Kind::Truncated {}) => truncated(answer),
+        Some(Kind::Huge { bytes }) => huge(*bytes),
+        Some(Kind::GzipBomb { bytes }) => bomb(*bytes).await,
+        _ => answer.map(Body::from),
+    };
+    Delivered::Response(response)
+}
+
+/// The bytes a cut-short answer announces; never 0, so that something is missing.
+fn announced(answer: &Answer) -> usize {
+    match answer.body().len() {
+        0 | 1 => INVENTED_LENGTH,
+        length => length,
+    }
+}
+
+/// The answer's head, an announced length and another body; 204 has no body, so it becomes 200.
+fn with_length(answer: Answer, length: usize, body: Body) -> Response<Body> {
+    let mut response = answer.map(|_| body);
+    if response.status() == StatusCode::NO_CONTENT {
+        *response.status_mut() = StatusCode::OK;
+    }
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+fn drip(answer: Answer, pause: Duration, chunk: usize) -> Response<Body> {
+    let body = answer.body().clone();
+    let chunks = stream::unfold(body, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        sleep(pause).await;
+        let next = rest.split_to(chunk.min(rest.len()));
+        Some((io::Result::Ok(next), rest))
+    });
+    // Answers without a body (204) have nothing to drip.
+    match answer.body().len() {
+        0 => answer.map(Body::from),
+        length => with_length(answer, length, Body::from_stream(chunks)),
+    }
+}
+
+fn truncated(answer: Answer) -> Response<Body> {
+    let length = announced(&answer);
+    let half = answer.body().slice(..answer.body().len() / 2);
+    let broken = async {
+        // One pause lets the first half reach the socket before the connection is dropped.
+        tokio::task::yield_now().await;
+        Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+    };
+    let chunks = stream::iter([io::Result::Ok(half)]).chain(stream::once(broken));
+    with_length(answer, length, Body::from_stream(chunks))
+}
+
+fn huge(bytes: u64) -> Response<Body> {
+    let start = stream::iter([io::Result::Ok(Bytes::from_static(HUGE_START))]);
+    let padding = stream::iter(padding(bytes).map(io::Result::Ok));
+    let mut response = Response::new(Body::from_stream(start.chain(padding)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Whitespace that brings a huge body from its start to `bytes` bytes.
+fn padding(bytes: u64) -> impl Iterator<Item = Bytes> + Send {
+    let mut left = bytes.saturating_sub(HUGE_START.len() as u64);
+    std::iter::from_fn(move || {
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(PADDING.len());
+        left -= length as u64;
+        (length > 0).then(|| Bytes::from_static(&PADDING[..length]))
+    })
+}
+
+async fn bomb(bytes: u64) -> Response<Body> {
+    // Compressing takes long enough to starve other connections of their thread.
+    let packed = tokio::task::spawn_blocking(move || {
+        gzip(std::iter::once(Bytes::from_static(HUGE_START)).chain(padding(bytes)), Compression::best())
+    });
+    match packed.await {
+        Ok(Ok(packed)) => gzipped(answer::typed(StatusCode::OK, "application/json", packed)).map(Body::from),
+        _ => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the bomb could not be built").map(Body::from),
+    }
+}
+
+/// Compresses a body given in pieces.
+pub fn gzip(pieces: impl Iterator<Item = Bytes>, effort: Compression) -> io::Result<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), effort);
+    for piece in pieces {
+        encoder.write_all(&piece)?;
+    }
+    encoder.finish().map(Bytes::from)
+}
+
+/// Marks an answer whose body is compressed.
+pub fn gzipped(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    answer
+}

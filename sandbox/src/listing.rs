@@ -1,0 +1,106 @@
+//! Bridges as the provider's API shows them, and the list kept ready as bytes. No routing, no limits.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use flate2::Compression;
+use serde::Serialize;
+
+use crate::bridge::{Bridge, BridgeId, RUNNING};
+use crate::delivery::gzip;
+use crate::world::World;
+
+/// Where the list is.
+pub const PATH: &str = "/api/instances";
+
+/// Whether listed bridges carry their `status`: the provider's pages disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusField {
+    Shown,
+    Hidden,
+}
+
+/// One row of the list.
+#[derive(Serialize)]
+pub struct Row<'a> {
+    id: BridgeId,
+    customer_ref: Option<&'a str>,
+    state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a str>,
+    created_at: DateTime<Utc>,
+}
+
+/// One bridge with what the provider says about its container.
+#[derive(Serialize)]
+pub struct Detail<'a> {
+    #[serde(flatten)]
+    row: Row<'a>,
+    manager: Manager,
+}
+
+#[derive(Serialize)]
+struct Manager {
+    health: &'static str,
+    started_at: DateTime<Utc>,
+    fail_count: u32,
+}
+
+impl<'a> Row<'a> {
+    /// A bridge as the list shows it.
+    pub fn of(bridge: &'a Bridge, status: StatusField) -> Self {
+        Self {
+            id: bridge.id,
+            customer_ref: bridge.customer_ref.as_deref(),
+            state: &bridge.state,
+            status: (status == StatusField::Shown).then_some(bridge.status.as_str()),
+            created_at: bridge.created_at,
+        }
+    }
+}
+
+impl<'a> Detail<'a> {
+    /// A bridge as the call for it alone shows it; a container that does not run has failed once.
+    pub fn of(bridge: &'a Bridge, status: StatusField) -> Self {
+        let (health, fail_count) = if bridge.state == RUNNING { ("healthy", 0) } else { ("unhealthy", 1) };
+        let manager = Manager { health, started_at: bridge.created_at, fail_count };
+        Self { row: Row::of(bridge, status), manager }
+    }
+}
+
+/// The list's body, rebuilt only when the world has changed: a fleet of 100,000 takes 10 MB.
+#[derive(Debug)]
+pub struct Listing {
+    status: StatusField,
+    revision: Option<u64>,
+    plain: Bytes,
+    gzipped: Option<Bytes>,
+}
+
+impl Listing {
+    /// An empty cache for lists of one form.
+    pub fn new(status: StatusField) -> Self {
+        Self { status, revision: None, plain: Bytes::new(), gzipped: None }
+    }
+
+    /// The list as JSON.
+    pub fn plain(&mut self, world: &World) -> serde_json::Result<Bytes> {
+        if self.revision != Some(world.revision()) {
+            let rows: Vec<Row<'_>> = world.bridges().map(|bridge| Row::of(bridge, self.status)).collect();
+            self.plain = serde_json::to_vec(&rows)?.into();
+            self.gzipped = None;
+            self.revision = Some(world.revision());
+        }
+        Ok(self.plain.clone())
+    }
+
+    /// The list as compressed JSON.
+    pub fn gzipped(&mut self, world: &World) -> std::io::Result<Bytes> {
+        let plain = self.plain(world)?;
+        if let Some(ready) = &self.gzipped {
+            return Ok(ready.clone());
+        }
+        let packed = gzip(std::iter::once(plain), Compression::fast())?;
+        self.gzipped = Some(packed.clone());
+        Ok(packed)
+    }
+}

@@ -1,0 +1,287 @@
+//! The provider's fleet as a pure state machine: time is an argument. No HTTP, no clock, no runtime.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::bridge::{Bridge, BridgeId, CONNECTED, DISCONNECTED, NewBridge, Patch};
+
+/// All bridges of the one account, and the index that makes provisioning idempotent.
+#[derive(Debug)]
+pub struct World {
+    bridges: BTreeMap<BridgeId, Bridge>,
+    by_ref: BTreeMap<String, BTreeSet<BridgeId>>,
+    /// The id the next new bridge gets; `None` when the last one was given out.
+    next_id: Option<BridgeId>,
+    revision: u64,
+}
+
+/// A world as it is kept in the state file.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    pub next_id: Option<BridgeId>,
+    pub bridges: Vec<Bridge>,
+}
+
+/// A webhook call that a change of status asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub url: String,
+    pub customer_ref: Option<String>,
+    pub kind: EventKind,
+}
+
+/// What happened to the session.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    Connected { phone: String },
+    Disconnected,
+}
+
+/// Why the world refuses a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// No bridge has this id or customer_ref.
+    NoSuchBridge,
+    /// The call makes sense only while the bridge is unpaired.
+    AlreadyPaired,
+    /// A control call contradicts the world; the text says how.
+    Impossible(String),
+}
+
+/// Counts over the whole fleet.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Summary {
+    pub bridges: usize,
+    pub by_status: BTreeMap<String, usize>,
+    pub by_state: BTreeMap<String, usize>,
+    /// Distinct customer_refs.
+    pub refs: usize,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            bridges: BTreeMap::new(),
+            by_ref: BTreeMap::new(),
+            next_id: Some(BridgeId::FIRST),
+            revision: 0,
+        }
+    }
+}
+
+impl World {
+    /// Grows with every change; equal revisions mean an equal world.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Every bridge, by id.
+    pub fn bridges(&self) -> impl ExactSizeIterator<Item = &Bridge> {
+        self.bridges.values()
+    }
+
+    /// The bridge with this id.
+    pub fn bridge(&self, id: BridgeId) -> Option<&Bridge> {
+        self.bridges.get(&id)
+    }
+
+    /// The bridge a customer_ref stands for: the one with the lowest id, where control calls made several.
+    pub fn by_ref(&self, customer_ref: &str) -> Result<&Bridge, Refusal> {
+        let id = self.by_ref.get(customer_ref).and_then(BTreeSet::first).ok_or(Refusal::NoSuchBridge)?;
+        self.bridges.get(id).ok_or(Refusal::NoSuchBridge)
+    }
+
+    /// The existing bridge of this customer_ref, unchanged, or a new one that waits for its QR code.
+    pub fn provision(&mut self, new: NewBridge, now: DateTime<Utc>) -> Result<&Bridge, Refusal> {
+        let existing = new.customer_ref.as_deref().and_then(|known| self.by_ref(known).ok()).map(|b| b.id);
+        let id = match existing {
+            Some(id) => id,
+            None => self.insert(new, now)?,
+        };
+        self.bridges.get(&id).ok_or(Refusal::NoSuchBridge)
+    }
+
+    /// Adds bridges as they are given; all of them or, on the first impossible one, none.
+    pub fn add(&mut self, new: Vec<NewBridge>, now: DateTime<Utc>) -> Result<Vec<&Bridge>, Refusal> {
+        let mut taken = BTreeSet::new();
+        for id in new.iter().filter_map(|bridge| bridge.id) {
+            if self.bridges.contains_key(&id) || !taken.insert(id) {
+                return Err(Refusal::Impossible(format!("bridge id {id} is already taken; leave `id` out")));
+            }
+        }
+        // Chosen ids go first, so that no id given out here takes one of them.
+        let (chosen, rest): (Vec<_>, Vec<_>) = new.into_iter().enumerate().partition(|(_, b)| b.id.is_some());
+        let mut placed = BTreeMap::new();
+        for (position, bridge) in chosen.into_iter().chain(rest) {
+            placed.insert(position, self.insert(bridge, now)?);
+        }
+        Ok(placed.values().filter_map(|id| self.bridges.get(id)).collect())
+    }
+
+    /// Removes a bridge for good; its id is never given again.
+    pub fn delete(&mut self, id: BridgeId) -> Result<Bridge, Refusal> {
+        let bridge = self.bridges.remove(&id).ok_or(Refusal::NoSuchBridge)?;
+        self.unindex(&bridge);
+        self.revision += 1;
+        Ok(bridge)
+    }
+
+    /// Removes every bridge and says how many there were; ids are still not reused.
+    pub fn clear(&mut self) -> usize {
+        let removed = self.bridges.len();
+        self.bridges.clear();
+        self.by_ref.clear();
+        self.revision += 1;
+        removed
+    }
+
+    /// Changes a bridge behind the client's back.
+    pub fn patch(&mut self, id: BridgeId, patch: Patch) -> Result<(&Bridge, Option<Event>), Refusal> {
+        let mut bridge = self.bridges.remove(&id).ok_or(Refusal::NoSuchBridge)?;
+        self.unindex(&bridge);
+        if let Some(customer_ref) = patch.customer_ref {
+            bridge.customer_ref = customer_ref;
+        }
+        if let Some(state) = patch.state {
+            bridge.state = state;
+        }
+        let event = patch.status.and_then(|status| set_status(&mut bridge, status));
+        self.revision += 1;
+        Ok((self.place(bridge), event))
+    }
+
+    /// The text a phone must scan, for a bridge that is not paired.
+    pub fn qr_text(&self, customer_ref: &str) -> Result<String, Refusal> {
+        let bridge = self.unpaired(customer_ref)?;
+        Ok(format!("2@sandbox,{},{}", bridge.id, pairing_code(bridge.id, "qr")))
+    }
+
+    /// Starts a pairing with a phone number (digits) and returns the code to type on that phone: `ABCD-EFGH`.
+    pub fn pair(&mut self, customer_ref: &str, phone: &str) -> Result<String, Refusal> {
+        let id = self.unpaired(customer_ref)?.id;
+        let bridge = self.bridges.get_mut(&id).ok_or(Refusal::NoSuchBridge)?;
+        bridge.phone = Some(phone.to_owned());
+        self.revision += 1;
+        Ok(pairing_code(id, phone))
+    }
+
+    /// Ends the session; the bridge must be paired again. One that is not paired stays as it is.
+    pub fn logout(&mut self, customer_ref: &str) -> Result<Option<Event>, Refusal> {
+        let bridge = self.by_ref(customer_ref)?;
+        if !bridge.is_connected() {
+            return Ok(None);
+        }
+        let id = bridge.id;
+        let bridge = self.bridges.get_mut(&id).ok_or(Refusal::NoSuchBridge)?;
+        bridge.phone = None;
+        self.revision += 1;
+        Ok(set_status(bridge, DISCONNECTED.to_owned()))
+    }
+
+    /// Counts over the whole fleet.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            bridges: self.bridges.len(),
+            by_status: BTreeMap::new(),
+            by_state: BTreeMap::new(),
+            refs: self.by_ref.len(),
+        };
+        for bridge in self.bridges.values() {
+            *summary.by_status.entry(bridge.status.clone()).or_default() += 1;
+            *summary.by_state.entry(bridge.state.clone()).or_default() += 1;
+        }
+        summary
+    }
+
+    /// A copy to keep.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { next_id: self.next_id, bridges: self.bridges.values().cloned().collect() }
+    }
+
+    /// The world a snapshot was taken of; refuses one that lists an id twice.
+    pub fn restore(snapshot: Snapshot) -> Result<Self, Refusal> {
+        let mut world = Self { next_id: snapshot.next_id, ..Self::default() };
+        for bridge in snapshot.bridges {
+            if world.bridges.contains_key(&bridge.id) {
+                return Err(Refusal::Impossible(format!("bridge {} is there twice", bridge.id)));
+            }
+            if world.next_id.is_some_and(|next| next <= bridge.id) {
+                world.next_id = bridge.id.next();
+            }
+            world.place(bridge);
+        }
+        Ok(world)
+    }
+
+    fn unpaired(&self, customer_ref: &str) -> Result<&Bridge, Refusal> {
+        let bridge = self.by_ref(customer_ref)?;
+        if bridge.is_connected() { Err(Refusal::AlreadyPaired) } else { Ok(bridge) }
+    }
+
+    fn insert(&mut self, new: NewBridge, now: DateTime<Utc>) -> Result<BridgeId, Refusal> {
+        let exhausted =
+            || Refusal::Impossible("no bridge ids are left; start with a new state file".to_owned());
+        let id = new.id.or(self.next_id).ok_or_else(exhausted)?;
+        if self.next_id.is_some_and(|next| next <= id) {
+            self.next_id = id.next();
+        }
+        self.revision += 1;
+        self.place(Bridge {
+            id,
+            customer_ref: new.customer_ref,
+            state: new.state,
+            status: new.status,
+            webhook_url: new.webhook_url,
+            phone: None,
+            created_at: new.created_at.unwrap_or(now),
+        });
+        Ok(id)
+    }
+
+    fn place(&mut self, bridge: Bridge) -> &Bridge {
+        if let Some(customer_ref) = &bridge.customer_ref {
+            self.by_ref.entry(customer_ref.clone()).or_default().insert(bridge.id);
+        }
+        self.bridges.entry(bridge.id).insert_entry(bridge).into_mut()
+    }
+
+    fn unindex(&mut self, bridge: &Bridge) {
+        let Some(customer_ref) = &bridge.customer_ref else { return };
+        let Some(ids) = self.by_ref.get_mut(customer_ref) else { return };
+        ids.remove(&bridge.id);
+        if ids.is_empty() {
+            self.by_ref.remove(customer_ref);
+        }
+    }
+}
+
+/// Sets the status and tells the bridge's webhook, if it has one and the status really became another.
+fn set_status(bridge: &mut Bridge, status: String) -> Option<Event> {
+    if bridge.status == status {
+        return None;
+    }
+    bridge.status = status;
+    let kind = match bridge.status.as_str() {
+        CONNECTED => EventKind::Connected { phone: bridge.session_phone() },
+        DISCONNECTED => EventKind::Disconnected,
+        _ => return None,
+    };
+    let url = bridge.webhook_url.clone()?;
+    Some(Event { url, customer_ref: bridge.customer_ref.clone(), kind })
+}
+
+/// Eight letters that depend on the bridge and the phone alone (FNV-1a), so that a run can be repeated.
+fn pairing_code(id: BridgeId, phone: &str) -> String {
+    let seed = format!("{id}/{phone}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let letter = |place: u32| char::from(b'A' + (seed >> (place * 8)).to_le_bytes()[0] % 26);
+    let half = |places: std::ops::Range<u32>| places.map(letter).collect::<String>();
+    format!("{}-{}", half(0..4), half(4..8))
+}
+
+#[cfg(test)]
+mod tests;

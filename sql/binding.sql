@@ -1,0 +1,166 @@
+-- How your tenants table becomes the view wab_tenants. Checks everything first; the drift views over it are in views.sql.
+
+CREATE FUNCTION @extschema@.wab_require_binding() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF to_regclass('@extschema@.wab_tenants') IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table is bound yet',
+            HINT = 'SELECT * FROM wab_bind_tenants(''public.tenants'', wanted => ''status = ''''active'''''');';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_require_binding IS 'Raises 55000 with the way on when wab_bind_tenants() was never called.';
+
+-- A cursor takes exactly one query, so an expression that ends the query and starts another is refused before it runs.
+CREATE FUNCTION @extschema@.wab_check_expression(tenants regclass, what text, expression text, type regtype, resolved_in text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    probe  refcursor;
+    reason text;
+    state  text;
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog, ' || resolved_in, true);
+    -- In WHERE, because aggregates, windows and sets are refused there: a view with one could not be written through.
+    OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0', tenants, expression, type);
+    CLOSE probe;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE;
+WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supported OR invalid_cursor_definition THEN
+    GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+    RAISE EXCEPTION USING ERRCODE = state,
+        MESSAGE = format('%s is not a valid SQL expression over %s', what, tenants),
+        DETAIL = format('%s: %s', expression, reason),
+        HINT = format('It must give one %s for a row of %s, for instance: %s', type, tenants,
+            CASE type WHEN 'boolean'::regtype THEN 'status = ''active''' ELSE '''https://app.example.com/hooks/'' || id' END);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_check_expression IS 'Raises a clear error unless the text is one SQL expression of the type over a row of the table.';
+
+CREATE FUNCTION @extschema@.wab_check_column(tenants regclass, what text, column_name text, add_type text, types regtype[])
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found_type regtype;
+BEGIN
+    SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END INTO found_type
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = tenants AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
+    IF NOT FOUND AND add_type IS NOT NULL THEN
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', tenants, column_name, add_type);
+    ELSIF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42703',
+            MESSAGE = format('%s has no column %I, named as %s', tenants, column_name, what),
+            HINT = CASE WHEN what = 'tenant_id' THEN 'Name the column that identifies a tenant: tenant_id => ''…''.'
+                        ELSE format('Name another column (%s => ''…''), or have it added: add_columns => true.', what) END;
+    ELSIF types IS NOT NULL AND found_type <> ALL (types) THEN
+        RAISE EXCEPTION USING ERRCODE = '42804',
+            MESSAGE = format('column %I of %s cannot serve as %s: its type is %s', column_name, tenants, what, found_type),
+            HINT = format('Use a column of type %s.', array_to_string(types, ' or '));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_check_column IS 'Raises a clear error unless the column is there and of one of the types; adds it when a type to add is given.';
+
+CREATE FUNCTION @extschema@.wab_check_tenant_ids(tenants regclass, tenant_id text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    twice text;
+BEGIN
+    EXECUTE format('SELECT string_agg(quote_literal(d.id), '', '') FROM
+                    (SELECT %1$I::text AS id FROM %2$s WHERE %1$I IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3) d',
+                   tenant_id, tenants) INTO twice;
+    IF twice IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '23505', MESSAGE = format('column %I of %s does not identify a tenant', tenant_id, tenants),
+            DETAIL = format('More than one row has: %s.', twice), HINT = 'Make the ids unique, best by a unique constraint.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_check_tenant_ids IS 'Raises 23505 when two tenant rows have the same id.';
+
+CREATE FUNCTION @extschema@.wab_create_tenants_view(binding @extschema@.wab_tenant_binding) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    replaced oid := to_regclass('@extschema@.wab_tenants');
+BEGIN
+    -- A view can be replaced but its columns cannot change type. Without CASCADE: what depends on it is yours to move first.
+    IF EXISTS (SELECT FROM pg_attribute v JOIN pg_attribute c
+                   ON c.attrelid = binding.tenants
+                  AND c.attname = CASE v.attname WHEN 'tenant_id' THEN binding.tenant_id
+                                                 WHEN 'bridge_id' THEN binding.bridge_id
+                                                 WHEN 'bridge_status' THEN binding.bridge_status END
+               WHERE v.attrelid = replaced AND (v.atttypid, v.atttypmod, v.attcollation)
+                                            <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
+        DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
+                  @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
+                  @extschema@.wab_fleet, @extschema@.wab_tenants;
+    END IF;
+    PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
+    EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
+        SELECT %1$I AS tenant_id, %1$I::pg_catalog.text AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
+               COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
+        FROM %6$s WHERE %1$I IS NOT NULL',
+        binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted, coalesce(binding.webhook_url, 'NULL'),
+        binding.tenants);
+    IF pg_relation_is_updatable(to_regclass('@extschema@.wab_tenants'), false) & 4 = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('rows of %s could not be updated through wab_tenants', binding.tenants),
+            DETAIL = format('wanted: %s; webhook_url: %s', binding.wanted, binding.webhook_url),
+            HINT = 'Bind a table, and use expressions over a single row: no aggregate, window or set-returning function.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_create_tenants_view IS 'Creates or replaces the auto-updatable view wab_tenants as the binding says.';
+
+CREATE FUNCTION @extschema@.wab_bind_tenants(
+    tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
+    bridge_status text DEFAULT 'bridge_status', wanted text DEFAULT 'true', webhook_url text DEFAULT NULL,
+    add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'))
+RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    binding @extschema@.wab_tenant_binding;
+    view    text;
+BEGIN
+    IF tenants IS NULL THEN
+        SELECT b.* INTO binding FROM @extschema@.wab_tenant_binding b;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table was bound before',
+                HINT = 'Name it: SELECT * FROM wab_bind_tenants(''public.tenants'');';
+        END IF;
+    ELSIF tenant_id IS NULL OR bridge_id IS NULL OR bridge_status IS NULL OR wanted IS NULL OR add_columns IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';
+    ELSE
+        binding := ROW(true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
+                       coalesce(nullif(resolved_in, ''), 'pg_catalog'), clock_timestamp(), session_user);
+    END IF;
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
+        CASE WHEN add_columns THEN 'bigint' END, '{bigint,integer}');
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
+        CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
+    PERFORM @extschema@.wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
+    IF binding.webhook_url IS NOT NULL THEN
+        PERFORM @extschema@.wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text', binding.resolved_in);
+    END IF;
+    PERFORM @extschema@.wab_check_tenant_ids(binding.tenants, binding.tenant_id);
+
+    PERFORM @extschema@.wab_create_tenants_view(binding);
+    PERFORM @extschema@.wab_create_views();
+    IF current_setting('server_version_num')::integer >= 150000 THEN
+        FOREACH view IN ARRAY ARRAY['wab_tenants', 'wab_fleet', 'wab_drift', 'wab_orphaned_bridges', 'wab_missing_bridges',
+                                    'wab_status_drift', 'wab_churned_bridges', 'wab_fleet_summary'] LOOP
+            EXECUTE format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', view);
+        END LOOP;
+    END IF;
+    DELETE FROM @extschema@.wab_tenant_binding;
+    INSERT INTO @extschema@.wab_tenant_binding SELECT binding.*;
+    RETURN QUERY SELECT binding.tenants, count(*), count(*) FILTER (WHERE t.wanted) FROM @extschema@.wab_tenants t;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS 'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments: re-creates the views as bound before, for instance after an upgrade.';

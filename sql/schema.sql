@@ -1,0 +1,199 @@
+-- The tables. No drift here (views.sql), no logic (functions.sql). `@extschema@` is the schema chosen at install time.
+
+CREATE TABLE @extschema@.wab_bridges (
+    bridge_id          bigint PRIMARY KEY CHECK (bridge_id > 0),
+    customer_ref       text,
+    state              text,
+    status             text NOT NULL DEFAULT 'unknown'
+                       CHECK (status IN ('paired', 'awaiting_scan', 'disconnected', 'unknown')),
+    raw_status         text,
+    created_at         timestamptz,
+    webhook_url        text,
+    duplicated         boolean NOT NULL DEFAULT false,
+    first_seen_at      timestamptz NOT NULL,
+    status_since       timestamptz,
+    status_observed_at timestamptz
+);
+-- A hash index takes customer_refs of any length; a btree refuses more than about 2,700 bytes.
+CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
+CREATE INDEX wab_bridges_duplicated ON @extschema@.wab_bridges (bridge_id) WHERE duplicated;
+
+COMMENT ON TABLE @extschema@.wab_bridges IS 'The fleet as last observed: one row per live bridge. Written by wab_refresh(), wab_provision() and wab apply.';
+COMMENT ON COLUMN @extschema@.wab_bridges.bridge_id IS 'The provider''s id of the bridge.';
+COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS 'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
+COMMENT ON COLUMN @extschema@.wab_bridges.state IS 'The container''s lifecycle in the provider''s words, for instance running.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status IS 'The WhatsApp session: paired, awaiting_scan, disconnected, or unknown while it was never learnt.';
+COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own text for the status.';
+COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS 'When the provider created the bridge, as the provider says.';
+COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS 'The webhook_url that we set last; null when we never set one. The provider does not return it.';
+COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live bridge carries the same customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS 'When this bridge was first observed or provisioned by us.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS 'Since when the status has been what it is, as far as it was observed.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS 'When the status was last learnt from the session itself, or changed in a listing.';
+
+CREATE TABLE @extschema@.wab_bridge_events (
+    at           timestamptz NOT NULL,
+    bridge_id    bigint NOT NULL,
+    customer_ref text,
+    event        text NOT NULL CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref')),
+    was          text,
+    became       text
+);
+CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_id, at);
+CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
+
+COMMENT ON TABLE @extschema@.wab_bridge_events IS 'Append-only history of the fleet: one row per change that was observed.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.at IS 'When the change was observed.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.bridge_id IS 'The bridge that changed.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.customer_ref IS 'Its customer_ref at that time.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.event IS 'appeared, disappeared, status, state or customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null for appeared.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared.';
+
+CREATE TABLE @extschema@.wab_observations (
+    observed_at timestamptz PRIMARY KEY,
+    source      text NOT NULL,
+    digest      text NOT NULL,
+    bridges     integer NOT NULL,
+    appeared    integer NOT NULL,
+    changed     integer NOT NULL,
+    disappeared integer NOT NULL,
+    malformed   integer NOT NULL
+);
+
+COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
+COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the listing was asked for.';
+COMMENT ON COLUMN @extschema@.wab_observations.source IS 'Who stored it: wab_refresh, wab_reconcile, wab, or sql.';
+COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing: equal digests, equal listings.';
+COMMENT ON COLUMN @extschema@.wab_observations.bridges IS 'Bridges listed.';
+COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the observation before did not have.';
+COMMENT ON COLUMN @extschema@.wab_observations.changed IS 'Bridges whose customer_ref, state or status differs from the observation before.';
+COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were no longer listed.';
+COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
+
+CREATE TABLE @extschema@.wab_policy (
+    only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    price_per_bridge    numeric(10,2) NOT NULL DEFAULT 3.00 CHECK (price_per_bridge >= 0),
+    disconnected_after  interval NOT NULL DEFAULT '15 minutes',
+    awaiting_scan_after interval NOT NULL DEFAULT '24 hours',
+    max_shrink          numeric(4,3) NOT NULL DEFAULT 0.200 CHECK (max_shrink BETWEEN 0 AND 1)
+);
+
+COMMENT ON TABLE @extschema@.wab_policy IS 'One row of settings that the views and wab_observe() read. UPDATE it; an INSERT replaces it.';
+COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
+COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month.';
+COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS 'A bridge disconnected for longer than this is drift of kind disconnected.';
+COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS 'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
+COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS 'Share of the known bridges that may vanish from one listing to the next before it is refused (one bridge always may).';
+
+CREATE TABLE @extschema@.wab_declared (
+    customer_ref text PRIMARY KEY CHECK (customer_ref <> ''),
+    kind         text NOT NULL CHECK (kind IN ('extra', 'keep')),
+    reason       text NOT NULL,
+    until        date CHECK (until IS NULL OR kind = 'keep'),
+    webhook_url  text CHECK (webhook_url IS NULL OR kind = 'extra')
+);
+
+COMMENT ON TABLE @extschema@.wab_declared IS 'Exceptions declared by hand or by fleet.yaml: extra wanted bridges with no tenant row, and orphans to keep.';
+COMMENT ON COLUMN @extschema@.wab_declared.customer_ref IS 'The bridge''s customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_declared.kind IS 'extra: wanted though no tenant row asks for it. keep: not drift though nobody owns it.';
+COMMENT ON COLUMN @extschema@.wab_declared.reason IS 'Why, for the next reader.';
+COMMENT ON COLUMN @extschema@.wab_declared.until IS 'Last day on which a keep holds; null for no end. Afterwards the bridge is drift again.';
+COMMENT ON COLUMN @extschema@.wab_declared.webhook_url IS 'The webhook_url wanted for an extra bridge.';
+
+CREATE TABLE @extschema@.wab_tenant_binding (
+    only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    tenants        regclass NOT NULL,
+    tenant_id      name NOT NULL,
+    bridge_id      name NOT NULL,
+    bridge_status  name NOT NULL,
+    wanted         text NOT NULL,
+    webhook_url    text,
+    resolved_in    text NOT NULL,
+    bound_at       timestamptz NOT NULL,
+    bound_by       name NOT NULL
+);
+
+COMMENT ON TABLE @extschema@.wab_tenant_binding IS 'How your tenants table is read: what wab_bind_tenants() was told. Change it only through wab_bind_tenants().';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.only_row IS 'Always true: there is one binding.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenants IS 'Your tenants table.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenant_id IS 'Its column that identifies a tenant; as text it is the customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.bridge_id IS 'Its column that holds the tenant''s bridge_id.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.bridge_status IS 'Its column that holds the status last written.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.wanted IS 'SQL predicate over a tenant row: should this tenant have a bridge?';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.webhook_url IS 'SQL expression over a tenant row: the webhook_url its bridge should have; null for none.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.resolved_in IS 'The search_path in which the two expressions were resolved.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_at IS 'When it was bound.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_by IS 'The role that bound it.';
+
+CREATE TABLE @extschema@.wab_runs (
+    run_id      uuid PRIMARY KEY,
+    started_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at timestamptz,
+    who         text NOT NULL,
+    tool        text NOT NULL,
+    steps       integer NOT NULL,
+    outcome     text CHECK (outcome IN ('done', 'partly', 'stopped'))
+);
+
+COMMENT ON TABLE @extschema@.wab_runs IS 'One row per wab apply. A row without finished_at, while nobody holds the lock, is a run that was interrupted.';
+COMMENT ON COLUMN @extschema@.wab_runs.run_id IS 'The run''s own id.';
+COMMENT ON COLUMN @extschema@.wab_runs.started_at IS 'When it began.';
+COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS 'When it ended by its own account; null while it runs or when it was killed.';
+COMMENT ON COLUMN @extschema@.wab_runs.who IS 'user@host that ran it.';
+COMMENT ON COLUMN @extschema@.wab_runs.tool IS 'Tool and version.';
+COMMENT ON COLUMN @extschema@.wab_runs.steps IS 'Steps that the plan had.';
+COMMENT ON COLUMN @extschema@.wab_runs.outcome IS 'done: every step; partly: some failed, run again; stopped: ended early, run again.';
+
+CREATE TABLE @extschema@.wab_operations (
+    run_id       uuid NOT NULL REFERENCES @extschema@.wab_runs ON DELETE CASCADE,
+    step         integer NOT NULL,
+    kind         text NOT NULL,
+    customer_ref text,
+    bridge_id    bigint,
+    started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at  timestamptz,
+    outcome      text CHECK (outcome IN ('done', 'failed', 'unknown')),
+    detail       text,
+    PRIMARY KEY (run_id, step)
+);
+
+COMMENT ON TABLE @extschema@.wab_operations IS 'One row per step of a run, written before and after each call to the provider.';
+COMMENT ON COLUMN @extschema@.wab_operations.run_id IS 'The run it belongs to.';
+COMMENT ON COLUMN @extschema@.wab_operations.step IS 'Its number in the plan, from 1.';
+COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'provision, bind, set_status or delete.';
+COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS 'The bridge''s customer_ref; null where one statement covers many rows.';
+COMMENT ON COLUMN @extschema@.wab_operations.bridge_id IS 'The bridge, once known.';
+COMMENT ON COLUMN @extschema@.wab_operations.started_at IS 'Written before the call.';
+COMMENT ON COLUMN @extschema@.wab_operations.finished_at IS 'Written after the call; null: it never came back to say.';
+COMMENT ON COLUMN @extschema@.wab_operations.outcome IS 'done, failed, or unknown (sent, and no answer came).';
+COMMENT ON COLUMN @extschema@.wab_operations.detail IS 'The error, or what was done.';
+
+CREATE TABLE @extschema@.wab_summaries (
+    logged_at      timestamptz PRIMARY KEY DEFAULT clock_timestamp(),
+    observed_at    timestamptz,
+    bridges        bigint NOT NULL,
+    paired         bigint NOT NULL,
+    awaiting_scan  bigint NOT NULL,
+    disconnected   bigint NOT NULL,
+    unknown        bigint NOT NULL,
+    orphaned       bigint NOT NULL,
+    churned        bigint NOT NULL,
+    missing        bigint NOT NULL,
+    monthly_cost   numeric(12,2) NOT NULL,
+    monthly_waste  numeric(12,2) NOT NULL
+);
+
+COMMENT ON TABLE @extschema@.wab_summaries IS 'What wab_log_summary() logged: the columns of wab_summary(), with the time.';
+COMMENT ON COLUMN @extschema@.wab_summaries.logged_at IS 'When it was logged.';
+COMMENT ON COLUMN @extschema@.wab_summaries.observed_at IS 'The observation it speaks of.';
+COMMENT ON COLUMN @extschema@.wab_summaries.bridges IS 'Live bridges.';
+COMMENT ON COLUMN @extschema@.wab_summaries.paired IS 'Of these, paired.';
+COMMENT ON COLUMN @extschema@.wab_summaries.awaiting_scan IS 'Of these, waiting for the QR code to be scanned.';
+COMMENT ON COLUMN @extschema@.wab_summaries.disconnected IS 'Of these, disconnected.';
+COMMENT ON COLUMN @extschema@.wab_summaries.unknown IS 'Of these, with a status that was never learnt.';
+COMMENT ON COLUMN @extschema@.wab_summaries.orphaned IS 'Live bridges that no tenant owns.';
+COMMENT ON COLUMN @extschema@.wab_summaries.churned IS 'Live bridges of tenants that are no longer wanted.';
+COMMENT ON COLUMN @extschema@.wab_summaries.missing IS 'Wanted tenants with no live bridge.';
+COMMENT ON COLUMN @extschema@.wab_summaries.monthly_cost IS 'US dollars per month for all live bridges.';
+COMMENT ON COLUMN @extschema@.wab_summaries.monthly_waste IS 'US dollars per month for orphaned, churned and duplicate bridges.';

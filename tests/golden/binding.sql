@@ -1,0 +1,43 @@
+-- Binding a tenants table: what is checked, what is said, what is quoted.
+CREATE EXTENSION pg_wabridges;
+SELECT * FROM wab_bind_tenants();
+SELECT * FROM wab_bind_tenants('nowhere');
+CREATE TABLE tenants (id text, status text, slug text);
+INSERT INTO tenants VALUES ('a', 'active', 's'), ('b', 'left', 's');
+SELECT * FROM wab_bind_tenants('tenants', tenant_id => 'uid');
+SELECT * FROM wab_bind_tenants('tenants');
+SELECT * FROM wab_bind_tenants('tenants', bridge_id => 'slug');
+SELECT * FROM wab_bind_tenants('tenants', tenant_id => 'slug', add_columns => true);
+\d tenants
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status =');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'stat = 1');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'true); DROP TABLE tenants; SELECT (true');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'count(*) > 0');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, webhook_url => '1 + 1');
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => NULL);
+SELECT to_regclass('wab_drift') AS still_unbound;
+SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status = ''active'' -- who pays', webhook_url => '''https://example.com/'' || id');
+SELECT * FROM wab_tenants ORDER BY 1;
+UPDATE wab_tenants SET bridge_id = 7 WHERE tenant_id = 'a';
+SELECT * FROM wab_tenants ORDER BY 1;
+-- A view of one's own over ours survives a second binding to a table of the same shape.
+CREATE VIEW mine AS SELECT kind FROM wab_drift;
+SELECT * FROM wab_bind_tenants('tenants', wanted => 'true');
+SELECT * FROM wab_bind_tenants();
+-- Names that want quoting, another type of id; what depends on the old views is the user's to move first.
+CREATE SCHEMA "my app";
+CREATE TABLE "my app"."Te""nants" ("I d" integer PRIMARY KEY, "Bridge's id" integer, "st;at" varchar(20));
+INSERT INTO "my app"."Te""nants" VALUES (1), (2);
+SELECT * FROM wab_bind_tenants('"my app"."Te""nants"', tenant_id => 'I d', bridge_id => 'Bridge''s id', bridge_status => 'st;at', wanted => '"I d" = 1');
+DROP VIEW mine;
+SELECT * FROM wab_bind_tenants('"my app"."Te""nants"', tenant_id => 'I d', bridge_id => 'Bridge''s id', bridge_status => 'st;at', wanted => '"I d" = 1');
+SELECT tenant_id, pg_typeof(tenant_id), customer_ref, wanted FROM wab_tenants ORDER BY 1;
+SELECT kind, tenant_id, detail FROM wab_drift;
+SELECT tenants, tenant_id, bridge_id, bridge_status, wanted FROM wab_tenant_binding;
+-- Rows with no id are no tenants; a duplicate id is an error.
+CREATE TABLE loose (id text, bridge_id bigint, bridge_status text);
+INSERT INTO loose VALUES ('x'), (NULL);
+SELECT * FROM wab_bind_tenants('loose');
+INSERT INTO loose VALUES ('x');
+SELECT * FROM wab_bind_tenants('loose');

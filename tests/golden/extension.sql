@@ -1,0 +1,12 @@
+-- What is a member, what PUBLIC may call, what a dump takes along.
+CREATE EXTENSION pg_wabridges;
+SELECT pg_describe_object(classid, objid, 0) COLLATE "C" AS member FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+WHERE e.extname = 'pg_wabridges' AND d.deptype = 'e' ORDER BY 1;
+SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname LIKE 'wab\_%' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
+SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname LIKE 'wab\_%' AND has_table_privilege('public', c.oid, 'SELECT');
+SELECT p.oid::regprocedure, p.provolatile, p.proparallel, p.procost, p.prorows, p.proisstrict FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
+WHERE p.proname LIKE 'wab\_%' ORDER BY p.proname;
+SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'pg_wabridges';
+LOAD 'pg_wabridges';
+SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'wab.%' ORDER BY 1;
+DROP EXTENSION pg_wabridges;

@@ -1,0 +1,15 @@
+-- What the tables accept and refuse.
+CREATE EXTENSION pg_wabridges;
+SET timezone = 'UTC';
+SELECT price_per_bridge, disconnected_after, awaiting_scan_after, max_shrink FROM wab_policy;
+UPDATE wab_policy SET price_per_bridge = 2.50;
+INSERT INTO wab_policy (disconnected_after) VALUES ('1 hour');
+SELECT price_per_bridge, disconnected_after FROM wab_policy;
+UPDATE wab_policy SET price_per_bridge = -1;
+INSERT INTO wab_bridges (bridge_id, first_seen_at) VALUES (0, '2026-01-01 00:00+00');
+INSERT INTO wab_bridges (bridge_id, status, first_seen_at) VALUES (1, 'connected', '2026-01-01 00:00+00');
+INSERT INTO wab_declared VALUES ('', 'keep', 'no ref');
+INSERT INTO wab_declared VALUES ('a', 'extra', 'extras do not end', '2027-01-01');
+-- Ids of any length can be observed: the index on customer_ref is a hash index.
+INSERT INTO wab_bridges (bridge_id, customer_ref, first_seen_at) VALUES (1, repeat('x', 10000), now());
+SELECT length(customer_ref) FROM wab_bridges WHERE customer_ref = repeat('x', 10000);

@@ -1,0 +1,35 @@
+-- Every kind of drift, and what is no drift.
+CREATE EXTENSION pg_wabridges;
+CREATE TABLE tenants (id text PRIMARY KEY, status text DEFAULT 'active', bridge_id bigint, bridge_status text, hook text);
+INSERT INTO tenants (id, status, bridge_id, bridge_status) VALUES
+  ('well', 'active', 1, 'paired'), ('missing', 'active', NULL, NULL), ('lost', 'active', 99, 'paired'), ('unbound', 'active', NULL, 'paired'),
+  ('drifted', 'active', 3, 'paired'), ('churned', 'left', 4, 'paired'), ('twice', 'active', 6, 'paired'), ('down', 'active', 7, 'disconnected'),
+  ('unscanned', 'active', 8, 'awaiting_scan'), ('stopped', 'active', 9, 'paired'), ('hooked', 'active', 10, 'paired'), ('left', 'left', NULL, NULL),
+  ('kept', 'left', 13, 'paired'), ('silent', 'active', 14, 'paired');
+UPDATE tenants SET hook = 'https://new.example.com/' WHERE id = 'hooked';
+SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url => 'hook');
+SELECT bridges, appeared FROM wab_observe(
+  '{1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}',
+  '{well,unbound,drifted,churned,twice,twice,down,unscanned,stopped,hooked,nobody,demo,kept,silent,NULL}',
+  '{running,running,running,running,running,running,running,running,exited,running,running,running,running,running,running}',
+  '{connected,connected,closed,connected,connected,connected,closed,qr,connected,connected,connected,connected,connected,NULL,connected}',
+  array_fill('2026-01-01'::timestamptz, '{15}'));
+UPDATE wab_bridges SET webhook_url = 'https://old.example.com/' WHERE bridge_id = 10;
+INSERT INTO wab_declared VALUES ('demo', 'keep', 'sales demo', 'infinity', NULL), ('kept', 'keep', 'winding down', NULL, NULL), ('ops', 'extra', 'our own alerts', NULL, 'https://example.com/ops');
+-- Nobody is disconnected or unscanned for long yet.
+SELECT kind, severity, tenant_id, bridge_id, customer_ref, stored, observed, since IS NOT NULL AS since, detail, monthly_cost
+FROM wab_drift ORDER BY kind, bridge_id, customer_ref;
+UPDATE wab_policy SET disconnected_after = '1 hour', awaiting_scan_after = '1 day';
+UPDATE wab_bridges SET status_since = now() - interval '2 days';
+SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan') ORDER BY 1, 2;
+SELECT customer_ref, drift FROM wab_fleet WHERE drift <> '{}' ORDER BY customer_ref, bridge_id;
+SELECT bridge_id, customer_ref, monthly_cost FROM wab_orphaned_bridges ORDER BY 1;
+SELECT tenant_id, customer_ref, stored_bridge_id, webhook_url FROM wab_missing_bridges ORDER BY customer_ref;
+SELECT tenant_id, stored_status, status FROM wab_status_drift;
+SELECT tenant_id, bridge_id, monthly_cost FROM wab_churned_bridges;
+SELECT bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned, missing, monthly_cost, monthly_waste, duplicate, unbound, status_drift FROM wab_fleet_summary;
+-- A keep that has passed is drift again, and says so; a tenant row that holds the other of two bridges keeps it.
+UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
+SELECT kind, customer_ref, detail FROM wab_drift WHERE customer_ref IN ('demo', 'kept') ORDER BY 2;
+UPDATE tenants SET bridge_id = 5 WHERE id = 'twice';
+SELECT bridge_id, drift FROM wab_fleet WHERE customer_ref = 'twice' ORDER BY 1;

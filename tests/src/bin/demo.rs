@@ -1,0 +1,212 @@
+//! The main job in under a minute: a fleet with every kind of drift, seen in SQL, planned, applied, planned again.
+#![allow(clippy::print_stdout)]
+
+use std::io::IsTerminal;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::process;
+use e2e::sandbox::KEY;
+use serde_json::{Value, json};
+
+/// Set by Ctrl-C; looked at between two steps, so that everything started is stopped on the way out.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+const FLEET_YAML: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }   # the sandbox runs 60 times as fast as the provider
+tenants:
+  table: public.tenants
+  wanted: status = 'active'
+bridges:
+  webhook_url: https://app.example.com/hooks/{tenant_id}
+  extra:
+    - { tenant_id: ops-alerts, reason: our own alerts }
+  keep:
+    - { customer_ref: demo-booth, reason: sales demo }
+policy:
+  max_creates: 10%
+  max_monthly_cost: 1000.00
+";
+
+fn main() -> ExitCode {
+    match demo() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo() -> Result<()> {
+    let keep = std::env::args().any(|arg| arg == "--keep");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.spawn(async {
+        let _ = tokio::signal::ctrl_c().await;
+        INTERRUPTED.store(true, Ordering::Relaxed);
+    });
+    say("Starting a throwaway PostgreSQL and a sandbox that imitates the provider");
+    let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
+    runtime.block_on(create_world(&fleet))?;
+    let yaml = fleet.fleet_yaml(FLEET_YAML)?;
+    from_sql(&fleet)?;
+    from_ci(&fleet)?;
+    if keep {
+        runtime.block_on(move_on(&fleet))?;
+        leave_running(fleet, &yaml)?;
+    } else {
+        say("Done. Everything that was started is stopped again; make demo KEEP=1 leaves it running.");
+    }
+    Ok(())
+}
+
+/// 300 tenants and their bridges, with drift of every kind among them.
+async fn create_world(fleet: &Fleet) -> Result<()> {
+    say("Creating a tenants table with 300 tenants, and their bridges at the provider");
+    let mut bridges: Vec<Value> = Vec::new();
+    for n in (1..=300).filter(|n| !(41..=48).contains(n)) {
+        let status = match n {
+            _ if n % 29 == 0 => "disconnected",
+            _ if n % 23 == 0 => "qr",
+            _ => "connected",
+        };
+        let state = if n == 77 { "stopped" } else { "running" };
+        bridges.push(json!({"customer_ref": format!("cust_{n:04}"), "status": status, "state": state}));
+    }
+    for orphan in ["trial-0917", "trial-1004", "old-import-3", "demo-booth"] {
+        bridges.push(json!({"customer_ref": orphan, "status": "connected"}));
+    }
+    bridges.push(json!({"customer_ref": "cust_0100", "status": "qr"}));
+    let added = fleet.sandbox.add(Value::Array(bridges)).await?;
+    let mut rows = String::new();
+    for bridge in added.as_array().context("the sandbox returned no list")? {
+        rows.push_str(&format!(
+            "({}, '{}'),",
+            bridge["id"],
+            bridge["customer_ref"].as_str().unwrap_or_default()
+        ));
+    }
+    rows.pop();
+    fleet.sql(&format!(
+        "CREATE TABLE tenants (id text PRIMARY KEY, name text NOT NULL, status text NOT NULL DEFAULT 'active',
+                               bridge_id bigint, bridge_status text);
+         INSERT INTO tenants (id, name) SELECT 'cust_' || lpad(n::text, 4, '0'), 'Customer ' || n FROM generate_series(1, 300) n;
+         UPDATE tenants t SET bridge_id = b.id, bridge_status = 'paired'
+           FROM (SELECT min(v.id) AS id, v.ref FROM (VALUES {rows}) v(id, ref) GROUP BY v.ref) b WHERE b.ref = t.id;
+         UPDATE tenants SET bridge_id = NULL, bridge_status = NULL WHERE id IN ('cust_0007', 'cust_0119', 'cust_0203');
+         UPDATE tenants SET status = 'cancelled' WHERE id IN ('cust_0012', 'cust_0055', 'cust_0160', 'cust_0290');"
+    ))?;
+    Ok(())
+}
+
+/// What a DBA does.
+fn from_sql(fleet: &Fleet) -> Result<()> {
+    psql(
+        fleet,
+        "Bind the tenants table: it stays the source of truth",
+        "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''',\n    \
+         webhook_url => '''https://app.example.com/hooks/'' || wab_url_encode(id)')",
+    )?;
+    psql(fleet, "One call lists the whole fleet and stores it", "SELECT * FROM wab_refresh()")?;
+    psql(
+        fleet,
+        "One tenant, one bridge, one statement (here with a webhook_url of its own)",
+        "SELECT * FROM wab_provision('cust_0041', 'https://staging.example.com/hooks/cust_0041')",
+    )?;
+    psql(
+        fleet,
+        "The demo is seconds old, so let it mind at once what is not paired",
+        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0'",
+    )?;
+    psql(
+        fleet,
+        "Drift is a view",
+        "SELECT kind, severity, count(*), sum(monthly_cost) AS monthly_cost\nFROM wab_drift GROUP BY 1, 2 ORDER BY 1",
+    )?;
+    psql(
+        fleet,
+        "… with the reason for each row",
+        "SELECT DISTINCT ON (kind) kind, bridge_id, customer_ref, stored, observed, detail FROM wab_drift ORDER BY kind, customer_ref",
+    )?;
+    psql(
+        fleet,
+        "What is being paid for in vain",
+        "SELECT bridge_id, customer_ref, status, monthly_cost FROM wab_orphaned_bridges ORDER BY 1",
+    )?;
+    psql(fleet, "The summary that a cron job logs", "\\x on\nSELECT * FROM wab_summary()")
+}
+
+/// What a CI job does.
+fn from_ci(fleet: &Fleet) -> Result<()> {
+    wab(fleet, "The plan: a dry run, nothing is written", &["plan"])?;
+    wab(fleet, "Apply it: create, bind, write statuses; delete nothing", &["apply", "--auto-approve"])?;
+    wab(fleet, "Plan again: nothing left to do, only findings", &["plan"])
+}
+
+/// For those who want to play: the world goes on, and every kind of drift is there again.
+async fn move_on(fleet: &Fleet) -> Result<()> {
+    say("The world goes on: new signups, a lost bridge_id, numbers that disconnect");
+    fleet.sql(
+        "INSERT INTO tenants (id, name) SELECT 'cust_' || n, 'Customer ' || n FROM generate_series(8841, 8845) n;
+         UPDATE tenants SET bridge_id = NULL WHERE id IN ('cust_0003', 'cust_0004');",
+    )?;
+    for bridge in fleet.sandbox.bridges().await?.iter().take(5) {
+        let id = bridge["id"].as_i64().context("a bridge without an id")?;
+        fleet.sandbox.change(id, json!({"status": "disconnected"})).await?;
+    }
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    Ok(())
+}
+
+fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
+    let wab = process::built("wab")?;
+    let url = fleet.cluster.url(DATABASE);
+    let (socket, yaml) = (fleet.cluster.socket_dir().display().to_string(), yaml.display().to_string());
+    let stop = process::target_dir()?.join("demo-stop.sh");
+    std::fs::write(&stop, fleet.leave_running()?)?;
+    say("Left running. Play with it:");
+    println!("  psql '{url}'");
+    println!("  export DATABASE_URL='{url}' WA_API_KEY={KEY}");
+    println!("  {} -f {yaml} plan", wab.display());
+    println!("The guide's three jobs, in psql:");
+    println!("  SELECT * FROM wab_provision('cust_8842');");
+    println!("  SELECT * FROM wab_reconcile();");
+    println!("  SELECT * FROM wab_summary();");
+    println!("The server's socket, log and data are in {socket}. Stop it all: make demo-stop");
+    Ok(())
+}
+
+fn say(text: &str) {
+    match std::io::stdout().is_terminal() {
+        true => println!("\n\x1b[1m── {text}\x1b[0m"),
+        false => println!("\n── {text}"),
+    }
+}
+
+fn psql(fleet: &Fleet, why: &str, sql: &str) -> Result<()> {
+    say(why);
+    println!("=> {sql}");
+    let script = fleet.write("demo.sql", sql)?;
+    let mut command = fleet.cluster.program("psql", DATABASE);
+    show(command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-P", "footer=off", "-f"]).arg(script))
+}
+
+fn wab(fleet: &Fleet, why: &str, args: &[&str]) -> Result<()> {
+    say(why);
+    println!("$ wab {}", args.join(" "));
+    show(&mut fleet.wab_command(args)?)
+}
+
+/// Runs a command with its output on the terminal; stops the demo when it fails or Ctrl-C was pressed.
+fn show(command: &mut Command) -> Result<()> {
+    let status = command
+        .stdin(std::process::Stdio::null())
+        .status()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        bail!("interrupted; everything that was started is stopped");
+    }
+    anyhow::ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(())
+}

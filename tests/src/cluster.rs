@@ -1,0 +1,200 @@
+//! A throwaway PostgreSQL cluster: its own directory, a Unix socket, no TCP port. What runs in it is not known here.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection};
+use tempfile::TempDir;
+
+use crate::process::{self, Said};
+
+/// A running cluster; stopped and removed when dropped.
+pub struct Cluster {
+    dir: TempDir,
+    bin: PathBuf,
+}
+
+impl Cluster {
+    /// Starts a cluster with these lines in its postgresql.conf.
+    pub fn start(conf: &[(&str, &str)]) -> Result<Self> {
+        let bin = PathBuf::from(process::must(Command::new(pg_config()).arg("--bindir"))?.trim());
+        let dir = directory()?;
+        let cluster = Self { dir, bin };
+        cluster.copy_template()?;
+        let socket = cluster.socket_dir().display().to_string();
+        let mut lines = vec![
+            ("listen_addresses", ""),
+            ("unix_socket_directories", socket.as_str()),
+            ("fsync", "off"),
+            ("max_connections", "150"),
+            ("log_min_messages", "log"),
+        ];
+        lines.extend_from_slice(conf);
+        cluster.configure(&lines)?;
+        cluster.pg_ctl(&["-w", "-l", &cluster.path("log"), "start"])?;
+        Ok(cluster)
+    }
+
+    /// One initdb serves all: its result is kept in the target directory, and a cluster is a copy of it.
+    fn copy_template(&self) -> Result<()> {
+        let version = process::must(Command::new(self.bin.join("initdb")).arg("--version"))?;
+        let name: String = version.chars().filter(char::is_ascii_alphanumeric).collect();
+        let template = process::target_dir()?.join(format!("cluster-{name}"));
+        if !template.exists() {
+            let dir = directory()?;
+            let data = dir.path().join("data");
+            process::must(
+                process::as_server_user(self.bin.join("initdb"))?
+                    .args([
+                        "-U",
+                        "postgres",
+                        "-A",
+                        "trust",
+                        "-E",
+                        "UTF8",
+                        "--locale=C.UTF-8",
+                        "--no-sync",
+                        "-D",
+                    ])
+                    .arg(&data),
+            )?;
+            let ours = template.with_extension(std::process::id().to_string());
+            process::must(Command::new("cp").arg("-a").arg(&data).arg(&ours))?;
+            // Whoever comes second finds it done.
+            if std::fs::rename(&ours, &template).is_err() {
+                std::fs::remove_dir_all(&ours)?;
+            }
+        }
+        process::must(Command::new("cp").arg("-a").arg(&template).arg(self.data()))?;
+        Ok(())
+    }
+
+    /// Appends settings to postgresql.conf; a reload or a restart makes them hold.
+    pub fn configure(&self, settings: &[(&str, &str)]) -> Result<()> {
+        let file = self.data().join("postgresql.conf");
+        let mut text = std::fs::read_to_string(&file)?;
+        for (name, value) in settings {
+            text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
+        }
+        std::fs::write(&file, text)?;
+        Ok(())
+    }
+
+    /// Makes the server read its configuration again.
+    pub fn reload(&self) -> Result<()> {
+        self.pg_ctl(&["reload"])
+    }
+
+    /// Writes a file that only the server's user can read, as an API key is kept.
+    pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
+        let file = self.dir.path().join(name);
+        std::fs::write(&file, content)?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))?;
+        give_to_server_user(&file)?;
+        Ok(file)
+    }
+
+    /// Where the server's socket is; also its `host` in a connection string.
+    pub fn socket_dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A connection string for this database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=postgres", self.socket_dir().display())
+    }
+
+    /// Connects as the superuser.
+    pub async fn connect(&self, database: &str) -> Result<PgConnection> {
+        let options = PgConnectOptions::new()
+            .host(&self.socket_dir().display().to_string())
+            .username("postgres")
+            .database(database)
+            .statement_cache_capacity(0)
+            .disable_statement_logging();
+        Ok(PgConnection::connect_with(&options).await?)
+    }
+
+    /// A client program of PostgreSQL (psql, pg_dump …) aimed at this database.
+    pub fn program(&self, name: &str, database: &str) -> Command {
+        let mut command = Command::new(self.bin.join(name));
+        command
+            .env("PGHOST", self.socket_dir())
+            .env("PGUSER", "postgres")
+            .env("PGDATABASE", database)
+            .env("PGOPTIONS", "");
+        command
+    }
+
+    /// Runs one psql script and returns what it said; it stops at no error.
+    pub fn psql(&self, database: &str, script: &str) -> Result<Said> {
+        process::run(self.program("psql", database).args(["-X", "-q", "-A", "-t", "-c", script]))
+    }
+
+    /// What the server logged so far.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.path("log"))?)
+    }
+
+    /// Stops the server; also done when dropped.
+    pub fn stop(&self) -> Result<()> {
+        self.pg_ctl(&["-m", "immediate", "stop"])
+    }
+
+    /// Lets it run on when this process ends; returns the command that stops it and removes its files.
+    pub fn leave_running(self) -> String {
+        let prefix = if process::is_root().unwrap_or(false) { "runuser -u postgres -- " } else { "" };
+        let stop = format!(
+            "{prefix}{} -s -D {} -m fast stop\nrm -rf {}",
+            self.bin.join("pg_ctl").display(),
+            self.data().display(),
+            self.dir.path().display()
+        );
+        std::mem::forget(self);
+        stop
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    fn pg_ctl(&self, args: &[&str]) -> Result<()> {
+        let mut command = process::as_server_user(self.bin.join("pg_ctl"))?;
+        command.arg("-s").arg("-D").arg(self.data()).args(args);
+        // The server inherits these and lives on: a pipe would never end.
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+        anyhow::ensure!(status.success(), "{command:?} failed; {}", self.log().unwrap_or_default());
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.stop();
+    }
+}
+
+fn pg_config() -> String {
+    std::env::var("PG_CONFIG").unwrap_or_else(|_| "pg_config".to_owned())
+}
+
+fn directory() -> Result<TempDir> {
+    let dir = tempfile::Builder::new().prefix("wab").tempdir()?;
+    give_to_server_user(dir.path())?;
+    Ok(dir)
+}
+
+fn give_to_server_user(path: &Path) -> Result<()> {
+    if process::is_root()? {
+        process::must(Command::new("chown").arg("postgres").arg(path))?;
+    }
+    Ok(())
+}

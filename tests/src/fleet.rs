@@ -1,0 +1,132 @@
+//! A cluster with the extension, wired to a sandbox, and `wab` beside them: the whole product, ready to be used.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+use sqlx::postgres::PgConnection;
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::process::{self, Said};
+use crate::sandbox::{KEY, Sandbox};
+
+/// The database every fleet lives in.
+pub const DATABASE: &str = "app";
+
+/// The product, running.
+pub struct Fleet {
+    /// The provider.
+    pub sandbox: Sandbox,
+    /// The database server.
+    pub cluster: Cluster,
+    dir: TempDir,
+}
+
+impl Fleet {
+    /// Starts a sandbox with these arguments and a cluster whose extension calls it; creates the extension.
+    pub fn start(sandbox_args: &[&str]) -> Result<Self> {
+        Self::with(Sandbox::start(sandbox_args)?, &[])
+    }
+
+    /// The same with a sandbox of one's own and further lines for postgresql.conf.
+    pub fn with(sandbox: Sandbox, conf: &[(&str, &str)]) -> Result<Self> {
+        let cluster = Cluster::start(conf)?;
+        let key_file = cluster.write_secret("api_key", KEY)?;
+        cluster.configure(&[
+            ("wab.api_url", sandbox.url()),
+            ("wab.api_key_file", &key_file.display().to_string()),
+        ])?;
+        cluster.reload()?;
+        let fleet = Self { sandbox, cluster, dir: tempfile::tempdir()? };
+        fleet.psql_in("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        fleet.sql("CREATE EXTENSION pg_wabridges")?;
+        Ok(fleet)
+    }
+
+    /// Runs SQL that must succeed; returns rows as lines, columns separated by `|`.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        self.psql_in(DATABASE, sql)
+    }
+
+    /// Runs SQL that must fail; returns its SQLSTATE and the whole message.
+    pub fn sql_error(&self, sql: &str) -> Result<(String, String)> {
+        let said = process::run(self.cluster.program("psql", DATABASE).args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "VERBOSITY=verbose",
+            "-c",
+            sql,
+        ]))?;
+        let start = said.stderr.find("ERROR:").or_else(|| said.stderr.find("FATAL:"));
+        let Some(start) = start else { anyhow::bail!("no error from {sql}: {}{}", said.stdout, said.stderr) };
+        let state = said.stderr[start + 6..].trim_start().get(..5).unwrap_or_default().to_owned();
+        Ok((state, said.stderr))
+    }
+
+    fn psql_in(&self, database: &str, sql: &str) -> Result<String> {
+        let said = process::run(self.cluster.program("psql", database).args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql,
+        ]))?;
+        anyhow::ensure!(said.code == 0, "{sql}\n{}{}", said.stdout, said.stderr);
+        Ok(said.stdout.trim_end().to_owned())
+    }
+
+    /// Connects to the database.
+    pub async fn connect(&self) -> Result<PgConnection> {
+        self.cluster.connect(DATABASE).await
+    }
+
+    /// Writes a file beside fleet.yaml.
+    pub fn write(&self, name: &str, content: &str) -> Result<PathBuf> {
+        let file = self.dir.path().join(name);
+        std::fs::write(&file, content)?;
+        Ok(file)
+    }
+
+    /// Writes fleet.yaml: the account is filled in, the rest is given.
+    pub fn fleet_yaml(&self, rest: &str) -> Result<PathBuf> {
+        self.write("fleet.yaml", &format!("version: 1\naccount:\n  api_url: {}\n{rest}", self.sandbox.url()))
+    }
+
+    /// The command `wab`, in the directory of fleet.yaml, with its environment set.
+    pub fn wab_command(&self, args: &[&str]) -> Result<Command> {
+        let mut command = Command::new(process::built("wab")?);
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("WA_API_KEY", KEY)
+            .env("DATABASE_URL", self.cluster.url(DATABASE))
+            .env_remove("CI")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE");
+        Ok(command)
+    }
+
+    /// Lets everything run on when this process ends; returns a shell script that stops it and removes its files.
+    pub fn leave_running(self) -> Result<String> {
+        let Self { sandbox, cluster, dir } = self;
+        let files = dir.keep();
+        Ok(format!(
+            "kill {}\n{}\nrm -rf {}\n",
+            sandbox.leave_running(),
+            cluster.leave_running(),
+            files.display()
+        ))
+    }
+
+    /// Runs `wab`.
+    pub fn wab(&self, args: &[&str]) -> Result<Said> {
+        process::run(&mut self.wab_command(args)?)
+    }
+}

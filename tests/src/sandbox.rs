@@ -1,0 +1,141 @@
+//! The sandbox as a process, and its control calls. What the provider does is not known here.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::process;
+
+/// The key every sandbox here takes.
+pub const KEY: &str = "sk_test_4f1d2c3b";
+
+/// A running sandbox; killed when dropped.
+pub struct Sandbox {
+    child: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on a free port.
+    pub fn start(args: &[&str]) -> Result<Self> {
+        Self::listen("127.0.0.1:0", args)
+    }
+
+    /// Starts a sandbox on this address.
+    pub fn listen(address: &str, args: &[&str]) -> Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut child = Command::new(process::built("sandbox")?)
+            .args(["--listen", address, "--key", KEY])
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the sandbox")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no stdout")?).read_line(&mut line)?;
+        let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
+        if !url.starts_with("http://") {
+            let _ = child.kill();
+            bail!("the sandbox said {line:?}");
+        }
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self { child, url, http })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Adds bridges; each is an object with at least `customer_ref`.
+    pub async fn add(&self, bridges: Value) -> Result<Value> {
+        self.control("POST", "/bridges", Some(bridges)).await
+    }
+
+    /// Adds one running bridge and returns its id.
+    pub async fn add_one(&self, customer_ref: &str, status: &str) -> Result<i64> {
+        let added = self.add(json!([{"customer_ref": customer_ref, "status": status}])).await?;
+        added[0]["id"].as_i64().with_context(|| format!("no id in {added}"))
+    }
+
+    /// Changes a bridge's status or state.
+    pub async fn change(&self, id: i64, change: Value) -> Result<()> {
+        self.control("PATCH", &format!("/bridges/{id}"), Some(change)).await.map(drop)
+    }
+
+    /// Removes a bridge behind everybody's back.
+    pub async fn remove(&self, id: i64) -> Result<()> {
+        self.control("DELETE", &format!("/bridges/{id}"), None).await.map(drop)
+    }
+
+    /// Every bridge, with all that the sandbox knows of it.
+    pub async fn bridges(&self) -> Result<Vec<Value>> {
+        let all = self.control("GET", "/bridges", None).await?;
+        all.as_array().cloned().with_context(|| format!("no list: {all}"))
+    }
+
+    /// Bridges by status and state.
+    pub async fn summary(&self) -> Result<Value> {
+        self.control("GET", "/summary", None).await
+    }
+
+    /// Injects a fault on matching requests.
+    pub async fn fault(&self, fault: Value) -> Result<()> {
+        self.control("POST", "/faults", Some(fault)).await.map(drop)
+    }
+
+    /// Removes all faults.
+    pub async fn heal(&self) -> Result<()> {
+        self.control("DELETE", "/faults", None).await.map(drop)
+    }
+
+    /// Every call that the API received, in order.
+    pub async fn ledger(&self) -> Result<Vec<Value>> {
+        let all = self.control("GET", "/ledger", None).await?;
+        all.as_array().cloned().with_context(|| format!("no list: {all}"))
+    }
+
+    /// Forgets the calls received so far.
+    pub async fn clear_ledger(&self) -> Result<()> {
+        self.control("DELETE", "/ledger", None).await.map(drop)
+    }
+
+    /// How many calls were received with this method.
+    pub async fn calls(&self, method: &str) -> Result<usize> {
+        Ok(self.ledger().await?.iter().filter(|call| call["method"] == method).count())
+    }
+
+    /// Lets it run on when this process ends; returns its process id.
+    pub fn leave_running(self) -> u32 {
+        let id = self.child.id();
+        std::mem::forget(self);
+        id
+    }
+
+    async fn control(&self, method: &str, path: &str, body: Option<Value>) -> Result<Value> {
+        let mut request = self
+            .http
+            .request(method.parse()?, format!("{}/_sandbox{path}", self.url))
+            .header("content-type", "application/json");
+        if let Some(body) = body {
+            request = request.body(body.to_string());
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("{method} {path}: {status}: {text}");
+        }
+        if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_str(&text)?) }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,201 @@
+//! The exit codes of the README, each reached.
+
+use std::io::Read;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use e2e::fleet::Fleet;
+use e2e::wait;
+use serde_json::json;
+use sqlx::Connection;
+
+use crate::world;
+
+fn code(fleet: &Fleet, args: &[&str], expected: i32) -> Result<String> {
+    let said = fleet.wab(args)?;
+    assert_eq!(said.code, expected, "wab {args:?}: {}{}", said.stdout, said.stderr);
+    Ok(said.stdout + &said.stderr)
+}
+
+#[tokio::test]
+async fn nothing_to_do_changes_and_usage() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    code(&fleet, &["validate"], 0)?;
+    code(&fleet, &["plan", "--detailed-exitcode"], 0)?;
+    code(&fleet, &["drift"], 0)?;
+    code(&fleet, &["status"], 0)?;
+    fleet.sql("UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_01'")?;
+    code(&fleet, &["plan"], 0)?;
+    code(&fleet, &["plan", "--detailed-exitcode"], 2)?;
+    code(&fleet, &["drift"], 2)?;
+    code(&fleet, &["--help"], 0)?;
+    code(&fleet, &["plan", "--no-such-flag"], 1)?;
+    code(&fleet, &["plan", "-f", "nowhere.yaml"], 1)?;
+    let said = code(&fleet, &["apply"], 1)?;
+    assert!(said.contains("--auto-approve"), "{said}");
+    fleet.write("bad.yaml", "version: 1\npolicy:\n  max_create: 5\n")?;
+    let said = code(&fleet, &["validate", "-f", "bad.yaml"], 1)?;
+    assert!(said.contains("bad.yaml:3:3") && said.contains("max_create"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn guards_refuse_before_anything_is_written() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 5) n")?;
+    let before = world::observed(&fleet)?;
+    for (policy, words) in [
+        ("max_creates: 4", "max_creates"),
+        ("max_creates: 10%", "max_creates"),
+        ("min_observed: 21", "min_observed"),
+        ("max_monthly_cost: 74.99", "max_monthly_cost"),
+    ] {
+        fleet.fleet_yaml(&format!(
+            "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ {policy} }}\n"
+        ))?;
+        for verb in ["plan", "apply"] {
+            let args = if verb == "plan" { vec!["plan"] } else { vec!["apply", "-y"] };
+            let said = code(&fleet, &args, 5)?;
+            assert!(said.contains(words), "{policy}: {said}");
+        }
+    }
+    fleet.sql("CREATE TABLE others (id text PRIMARY KEY, bridge_id bigint, bridge_status text)")?;
+    fleet.fleet_yaml("tenants: { table: others }\n")?;
+    let said = code(&fleet, &["plan"], 5)?;
+    assert!(said.contains("others") && said.contains("tenants"), "{said}");
+    assert_eq!(world::observed(&fleet)?, before);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_key_and_another_account_are_3() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let yaml = fleet.fleet_yaml(world::YAML)?;
+    let said = e2e::process::run(fleet.wab_command(&["plan"])?.env("WA_API_KEY", "sk_wrong"))?;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    fleet.sandbox.clear_ledger().await?;
+    let pinned = std::fs::read_to_string(yaml)?
+        .replace("account:\n", "account:\n  key_fingerprint: 0123456789abcdef\n");
+    fleet.write("fleet.yaml", &pinned)?;
+    let said = code(&fleet, &["plan"], 3)?;
+    assert!(said.contains("0123456789abcdef"), "{said}");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "refused before the first call");
+    Ok(())
+}
+
+#[tokio::test]
+async fn partly_applied_is_4_and_safe_to_run_again() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 5) n")?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.sandbox.fault(json!({"method": "POST", "path": "/api/instances", "kind": "status", "code": 500, "after": 1, "times": 1})).await?;
+    code(&fleet, &["apply", "-y"], 4)?;
+    assert_eq!(
+        fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?,
+        "4",
+        "the others went on"
+    );
+    assert_eq!(
+        fleet.sql(
+            "SELECT outcome, count(*) FROM wab_operations WHERE kind = 'provision' GROUP BY 1 ORDER BY 1"
+        )?,
+        "done|4\nunknown|1"
+    );
+    code(&fleet, &["apply", "-y"], 0)?;
+    assert_eq!(fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?, "5");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 5) n")?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 1500}))
+        .await?;
+    let mut first = fleet
+        .wab_command(&["apply", "-y"])?
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    wait::until("the first apply calls", || async {
+        Ok((fleet.sandbox.calls("POST").await? > 0).then_some(()))
+    })
+    .await?;
+    let said = code(&fleet, &["apply", "-y"], 10)?;
+    assert!(said.contains("another"), "{said}");
+    let said = code(&fleet, &["status"], 0)?;
+    assert!(said.to_lowercase().contains("running") || said.contains("runs now"), "{said}");
+    e2e::process::must(std::process::Command::new("kill").args(["-INT", &first.id().to_string()]))?;
+    let status = first.wait()?;
+    let mut stderr = String::new();
+    first.stderr.take().context("no stderr")?.read_to_string(&mut stderr)?;
+    assert_eq!(status.code(), Some(8), "{stderr}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "the call in flight was finished, no other begun");
+    assert_eq!(
+        fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?,
+        "1",
+        "and its bridge bound"
+    );
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_runs")?, "stopped");
+    fleet.sandbox.heal().await?;
+    code(&fleet, &["apply", "-y"], 0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_apply_that_was_killed_is_shown_and_picked_up() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 3) n")?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "lost_reply", "times": 1}))
+        .await?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "GET", "path": "/api/instances", "kind": "hang", "after": 1}))
+        .await?;
+    let mut first = fleet
+        .wab_command(&["apply", "-y"])?
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    wait::until("a POST was sent", || async { Ok((fleet.sandbox.calls("POST").await? > 0).then_some(())) })
+        .await?;
+    first.kill()?;
+    first.wait()?;
+    wait::until("the lock is free", || async {
+        Ok((fleet.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")? == "0").then_some(()))
+    })
+    .await?;
+    let said = code(&fleet, &["status"], 0)?;
+    assert!(said.contains("interrupted"), "{said}");
+    fleet.sandbox.heal().await?;
+    code(&fleet, &["apply", "-y"], 0)?;
+    assert_eq!(fleet.sandbox.calls("POST").await?, 3, "one a tenant");
+    assert_eq!(fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?, "3");
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_database_or_an_extension_it_is_1() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let said = e2e::process::run(
+        fleet.wab_command(&["plan"])?.env("DATABASE_URL", "postgres:///nowhere?host=/nonexistent"),
+    )?;
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    let said =
+        e2e::process::run(fleet.wab_command(&["plan"])?.env("DATABASE_URL", fleet.cluster.url("postgres")))?;
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("CREATE EXTENSION pg_wabridges"), "{}", said.stderr);
+    fleet.connect().await?.close().await?;
+    Ok(())
+}

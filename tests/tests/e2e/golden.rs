@@ -1,0 +1,67 @@
+//! Each file of `tests/golden/*.sql` gives exactly what the `.out` beside it says. UPDATE_GOLDEN=1 writes them anew.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use e2e::cluster::Cluster;
+use e2e::process;
+
+fn scripts() -> Result<Vec<PathBuf>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    let mut scripts: Vec<_> = std::fs::read_dir(dir)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "sql"))
+        .collect();
+    scripts.sort();
+    Ok(scripts)
+}
+
+#[test]
+fn scripts_say_what_they_said() -> Result<()> {
+    let cluster = Cluster::start(&[])?;
+    for script in scripts()? {
+        let name = script.file_stem().context("no name")?.to_string_lossy().into_owned();
+        cluster.psql("postgres", &format!("CREATE DATABASE {name}"))?;
+        let mut psql = cluster.program("psql", &name);
+        psql.args(["-X", "-q", "-a", "-v", "VERBOSITY=verbose", "-v", "SHOW_CONTEXT=never", "-f"])
+            .arg(&script);
+        // Messages belong where they were raised, so both streams go into one.
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg("exec \"$@\" 2>&1").arg("sh").arg(psql.get_program()).args(psql.get_args());
+        for (key, value) in psql.get_envs() {
+            if let Some(value) = value {
+                shell.env(key, value);
+            }
+        }
+        let said = process::run(&mut shell)?.stdout;
+        let said = said
+            .lines()
+            .filter(|line| !line.starts_with("LOCATION:"))
+            .map(|line| line.trim_start_matches("psql:").trim_start_matches(&*script.to_string_lossy()))
+            .collect::<Vec<_>>()
+            .join("\n")
+            + "\n";
+        let expected = script.with_extension("out");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&expected, &said)?;
+        }
+        let expected =
+            std::fs::read_to_string(&expected).with_context(|| format!("{}", expected.display()))?;
+        assert_eq!(said, expected, "{name}: run with UPDATE_GOLDEN=1 if this is what it should say");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_sql_file_has_a_golden_test() -> Result<()> {
+    let golden: Vec<_> = scripts()?.iter().filter_map(|p| Some(p.file_name()?.to_owned())).collect();
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
+    for entry in std::fs::read_dir(sql)? {
+        let name = entry?.file_name();
+        // cron.sql needs pg_cron and time: scheduled.rs runs it.
+        if name != "cron.sql" {
+            assert!(golden.contains(&name), "tests/golden/{} is missing", name.to_string_lossy());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Whatever the provider does, the error is clear, the observation before stays, and no drift is invented.
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use e2e::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// A fault on the list, the SQLSTATE that it gives, and words that its message must hold.
+fn faults() -> Vec<(Value, &'static str, &'static str)> {
+    vec![
+        (json!({"kind": "status", "code": 401}), "28000", "refused the API key"),
+        (json!({"kind": "status", "code": 403}), "28000", "refused the API key"),
+        (json!({"kind": "status", "code": 500}), "58000", "HTTP 500"),
+        (json!({"kind": "status", "code": 429, "retry_after": 3600}), "53400", "rate limit"),
+        (json!({"kind": "html"}), "58000", "makes no sense"),
+        (json!({"kind": "garbage"}), "58000", "makes no sense"),
+        (json!({"kind": "cut_json"}), "58000", "makes no sense"),
+        (json!({"kind": "truncated"}), "08006", "broke"),
+        (json!({"kind": "reset"}), "08006", "broke"),
+        (
+            json!({"kind": "redirect", "location": "https://elsewhere.example.com/"}),
+            "58000",
+            "elsewhere.example.com",
+        ),
+        (json!({"kind": "empty_list"}), "55000", "listed no bridge at all"),
+        (json!({"kind": "half_list"}), "55000", "shrank too much"),
+        (json!({"kind": "huge", "bytes": 3_000_000}), "54000", "too large"),
+    ]
+}
+
+fn on_the_list(mut fault: Value) -> Value {
+    fault["path"] = json!("/api/instances");
+    fault["method"] = json!("GET");
+    fault
+}
+
+async fn fleet() -> Result<Fleet> {
+    let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
+    let fleet = Fleet::with(sandbox, &[("wab.max_response_size", "2MB")])?;
+    world::fill(&fleet).await?;
+    Ok(fleet)
+}
+
+#[tokio::test]
+async fn sql_says_what_happened_and_changes_nothing() -> Result<()> {
+    let fleet = fleet().await?;
+    let before = world::observed(&fleet)?;
+    for (fault, state, words) in faults() {
+        fleet.sandbox.heal().await?;
+        fleet.sandbox.fault(on_the_list(fault.clone())).await?;
+        for call in ["wab_refresh()", "wab_reconcile()"] {
+            let (code, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
+            assert_eq!(code, state, "{call} under {fault}: {message}");
+            assert!(message.contains(words), "{call} under {fault}: {message}");
+            assert!(message.contains("HINT:"), "{call} under {fault}: {message}");
+        }
+        assert_eq!(world::observed(&fleet)?, before, "under {fault}");
+        assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "under {fault}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn wab_exits_3_on_auth_and_1_on_the_rest_and_changes_nothing() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let before = world::observed(&fleet)?;
+    for (fault, state, _) in faults() {
+        // 3 MB is no problem for wab, and its patience with 429 is long.
+        if ["54000", "53400"].contains(&state) {
+            continue;
+        }
+        fleet.sandbox.heal().await?;
+        fleet.sandbox.fault(on_the_list(fault.clone())).await?;
+        for verb in
+            [&["plan"][..], &["plan", "--detailed-exitcode"], &["drift"], &["apply", "--auto-approve"]]
+        {
+            let said = fleet.wab(verb)?;
+            assert_eq!(
+                said.code,
+                if state == "28000" { 3 } else { 1 },
+                "{verb:?} under {fault}: {}{}",
+                said.stdout,
+                said.stderr
+            );
+            assert!(said.stderr.contains("error: "), "{verb:?} under {fault}: {}", said.stderr);
+        }
+        assert_eq!(world::observed(&fleet)?, before, "under {fault}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_an_error() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let before = world::observed(&fleet)?;
+    let Fleet { .. } = &fleet;
+    let yaml = std::fs::read_to_string(fleet.fleet_yaml(world::YAML)?)?;
+    // Port 1 is nobody's: a connection there is refused.
+    fleet.write("fleet.yaml", &yaml.replace(fleet.sandbox.url(), "http://127.0.0.1:1"))?;
+    let said = fleet.wab(&["plan"])?;
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("cannot connect"), "{}", said.stderr);
+    fleet.cluster.configure(&[("wab.api_url", "http://127.0.0.1:1")])?;
+    fleet.cluster.reload()?;
+    e2e::wait::until("the setting holds", || async {
+        Ok((fleet.sql("LOAD 'pg_wabridges'; SHOW wab.api_url")? == "http://127.0.0.1:1").then_some(()))
+    })
+    .await?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
+    assert_eq!(code, "08001", "{message}");
+    assert_eq!(world::observed(&fleet)?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_malformed_row_costs_neither_the_list_nor_a_bridge() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.fleet_yaml(world::YAML)?;
+    for kind in ["malformed_row", "duplicate_row"] {
+        fleet.sandbox.heal().await?;
+        fleet.sandbox.fault(on_the_list(json!({"kind": kind}))).await?;
+        assert_eq!(fleet.sql("SELECT disappeared, skipped FROM wab_refresh()")?, "0|f", "{kind}");
+        assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "{kind}");
+        assert_eq!(
+            fleet.sql("SELECT malformed FROM wab_observations ORDER BY observed_at DESC LIMIT 1")?,
+            "1",
+            "{kind}"
+        );
+        let said = fleet.wab(&["plan", "--detailed-exitcode"])?;
+        assert_eq!(said.code, 1, "an incomplete reading is neither 0 nor 2: {}{}", said.stdout, said.stderr);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_post_is_looked_up_not_repeated() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21'), ('cust_22')")?;
+    let lost = json!({"method": "POST", "path": "/api/instances", "kind": "lost_reply", "times": 1});
+    fleet.sandbox.fault(lost.clone()).await?;
+    assert_eq!(fleet.sql("SELECT * FROM wab_provision('cust_21')")?, "cust_21|21|running|created");
+    fleet.sandbox.fault(lost).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 2, "one each: {:?}", fleet.sandbox.ledger().await?);
+    assert_eq!(
+        fleet.sql("SELECT id, bridge_id FROM tenants WHERE id > 'cust_20' ORDER BY 1")?,
+        "cust_21|21\ncust_22|22"
+    );
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! The product from outside. Each module is one promise; every test starts its own cluster and sandbox.
+
+mod exit_codes;
+mod golden;
+mod hostile_provider;
+mod interrupts;
+mod main_job;
+mod plan_apply;
+mod scheduled;
+mod settings;
+mod world;

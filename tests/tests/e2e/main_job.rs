@@ -1,0 +1,247 @@
+//! The guide's three jobs from SQL, every kind of drift, and numbers that agree with the provider's.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use sqlx::Row;
+
+use crate::world::{self, KINDS};
+
+#[tokio::test]
+async fn every_kind_of_drift_is_seen() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "a healthy fleet has no drift");
+    world::break_everything(&fleet).await?;
+    assert_eq!(world::kinds(&fleet)?, KINDS);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_three_jobs_are_one_statement_each() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_8842')")?;
+
+    let provisioned = fleet.sql("SELECT * FROM wab_provision('cust_8842')")?;
+    assert_eq!(provisioned, "cust_8842|21|running|created");
+    assert_eq!(
+        fleet.sql("SELECT bridge_id, bridge_status FROM tenants WHERE id = 'cust_8842'")?,
+        "21|awaiting_scan"
+    );
+    assert_eq!(fleet.sql("SELECT * FROM wab_provision('cust_8842')")?, "cust_8842|21|running|existing");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "what exists is found, not posted for");
+
+    fleet.sandbox.change(5, json!({"status": "disconnected"})).await?;
+    fleet.sandbox.add_one("nobody", "connected").await?;
+    let drift = fleet.sql("SELECT kind, tenant_id, bridge_id, observed FROM wab_reconcile()")?;
+    assert_eq!(drift, "orphaned||22|22");
+    assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_05'")?, "disconnected");
+
+    let summary = fleet.sql(
+        "SELECT bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned, missing, monthly_cost, monthly_waste
+         FROM wab_summary()",
+    )?;
+    assert_eq!(summary, "22|20|1|1|0|1|0|0|66.00|3.00");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_summary_says_what_the_provider_says() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    let provider = fleet.sandbox.summary().await?;
+    let status = |raw: &str| provider["by_status"][raw].as_i64().unwrap_or(0);
+    let ours = fleet.sql(
+        "SELECT bridges, paired, awaiting_scan, disconnected, unknown, monthly_cost FROM wab_fleet_summary",
+    )?;
+    let bridges = provider["bridges"].as_i64().unwrap_or(-1);
+    let theirs = format!(
+        "{bridges}|{}|{}|{}|0|{}.00",
+        status("connected"),
+        status("qr"),
+        status("disconnected"),
+        bridges * 3
+    );
+    assert_eq!(ours, theirs);
+    assert_eq!(
+        fleet.sql(
+            "SELECT orphaned, churned, missing, duplicate, unbound, monthly_waste FROM wab_fleet_summary"
+        )?,
+        "1|1|1|1|1|9.00"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_reconcile_writes_nothing_but_its_own_observation() -> Result<()> {
+    for list_status in [&["--list-status"][..], &[]] {
+        let fleet = e2e::fleet::Fleet::start(&[&["--speed", "60"], list_status].concat())?;
+        world::fill(&fleet).await?;
+        fleet.sql("UPDATE tenants SET bridge_status = 'disconnected' WHERE id < 'cust_05'")?;
+        fleet.sql("SELECT * FROM wab_reconcile()")?;
+        assert_eq!(fleet.sql("SELECT count(*) FROM tenants WHERE bridge_status = 'paired'")?, "20");
+        let mut connection = fleet.connect().await?;
+        let mut transaction = sqlx::Connection::begin(&mut connection).await?;
+        sqlx::query("SELECT * FROM wab_reconcile()").fetch_all(&mut *transaction).await?;
+        let written = sqlx::query(
+            "SELECT relname::text, n_tup_ins + n_tup_upd + n_tup_del AS rows FROM pg_stat_xact_user_tables
+             WHERE n_tup_ins + n_tup_upd + n_tup_del > 0",
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let written: Vec<(String, i64)> = written.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(written, [("wab_observations".to_owned(), 1)], "list status: {list_status:?}");
+        drop(transaction);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn statuses_that_the_list_does_not_bring_are_asked_for() -> Result<()> {
+    let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
+    world::fill(&fleet).await?;
+    assert_eq!(fleet.sql("SELECT unknown FROM wab_summary()")?, "20", "never learnt, never invented");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0", "what is unknown is not drift");
+    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(5)")?, "5|5|0|15");
+    fleet.sandbox.change(20, json!({"status": "disconnected"})).await?;
+    fleet
+        .sandbox
+        .fault(json!({"path": "/api/instances/cust_07/proxy/status", "kind": "status", "code": 404}))
+        .await?;
+    assert_eq!(
+        fleet.sql("SELECT * FROM wab_poll_status(100)")?,
+        "14|14|1|1",
+        "one that fails does not fail the rest"
+    );
+    assert_eq!(fleet.sql("SELECT disconnected, paired, unknown FROM wab_summary()")?, "1|18|1");
+    fleet.sandbox.clear_ledger().await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    assert_eq!(
+        fleet.sql("SELECT disconnected, paired FROM wab_summary()")?,
+        "1|18",
+        "a list without statuses erases none"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rollback_leaves_the_bridge_and_the_next_call_finds_it() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_30')")?;
+    fleet.sql("BEGIN; SELECT * FROM wab_provision('cust_30'); ROLLBACK")?;
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_30'")?, "");
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    assert_eq!(
+        fleet.sql("SELECT kind, bridge_id FROM wab_drift WHERE kind <> 'status_drift'")?,
+        "unbound|21"
+    );
+    assert_eq!(fleet.sql("SELECT * FROM wab_provision('cust_30')")?, "cust_30|21|running|existing");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn integer_and_uuid_tenants_are_tenants_too() -> Result<()> {
+    for (kind, id) in [("integer", "42"), ("uuid", "0b3f5a52-7c2e-4c57-9b0f-2f6a5d1b9a10")] {
+        let fleet = e2e::fleet::Fleet::start(&["--list-status", "--speed", "60"])?;
+        fleet.sandbox.add_one("nobody", "connected").await?;
+        fleet.sql(&format!(
+            "CREATE TABLE \"Te nants\" (\"Id\" {kind} PRIMARY KEY);
+             INSERT INTO \"Te nants\" VALUES ('{id}');
+             SELECT * FROM wab_bind_tenants('\"Te nants\"', tenant_id => 'Id', bridge_id => 'Bridge \"Id\"', bridge_status => 'st', add_columns => true)"
+        ))?;
+        let row = fleet.sql("SELECT p.* FROM \"Te nants\" t, wab_provision(t.\"Id\") p")?;
+        assert_eq!(row, format!("{id}|2|running|created"));
+        assert_eq!(fleet.sql("SELECT \"Bridge \"\"Id\"\"\", st FROM \"Te nants\"")?, "2|awaiting_scan");
+        let plan =
+            fleet.sql(&format!("EXPLAIN (COSTS OFF) SELECT * FROM wab_fleet WHERE tenant_id = '{id}'"))?;
+        assert!(
+            plan.contains("Index Scan using \"Te nants_pkey\"")
+                || plan.contains("Bitmap Index Scan on \"Te nants_pkey\""),
+            "{plan}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_wanted_tenants_are_provisioned() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id, status) VALUES ('gone', 'cancelled')")?;
+    for (call, state) in [
+        ("wab_provision('gone')", "55000"),
+        ("wab_provision('no such')", "22023"),
+        ("wab_provision('')", "22023"),
+        ("wab_provision(NULL::text)", "22004"),
+    ] {
+        let (code, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
+        assert_eq!(code, state, "{call}: {message}");
+    }
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    fleet.sql("INSERT INTO wab_declared (customer_ref, kind, reason, webhook_url) VALUES ('ops', 'extra', 'alerts', 'https://a/')")?;
+    assert_eq!(
+        fleet.sql("SELECT kind, customer_ref, detail FROM wab_drift")?,
+        "missing|ops|declared extra: alerts"
+    );
+    assert_eq!(fleet.sql("SELECT * FROM wab_provision('ops')")?, "ops|21|running|created");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn deleting_takes_both_ids() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_delete_instance(3, 'cust_04')")?;
+    assert_eq!(code, "22023", "{message}");
+    assert!(message.contains("bridge 3 carries customer_ref cust_03, not cust_04"), "{message}");
+    assert_eq!(fleet.sql_error("SELECT * FROM wab_delete_instance(99, 'cust_04')")?.0, "P0002");
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    assert_eq!(fleet.sql("SELECT * FROM wab_delete_instance(3, 'cust_03')")?, "3|cust_03|deleted");
+    assert_eq!(
+        fleet.sql("SELECT kind, tenant_id, detail FROM wab_drift")?,
+        "missing|cust_03|wanted, and bridge 3 is no longer listed"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn listing_and_getting_store_nothing() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sandbox.change(5, json!({"status": "disconnected"})).await?;
+    let before = world::observed(&fleet)?;
+    assert_eq!(
+        fleet.sql("SELECT bridge_id, customer_ref, state, status, raw_status, raw ->> 'id' FROM wab_list_instances() WHERE status <> 'paired'")?,
+        "5|cust_05|running|disconnected|disconnected|5"
+    );
+    assert_eq!(
+        fleet.sql("SELECT bridge_id, customer_ref, fail_count FROM wab_get_instance(7)")?,
+        "7|cust_07|0"
+    );
+    fleet.sql("EXPLAIN SELECT * FROM wab_list_instances()")?;
+    assert_eq!(world::observed(&fleet)?, before);
+    let calls: Vec<Value> = fleet.sandbox.ledger().await?;
+    assert_eq!(calls.len(), 3, "a refresh, a list, a get; none by EXPLAIN: {calls:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn refreshes_drain_when_they_stack_up() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    assert_eq!(fleet.sql("SELECT bridges, skipped FROM wab_refresh(max_age => '1 hour')")?, "20|t");
+    fleet.sandbox.fault(json!({"path": "/api/instances", "kind": "hang", "times": 1})).await?;
+    let mut first = fleet.connect().await?;
+    let hanging = tokio::spawn(async move {
+        let _ = sqlx::query("SET statement_timeout = '20s'").execute(&mut first).await;
+        sqlx::query("SELECT * FROM wab_refresh()").fetch_all(&mut first).await.map(drop)
+    });
+    e2e::wait::until("the first refresh calls", || async {
+        Ok((fleet.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")? != "0").then_some(()))
+    })
+    .await?;
+    assert_eq!(
+        fleet.sql("SELECT bridges, skipped FROM wab_refresh()")?,
+        "20|t",
+        "the second does not wait for the first"
+    );
+    fleet.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT * FROM wab_refresh()' AND state = 'active' AND pid <> pg_backend_pid()")?;
+    assert!(hanging.await?.is_err());
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! `wab plan` changes nothing anywhere; `wab apply` does what the plan says; planning again finds nothing.
+
+use anyhow::Result;
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::process;
+use e2e::sandbox::KEY;
+use serde_json::{Value, json};
+
+use crate::world;
+
+fn dump(fleet: &Fleet) -> Result<String> {
+    let dump = process::must(fleet.cluster.program("pg_dump", DATABASE).args(["--data-only", "--no-owner"]))?;
+    // Newer releases of pg_dump write a random key into each dump.
+    Ok(dump
+        .lines()
+        .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+        .collect::<Vec<_>>()
+        .join("\n"))
+}
+
+fn plan(fleet: &Fleet) -> Result<Value> {
+    let said = fleet.wab(&["plan", "--format", "json"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    Ok(serde_json::from_str(&said.stdout)?)
+}
+
+fn steps(plan: &Value) -> usize {
+    plan["steps"].as_array().map_or(usize::MAX, Vec::len)
+}
+
+#[tokio::test]
+async fn a_plan_changes_nothing_anywhere() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    fleet.sandbox.change(8, json!({"status": "disconnected"})).await?;
+    fleet.fleet_yaml(&format!(
+        "{}bridges:\n  extra: [ {{ tenant_id: ops, reason: alerts }} ]\n",
+        world::YAML
+    ))?;
+    let (before, schema) = (dump(&fleet)?, fleet.sql("SELECT count(*) FROM pg_class")?);
+    fleet.sandbox.clear_ledger().await?;
+    for verb in [&["plan"][..], &["plan", "--format", "json"], &["drift"], &["status"], &["validate"]] {
+        let said = fleet.wab(verb)?;
+        assert!([0, 2].contains(&said.code), "{verb:?}: {}{}", said.stdout, said.stderr);
+    }
+    assert_eq!(dump(&fleet)?, before);
+    assert_eq!(fleet.sql("SELECT count(*) FROM pg_class")?, schema);
+    let calls = fleet.sandbox.ledger().await?;
+    assert!(!calls.is_empty() && calls.iter().all(|call| call["method"] == "GET"), "{calls:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_repairs_and_the_next_plan_finds_nothing() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let planned = plan(&fleet)?;
+    assert!(steps(&planned) > 0);
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(steps(&plan(&fleet)?), 0);
+    let left = world::kinds(&fleet)?;
+    assert_eq!(
+        left,
+        ["awaiting_scan", "churned", "disconnected", "duplicate", "orphaned", "state", "webhook"]
+    );
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+
+    fleet.sandbox.clear_ledger().await?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(
+        (fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?),
+        (0, 0),
+        "nothing is done twice"
+    );
+    let runs =
+        fleet.sql("SELECT outcome, count(*) FILTER (WHERE finished_at IS NULL) FROM wab_runs GROUP BY 1")?;
+    assert_eq!(runs, "done|0");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_operations WHERE outcome IS DISTINCT FROM 'done'")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn thirty_missing_tenants_are_thirty_posts_and_no_429() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 30) n")?;
+    fleet.fleet_yaml(&format!(
+        "  limits: {{ provision: 10/1s, proxy: 120/1s, other: 120/1s }}\n{}",
+        world::YAML
+    ))?;
+    fleet.sandbox.clear_ledger().await?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let calls = fleet.sandbox.ledger().await?;
+    assert!(calls.iter().all(|call| call["status"] != 429), "{calls:?}");
+    assert_eq!(calls.iter().filter(|call| call["method"] == "POST").count(), 30);
+    assert_eq!(
+        fleet.sql(
+            "SELECT count(*), count(bridge_id), count(bridge_status) FROM tenants WHERE id LIKE 'new%'"
+        )?,
+        "30|30|30"
+    );
+    assert_eq!(steps(&plan(&fleet)?), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_a_tombstone_that_names_both_ids_deletes() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let orphan = fleet.sandbox.add_one("nobody", "connected").await?;
+    let other = fleet.sandbox.add_one("nobody-else", "connected").await?;
+    let yaml = |max: u32, id: i64| {
+        format!(
+            "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ max_deletes: {max} }}\nbridges:\n  remove:\n\
+             \x20   - {{ customer_ref: nobody, bridge_id: {id}, reason: test }}\n\
+             \x20   - {{ customer_ref: cust_01, bridge_id: 1, reason: a wanted tenant }}\n"
+        )
+    };
+    fleet.fleet_yaml(&yaml(5, other))?;
+    assert_eq!(steps(&plan(&fleet)?), 0, "the wrong bridge_id");
+    fleet.fleet_yaml(&yaml(0, orphan))?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 5, "max_deletes is 0: {}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    fleet.fleet_yaml(&yaml(1, orphan))?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 1);
+    assert_eq!(fleet.sql("SELECT customer_ref FROM wab_orphaned_bridges")?, "nobody-else");
+    assert_eq!(steps(&plan(&fleet)?), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn fleet_yaml_alone_is_enough() -> Result<()> {
+    let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
+    fleet.sql("CREATE TABLE tenants (id int PRIMARY KEY, status text DEFAULT 'active', bridge_id bigint, bridge_status text); INSERT INTO tenants VALUES (1), (2)")?;
+    fleet.fleet_yaml(&format!(
+        "{}bridges:\n  webhook_url: https://app.example.com/hooks/{{tenant_id}}?a='b'\n  extra: [ {{ tenant_id: ops/alerts, reason: ours }} ]\n",
+        world::YAML
+    ))?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 1, "an empty account is not believed by itself: {}{}", said.stdout, said.stderr);
+    let said = fleet.wab(&["apply", "--auto-approve", "--first-run"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let bridges = fleet.sandbox.bridges().await?;
+    let hooks: Vec<_> = bridges.iter().map(|b| b["webhook_url"].as_str().unwrap_or_default()).collect();
+    assert_eq!(hooks.len(), 3, "{bridges:?}");
+    assert!(hooks.contains(&"https://app.example.com/hooks/2?a='b'"), "{hooks:?}");
+    assert!(hooks.contains(&"https://app.example.com/hooks/ops%2Falerts?a='b'"), "{hooks:?}");
+    assert_eq!(steps(&plan(&fleet)?), 0);
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_key_is_nowhere() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.cluster.configure(&[("log_min_messages", "debug5"), ("log_statement", "all")])?;
+    fleet.cluster.reload()?;
+    let mut said = String::new();
+    for verb in [&["plan"][..], &["plan", "--json"], &["apply", "-y"], &["drift"], &["status"]] {
+        let output = fleet.wab(verb)?;
+        said.push_str(&output.stdout);
+        said.push_str(&output.stderr);
+    }
+    fleet.sandbox.fault(json!({"path": "/api/instances", "kind": "status", "code": 401, "body": format!("bad key {KEY}")})).await?;
+    said.push_str(&fleet.wab(&["plan"])?.stderr);
+    said.push_str(&fleet.sql_error("SELECT * FROM wab_refresh()")?.1);
+    said.push_str(&dump(&fleet)?);
+    said.push_str(&fleet.cluster.log()?);
+    said.push_str(&fleet.sql("SELECT s::text FROM pg_settings s; SELECT a::text FROM pg_stat_activity a")?);
+    assert!(said.len() > 10_000 && said.contains("wab_refresh"), "there is something to search");
+    assert!(!said.contains(KEY));
+    Ok(())
+}

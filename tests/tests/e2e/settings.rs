@@ -1,0 +1,143 @@
+//! The settings are the operator's, the key file is private, and whoever was not granted anything can call nothing.
+
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use e2e::wait;
+
+use crate::world;
+
+async fn set(fleet: &Fleet, name: &str, value: &str) -> Result<()> {
+    fleet.cluster.configure(&[(name, value)])?;
+    fleet.cluster.reload()?;
+    let show = format!("LOAD 'pg_wabridges'; SHOW {name}");
+    wait::until("the setting holds", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
+}
+
+#[tokio::test]
+async fn a_key_file_that_others_can_read_is_refused() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let key = fleet.cluster.socket_dir().join("api_key");
+    for (path, words) in [
+        ("", "wab.api_key_file is empty"),
+        ("relative/path", "not absolute"),
+        ("/nonexistent/key", "No such file"),
+        ("/tmp", "not a regular file"),
+    ] {
+        set(&fleet, "wab.api_key_file", path).await?;
+        let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
+        assert_eq!(code, "55000", "{path}: {message}");
+        assert!(message.contains(words), "{path}: {message}");
+    }
+    set(&fleet, "wab.api_key_file", &key.display().to_string()).await?;
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644))?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
+    assert_eq!(code, "55000", "{message}");
+    assert!(message.contains("0644"), "{message}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_changed_key_is_used_by_the_next_call_of_the_same_backend() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let key = fleet.cluster.socket_dir().join("api_key");
+    let mut connection = fleet.connect().await?;
+    sqlx::query("SELECT * FROM wab_refresh()").execute(&mut connection).await?;
+    let good = std::fs::read(&key)?;
+    std::fs::write(&key, "sk_revoked")?;
+    let error = sqlx::query("SELECT * FROM wab_refresh()").execute(&mut connection).await.err();
+    assert!(format!("{error:?}").contains("28000"), "{error:?}");
+    std::fs::write(&key, good)?;
+    sqlx::query("SELECT * FROM wab_refresh()").execute(&mut connection).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("CREATE ROLE nosy LOGIN")?;
+    for sql in [
+        "SELECT * FROM wab_bridges",
+        "SELECT * FROM wab_drift",
+        "SELECT * FROM wab_list_instances()",
+        "SELECT * FROM wab_provision('cust_01')",
+        "SELECT * FROM wab_provision(1)",
+        "SELECT * FROM wab_refresh()",
+        "SELECT * FROM wab_observe('{}','{}','{}','{}','{}')",
+    ] {
+        let (code, message) = fleet.sql_error(&format!("SET ROLE nosy; {sql}"))?;
+        assert_eq!(code, "42501", "{sql}: {message}");
+    }
+    let public = fleet.sql(
+        "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
+         JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_wabridges'
+         WHERE has_function_privilege('nosy', p.oid, 'EXECUTE')",
+    )?;
+    assert_eq!(public, "wab_lock_id wab_normalize_status wab_serves wab_url_encode");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_redirects_the_key() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let mut connection = fleet.connect().await?;
+    // Before the library is loaded anybody may set a placeholder of that name; loading must not believe it.
+    sqlx::query("SET wab.api_url = 'http://127.0.0.1:1'").execute(&mut connection).await?;
+    sqlx::query("SELECT * FROM wab_refresh()").execute(&mut connection).await?;
+    let error = sqlx::query("SET wab.api_url = 'http://127.0.0.1:1'").execute(&mut connection).await.err();
+    assert!(format!("{error:?}").contains("55P02"), "{error:?}");
+    let error = sqlx::query("SET wab.api_key = 'sk_oops'").execute(&mut connection).await.err();
+    assert!(format!("{error:?}").contains("42602"), "a name that does not exist is refused: {error:?}");
+    for (url, words) in [
+        ("http://example.com", "https"),
+        ("https://me:pw@example.com", "user name"),
+        ("nonsense", "absolute"),
+    ] {
+        set(&fleet, "wab.api_url", url).await?;
+        let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
+        assert_eq!(code, "55000", "{message}");
+        assert!(message.contains(words) && !message.contains("pw@"), "{message}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_schema_will_do() -> Result<()> {
+    let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
+    fleet.sql("DROP EXTENSION pg_wabridges; CREATE SCHEMA \"Wa Bridges\"; CREATE EXTENSION pg_wabridges SCHEMA \"Wa Bridges\"")?;
+    fleet.sandbox.add_one("t1", "connected").await?;
+    fleet.sql(
+        "CREATE TABLE public.tenants (id text PRIMARY KEY); INSERT INTO tenants VALUES ('t1'), ('t2')",
+    )?;
+    fleet.sql("SELECT * FROM \"Wa Bridges\".wab_bind_tenants('tenants', add_columns => true)")?;
+    fleet.sql("SELECT * FROM \"Wa Bridges\".wab_reconcile()")?;
+    fleet.sql("SELECT * FROM \"Wa Bridges\".wab_provision('t2')")?;
+    fleet.fleet_yaml("tenants: { table: public.tenants }\n")?;
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(
+        fleet.sql("SELECT id, bridge_id, bridge_status FROM tenants ORDER BY 1")?,
+        "t1|1|paired\nt2|2|awaiting_scan"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn everything_is_described() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let bare = fleet.sql(
+        "SELECT pg_describe_object(d.classid, d.objid, 0) FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+         WHERE e.extname = 'pg_wabridges' AND d.deptype = 'e' AND d.classid IN ('pg_proc'::regclass, 'pg_class'::regclass)
+           AND obj_description(d.objid, d.classid::regclass::name) IS NULL
+         UNION ALL
+         SELECT format('%s.%s', c.relname, a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+         WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL
+         UNION ALL
+         SELECT c.relname FROM pg_class c WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL",
+    )?;
+    assert_eq!(bare, "", "objects and columns without a COMMENT");
+    Ok(())
+}

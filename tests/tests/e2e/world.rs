@@ -1,0 +1,82 @@
+//! A small fleet with every kind of drift, and its fleet.yaml.
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use serde_json::json;
+
+/// Ten kinds of drift, as design and views name them.
+pub const KINDS: [&str; 10] = [
+    "awaiting_scan",
+    "churned",
+    "disconnected",
+    "duplicate",
+    "missing",
+    "orphaned",
+    "state",
+    "status_drift",
+    "unbound",
+    "webhook",
+];
+
+/// What a fleet.yaml says after its account.
+pub const YAML: &str = "\
+tenants: { table: public.tenants, wanted: status = 'active' }
+policy: { max_creates: 50 }
+";
+
+/// Starts a fleet with a bound tenants table of twenty healthy tenants (`cust_01` … `cust_20`, bridge ids 1 … 20).
+pub async fn healthy(sandbox_args: &[&str]) -> Result<Fleet> {
+    let fleet = Fleet::start(&[&["--list-status", "--speed", "60"], sandbox_args].concat())?;
+    fill(&fleet).await?;
+    Ok(fleet)
+}
+
+/// Adds the twenty healthy tenants and their bridges, bound and observed.
+pub async fn fill(fleet: &Fleet) -> Result<()> {
+    let bridges: Vec<_> = (1..=20)
+        .map(|n| json!({"id": n, "customer_ref": format!("cust_{n:02}"), "status": "connected"}))
+        .collect();
+    fleet.sandbox.add(json!(bridges)).await?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT 'cust_' || lpad(n::text, 2, '0'), 'active', n, 'paired' FROM generate_series(1, 20) n;
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')",
+    )?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    Ok(())
+}
+
+/// Gives a healthy fleet one drift of each kind at least, and observes it.
+pub async fn break_everything(fleet: &Fleet) -> Result<()> {
+    let sandbox = &fleet.sandbox;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
+    fleet.sql("SELECT * FROM wab_provision('cust_21', 'https://old.example.com/')")?;
+    fleet.sql(
+        "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url => '''https://new.example.com/'' || id');
+         UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
+         INSERT INTO tenants (id) VALUES ('cust_22');
+         UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02';
+         UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03'",
+    )?;
+    sandbox.add_one("nobody", "connected").await?;
+    sandbox.add_one("cust_04", "connected").await?;
+    sandbox.change(5, json!({"status": "disconnected"})).await?;
+    sandbox.change(6, json!({"status": "qr"})).await?;
+    sandbox.change(7, json!({"state": "stopped"})).await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    Ok(())
+}
+
+/// The kinds of drift there are now, sorted.
+pub fn kinds(fleet: &Fleet) -> Result<Vec<String>> {
+    let kinds = fleet.sql("SELECT DISTINCT kind FROM wab_drift ORDER BY 1")?;
+    Ok(kinds.lines().map(str::to_owned).collect())
+}
+
+/// Everything that an observation stored, to compare before and after.
+pub fn observed(fleet: &Fleet) -> Result<String> {
+    fleet.sql(
+        "SELECT 'bridge', b::text FROM wab_bridges b UNION ALL SELECT 'observation', o::text FROM wab_observations o
+         UNION ALL SELECT 'event', e::text FROM wab_bridge_events e UNION ALL SELECT 'tenant', t::text FROM tenants t ORDER BY 1, 2",
+    )
+}

@@ -1,0 +1,139 @@
+//! The API key as a type that cannot be shown; where it comes from is the caller's business.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// The account's secret. It has no `Display` and no `Serialize`, and `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(String);
+
+/// Why a text cannot be an [`ApiKey`]; the text is never repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum InvalidApiKey {
+    /// Only white space, or nothing.
+    #[error("the API key is empty: put the account's key (sk_…) there")]
+    Empty,
+    /// It could not be sent in a header.
+    #[error("the API key has a space, a control or a non-ASCII character at byte {at}: copy it again")]
+    Character {
+        /// The first wrong byte's place after trimming, from 0.
+        at: usize,
+    },
+}
+
+/// What stands where the key was echoed.
+const REDACTED: &[u8] = b"[redacted]";
+
+impl ApiKey {
+    /// Trims white space around the key (files end in a newline) and checks that a header can hold it.
+    pub fn new(key: impl AsRef<str>) -> Result<Self, InvalidApiKey> {
+        let key = key.as_ref().trim();
+        if key.is_empty() {
+            return Err(InvalidApiKey::Empty);
+        }
+        match key.bytes().position(|b| !b.is_ascii_graphic()) {
+            Some(at) => Err(InvalidApiKey::Character { at }),
+            None => Ok(Self(key.to_owned())),
+        }
+    }
+
+    /// A name for the account that does not give the key away: the first 16 hex digits of its SHA-256.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The Authorization header's value, marked sensitive.
+    pub(crate) fn header(&self) -> Result<HeaderValue, http::header::InvalidHeaderValue> {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// The same bytes with the key blotted out, should a server have echoed it.
+    pub(crate) fn redact(&self, body: Bytes) -> Bytes {
+        let key = self.0.as_bytes();
+        let Some(mut at) = find(&body, key) else { return body };
+        let mut clean = Vec::with_capacity(body.len());
+        let mut rest = &body[..];
+        loop {
+            clean.extend_from_slice(&rest[..at]);
+            clean.extend_from_slice(REDACTED);
+            rest = &rest[at + key.len()..];
+            match find(rest, key) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        clean.extend_from_slice(rest);
+        clean.into()
+    }
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let first = needle.first()?;
+    let mut from = 0;
+    while let Some(step) = haystack.get(from..)?.iter().position(|byte| byte == first) {
+        from += step;
+        if haystack[from..].starts_with(needle) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
+}
+
+impl FromStr for ApiKey {
+    type Err = InvalidApiKey;
+
+    fn from_str(key: &str) -> Result<Self, InvalidApiKey> {
+        Self::new(key)
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_never_shown() {
+        let key = ApiKey::new(" sk_test_secret\n").unwrap();
+        assert_eq!(format!("{key:?}"), "ApiKey(…)");
+        assert_eq!(format!("{:?}", key.header().unwrap()), "Sensitive");
+        assert_eq!(key, "sk_test_secret".parse().unwrap());
+    }
+
+    #[test]
+    fn the_fingerprint_is_the_start_of_the_sha256() {
+        assert_eq!(ApiKey::new("abc").unwrap().fingerprint(), "ba7816bf8f01cfea");
+    }
+
+    #[test]
+    fn unusable_keys_are_refused_without_being_repeated() {
+        assert_eq!(ApiKey::new(" \n"), Err(InvalidApiKey::Empty));
+        for key in ["sk_sécret", "sk secret", "sk\nsecret", "sk\u{7f}secret"] {
+            let error = ApiKey::new(key).unwrap_err();
+            assert_eq!(error, InvalidApiKey::Character { at: if key.contains('é') { 4 } else { 2 } });
+            assert!(!error.to_string().contains(key));
+        }
+    }
+
+    #[test]
+    fn an_echoed_key_is_blotted_out() {
+        let key = ApiKey::new("sk_1").unwrap();
+        let redacted = |body: &'static str| key.redact(Bytes::from(body));
+        assert_eq!(redacted("bad key ssk_1, sk_1"), "bad key s[redacted], [redacted]");
+        assert_eq!(redacted("sk_ sk_2"), "sk_ sk_2");
+        assert_eq!(redacted(""), "");
+    }
+}

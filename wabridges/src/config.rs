@@ -1,0 +1,170 @@
+//! What a client must be told before its first call; reading it from files or settings is the caller's business.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use url::{Host, Url};
+
+use crate::Limits;
+
+/// Where the provider is, and how long, how much and how fast a call may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The base address.
+    pub api_url: ApiUrl,
+    /// PEM certificates trusted in addition to the system's.
+    pub ca_file: Option<PathBuf>,
+    /// For name lookup, TCP and TLS together. Default 5 s.
+    pub connect_timeout: Duration,
+    /// For one call: all its attempts and the pauses between them, but not its wait for the throttle. Default 30 s.
+    pub request_timeout: Duration,
+    /// The largest answer accepted, in bytes after decompression. Default 256 MiB.
+    pub max_response_size: u64,
+    /// The provider's limits. Default: the published ones.
+    pub limits: Limits,
+    /// How long one call may wait, in sum, because the provider answered 429. Default 30 s.
+    pub rate_limit_patience: Duration,
+}
+
+impl Config {
+    /// The defaults, for this address.
+    pub fn new(api_url: ApiUrl) -> Self {
+        Self {
+            api_url,
+            ca_file: None,
+            connect_timeout: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(30),
+            max_response_size: 256 * 1024 * 1024,
+            limits: Limits::default(),
+            rate_limit_patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The provider's address: the API key is sent there, so it is https unless it is this very machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApiUrl(Url);
+
+/// Why a text cannot be an [`ApiUrl`]; the text is not repeated, for it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidApiUrl {
+    /// No absolute URL at all.
+    #[error("the API URL is not an absolute URL ({0}): write it like https://wabridges.com")]
+    Syntax(url::ParseError),
+    /// Something else than http or https, or nobody to talk to.
+    #[error("the API URL must start with https:// and name a host")]
+    Scheme,
+    /// The key would travel in the clear.
+    #[error("the API URL must be https: plain http is for localhost, 127.0.0.0/8 and [::1] only")]
+    Plain,
+    /// A user name or password.
+    #[error("the API URL must not hold a user name or a password: the API key is configured apart from it")]
+    UserInfo,
+    /// A `?query` or a `#fragment`.
+    #[error("the API URL must not have a query or a fragment: only a path may follow the host")]
+    Suffix,
+}
+
+impl ApiUrl {
+    /// Accepts an absolute https URL, or http to the loopback, with or without a path; see [`InvalidApiUrl`].
+    pub fn parse(text: &str) -> Result<Self, InvalidApiUrl> {
+        let url = Url::parse(text.trim()).map_err(InvalidApiUrl::Syntax)?;
+        match (url.scheme(), url.host()) {
+            (_, None) => Err(InvalidApiUrl::Scheme),
+            ("http", Some(host)) if !is_loopback(&host) => Err(InvalidApiUrl::Plain),
+            ("http" | "https", _) if !url.username().is_empty() || url.password().is_some() => {
+                Err(InvalidApiUrl::UserInfo)
+            }
+            ("http" | "https", _) if url.query().is_some() || url.fragment().is_some() => {
+                Err(InvalidApiUrl::Suffix)
+            }
+            ("http" | "https", _) => Ok(Self(url)),
+            _ => Err(InvalidApiUrl::Scheme),
+        }
+    }
+
+    /// The address without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => Ipv4Addr::is_loopback(address),
+        Host::Ipv6(address) => Ipv6Addr::is_loopback(address),
+    }
+}
+
+impl FromStr for ApiUrl {
+    type Err = InvalidApiUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidApiUrl> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for ApiUrl {
+    type Error = InvalidApiUrl;
+
+    fn try_from(text: String) -> Result<Self, InvalidApiUrl> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ApiUrl> for String {
+    fn from(url: ApiUrl) -> Self {
+        url.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ApiUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn https_and_the_loopback_are_accepted() {
+        for (text, shown) in [
+            ("https://wabridges.com", "https://wabridges.com"),
+            ("https://proxy.example/wa/", "https://proxy.example/wa"),
+            ("http://localhost:8080", "http://localhost:8080"),
+            ("http://127.9.9.9:1/", "http://127.9.9.9:1"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+        ] {
+            assert_eq!(ApiUrl::parse(text).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let refused = |text: &str| ApiUrl::parse(text).unwrap_err();
+        for text in ["", "wabridges.com", "/api"] {
+            assert!(matches!(refused(text), InvalidApiUrl::Syntax(_)), "{text}");
+        }
+        for text in ["ftp://wabridges.com", "file:///etc/passwd", "data:text/plain,x", "localhost:8080"] {
+            assert_eq!(refused(text), InvalidApiUrl::Scheme, "{text}");
+        }
+        for text in
+            ["http://wabridges.com", "http://localhost.evil.example", "http://10.0.0.1", "http://[::2]"]
+        {
+            assert_eq!(refused(text), InvalidApiUrl::Plain, "{text}");
+        }
+        assert_eq!(refused("https://user@wabridges.com"), InvalidApiUrl::UserInfo);
+        assert_eq!(refused("https://:pw@wabridges.com"), InvalidApiUrl::UserInfo);
+        assert_eq!(refused("https://wabridges.com?x"), InvalidApiUrl::Suffix);
+        assert_eq!(refused("https://wabridges.com/#x"), InvalidApiUrl::Suffix);
+    }
+}

@@ -1,0 +1,29 @@
+//! The provider's API as a library: this file only names the parts; no logic may be here.
+//!
+//! * [`ReadClient`] looks, [`Client`] also writes; a [`ReadClient`] cannot become a [`Client`].
+//! * Every call has a deadline, a size cap and a place in the [`Throttle`]; see [`Config`].
+//! * [`Error`] has one variant per thing a caller can act on.
+
+mod api_key;
+mod client;
+mod config;
+mod error;
+mod limits;
+mod listing;
+mod request;
+mod retry;
+mod row;
+mod throttle;
+mod transport;
+mod types;
+
+pub use api_key::{ApiKey, InvalidApiKey};
+pub use client::{Client, ReadClient};
+pub use config::{ApiUrl, Config, InvalidApiUrl};
+pub use error::{Cause, Error, Phase};
+pub use limits::{Class, InvalidLimit, Limit, Limits};
+pub use throttle::Throttle;
+pub use types::{
+    Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,
+    MalformedRow, Manager, PairingCode, Phone, Provisioned, Session,
+};

@@ -1,0 +1,278 @@
+//! Every endpoint as a value: what to send and how to read the answer; nothing here is sent.
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, excerpt};
+use crate::listing::listing;
+use crate::row;
+use crate::{
+    ApiUrl, BridgeDetail, BridgeId, Class, CustomerRef, Listing, PairingCode, Phone, Provisioned, Session,
+};
+
+/// Whether a call may be made a second time when its answer was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It changes nothing.
+    Safe,
+    /// It changes something.
+    Never,
+}
+
+/// What the reader of an answer finds wrong with its body.
+type Fault = String;
+
+/// Reads the body of an answer whose status is right.
+type BodyReader<T> = Box<dyn Fn(&[u8]) -> Result<T, Fault> + Send + Sync>;
+
+/// One call: what is sent, what it counts as, and how its answer is read.
+pub(crate) struct Call<T> {
+    method: Method,
+    path: String,
+    body: Option<Bytes>,
+    /// What the provider counts it as.
+    pub class: Class,
+    /// The bridge it names, if it names one: the meaning of a 404.
+    names: Option<String>,
+    read_body: BodyReader<T>,
+}
+
+/// A complete answer.
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Where a redirect points.
+    pub location: Option<String>,
+    /// All of the body, decompressed.
+    pub body: Bytes,
+}
+
+/// The whole fleet.
+pub(crate) fn list() -> Call<Listing> {
+    Call::new(Method::GET, INSTANCES.to_owned(), |body| match whole(body)?.get() {
+        array if array.starts_with('[') => {
+            let rows: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| error.to_string())?;
+            Ok(listing(&rows))
+        }
+        _ => Err("not a JSON array".to_owned()),
+    })
+}
+
+/// One bridge and its manager.
+pub(crate) fn get(id: BridgeId) -> Call<BridgeDetail> {
+    let call = Call::new(Method::GET, format!("{INSTANCES}/{id}"), move |body| {
+        let raw = whole(body)?.get();
+        let detail = BridgeDetail { bridge: row::bridge(raw)?, manager: row::manager(raw)? };
+        match detail.bridge.id {
+            answered if answered == id => Ok(detail),
+            other => Err(format!("it is about bridge {other}, not bridge {id}")),
+        }
+    });
+    call.naming(format!("bridge {id}"))
+}
+
+/// Makes the bridge of this customer_ref, or finds it.
+pub(crate) fn provision(
+    customer_ref: &CustomerRef,
+    webhook_url: Option<&str>,
+) -> Result<Call<Provisioned>, Error> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        customer_ref: &'a CustomerRef,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        webhook_url: Option<&'a str>,
+    }
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        id: Option<&'a RawValue>,
+        #[serde(borrow)]
+        customer_ref: Option<&'a RawValue>,
+        #[serde(borrow)]
+        state: Option<&'a RawValue>,
+    }
+    let asked = customer_ref.clone();
+    let call = Call::new(Method::POST, INSTANCES.to_owned(), move |body| {
+        let fields: Fields<'_> = row::object(whole(body)?.get())?;
+        let (id, answered) = (row::bridge_id(fields.id)?, row::customer_ref(fields.customer_ref)?);
+        if answered.as_ref() != Some(&asked) {
+            let answered = answered.map_or("none".to_owned(), |answered| format!("{:?}", answered.as_str()));
+            return Err(format!("its customer_ref is {answered}, not {:?} as asked", asked.as_str()));
+        }
+        let state = row::text("state", fields.state)?.map(Into::into);
+        Ok(Provisioned { id, customer_ref: asked.clone(), state })
+    });
+    call.counted_as(Class::Provision).sending(&Body { customer_ref, webhook_url })
+}
+
+/// Stops and removes a bridge for good.
+pub(crate) fn delete(id: BridgeId) -> Call<()> {
+    Call::new(Method::DELETE, format!("{INSTANCES}/{id}"), |_| Ok(())).naming(format!("bridge {id}"))
+}
+
+/// The WhatsApp session of a bridge.
+pub(crate) fn session(customer_ref: &CustomerRef) -> Call<Session> {
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        status: Option<&'a RawValue>,
+        #[serde(borrow)]
+        phone: Option<&'a RawValue>,
+        #[serde(borrow)]
+        jid: Option<&'a RawValue>,
+        #[serde(borrow)]
+        name: Option<&'a RawValue>,
+    }
+    proxy(Method::GET, customer_ref, "status", |body| {
+        let fields: Fields<'_> = row::object(whole(body)?.get())?;
+        Ok(Session {
+            raw_status: row::text("status", fields.status)?.ok_or("`status` is missing")?.into(),
+            phone: row::text_or_number("phone", fields.phone)?.map(Into::into),
+            jid: row::text("jid", fields.jid)?.map(Into::into),
+            name: row::text("name", fields.name)?.map(Into::into),
+        })
+    })
+}
+
+/// The picture to scan, as PNG.
+pub(crate) fn qr(customer_ref: &CustomerRef) -> Call<Vec<u8>> {
+    proxy(Method::GET, customer_ref, "qr", |body| {
+        if body.starts_with(b"\x89PNG\r\n\x1a\n") {
+            Ok(body.to_vec())
+        } else {
+            Err("not a PNG image".to_owned())
+        }
+    })
+}
+
+/// A code to type on the phone.
+pub(crate) fn pair(customer_ref: &CustomerRef, phone: &Phone) -> Result<Call<PairingCode>, Error> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        phone: &'a str,
+    }
+    #[derive(Deserialize)]
+    struct Fields<'a> {
+        #[serde(borrow)]
+        code: Option<&'a RawValue>,
+    }
+    let call = proxy(Method::POST, customer_ref, "pair", |body| {
+        let fields: Fields<'_> = row::object(whole(body)?.get())?;
+        match row::text("code", fields.code)? {
+            Some(code) if !code.is_empty() => Ok(PairingCode(code.into())),
+            _ => Err("`code` is missing".to_owned()),
+        }
+    });
+    call.sending(&Body { phone: phone.as_str() })
+}
+
+/// Unpairs a bridge and destroys its session.
+pub(crate) fn logout(customer_ref: &CustomerRef) -> Call<()> {
+    proxy(Method::DELETE, customer_ref, "logout", |_| Ok(()))
+}
+
+const INSTANCES: &str = "/api/instances";
+
+/// What a path segment may hold as it is; everything else is percent-encoded.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+fn proxy<T>(
+    method: Method,
+    customer_ref: &CustomerRef,
+    what: &str,
+    read_body: impl Fn(&[u8]) -> Result<T, Fault> + Send + Sync + 'static,
+) -> Call<T> {
+    let segment = utf8_percent_encode(customer_ref.as_str(), SEGMENT);
+    let call = Call::new(method, format!("{INSTANCES}/{segment}/proxy/{what}"), read_body);
+    call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy)
+}
+
+impl<T> Call<T> {
+    fn new(
+        method: Method,
+        path: String,
+        read_body: impl Fn(&[u8]) -> Result<T, Fault> + Send + Sync + 'static,
+    ) -> Self {
+        Self { method, path, body: None, class: Class::Other, names: None, read_body: Box::new(read_body) }
+    }
+
+    fn naming(self, names: String) -> Self {
+        Self { names: Some(names), ..self }
+    }
+
+    fn counted_as(self, class: Class) -> Self {
+        Self { class, ..self }
+    }
+
+    fn sending(self, body: &impl Serialize) -> Result<Self, Error> {
+        let body = serde_json::to_vec(body).map_err(|error| unwritable(error.into()))?;
+        Ok(Self { body: Some(body.into()), ..self })
+    }
+
+    /// Only calls that change nothing are safe to repeat.
+    pub fn repeat(&self) -> Repeat {
+        if self.method == Method::GET { Repeat::Safe } else { Repeat::Never }
+    }
+
+    /// The request without the key, which only the client holds.
+    pub fn to_request(&self, api_url: &ApiUrl) -> Result<http::Request<Bytes>, Error> {
+        let url = format!("{api_url}{}", self.path);
+        let request = http::Request::builder().method(self.method.clone()).uri(url);
+        match &self.body {
+            Some(body) => request.header(header::CONTENT_TYPE, "application/json").body(body.clone()),
+            None => request.body(Bytes::new()),
+        }
+        .map_err(|error| unwritable(error.into()))
+    }
+
+    /// Reads a complete answer. Reading calls take 200 only: half an answer (206) must never look like a whole one.
+    pub fn read(&self, answer: &Answer) -> Result<T, Error> {
+        let status = answer.status.as_u16();
+        let bad = |what: String| Error::BadAnswer { status, what, excerpt: excerpt(&answer.body) };
+        match (status, &self.names) {
+            (401 | 403, _) => Err(Error::Auth { status }),
+            (404, Some(names)) => Err(Error::NotFound { what: names.clone() }),
+            (404, None) => Err(bad("no such path: check the API URL".to_owned())),
+            (300..400, _) => Err(bad(redirect(answer.location.as_deref()))),
+            (400..500, _) => Err(bad("the request was refused".to_owned())),
+            (500..600, _) => Err(Error::Server { status, excerpt: excerpt(&answer.body) }),
+            (201..300, _) if self.repeat() == Repeat::Never => (self.read_body)(&answer.body).map_err(bad),
+            (200, _) => (self.read_body)(&answer.body).map_err(bad),
+            _ => Err(bad("only 200 would be an answer".to_owned())),
+        }
+    }
+}
+
+fn redirect(location: Option<&str>) -> String {
+    let to = location.map_or("nowhere".to_owned(), |location| excerpt(location.as_bytes()));
+    format!("a redirect to {to}, which is not followed: check the API URL")
+}
+
+fn unwritable(source: crate::Cause) -> Error {
+    Error::Config {
+        what: "the request cannot be written: check the API URL".to_owned(),
+        source: Some(source),
+    }
+}
+
+/// One complete JSON value with nothing after it.
+fn whole(body: &[u8]) -> Result<&RawValue, Fault> {
+    let cut_off = || format!("the JSON is cut off after {} bytes", body.len());
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text.trim(),
+        Err(error) if error.error_len().is_none() => return Err(cut_off()),
+        Err(error) => return Err(format!("not JSON: not UTF-8 at byte {}", error.valid_up_to())),
+    };
+    match text.as_bytes().first() {
+        None => Err("the body is empty".to_owned()),
+        Some(b'<') => Err("not JSON but a web page".to_owned()),
+        Some(_) => serde_json::from_str(text)
+            .map_err(|error| if error.is_eof() { cut_off() } else { format!("not JSON: {error}") }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

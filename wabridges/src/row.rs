@@ -1,0 +1,250 @@
+//! One JSON object of the provider's, read leniently where the API leaves things open; no list, no HTTP.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Bridge, BridgeId, CustomerRef, Manager};
+
+/// Why an object cannot be read, as half a sentence that names the field.
+pub(crate) type Reason = String;
+
+/// The fields as they stand, so that a wrong one can be named; unknown fields are skipped.
+#[derive(Deserialize)]
+struct BridgeFields<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    customer_ref: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    state: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    created_at: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    manager: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct ManagerFields<'a> {
+    #[serde(borrow, default)]
+    health: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    started_at: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    fail_count: Option<&'a RawValue>,
+}
+
+/// Reads a row of the list, or the answer about one bridge.
+pub(crate) fn bridge(raw: &str) -> Result<Bridge, Reason> {
+    let fields: BridgeFields<'_> = object(raw)?;
+    Ok(Bridge {
+        id: bridge_id(fields.id)?,
+        customer_ref: customer_ref(fields.customer_ref)?,
+        state: text("state", fields.state)?.map(Cow::into_owned),
+        raw_status: text("status", fields.status)?.map(Cow::into_owned),
+        created_at: time("created_at", fields.created_at)?,
+        raw: raw.into(),
+    })
+}
+
+/// Reads the `manager` of the answer about one bridge, if it has one.
+pub(crate) fn manager(raw: &str) -> Result<Option<Manager>, Reason> {
+    let fields: BridgeFields<'_> = object(raw)?;
+    let Some(manager) = fields.manager else { return Ok(None) };
+    let fields: ManagerFields<'_> = object(manager.get()).map_err(|reason| format!("manager: {reason}"))?;
+    Ok(Some(Manager {
+        health: text("manager.health", fields.health)?.map(Cow::into_owned),
+        started_at: time("manager.started_at", fields.started_at)?,
+        fail_count: match fields.fail_count {
+            None => None,
+            Some(count) => {
+                Some(count.get().parse().map_err(|_| wrong("manager.fail_count", count, "a whole number"))?)
+            }
+        },
+    }))
+}
+
+/// A JSON object as a struct; what is wrong with it is told without line numbers, for a row has none.
+pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Reason> {
+    if !raw.trim_start().starts_with('{') {
+        return Err("it is not a JSON object".to_owned());
+    }
+    serde_json::from_str(raw).map_err(|error| {
+        let text = error.to_string();
+        text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
+    })
+}
+
+pub(crate) fn bridge_id(field: Option<&RawValue>) -> Result<BridgeId, Reason> {
+    let field = field.ok_or("`id` is missing")?;
+    let id = field.get().parse().ok().and_then(BridgeId::new);
+    id.ok_or_else(|| wrong("id", field, "a whole number greater than zero"))
+}
+
+/// A number is taken as its text; none and `""` are no customer_ref at all.
+pub(crate) fn customer_ref(field: Option<&RawValue>) -> Result<Option<CustomerRef>, Reason> {
+    match text_or_number("customer_ref", field)? {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Ok(None),
+        Some(text) => CustomerRef::new(text).map(Some).map_err(|error| error.to_string()),
+    }
+}
+
+/// A string; absent and null are `None`.
+pub(crate) fn text<'a>(name: &str, field: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Reason> {
+    let Some(field) = field else { return Ok(None) };
+    match (Kind::of(field), unescaped(field.get())) {
+        (Kind::Text, Some(text)) if text.contains('\0') => {
+            Err(format!("`{name}` contains a NUL character, which no database text can hold"))
+        }
+        (Kind::Text, Some(text)) => Ok(Some(text)),
+        _ => Err(wrong(name, field, "a string")),
+    }
+}
+
+/// A string, or a number as it is written; absent and null are `None`.
+pub(crate) fn text_or_number<'a>(
+    name: &str,
+    field: Option<&'a RawValue>,
+) -> Result<Option<Cow<'a, str>>, Reason> {
+    match field {
+        Some(number) if Kind::of(number) == Kind::Number => Ok(Some(number.get().into())),
+        _ => text(name, field),
+    }
+}
+
+fn time(name: &str, field: Option<&RawValue>) -> Result<Option<DateTime<Utc>>, Reason> {
+    let Some(text) = text(name, field)? else { return Ok(None) };
+    match DateTime::parse_from_rfc3339(&text) {
+        Ok(time) => Ok(Some(time.to_utc())),
+        Err(_) => Err(format!("`{name}` is not a time in RFC 3339, such as 2026-01-31T12:00:00Z")),
+    }
+}
+
+/// Most strings have no escapes and need no second parser; a lone surrogate has no text at all.
+fn unescaped(literal: &str) -> Option<Cow<'_, str>> {
+    if literal.contains('\\') {
+        return serde_json::from_str(literal).ok().map(Cow::Owned);
+    }
+    literal.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Number,
+    Bool,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// JSON tells by the first character; null does not get here.
+    fn of(value: &RawValue) -> Self {
+        match value.get().as_bytes().first() {
+            Some(b'"') => Self::Text,
+            Some(b't' | b'f') => Self::Bool,
+            Some(b'[') => Self::Array,
+            Some(b'{') => Self::Object,
+            _ => Self::Number,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::Number => "a number",
+            Self::Bool => "a boolean",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        }
+    }
+}
+
+fn wrong(name: &str, value: &RawValue, wanted: &str) -> Reason {
+    let kind = Kind::of(value);
+    if kind.name() == wanted || kind == Kind::Number {
+        return format!("`{name}` is not {wanted}");
+    }
+    format!("`{name}` is {}, not {wanted}", kind.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(raw: &str) -> Reason {
+        bridge(raw).unwrap_err()
+    }
+
+    #[test]
+    fn a_row_is_read_and_kept() {
+        let raw = r#"{"id":42,"customer_ref":"caf\u00e9","state":"running","status":"connected","created_at":"2026-01-31T13:00:00+01:00","plan":{"x":[1]}}"#;
+        let bridge = bridge(raw).unwrap();
+        assert_eq!(bridge.id.get(), 42);
+        assert_eq!(bridge.customer_ref.unwrap().as_str(), "café");
+        assert_eq!(
+            (bridge.state.as_deref(), bridge.raw_status.as_deref()),
+            (Some("running"), Some("connected"))
+        );
+        assert_eq!(bridge.created_at.unwrap().to_rfc3339(), "2026-01-31T12:00:00+00:00");
+        assert_eq!(&*bridge.raw, raw);
+    }
+
+    #[test]
+    fn what_the_api_leaves_open_is_not_an_error() {
+        for raw in [
+            r#"{"id":1}"#,
+            r#"{"id":1,"customer_ref":null,"state":null,"status":null,"created_at":null}"#,
+            r#"{"id":1,"customer_ref":""}"#,
+        ] {
+            let bridge = bridge(raw).unwrap();
+            assert_eq!((bridge.customer_ref, bridge.state, bridge.created_at), (None, None, None));
+        }
+        let number = bridge(r#"{"id":1,"customer_ref":12345678901234567890.50}"#).unwrap();
+        assert_eq!(number.customer_ref.unwrap().as_str(), "12345678901234567890.50");
+    }
+
+    #[test]
+    fn a_wrong_row_is_explained() {
+        for (raw, expected) in [
+            ("[]", "it is not a JSON object"),
+            ("null", "it is not a JSON object"),
+            ("{}", "`id` is missing"),
+            (r#"{"id":null}"#, "`id` is missing"),
+            (r#"{"id":"42"}"#, "`id` is a string, not a whole number greater than zero"),
+            (r#"{"id":0}"#, "`id` is not a whole number greater than zero"),
+            (r#"{"id":-7}"#, "`id` is not a whole number greater than zero"),
+            (r#"{"id":4.5}"#, "`id` is not a whole number greater than zero"),
+            (r#"{"id":99999999999999999999}"#, "`id` is not a whole number greater than zero"),
+            (r#"{"id":1,"id":2}"#, "duplicate field `id`"),
+            (r#"{"id":1,"customer_ref":true}"#, "`customer_ref` is a boolean, not a string"),
+            (r#"{"id":1,"customer_ref":["a"]}"#, "`customer_ref` is an array, not a string"),
+            (r#"{"id":1,"customer_ref":"a\u0000"}"#, "`customer_ref` contains a NUL character"),
+            (r#"{"id":1,"customer_ref":"\ud800"}"#, "`customer_ref` is not a string"),
+            (r#"{"id":1,"customer_ref":".."}"#, "a customer_ref must not be"),
+            (r#"{"id":1,"state":{}}"#, "`state` is an object, not a string"),
+            (r#"{"id":1,"status":5}"#, "`status` is not a string"),
+            (r#"{"id":1,"created_at":"yesterday"}"#, "`created_at` is not a time in RFC 3339"),
+            (r#"{"id":1,"created_at":1700000000}"#, "`created_at` is not a string"),
+        ] {
+            let reason = reason(raw);
+            assert!(reason.starts_with(expected), "{raw}: {reason}");
+        }
+    }
+
+    #[test]
+    fn the_manager_may_be_absent_or_wrong() {
+        assert_eq!(manager(r#"{"id":1}"#), Ok(None));
+        assert_eq!(manager(r#"{"id":1,"manager":null}"#), Ok(None));
+        let empty = manager(r#"{"id":1,"manager":{}}"#).unwrap().unwrap();
+        assert_eq!((empty.health, empty.started_at, empty.fail_count), (None, None, None));
+        assert_eq!(manager(r#"{"id":1,"manager":7}"#), Err("manager: it is not a JSON object".to_owned()));
+        let wrong = manager(r#"{"id":1,"manager":{"fail_count":"3"}}"#).unwrap_err();
+        assert_eq!(wrong, "`manager.fail_count` is a string, not a whole number");
+    }
+}
