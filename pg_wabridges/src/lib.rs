@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 mod database;
 mod error;
+mod flat;
 mod functions;
 mod http;
 mod json;

@@ -95,6 +95,24 @@ mod tests {
     }
 
     #[pg_test]
+    fn a_row_is_the_same_jsonb_whether_built_or_parsed() {
+        for row in [
+            r#"{"id":42,"customer_ref":"cust_0042","state":"running","created_at":"2026-01-31T12:00:00Z"}"#,
+            r#"{"bb":1,"a":null,"ccc":"","aa":false,"": -123456789012345678}"#,
+            "{}",
+            r#"{"nested":{"b":[1,2.50]},"text":"\u00fc\n"}"#,
+        ] {
+            let same = Spi::get_one_with_args::<bool>(
+                "SELECT o = p AND o::text = p::text AND pg_column_size(o) = pg_column_size(p) AND jsonb_hash(o) = jsonb_hash(p)
+                    AND NOT EXISTS (SELECT FROM jsonb_object_keys(p) k WHERE o -> k IS DISTINCT FROM p -> k)
+                 FROM (SELECT $1 AS o, $2::jsonb AS p) x",
+                &[RawJson(row.into()).into(), row.into()],
+            );
+            assert_eq!(same, Ok(Some(true)), "{row}");
+        }
+    }
+
+    #[pg_test]
     fn times_are_converted_to_the_microsecond() {
         let at = DateTime::from_timestamp(951_782_400, 123_456_000);
         let expected =

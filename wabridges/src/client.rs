@@ -232,7 +232,8 @@ impl Shared {
         if announced > limit {
             return Err(Error::TooLarge { limit });
         }
-        let mut body = BytesMut::new();
+        // What is announced is at most the cap; growing by doubling would copy a large list several times.
+        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
                 return Err(Error::TooLarge { limit });
