@@ -1,5 +1,6 @@
 //! Everything that is shown: stdout is the result, stderr is progress and talk. Only here and in main is anything printed.
 
+mod findings;
 mod json;
 mod lists;
 mod progress;

@@ -113,6 +113,22 @@ fn a_long_plan_is_shortened_unless_all_of_it_is_asked_for() {
 }
 
 #[test]
+fn many_findings_are_a_line_a_kind() {
+    let mut drift: Vec<Drift> = (1..=20).map(|i| row(Kind::State, &format!("cust_{i:02}"), i)).collect();
+    drift.extend((31..=32).map(|i| row(Kind::Orphaned, &format!("left_{i}"), i)));
+    let plan = planned(drift, "");
+    let short = text::plan(&plan, Paint::Plain, Length::Short);
+    let table = "\
+! 22 findings that apply does nothing about
+     2   orphaned  left_31, left_32              $6.00 a month
+     20  state     cust_01, cust_02, cust_03, …
+    each of them: wab plan --full, or SELECT * FROM wab_drift
+";
+    assert!(short.contains(table), "{short}");
+    assert!(text::plan(&plan, Paint::Plain, Length::Full).contains("cust_20"));
+}
+
+#[test]
 fn nothing_to_do_is_said_first() {
     let shown = text::plan(&planned(vec![row(Kind::State, "a", 1)], ""), Paint::Plain, Length::Short);
     assert!(shown.starts_with("Nothing to do.\n\n! 1 finding"), "{shown}");

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use rust_decimal::Decimal;
-
+use super::findings::findings;
 use super::words::{Paint, change, count, duration, harmless, money, shown, table};
 use super::{Length, rows};
 use crate::facts::Declared;
@@ -130,33 +129,6 @@ fn cells(step: &Step) -> Vec<String> {
             vec![name, format!("bridge {bridge_id}"), harmless(reason)]
         }
     }
-}
-
-fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
-    if plan.findings.is_empty() {
-        return String::new();
-    }
-    let title = format!("{} that apply does nothing about", count(plan.findings.len(), "finding"));
-    let mut out = format!("\n{} {}\n", paint.yellow("!"), paint.bold(&title));
-    let visible = length.of(plan.findings.len());
-    let rows = plan.findings.iter().take(visible).map(|finding| {
-        let cost = finding.monthly_cost;
-        vec![
-            finding.kind.to_owned(),
-            finding.customer_ref.as_deref().map_or_else(|| "-".to_owned(), shown),
-            finding.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
-            harmless(&finding.detail),
-            if cost > Decimal::ZERO { format!("{} a month", money(cost)) } else { String::new() },
-        ]
-    });
-    for line in table(rows.collect()) {
-        let _ = writeln!(out, "   {line}");
-    }
-    if plan.findings.len() > visible {
-        let more = plan.findings.len() - visible;
-        let _ = writeln!(out, "    {}", paint.dim(&format!("… and {more} more (--full)")));
-    }
-    out
 }
 
 fn footer(plan: &Plan, paint: Paint) -> String {

@@ -1,0 +1,68 @@
+//! Findings, for people: each on a line of its own when they are few, a line a kind when they are many.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use rust_decimal::Decimal;
+
+use super::Length;
+use super::words::{Paint, count, harmless, money, shown, table};
+use crate::plan::{Finding, Plan};
+
+/// How many customer_refs stand for their kind.
+const SAMPLE: usize = 3;
+
+/// What the plan reports and does nothing about.
+pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
+    let all = &plan.findings;
+    if all.is_empty() {
+        return String::new();
+    }
+    let title = format!("{} that apply does nothing about", count(all.len(), "finding"));
+    let mut out = format!("\n{} {}\n", paint.yellow("!"), paint.bold(&title));
+    let few = length.of(all.len()) == all.len();
+    let lines = if few { all.iter().map(one).collect() } else { by_kind(all) };
+    for line in table(lines) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "   {line}");
+    }
+    if !few {
+        let _ =
+            writeln!(out, "    {}", paint.dim("each of them: wab plan --full, or SELECT * FROM wab_drift"));
+    }
+    out
+}
+
+fn one(finding: &Finding) -> Vec<String> {
+    vec![
+        finding.kind.to_owned(),
+        name(finding),
+        finding.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
+        harmless(&finding.detail),
+        a_month(finding.monthly_cost),
+    ]
+}
+
+fn by_kind(all: &[Finding]) -> Vec<Vec<String>> {
+    let mut kinds: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in all {
+        kinds.entry(finding.kind).or_default().push(finding);
+    }
+    let line = |(kind, found): (&str, Vec<&Finding>)| {
+        let mut names: Vec<String> = found.iter().take(SAMPLE).map(|finding| name(finding)).collect();
+        if found.len() > SAMPLE {
+            names.push("…".to_owned());
+        }
+        let cost = found.iter().map(|finding| finding.monthly_cost).sum();
+        vec![found.len().to_string(), kind.to_owned(), names.join(", "), a_month(cost)]
+    };
+    kinds.into_iter().map(line).collect()
+}
+
+fn name(finding: &Finding) -> String {
+    finding.customer_ref.as_deref().map_or_else(|| "-".to_owned(), shown)
+}
+
+fn a_month(cost: Decimal) -> String {
+    if cost > Decimal::ZERO { format!("{} a month", money(cost)) } else { String::new() }
+}
