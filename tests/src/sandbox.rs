@@ -32,6 +32,8 @@ impl Sandbox {
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // It may outlive us, and must not hold our caller's terminal or pipe.
+            .stderr(Stdio::null())
             .spawn()
             .context("cannot start the sandbox")?;
         let mut line = String::new();

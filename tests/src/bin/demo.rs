@@ -162,6 +162,7 @@ async fn move_on(fleet: &Fleet) -> Result<()> {
 fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
     let wab = process::built("wab")?;
     let url = fleet.cluster.url(DATABASE);
+    let provider = fleet.sandbox.url().to_owned();
     let (socket, yaml) = (fleet.cluster.socket_dir().display().to_string(), yaml.display().to_string());
     let stop = process::target_dir()?.join("demo-stop.sh");
     std::fs::write(&stop, fleet.leave_running()?)?;
@@ -173,6 +174,9 @@ fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
     println!("  SELECT * FROM wab_provision('cust_8842');");
     println!("  SELECT * FROM wab_reconcile();");
     println!("  SELECT * FROM wab_summary();");
+    println!("What the provider knows, and every call it received:");
+    println!("  curl {provider}/_sandbox/summary");
+    println!("  curl {provider}/_sandbox/ledger");
     println!("The server's socket, log and data are in {socket}. Stop it all: make demo-stop");
     Ok(())
 }
