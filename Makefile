@@ -26,7 +26,7 @@ help: ## this list
 
 .PHONY: demo
 demo: extension ## the main job, shown end to end (KEEP=1 leaves it running)
-	cargo build -q -p sandbox -p reconciler -p e2e
+	@cargo build -q -p sandbox -p reconciler -p e2e
 	@exec target/debug/demo $(if $(KEEP),--keep)
 
 .PHONY: demo-stop

@@ -45,8 +45,9 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found_type regtype;
+    width      integer;
 BEGIN
-    SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END INTO found_type
+    SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, a.atttypmod - 4 INTO found_type, width
     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
     WHERE a.attrelid = tenants AND a.attname = column_name AND a.attnum > 0 AND NOT a.attisdropped;
     IF NOT FOUND AND add_type IS NOT NULL THEN
@@ -60,6 +61,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '42804',
             MESSAGE = format('column %I of %s cannot serve as %s: its type is %s', column_name, tenants, what, found_type),
             HINT = format('Use a column of type %s.', array_to_string(types, ' or '));
+    ELSIF types IS NOT NULL AND found_type = 'varchar'::regtype AND width BETWEEN 0 AND 12 THEN
+        RAISE EXCEPTION USING ERRCODE = '42804',
+            MESSAGE = format('column %I of %s is too narrow to serve as %s: varchar(%s)', column_name, tenants, what, width),
+            HINT = 'The longest status, awaiting_scan, has 13 characters: use text.';
     END IF;
 END
 $$;
@@ -132,6 +137,9 @@ BEGIN
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table was bound before',
                 HINT = 'Name it: SELECT * FROM wab_bind_tenants(''public.tenants'');';
+        ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = binding.tenants) THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the tenants table that was bound no longer exists',
+                HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
         END IF;
     ELSIF tenant_id IS NULL OR bridge_id IS NULL OR bridge_status IS NULL OR wanted IS NULL OR add_columns IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';
@@ -141,7 +149,7 @@ BEGIN
     END IF;
     PERFORM @extschema@.wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
     PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
-        CASE WHEN add_columns THEN 'bigint' END, '{bigint,integer}');
+        CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
     PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
     PERFORM @extschema@.wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);

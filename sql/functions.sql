@@ -50,6 +50,7 @@ AS $$
 DECLARE
     listed  integer := cardinality(bridge_ids);
     known   integer;
+    deleted bigint[];
     last    @extschema@.wab_observations;
 BEGIN
     IF bridge_ids IS NULL OR customer_refs IS NULL OR states IS NULL OR raw_statuses IS NULL OR created_ats IS NULL
@@ -61,13 +62,20 @@ BEGIN
        <> (listed, listed, listed, listed) THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length';
     END IF;
+    IF listed_at > clock_timestamp() THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): listed_at is in the future',
+            DETAIL = format('listed_at: %s', listed_at), HINT = 'Take the time from this database, before asking for the list.';
+    END IF;
     PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    SELECT o.* INTO last FROM @extschema@.wab_observations o ORDER BY o.observed_at DESC LIMIT 1;
+    SELECT o.* INTO last FROM @extschema@.wab_last_observation() o;
     IF last.observed_at >= listed_at THEN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
     END IF;
     SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
+    -- What was deleted after the list was asked for may still be in it.
+    SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
+    FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
     IF listed = 0 AND NOT force THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the provider listed no bridge at all, which is not believed',
             DETAIL = format('%s bridges were known before.', known),
@@ -80,20 +88,24 @@ BEGIN
                @extschema@.wab_normalize_status(l.raw_status) AS status
         FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
              AS l(bridge_id, customer_ref, state, raw_status, created_at)
+        WHERE l.bridge_id <> ALL (deleted)
     ), diff AS MATERIALIZED (
         SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id,
                l.customer_ref, l.state, l.raw_status, l.status, l.created_at,
                b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
-               l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS raw_status_moved,
-               l.raw_status IS NOT NULL AND l.status IS DISTINCT FROM b.status AS status_moved
+               -- Another owner's status and webhook_url are not this one's.
+               l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
+               l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AND n.newer AS raw_status_moved,
+               l.raw_status IS NOT NULL AND l.status IS DISTINCT FROM b.status AND n.newer AS status_moved
         FROM listing l FULL JOIN @extschema@.wab_bridges b ON b.bridge_id = l.bridge_id
+        CROSS JOIN LATERAL (SELECT coalesce(b.status_observed_at < listed_at, true) AS newer) n
         WHERE b.bridge_id IS NULL
            OR (l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at)
            OR (l.bridge_id IS NOT NULL AND (
                   l.customer_ref IS DISTINCT FROM b.customer_ref
                OR l.state IS DISTINCT FROM b.state
                OR l.created_at IS DISTINCT FROM b.created_at
-               OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status)))
+               OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AND n.newer)))
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
             (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at, status_since, status_observed_at)
@@ -103,10 +115,13 @@ BEGIN
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = d.customer_ref, state = d.state, created_at = d.created_at,
-            status = CASE WHEN d.status_moved THEN d.status ELSE b.status END,
-            raw_status = CASE WHEN d.raw_status_moved THEN d.raw_status ELSE b.raw_status END,
-            status_since = CASE WHEN d.status_moved THEN listed_at ELSE b.status_since END,
-            status_observed_at = CASE WHEN d.raw_status_moved THEN listed_at ELSE b.status_observed_at END
+            status = CASE WHEN d.status_moved OR d.owner_moved THEN d.status ELSE b.status END,
+            raw_status = CASE WHEN d.raw_status_moved OR d.owner_moved THEN d.raw_status ELSE b.raw_status END,
+            status_since = CASE WHEN d.status_moved OR d.owner_moved THEN listed_at ELSE b.status_since END,
+            status_observed_at = CASE WHEN d.owner_moved AND d.raw_status IS NULL THEN NULL
+                                      WHEN d.raw_status_moved OR d.owner_moved THEN listed_at ELSE b.status_observed_at END,
+            status_asked_at = CASE WHEN d.owner_moved THEN NULL ELSE b.status_asked_at END,
+            webhook_url = CASE WHEN d.owner_moved THEN NULL ELSE b.webhook_url END
         FROM diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NOT NULL
     ), gone AS (
         DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NULL
@@ -116,7 +131,7 @@ BEGIN
         FROM diff d, LATERAL (VALUES
             ('appeared', d.known_id IS NULL, NULL, d.status),
             ('disappeared', d.listed_id IS NULL, d.was_status, NULL),
-            ('status', d.known_id IS NOT NULL AND d.status_moved, d.was_status, d.status),
+            ('status', d.known_id = d.listed_id AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status, d.was_status, d.status),
             ('state', d.known_id = d.listed_id AND d.state IS DISTINCT FROM d.was_state, d.was_state, d.state),
             ('customer_ref', d.known_id = d.listed_id AND d.customer_ref IS DISTINCT FROM d.was_customer_ref,
                              d.was_customer_ref, d.customer_ref)
@@ -151,10 +166,11 @@ COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the
 CREATE FUNCTION @extschema@.wab_last_observation(max_age interval DEFAULT NULL) RETURNS SETOF @extschema@.wab_observations
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT o.* FROM (SELECT l.* FROM @extschema@.wab_observations l ORDER BY l.observed_at DESC LIMIT 1) o
+    SELECT o.* FROM (SELECT l.* FROM @extschema@.wab_observations l
+                     WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - max_age;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_last_observation IS 'The newest observation, unless it is older than max_age.';
+COMMENT ON FUNCTION @extschema@.wab_last_observation IS 'The newest observation, unless it is older than max_age. One dated in the future, from a clock that was set back, does not count.';
 
 CREATE FUNCTION @extschema@.wab_mark_duplicates() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -178,7 +194,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.wab_serves IS 'Of several live bridges with one customer_ref: is this the one that serves it? The one that the tenant row holds, else the oldest.';
 
--- Statuses learnt from the sessions themselves. A confirmation younger than a minute writes nothing.
+-- Statuses asked of the sessions themselves; a null is a session that did not answer.
 CREATE FUNCTION @extschema@.wab_observe_statuses(
     bridge_ids bigint[], raw_statuses text[], asked_at timestamptz DEFAULT clock_timestamp())
 RETURNS integer
@@ -186,26 +202,27 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (
-        SELECT b.bridge_id, b.customer_ref, s.raw_status, b.status AS was, n.status
+        SELECT b.bridge_id, b.customer_ref, b.status AS was,
+               coalesce(n.learnt, false) AS learnt, s.raw_status, @extschema@.wab_normalize_status(s.raw_status) AS status
         FROM unnest(bridge_ids, raw_statuses) AS s(bridge_id, raw_status)
         JOIN @extschema@.wab_bridges b ON b.bridge_id = s.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(s.raw_status) AS status) n
-        WHERE s.raw_status IS NOT NULL
-          AND (b.status_observed_at IS NULL OR b.status_observed_at < asked_at)
-          AND (s.raw_status IS DISTINCT FROM b.raw_status OR b.status_observed_at IS NULL
-               OR b.status_observed_at < asked_at - interval '1 minute')
+        CROSS JOIN LATERAL (SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
+        WHERE coalesce(b.status_asked_at < asked_at, true)
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
-        SET status = d.status, raw_status = d.raw_status, status_observed_at = asked_at,
-            status_since = CASE WHEN d.status IS DISTINCT FROM d.was OR b.status_since IS NULL THEN asked_at ELSE b.status_since END
+        SET status_asked_at = asked_at,
+            status = CASE WHEN d.learnt THEN d.status ELSE b.status END,
+            raw_status = CASE WHEN d.learnt THEN d.raw_status ELSE b.raw_status END,
+            status_observed_at = CASE WHEN d.learnt THEN asked_at ELSE b.status_observed_at END,
+            status_since = CASE WHEN d.learnt AND (d.status <> d.was OR b.status_since IS NULL) THEN asked_at ELSE b.status_since END
         FROM diff d WHERE b.bridge_id = d.bridge_id
     ), events AS (
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status FROM diff d WHERE d.status <> d.was
+        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status FROM diff d WHERE d.learnt AND d.status <> d.was
     )
-    SELECT count(*)::integer FROM diff d WHERE d.status <> d.was;
+    SELECT count(*)::integer FROM diff d WHERE d.learnt AND d.status <> d.was;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe_statuses IS 'Stores statuses asked of the sessions themselves; returns how many changed. An older answer never overwrites a newer one.';
+COMMENT ON FUNCTION @extschema@.wab_observe_statuses IS 'Stores statuses asked of the sessions themselves (null: no answer); returns how many changed. An older answer never overwrites a newer one.';
 
 CREATE FUNCTION @extschema@.wab_poll_candidates(
     max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
@@ -219,8 +236,8 @@ AS $$
           SELECT o.bridge_id, o.customer_ref FROM @extschema@.wab_bridges o WHERE wab_poll_candidates.bridge_ids IS NULL) c
     LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
     WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
-      AND (b.status_observed_at IS NULL OR b.status_observed_at < clock_timestamp() - interval '1 minute')
-    ORDER BY b.status_observed_at IS NULL DESC, b.status = 'disconnected' DESC, b.status_observed_at, c.bridge_id
+      AND coalesce(b.status_asked_at < clock_timestamp() - interval '1 minute', true)
+    ORDER BY b.status_asked_at IS NULL DESC, b.status = 'disconnected' DESC, b.status_asked_at, c.bridge_id
     LIMIT max_calls;
 $$;
 COMMENT ON FUNCTION @extschema@.wab_poll_candidates IS 'Which of these bridges (all observed ones by default) to ask for their status: never asked first, then disconnected, then stalest. Not those asked within a minute, nor duplicates: their session cannot be told apart.';
@@ -252,6 +269,47 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_wanted_webhook_url IS 'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant, 55000 for one that is not wanted.';
 
+CREATE FUNCTION @extschema@.wab_stored_bridge_id(customer_ref text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t WHERE t.customer_ref = wab_stored_bridge_id.customer_ref);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
+
+-- A call cannot be taken back, so whoever could not record it is refused before it.
+CREATE FUNCTION @extschema@.wab_require_recording() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lacking text;
+BEGIN
+    SELECT string_agg(n.needed, '; ') INTO lacking FROM (
+        SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
+        FROM unnest('{wab_record_provision,wab_record_delete,wab_observe_statuses,wab_mark_duplicates}'::name[]) AS w(name)
+        JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
+        CROSS JOIN LATERAL (SELECT p.oid::regprocedure AS f) r
+        WHERE NOT has_function_privilege(p.oid, 'EXECUTE')
+        UNION ALL
+        SELECT format('GRANT %s ON %s', g.privilege, g.target)
+        FROM (VALUES ('@extschema@.wab_bridges'::regclass, 'SELECT'), ('@extschema@.wab_bridges', 'INSERT'),
+                     ('@extschema@.wab_bridges', 'UPDATE'), ('@extschema@.wab_bridges', 'DELETE'),
+                     ('@extschema@.wab_bridge_events', 'INSERT')) AS g(target, privilege)
+        WHERE NOT has_table_privilege(g.target, g.privilege)
+        UNION ALL
+        SELECT format('GRANT UPDATE (%I) ON %s', a.attname, b.tenants)
+        FROM @extschema@.wab_tenant_binding b
+        JOIN pg_attribute a ON a.attrelid = b.tenants AND a.attname IN (b.bridge_id, b.bridge_status)
+        WHERE NOT has_column_privilege(b.tenants, a.attnum, 'UPDATE')) n;
+    IF lacking IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied to record what the provider would do',
+            DETAIL = format('%s lacks: %s', current_user, lacking), HINT = 'Nothing was sent to the provider.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_require_recording IS 'Raises 42501, before any call, when the caller lacks a privilege to record its outcome.';
+
 -- After the provider said yes. One home for what wab_provision() and wab apply write.
 CREATE FUNCTION @extschema@.wab_record_provision(
     customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
@@ -260,24 +318,37 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    at    timestamptz := clock_timestamp();
-    isnew boolean;
+    at  timestamptz := clock_timestamp();
+    was @extschema@.wab_bridges;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    INSERT INTO @extschema@.wab_bridges AS b (bridge_id, customer_ref, state, webhook_url, first_seen_at)
-    VALUES (bridge_id, customer_ref, state, webhook_url, at)
-    ON CONFLICT ON CONSTRAINT wab_bridges_pkey DO UPDATE
-        SET customer_ref = excluded.customer_ref, state = excluded.state,
-            webhook_url = coalesce(excluded.webhook_url, b.webhook_url)
-        WHERE (b.customer_ref, b.state, b.webhook_url) IS DISTINCT FROM
-              (excluded.customer_ref, excluded.state, coalesce(excluded.webhook_url, b.webhook_url))
-    RETURNING b.first_seen_at = at INTO isnew;
-    IF isnew THEN
+    SELECT b.* INTO was FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_provision.bridge_id;
+    IF was.bridge_id IS NULL THEN
+        INSERT INTO @extschema@.wab_bridges (bridge_id, customer_ref, state, webhook_url, first_seen_at)
+        VALUES (bridge_id, customer_ref, state, webhook_url, at);
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became)
         VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown');
+    ELSIF was.customer_ref IS DISTINCT FROM customer_ref THEN
+        -- Another owner's status and webhook_url are not this one's.
+        UPDATE @extschema@.wab_bridges b
+        SET customer_ref = wab_record_provision.customer_ref, state = coalesce(wab_record_provision.state, b.state),
+            webhook_url = wab_record_provision.webhook_url, status = 'unknown', raw_status = NULL,
+            status_since = NULL, status_observed_at = NULL, status_asked_at = NULL
+        WHERE b.bridge_id = wab_record_provision.bridge_id;
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
+        VALUES (at, bridge_id, customer_ref, 'customer_ref', was.customer_ref, customer_ref);
+    ELSIF state IS DISTINCT FROM was.state OR webhook_url IS DISTINCT FROM was.webhook_url THEN
+        UPDATE @extschema@.wab_bridges b
+        SET state = coalesce(wab_record_provision.state, b.state),
+            webhook_url = coalesce(wab_record_provision.webhook_url, b.webhook_url)
+        WHERE b.bridge_id = wab_record_provision.bridge_id;
+    END IF;
+    IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
-    PERFORM @extschema@.wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], at);
+    IF raw_status IS NOT NULL THEN
+        PERFORM @extschema@.wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
+    END IF;
     UPDATE @extschema@.wab_tenants t
     SET bridge_id = b.bridge_id, bridge_status = CASE b.status WHEN 'unknown' THEN t.bridge_status ELSE b.status END
     FROM @extschema@.wab_bridges b
@@ -328,7 +399,7 @@ DECLARE
 BEGIN
     UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
     FROM @extschema@.wab_status_drift s
-    WHERE t.tenant_id = s.tenant_id
+    WHERE t.customer_ref = s.customer_ref
       AND (wab_write_statuses.customer_refs IS NULL OR s.customer_ref = ANY (wab_write_statuses.customer_refs));
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;

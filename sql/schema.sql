@@ -12,7 +12,8 @@ CREATE TABLE @extschema@.wab_bridges (
     duplicated         boolean NOT NULL DEFAULT false,
     first_seen_at      timestamptz NOT NULL,
     status_since       timestamptz,
-    status_observed_at timestamptz
+    status_observed_at timestamptz,
+    status_asked_at    timestamptz
 );
 -- A hash index takes customer_refs of any length; a btree refuses more than about 2,700 bytes.
 CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
@@ -30,6 +31,7 @@ COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live 
 COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS 'When this bridge was first observed or provisioned by us.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS 'Since when the status has been what it is, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS 'When the status was last learnt from the session itself, or changed in a listing.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_asked_at IS 'When the session was last asked for its status, answered or not.';
 
 CREATE TABLE @extschema@.wab_bridge_events (
     at           timestamptz NOT NULL,

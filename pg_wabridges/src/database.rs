@@ -132,7 +132,7 @@ pub fn poll_candidates(
 /// `wab_observe_statuses()`: stores polled statuses; returns how many changed.
 pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
     let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
-    let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_str()).collect();
+    let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();
     let sql = format!("SELECT {}.wab_observe_statuses($1, $2, $3)", schema()?);
     one(&sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
@@ -165,6 +165,22 @@ pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, 
     one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
+/// The bridge_id that the tenant row holds.
+pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise> {
+    let sql = format!("SELECT {}.wab_stored_bridge_id($1)", schema()?);
+    one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
+}
+
+/// Raises unless this transaction may write and this role may record what the provider does: before any call.
+pub fn require_recording(function: &'static std::ffi::CStr) -> Result<(), Raise> {
+    // SAFETY: both raise or return; the name is a static string.
+    unsafe {
+        pg_sys::PreventCommandDuringRecovery(function.as_ptr());
+        pg_sys::PreventCommandIfReadOnly(function.as_ptr());
+    }
+    one(&format!("SELECT {}.wab_require_recording()", schema()?), &[], |_| Ok(()))
+}
+
 /// `wab_record_provision()`; the webhook_url only where we set it.
 pub fn record_provision(
     customer_ref: &CustomerRef,
@@ -195,7 +211,8 @@ pub fn require_binding() -> Result<(), Raise> {
 
 /// `wab_write_statuses()`: writes the observed status on the tenant rows that drifted.
 pub fn write_statuses() -> Result<(), Raise> {
-    one(&format!("SELECT {}.wab_write_statuses()", schema()?), &[], |_| Ok(()))
+    // With its argument: a function without one, made by somebody else, must not be mistaken for it.
+    one(&format!("SELECT {}.wab_write_statuses(NULL::pg_catalog.text[])", schema()?), &[], |_| Ok(()))
 }
 
 /// The drift that is left.

@@ -9,7 +9,7 @@ use wabridges::{BridgeId, CustomerRef, Listing};
 use crate::database::{self, Believe, Observation};
 use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
-use crate::provider::{self, Deletion, Outcome};
+use crate::provider::{self, Deletion, Outcome, Wish};
 
 #[pg_extern(volatile, parallel_restricted)]
 #[allow(clippy::type_complexity)]
@@ -94,12 +94,12 @@ fn wab_provision(
     ),
 > {
     let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
+    database::require_recording(c"wab_provision()").or_raise();
     let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
     let webhook_url = webhook_url.or(wanted);
-    let bridge = {
-        let (customer_ref, webhook_url) = (customer_ref.clone(), webhook_url.clone());
-        provider::call(|client| provider::provision(client, customer_ref, webhook_url)).or_raise()
-    };
+    let stored = database::stored_bridge_id(&customer_ref).or_raise();
+    let wish = Wish { customer_ref: customer_ref.clone(), webhook_url: webhook_url.clone(), stored };
+    let bridge = provider::call(|client| provider::provision(client, wish)).or_raise();
     let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
     database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
@@ -114,6 +114,7 @@ fn wab_delete_instance(
 {
     let id = bridge_id_argument(bridge_id).or_raise();
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
+    database::require_recording(c"wab_delete_instance()").or_raise();
     let asked = customer_ref.clone();
     match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
         Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
@@ -142,6 +143,7 @@ fn wab_refresh(
 > {
     let max_age =
         max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
+    database::require_recording(c"wab_refresh()").or_raise();
     let believe = if force.unwrap_or(false) { Believe::Anything } else { Believe::Plausible };
     let done = refresh(max_age, believe).or_raise();
     TableIterator::once((
@@ -162,10 +164,12 @@ fn wab_poll_status(
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
 > {
     let max_calls = count_argument(max_calls, "max_calls").or_raise();
+    database::require_recording(c"wab_poll_status()").or_raise();
     let candidates = database::poll_candidates(max_calls, None).or_raise();
     let (polled, changed) = poll_and_store(candidates).or_raise();
     let remaining = database::never_polled().or_raise();
-    TableIterator::once((count(polled.answers.len()), changed, count(polled.failed), remaining))
+    let failed = polled.failed();
+    TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
 }
 
 #[pg_extern(volatile, parallel_unsafe)]
@@ -185,6 +189,7 @@ fn wab_reconcile(
     ),
 > {
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
+    database::require_recording(c"wab_reconcile()").or_raise();
     database::require_binding().or_raise();
     reconcile(max_calls).or_raise();
     let drift = database::drift().or_raise();
@@ -247,6 +252,13 @@ fn unique_refs(mut bridges: Vec<(BridgeId, CustomerRef)>) -> Vec<(BridgeId, Cust
 fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider::Polled, i32), Raise> {
     let asked_at = database::now();
     let polled = ask(candidates)?;
+    // A provider that cannot be reached is an error, for pg_cron to record; single sessions that fail are not.
+    if polled.unreachable
+        && polled.failed() == polled.answers.len()
+        && let Some(error) = polled.first_failure
+    {
+        return Err(error.into());
+    }
     let changed = database::observe_statuses(&polled, asked_at)?;
     Ok((polled, changed))
 }
@@ -258,11 +270,7 @@ fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Rai
     let polled = provider::call(|client| provider::poll(client.reader().clone(), candidates))?;
     if let Some(error) = &polled.first_failure {
         Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some bridges did not tell their status")
-            .with_detail(format!(
-                "{} of {}; the first: {error}",
-                polled.failed,
-                polled.failed + polled.answers.len()
-            ))
+            .with_detail(format!("{} of {}; the first: {error}", polled.failed(), polled.answers.len()))
             .with_hint("What was learnt before stays; they are asked again next time.")
             .report(PgLogLevel::WARNING);
     }

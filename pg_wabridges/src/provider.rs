@@ -11,7 +11,7 @@ use crate::{http, settings};
 
 /// Calls under way at once while polling; the throttle sets the pace, this only hides latency.
 const POLLS_AT_ONCE: usize = 16;
-/// Failures in a row after which polling gives up: the provider is down, not one bridge.
+/// So many in a row that cannot be reached, and polling gives up: the provider is down, not one bridge.
 const GIVE_UP_AFTER: usize = 5;
 
 thread_local! {
@@ -77,45 +77,70 @@ impl Outcome {
 }
 
 /// Looks the customer_ref up, and provisions a bridge only if none is listed. A lost answer is settled by looking again.
-pub async fn provision(
-    client: Client,
-    customer_ref: CustomerRef,
-    webhook_url: Option<String>,
-) -> Result<Provisioned, Error> {
-    if let Some(bridge) = find(client.reader().list().await?, &customer_ref) {
-        return Ok(with_status(client.reader(), bridge, Outcome::Existing).await);
+/// Of several listed ones, the one that the tenant row holds (`stored`) is the tenant's, else the oldest.
+pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error> {
+    let listing = client.reader().list().await?;
+    let may_be_hidden = !listing.malformed.is_empty();
+    if let Some(found) = find(listing, &wish) {
+        return Ok(with_status(client.reader(), found, Outcome::Existing).await);
     }
-    let bridge = match client.provision(&customer_ref, webhook_url.as_deref()).await {
-        Ok(new) => Bridge {
-            id: new.id,
-            customer_ref: Some(new.customer_ref),
-            state: new.state,
-            raw_status: None,
-            created_at: None,
-            raw: "{}".into(),
+    let made = match client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await {
+        Ok(new) => Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) },
+        Err(error) if error.is_ambiguous() => match client.reader().list().await {
+            Ok(listing) => find(listing, &wish).ok_or(error)?,
+            Err(_) => return Err(error),
         },
-        Err(error) if error.is_ambiguous() => {
-            find(client.reader().list().await?, &customer_ref).ok_or(error)?
-        }
         Err(error) => return Err(error),
     };
-    Ok(with_status(client.reader(), bridge, Outcome::Created).await)
+    // While a listed row cannot be read, it may be this one: then nothing is known to be new.
+    let outcome = if may_be_hidden { Outcome::Existing } else { Outcome::Created };
+    Ok(with_status(client.reader(), made, outcome).await)
 }
 
-/// The oldest listed bridge with this customer_ref.
-fn find(listing: Listing, customer_ref: &CustomerRef) -> Option<Bridge> {
-    listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))
+/// What `wab_provision()` wants.
+pub struct Wish {
+    /// The tenant's id as text.
+    pub customer_ref: CustomerRef,
+    /// Set on a bridge that is created.
+    pub webhook_url: Option<String>,
+    /// The bridge_id that the tenant row holds.
+    pub stored: Option<i64>,
+}
+
+/// A listed or new bridge.
+struct Found {
+    id: BridgeId,
+    state: Option<String>,
+    raw_status: Option<String>,
+    /// Whom to ask for the status; nobody where several bridges would answer to the name.
+    ask: Option<CustomerRef>,
+}
+
+fn find(listing: Listing, wish: &Wish) -> Option<Found> {
+    let mut same: Vec<Bridge> = listing
+        .bridges
+        .into_iter()
+        .filter(|bridge| bridge.customer_ref.as_ref() == Some(&wish.customer_ref))
+        .collect();
+    let ask = (same.len() == 1).then(|| wish.customer_ref.clone());
+    let nth = same.iter().position(|bridge| Some(bridge.id.get()) == wish.stored).unwrap_or(0);
+    (nth < same.len()).then(|| same.swap_remove(nth)).map(|bridge| Found {
+        id: bridge.id,
+        state: bridge.state,
+        raw_status: bridge.raw_status,
+        ask,
+    })
 }
 
 /// Asks for the status when the list did not bring it. Not knowing it is no failure: it is learnt later.
-async fn with_status(reader: &ReadClient, bridge: Bridge, outcome: Outcome) -> Provisioned {
-    let raw_status = match (bridge.raw_status, bridge.customer_ref) {
+async fn with_status(reader: &ReadClient, found: Found, outcome: Outcome) -> Provisioned {
+    let raw_status = match (found.raw_status, found.ask) {
         (None, Some(customer_ref)) => {
             reader.session(&customer_ref).await.ok().map(|session| session.raw_status)
         }
         (raw_status, _) => raw_status,
     };
-    Provisioned { id: bridge.id, state: bridge.state, raw_status, outcome }
+    Provisioned { id: found.id, state: found.state, raw_status, outcome }
 }
 
 /// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries.
@@ -142,18 +167,25 @@ pub enum Deletion {
 /// Statuses learnt by asking the sessions themselves.
 #[derive(Default)]
 pub struct Polled {
-    /// What they answered.
-    pub answers: Vec<(BridgeId, String)>,
-    /// How many did not answer.
-    pub failed: usize,
-    /// Why the first of them did not.
+    /// Who was asked, and what it answered.
+    pub answers: Vec<(BridgeId, Option<String>)>,
+    /// Why the first of those that did not answer did not.
     pub first_failure: Option<Error>,
+    /// Whether polling ended early because the provider cannot be reached.
+    pub unreachable: bool,
+}
+
+impl Polled {
+    /// How many did not answer.
+    pub fn failed(&self) -> usize {
+        self.answers.iter().filter(|(_, answer)| answer.is_none()).count()
+    }
 }
 
 /// Asks these bridges for their status, several at once. One that fails does not fail the rest; a refused key ends it.
 pub async fn poll(reader: ReadClient, bridges: Vec<(BridgeId, CustomerRef)>) -> Result<Polled, Error> {
     let mut polled = Polled::default();
-    let mut failed_in_a_row = 0;
+    let mut unreached_in_a_row = 0;
     let mut answers = futures::stream::iter(bridges)
         .map(|(id, customer_ref)| {
             let reader = reader.clone();
@@ -163,22 +195,24 @@ pub async fn poll(reader: ReadClient, bridges: Vec<(BridgeId, CustomerRef)>) -> 
     while let Some((id, answer)) = answers.next().await {
         match answer {
             Ok(session) => {
-                failed_in_a_row = 0;
-                polled.answers.push((id, session.raw_status));
+                unreached_in_a_row = 0;
+                polled.answers.push((id, Some(session.raw_status)));
             }
             Err(error @ Error::Auth { .. }) => return Err(error),
             Err(error) => {
-                failed_in_a_row += usize::from(error.is_retryable());
-                polled.failed += 1;
+                let unreached = matches!(
+                    error,
+                    Error::Connect { .. } | Error::Timeout { .. } | Error::RateLimited { .. }
+                );
+                unreached_in_a_row = if unreached { unreached_in_a_row + 1 } else { 0 };
+                polled.answers.push((id, None));
                 polled.first_failure.get_or_insert(error);
-                if failed_in_a_row >= GIVE_UP_AFTER {
+                if unreached_in_a_row >= GIVE_UP_AFTER {
+                    polled.unreachable = true;
                     break;
                 }
             }
         }
     }
-    match polled.first_failure {
-        Some(error) if polled.answers.is_empty() => Err(error),
-        _ => Ok(polled),
-    }
+    Ok(polled)
 }

@@ -137,6 +137,24 @@ async fn a_malformed_row_costs_neither_the_list_nor_a_bridge() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_lost_answer_that_cannot_be_looked_up_is_said_to_be_unknown() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "lost_reply", "times": 1}))
+        .await?;
+    fleet.sandbox.fault(on_the_list(json!({"kind": "status", "code": 502, "after": 1}))).await?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_provision('cust_21')")?;
+    assert_eq!(code, "08006", "{message}");
+    assert!(
+        message.contains("it is not known whether") && !message.contains("Nothing was changed"),
+        "{message}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_a_post_is_looked_up_not_repeated() -> Result<()> {
     let fleet = fleet().await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21'), ('cust_22')")?;

@@ -187,6 +187,100 @@ async fn only_wanted_tenants_are_provisioned() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_could_not_record_it_sends_nothing() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_30'); CREATE ROLE half LOGIN")?;
+    fleet.sandbox.clear_ledger().await?;
+    let calls = [
+        "wab_provision('cust_30')",
+        "wab_delete_instance(3, 'cust_03')",
+        "wab_refresh()",
+        "wab_poll_status()",
+        "wab_reconcile()",
+    ];
+    for call in calls {
+        let (code, message) = fleet.sql_error(&format!("BEGIN READ ONLY; SELECT * FROM {call}"))?;
+        assert_eq!(code, "25006", "{call}: {message}");
+    }
+    fleet.sql(
+        "GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO half;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO half",
+    )?;
+    for call in calls {
+        let (code, message) = fleet.sql_error(&format!("SET ROLE half; SELECT * FROM {call}"))?;
+        assert_eq!(code, "42501", "{call}: {message}");
+        assert!(message.contains("GRANT UPDATE (bridge_id) ON public.tenants"), "{call}: {message}");
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_roles_of_the_recipe_can_do_their_work_and_no_more() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let recipe =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"))?;
+    fleet.sql(&recipe)?;
+    fleet.sql(&recipe)?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_30')")?;
+    assert_eq!(
+        fleet.sql("SET ROLE wab_reader; SELECT kind FROM wab_drift; SELECT bridges FROM wab_summary()")?,
+        "missing\n20"
+    );
+    assert_eq!(fleet.sql_error("SET ROLE wab_reader; SELECT * FROM wab_refresh()")?.0, "42501");
+    assert_eq!(fleet.sql_error("SET ROLE wab_reader; UPDATE wab_tenants SET bridge_id = 1")?.0, "42501");
+    assert_eq!(
+        fleet.sql("SET ROLE wab_operator; SELECT * FROM wab_provision('cust_30')")?,
+        "cust_30|21|running|created"
+    );
+    fleet.sql("SET ROLE wab_operator; SELECT * FROM wab_reconcile(); SELECT wab_log_summary()")?;
+    assert_eq!(
+        fleet.sql("SET ROLE wab_operator; SELECT * FROM wab_delete_instance(21, 'cust_30')")?,
+        "21|cust_30|deleted"
+    );
+    assert_eq!(fleet.sql_error("SET ROLE wab_operator; DELETE FROM tenants")?.0, "42501");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_that_fail_for_good_do_not_hold_up_the_rest() -> Result<()> {
+    let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
+    world::fill(&fleet).await?;
+    for n in 1..=9 {
+        let path = format!("/api/instances/cust_0{n}/proxy/status");
+        fleet
+            .sandbox
+            .fault(json!({"path": path, "kind": "status", "code": if n == 1 { 404 } else { 502 }}))
+            .await?;
+    }
+    assert_eq!(
+        fleet.sql("SELECT * FROM wab_poll_status(9)")?,
+        "0|0|9|20",
+        "nobody answers: no error, they were asked"
+    );
+    fleet.sql("SELECT * FROM wab_reconcile(max_status_calls => 20)")?;
+    assert_eq!(fleet.sql("SELECT paired, unknown FROM wab_summary()")?, "11|9", "the others get their turn");
+    fleet.sandbox.heal().await?;
+    fleet.sql("UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 minutes'")?;
+    assert_eq!(fleet.sql("SELECT polled, failed FROM wab_poll_status(100)")?, "20|0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_bridges_the_tenants_own_is_returned() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let second = fleet.sandbox.add_one("cust_04", "connected").await?;
+    fleet.sql(&format!("UPDATE tenants SET bridge_id = {second} WHERE id = 'cust_04'"))?;
+    assert_eq!(
+        fleet.sql("SELECT bridge_id, outcome FROM wab_provision('cust_04')")?,
+        format!("{second}|existing")
+    );
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    assert_eq!(fleet.sql("SELECT kind, bridge_id FROM wab_drift")?, "duplicate|4");
+    Ok(())
+}
+
+#[tokio::test]
 async fn deleting_takes_both_ids() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let (code, message) = fleet.sql_error("SELECT * FROM wab_delete_instance(3, 'cust_04')")?;

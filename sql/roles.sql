@@ -1,0 +1,35 @@
+-- A recipe for two roles, to be run by hand as the extension's owner, after wab_bind_tenants(); it may be run again.
+-- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles.
+-- Both need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
+
+DO $$
+DECLARE
+    ours regnamespace := (SELECT e.extnamespace FROM pg_extension e WHERE e.extname = 'pg_wabridges');
+    name text;
+    b    record;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        END IF;
+        EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', ours, name);
+    END LOOP;
+    GRANT wab_reader TO wab_operator;
+    FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
+                WHERE c.relnamespace = ours AND c.relname LIKE 'wab\_%' AND c.relkind IN ('r', 'v') LOOP
+        EXECUTE format('GRANT SELECT ON %s TO wab_reader', name);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
+    END LOOP;
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
+                JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_wabridges' LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_operator', name);
+    END LOOP;
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
+                WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', 'wab_require_binding', 'wab_last_observation') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
+    END LOOP;
+    SELECT t.* INTO b FROM wab_tenant_binding t;
+    EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
+    EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
+END
+$$;
