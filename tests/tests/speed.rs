@@ -1,4 +1,5 @@
 //! Speed where it is promised, as ratios within one run; a program of its own, so that nothing runs beside it.
+#![allow(clippy::print_stdout)]
 
 use std::time::Instant;
 
