@@ -24,6 +24,9 @@ extension_sql_file!("../../sql/extension.sql", name = "extension", finalize);
 /// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    // With RUST_BACKTRACE in the server's environment, backtraces would be part of every error's DETAIL.
+    // SAFETY: the library is loaded while this process has one thread.
+    unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     settings::define();
 }
 

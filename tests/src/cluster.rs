@@ -168,6 +168,8 @@ impl Cluster {
     fn pg_ctl(&self, args: &[&str]) -> Result<()> {
         let mut command = process::as_server_user(self.bin.join("pg_ctl"))?;
         command.arg("-s").arg("-D").arg(self.data()).args(args);
+        // As on many a developer's machine; nothing of it may be seen in an error.
+        command.env("RUST_BACKTRACE", "1");
         // The server inherits these and lives on: a pipe would never end.
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let status = command.status().with_context(|| format!("cannot run {command:?}"))?;

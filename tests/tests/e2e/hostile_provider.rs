@@ -55,6 +55,7 @@ async fn sql_says_what_happened_and_changes_nothing() -> Result<()> {
             assert_eq!(code, state, "{call} under {fault}: {message}");
             assert!(message.contains(words), "{call} under {fault}: {message}");
             assert!(message.contains("HINT:"), "{call} under {fault}: {message}");
+            assert!(!message.contains("panicking"), "a backtrace: {message}");
         }
         assert_eq!(world::observed(&fleet)?, before, "under {fault}");
         assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "under {fault}");

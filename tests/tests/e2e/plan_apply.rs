@@ -178,3 +178,70 @@ async fn the_key_is_nowhere() -> Result<()> {
     assert!(!said.contains(KEY));
     Ok(())
 }
+
+/// Has the database do this when a step of the kind is about to be done: the ground moves under a run.
+fn when_a_step_begins(fleet: &Fleet, kind: &str, then: &str) -> Result<()> {
+    fleet.sql(&format!(
+        "CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {then}; RETURN NEW; END $$;
+         CREATE TRIGGER moves BEFORE INSERT ON wab_operations FOR EACH ROW WHEN (NEW.kind = '{kind}')
+         EXECUTE FUNCTION moves()"
+    ))?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_bridge_is_made_for_a_tenant_no_longer_wanted() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new_1'), ('new_2'), ('new_3')")?;
+    fleet.fleet_yaml(world::YAML)?;
+    when_a_step_begins(
+        &fleet,
+        "provision",
+        "UPDATE tenants SET status = 'cancelled' WHERE id = 'new_2'; DELETE FROM tenants WHERE id = 'new_3'",
+    )?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("no longer wanted"), "{}", said.stdout);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "{:?}", fleet.sandbox.ledger().await?);
+    assert_eq!(
+        fleet.sql("SELECT customer_ref, outcome FROM wab_operations ORDER BY step")?,
+        "new_1|done\nnew_2|failed\nnew_3|failed"
+    );
+    assert_eq!(steps(&plan(&fleet)?), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_bridge_is_deleted_that_is_needed_again() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let orphan = fleet.sandbox.add_one("nobody", "connected").await?;
+    fleet.fleet_yaml(&format!(
+        "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ max_deletes: 1 }}\n\
+         bridges: {{ remove: [ {{ customer_ref: nobody, bridge_id: {orphan}, reason: test }} ] }}\n"
+    ))?;
+    when_a_step_begins(&fleet, "delete", "INSERT INTO tenants (id) VALUES ('nobody')")?;
+    let said = fleet.wab(&["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("needed again"), "{}", said.stdout);
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_bad_tenant_row_does_not_block_the_others() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "UPDATE tenants SET bridge_id = NULL WHERE id BETWEEN 'cust_01' AND 'cust_09';
+         ALTER TABLE tenants ADD CHECK (id <> 'cust_04' OR bridge_id IS NULL)",
+    )?;
+    fleet.fleet_yaml(world::YAML)?;
+    let said = fleet.wab(&["apply", "--auto-approve", "--json"])?;
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
+    let report: Value = serde_json::from_str(&said.stdout)?;
+    assert_eq!((&report["done"], &report["failed"]), (&json!(8), &json!(1)), "{report}");
+    let bad =
+        report["run"]["steps"].as_array().into_iter().flatten().find(|step| step["outcome"] == "failed");
+    assert_eq!(bad.map(|step| &step["customer_ref"]), Some(&json!("cust_04")), "{report}");
+    assert_eq!(fleet.sql("SELECT string_agg(id, ',') FROM tenants WHERE bridge_id IS NULL")?, "cust_04");
+    Ok(())
+}
