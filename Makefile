@@ -34,7 +34,7 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 	@[ ! -f target/demo-stop.sh ] || { sh target/demo-stop.sh; rm target/demo-stop.sh; echo 'stopped'; }
 
 .PHONY: test
-test: tools lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
+test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
 	cargo test
 	$(MAKE) --no-print-directory test-pg
 	$(MAKE) --no-print-directory extension
@@ -48,7 +48,7 @@ test-pg: pgrx-home ## the tests that run inside PostgreSQL
 	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
 
 .PHONY: lint
-lint: tools ## formatting and clippy, warnings are errors
+lint: pgrx-home ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
