@@ -39,12 +39,13 @@ Exit codes:
    5  refused by a guard
    6  the plan that was approved is stale
    8  interrupted cleanly
-  10  another run holds the lock";
+  10  another run holds the lock
+ 130  ended at once by a second signal";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Check fleet.yaml, offline: every problem at once
+    /// Check fleet.yaml, offline: the first wrong key or shape with line and column, else all wrong values with their paths
     Validate,
     /// Show what apply would do; writes nothing, neither at the provider nor in the database
     Plan(PlanArgs),

@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::exit::Exit;
 use crate::fleet::Problem;
+use crate::render::harmless;
 
 /// Why a verb did not finish. The chain of sources and the hint are shown once, in `main`.
 #[derive(Debug, Error)]
@@ -69,6 +70,9 @@ pub enum Error {
         /// Steps that it has now.
         now: usize,
     },
+    /// A newer observation was stored between the listing and its evaluation: list anew.
+    #[error("a newer observation was stored meanwhile, twice: the listing at hand was not used")]
+    Overtaken,
     /// Another apply is running on this database.
     #[error("another wab apply runs on this database{holder}")]
     Locked {
@@ -100,10 +104,17 @@ impl Error {
             Self::Refused { .. } => Exit::Refused,
             Self::Stale { .. } => Exit::Stale,
             Self::Locked { .. } => Exit::Locked,
-            Self::Config { .. } | Self::Fleet { .. } | Self::Database { .. } | Self::Provider { .. } => {
-                Exit::Error
-            }
+            Self::Config { .. }
+            | Self::Fleet { .. }
+            | Self::Database { .. }
+            | Self::Provider { .. }
+            | Self::Overtaken => Exit::Error,
         }
+    }
+
+    /// The database refused the rows of a statement, and is there to take others.
+    pub fn is_about_rows(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if !source.is_lost() && !source.is_denied())
     }
 
     /// What to do about it, where it is known.
@@ -114,6 +125,7 @@ impl Error {
             Self::Account { .. } => {
                 Some("use the key of the pinned account, or change the pin in fleet.yaml".into())
             }
+            Self::Overtaken => Some("run wab again".into()),
             Self::Stale { .. } => Some("look at the new plan: wab plan".into()),
             Self::Locked { .. } => Some("wait for it to end, and look with: wab status".into()),
             Self::Fleet { .. } | Self::Provider { .. } => None,
@@ -122,7 +134,8 @@ impl Error {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    let lines: String =
+        problems.iter().map(|problem| format!("\n  {}", harmless(&problem.to_string()))).collect();
     match problems.len() {
         1 => format!("1 problem{lines}"),
         many => format!("{many} problems{lines}"),
@@ -136,6 +149,24 @@ pub struct DatabaseError(Box<sqlx::Error>);
 impl DatabaseError {
     fn postgres(&self) -> Option<&PgDatabaseError> {
         self.0.as_database_error()?.try_downcast_ref()
+    }
+
+    /// The connection is gone, or the server is going away.
+    pub fn is_lost(&self) -> bool {
+        match self.postgres() {
+            Some(error) => error.code().starts_with("08") || error.code().starts_with("57P0"),
+            None => !matches!(*self.0, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }),
+        }
+    }
+
+    /// The role may not do this.
+    pub fn is_denied(&self) -> bool {
+        self.has_code(&["42501"])
+    }
+
+    /// The server gave one of these SQLSTATEs.
+    pub fn has_code(&self, codes: &[&str]) -> bool {
+        self.postgres().is_some_and(|error| codes.contains(&error.code()))
     }
 
     fn hint(&self) -> Option<String> {
@@ -162,8 +193,8 @@ impl DatabaseError {
 impl fmt::Display for DatabaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(error) = self.postgres() else { return self.0.fmt(f) };
-        write!(f, "{} (SQLSTATE {})", error.message(), error.code())?;
-        error.detail().map_or(Ok(()), |detail| write!(f, "\n  detail: {detail}"))
+        write!(f, "{} (SQLSTATE {})", harmless(error.message()), error.code())?;
+        error.detail().map_or(Ok(()), |detail| write!(f, "\n  detail: {}", harmless(detail)))
     }
 }
 
@@ -173,7 +204,8 @@ impl std::error::Error for DatabaseError {}
 /// An error with all that is below it, on one line: for a step's detail.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
+        // The line breaks in there are ours: those of others are escaped.
+        .map(|error| error.to_string().replace("\n  ", "; "))
         .collect::<Vec<_>>()
         .join(": ")
 }
@@ -194,6 +226,7 @@ mod tests {
             (Error::Account { pinned: pin(), actual: pin() }, Exit::Auth),
             (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
             (Error::Stale { now: 1 }, Exit::Stale),
+            (Error::Overtaken, Exit::Error),
             (Error::Locked { holder: String::new() }, Exit::Locked),
         ] {
             assert_eq!(error.exit(), exit, "{error}");

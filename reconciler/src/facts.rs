@@ -1,10 +1,11 @@
 //! What a plan is made from: drift, numbers, and how the database's own settings change. Plain data; no decision is here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use wabridges::BridgeId;
+use wabridges::{BridgeId, Class};
 
 use crate::drift::Drift;
 use crate::fleet::Tenants;
@@ -28,6 +29,17 @@ pub struct Facts {
     pub malformed: usize,
     /// Those of the tombstones' bridges that are live, with the customer_ref that they carry.
     pub live: BTreeMap<BridgeId, Option<String>>,
+    /// Calls of earlier runs that may still count for the provider's limits.
+    pub recent: Vec<RecentCall>,
+}
+
+/// A call of an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentCall {
+    /// What the provider counts it as.
+    pub class: Class,
+    /// How long ago it ended.
+    pub ago: Duration,
 }
 
 /// How the tenants table is read.
@@ -43,7 +55,8 @@ pub struct Binding {
     pub bridge_status: String,
     /// SQL predicate: who should have a bridge.
     pub wanted: String,
-    /// SQL expression: the webhook_url.
+    /// SQL expression: the webhook_url. Never shown: secrets belong into it.
+    #[serde(skip)]
     pub webhook_url: Option<String>,
 }
 

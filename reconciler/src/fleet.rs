@@ -5,6 +5,7 @@ mod file;
 #[cfg(test)]
 mod tests;
 
+use std::env::VarError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -62,10 +63,17 @@ pub enum KeySource {
 /// Where the database is.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// The variable that holds its URL; unset: the PG* variables.
-    pub url_env: String,
+    /// The variable that holds its URL, and must; `None`: DATABASE_URL, or else the PG* variables.
+    pub url_env: Option<String>,
     /// The schema of the wab_ objects; `None`: it is looked for.
     pub schema: Option<String>,
+}
+
+impl Database {
+    /// The variable that holds the URL.
+    pub fn url_env(&self) -> &str {
+        self.url_env.as_deref().unwrap_or("DATABASE_URL")
+    }
 }
 
 /// How the tenants table is read.
@@ -222,12 +230,12 @@ impl Fleet {
         limits
     }
 
-    /// What a client needs besides the key: patient, for nobody waits for a single call here.
+    /// What a client needs besides the key. Hardly patient with 429: whoever calls waits, and can be interrupted.
     pub fn client_config(&self) -> Config {
         let mut config = Config::new(self.account.api_url.clone());
         config.ca_file.clone_from(&self.account.ca_file);
         config.limits = self.limits();
-        config.rate_limit_patience = std::time::Duration::from_secs(300);
+        config.rate_limit_patience = std::time::Duration::from_secs(2);
         config
     }
 
@@ -235,7 +243,7 @@ impl Fleet {
     pub fn api_key(&self) -> Result<ApiKey, Error> {
         let (text, place) = match &self.account.api_key {
             KeySource::Env(name) => (
-                std::env::var(name).map_err(|_| {
+                variable(name)?.ok_or_else(|| {
                     Error::config(
                         format!("no API key: the environment variable {name} is not set"),
                         format!("export {name}=sk_…, or name a file in account.api_key_file"),
@@ -258,6 +266,17 @@ impl Fleet {
                 Err(Error::Account { pinned: pinned.clone(), actual: key.fingerprint() })
             }
             _ => Ok(key),
+        }
+    }
+}
+
+/// An environment variable; `None`: it is not set.
+pub fn variable(name: &str) -> Result<Option<String>, Error> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => {
+            Err(Error::config(format!("the environment variable {name} is not UTF-8"), "set it again"))
         }
     }
 }

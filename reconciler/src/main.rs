@@ -1,5 +1,4 @@
 //! `wab`, from the command line to the exit code; errors are shown here, once, and nothing is decided.
-#![allow(clippy::print_stderr)]
 
 mod apply;
 mod approval;
@@ -11,6 +10,7 @@ mod facts;
 mod fleet;
 mod guard;
 mod observe;
+mod outlook;
 mod plan;
 mod render;
 mod report;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            render::talk(&format!("error: cannot start: {error}"));
             return Exit::Error.into();
         }
     };
@@ -57,13 +57,13 @@ fn main() -> ExitCode {
 
 /// The error, what is below it, and the way on.
 fn show(error: &Error) {
-    eprintln!("error: {error}");
+    render::talk_safely(&format!("error: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        render::talk_safely(&format!("  because: {error}"));
         cause = error.source();
     }
     if let Some(hint) = error.hint() {
-        eprintln!("hint: {hint}");
+        render::talk_safely(&format!("hint: {hint}"));
     }
 }

@@ -1,5 +1,7 @@
 //! One complete reading of the provider's fleet, with the database's time of it; nothing here stores or judges it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use wabridges::{Listing, ReadClient};
 
@@ -15,9 +17,28 @@ pub struct Reading {
     pub listing: Listing,
 }
 
+/// How long a listing may wait, in sum, because the provider answered 429.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// Lists the fleet. Rows that could not be read are in the listing's `malformed`.
 pub async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
-    let listed_at = store.now().await?;
-    let listing = client.list().await.map_err(Error::provider("cannot list the fleet at the provider"))?;
-    Ok(Reading { listed_at, listing })
+    let mut patience = PATIENCE;
+    loop {
+        let listed_at = store.now().await?;
+        let error = match client.list().await {
+            Ok(listing) => return Ok(Reading { listed_at, listing }),
+            Err(error) => error,
+        };
+        let wait = match error {
+            wabridges::Error::RateLimited { retry_after } => {
+                patience.checked_sub(retry_after).zip(Some(retry_after))
+            }
+            _ => None,
+        };
+        let Some((left, wait)) = wait else {
+            return Err(Error::provider("cannot list the fleet at the provider")(error));
+        };
+        patience = left;
+        tokio::time::sleep(wait).await;
+    }
 }

@@ -1,5 +1,6 @@
 //! What to do about the drift: a pure function from facts and policy to a plan. It never compares desired with observed.
 
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -8,12 +9,14 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde::Serialize;
-use wabridges::{BridgeId, CustomerRef, Limit, Limits};
+use wabridges::{BridgeId, CustomerRef, Limits};
 
 use crate::drift::{Drift, Kind};
 use crate::facts::{BindingChange, Declared, Facts};
 use crate::fleet::{Policy, Tombstone};
 use crate::guard::{self, Refusal};
+
+use pace::Pace;
 
 /// One thing that apply does. The order of the variants is the order of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,6 +30,8 @@ pub enum Step {
     Provision {
         customer_ref: CustomerRef,
         owner: Owner,
+        /// Never shown: secrets belong into it.
+        #[serde(skip)]
         webhook_url: Option<String>,
         was: Option<String>,
         reason: String,
@@ -159,6 +164,11 @@ impl Plan {
         !self.steps.is_empty() || self.binding.is_some() || self.declared != Declared::default()
     }
 
+    /// Whether both plans change the same: what was approved of one holds for the other.
+    pub fn does_as(&self, other: &Self) -> bool {
+        self.steps == other.steps && self.binding == other.binding && self.declared == other.declared
+    }
+
     /// How many steps are of this kind.
     pub fn count(&self, kind: &str) -> usize {
         self.summary.steps.get(kind).copied().unwrap_or(0)
@@ -174,7 +184,7 @@ pub fn plan(facts: &Facts, policy: &Policy, tombstones: &[Tombstone], limits: &L
     let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
     // A bridge that is deleted needs nothing else, and is no finding either.
     for drift in facts.drift.iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
-        draft.repair(drift);
+        draft.repair(drift, facts.malformed);
     }
     draft.finish(facts, policy, limits)
 }
@@ -227,12 +237,21 @@ impl Draft {
     }
 
     /// What follows from a drift row: a step where apply may repair it, else a finding.
-    fn repair(&mut self, drift: &Drift) {
+    fn repair(&mut self, drift: &Drift, malformed: usize) {
         if !matches!(drift.kind, Kind::Missing | Kind::Unbound | Kind::StatusDrift) {
             self.findings.push(finding(drift, drift.kind.as_str(), drift.detail.clone()));
             return;
         }
-        let customer_ref = match CustomerRef::new(drift.customer_ref.clone().unwrap_or_default()) {
+        if drift.kind == Kind::Missing && malformed > 0 {
+            let detail = format!("not provisioned: the listing is incomplete; {}", drift.detail);
+            return self.findings.push(finding(drift, drift.kind.as_str(), detail));
+        }
+        let text = drift.customer_ref.clone().unwrap_or_default();
+        let usable = match drift.kind {
+            Kind::Missing => CustomerRef::new(text),
+            _ => CustomerRef::listed(text),
+        };
+        let customer_ref = match usable {
             Ok(customer_ref) => customer_ref,
             Err(error) => {
                 let detail = format!("{}, but its id cannot be used: {error}", drift.detail);
@@ -286,7 +305,7 @@ impl Draft {
             findings: self.findings,
             refusals: Vec::new(),
             notes: self.notes,
-            duration: duration(creates, deletes, limits),
+            duration: Pace { limits, recent: &facts.recent }.duration(creates, deletes),
             monthly_cost: Cost { before, after: before + change, change },
         };
         plan.refusals = guard::refusals(&plan, policy);
@@ -303,18 +322,4 @@ fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {
         detail,
         monthly_cost: drift.monthly_cost,
     }
-}
-
-/// When the last call may start. A provision is followed by a look at its session; a deletion is two calls of the class
-/// `other`, whose window also holds the listing.
-fn duration(creates: usize, deletes: usize, limits: &Limits) -> Duration {
-    let provisions = start_of(creates, limits.provision).max(start_of(creates, limits.proxy));
-    let deletions = if deletes == 0 { Duration::ZERO } else { start_of(1 + 2 * deletes, limits.other) };
-    provisions + deletions
-}
-
-/// When the n-th call may start, if the first starts now: `count` of them in each window.
-fn start_of(n: usize, limit: Limit) -> Duration {
-    let windows = n.saturating_sub(1) / usize::try_from(limit.count.max(1)).unwrap_or(usize::MAX);
-    limit.window.saturating_mul(u32::try_from(windows).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,4 @@
-//! Everything that is shown: stdout is the result, stderr is progress and talk. Only here and in main is anything printed.
+//! Everything that is shown: stdout is the result, stderr is progress and talk. Only here is anything printed.
 
 mod findings;
 mod json;
@@ -17,9 +17,11 @@ use wabridges::MalformedRow;
 
 pub use json::{duration_as_seconds, money_as_number};
 pub use progress::Progress;
+pub use words::harmless;
 
 use crate::cli::Format;
 use crate::drift::Drift;
+use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -72,10 +74,16 @@ impl Screen {
         Self { paint: words::Paint::choose(self.wish, io::stderr().is_terminal()), ..self }
     }
 
-    /// Writes a result to stdout. A reader that went away wants no more of it.
-    pub fn result(self, text: &str) {
+    /// Writes a result to stdout. A reader that went away wants no more of it; any other failure is an error.
+    pub fn result(self, text: &str) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush());
+        match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::config(
+                format!("the result could not be written to stdout: {error}"),
+                "look where stdout leads; wab status shows the last run",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// The plan.
@@ -146,6 +154,12 @@ pub fn talk(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Lines of talk with foreign text in them: our line breaks stay, everything that could steer a terminal is escaped.
+pub fn talk_safely(text: &str) {
+    let lines: Vec<String> = text.split('\n').map(harmless).collect();
+    talk(&lines.join("\n"));
+}
+
 /// A question on stderr, without a line's end.
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
@@ -162,7 +176,7 @@ pub fn malformed(rows: &[MalformedRow]) {
         words::count(rows.len(), "listed row")
     ));
     for row in rows.iter().take(10) {
-        talk(&format!("  row {}: {}: {}", row.index, words::shown(&row.reason), words::shown(&row.excerpt)));
+        talk(&format!("  row {}: {}: {}", row.index, harmless(&row.reason), words::shown(&row.excerpt)));
     }
     if rows.len() > 10 {
         talk(&format!("  … and {} more", rows.len() - 10));

@@ -58,6 +58,8 @@ pub enum End {
     GaveUp,
     /// The provider refused the key.
     Auth,
+    /// The database was lost, or refuses what every further step needs.
+    Database(String),
     /// The trail could not be written.
     TrailLost(String),
 }
@@ -98,7 +100,7 @@ impl Report {
         match (&self.end, self.count(Outcome::Done)) {
             (End::Interrupted, _) => Exit::Interrupted,
             (End::Auth, 0) => Exit::Auth,
-            (End::TrailLost(_), 0) => Exit::Error,
+            (End::TrailLost(_) | End::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
             (End::Finished, done) if done == self.steps.len() => Exit::Done,
             _ => Exit::Partly,
         }
@@ -135,6 +137,8 @@ mod tests {
             (End::Interrupted, vec![Done], Exit::Interrupted, Finish::Stopped),
             (End::TrailLost(String::new()), vec![], Exit::Error, Finish::Stopped),
             (End::TrailLost(String::new()), vec![Done], Exit::Partly, Finish::Stopped),
+            (End::Database(String::new()), vec![Failed], Exit::Error, Finish::Stopped),
+            (End::Database(String::new()), vec![Unknown], Exit::Partly, Finish::Stopped),
         ] {
             let report = report(end, &outcomes);
             assert_eq!((report.exit(), report.finish()), (exit, finish), "{report:?}");

@@ -6,8 +6,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::error::Error;
-use crate::exit::Exit;
 use crate::render;
+
+/// What a shell says of a process that SIGINT ended: this end is not a clean one.
+const KILLED: i32 = 130;
 
 /// Tells whether somebody asked to stop.
 #[derive(Clone, Debug)]
@@ -29,7 +31,7 @@ impl Stop {
             loop {
                 tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
                 if *tell.borrow() {
-                    process::exit(Exit::Interrupted as i32);
+                    process::exit(KILLED);
                 }
                 render::talk("stopping after the call in flight; once more to end at once");
                 tell.send_replace(true);

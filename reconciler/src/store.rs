@@ -1,16 +1,15 @@
 //! The database: the only module (with its parts) that names a table, a view or a SQL function. It decides nothing.
 
 mod bind;
+mod connect;
 mod evaluate;
 mod find;
+mod ground;
 mod journal;
 mod status;
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::error::Error;
@@ -48,7 +47,7 @@ impl Names {
 impl Store {
     /// Connects and finds the schema. Needs a runtime with I/O and time.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        let mut conn = connect(database).await?;
+        let mut conn = connect::connect(database).await?;
         let names = find::names(&mut conn, database.schema.as_deref()).await?;
         Ok(Self { conn, names })
     }
@@ -133,25 +132,6 @@ pub struct Made<'a> {
     pub state: Option<&'a str>,
     /// The session's status, as the provider words it, if it was learnt.
     pub raw_status: Option<&'a str>,
-    /// The webhook_url that was sent, where the bridge can be taken for new.
+    /// The webhook_url that was sent.
     pub webhook_url: Option<&'a str>,
-}
-
-async fn connect(database: &Database) -> Result<PgConnection, Error> {
-    let options = match std::env::var(&database.url_env) {
-        // The parser's own message may repeat a part of the URL, so it is not shown.
-        Ok(url) => PgConnectOptions::from_str(&url).map_err(|_| {
-            Error::config(
-                format!("the environment variable {} is no PostgreSQL URL", database.url_env),
-                "write it like postgres://user:password@host:5432/database",
-            )
-        })?,
-        Err(_) => PgConnectOptions::new(),
-    };
-    options
-        .application_name("wab")
-        .disable_statement_logging()
-        .connect()
-        .await
-        .map_err(Error::database("cannot connect to the database"))
 }

@@ -67,12 +67,12 @@ impl ReadClient {
 
     /// One bridge's WhatsApp session; [`Error::NotFound`] if no bridge has this customer_ref.
     pub async fn session(&self, customer_ref: &CustomerRef) -> Result<Session, Error> {
-        self.call(request::session(customer_ref)).await
+        self.call(request::session(customer_ref)?).await
     }
 
     /// The QR code to scan, as a PNG file. The provider has one only while the bridge is unpaired.
     pub async fn qr(&self, customer_ref: &CustomerRef) -> Result<Vec<u8>, Error> {
-        self.call(request::qr(customer_ref)).await
+        self.call(request::qr(customer_ref)?).await
     }
 
     /// Counts a call of an earlier run or another process, which ended `at` that time, against the limits.
@@ -123,7 +123,7 @@ impl Client {
 
     /// Unpairs a bridge and destroys its session; the bridge stays.
     pub async fn logout(&self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        self.reader.call(request::logout(customer_ref)).await
+        self.reader.call(request::logout(customer_ref)?).await
     }
 }
 

@@ -44,9 +44,7 @@ pub enum Error {
         retry_after: Duration,
     },
     /// The answer was cut off at `max_response_size`.
-    #[error(
-        "the provider's answer is larger than {limit} bytes: raise max_response_size if this can be right"
-    )]
+    #[error("the provider's answer is larger than {limit} bytes: accept larger ones if this can be right")]
     TooLarge {
         /// The size cap, in bytes after decompression.
         limit: u64,
@@ -107,9 +105,11 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Connect => "while connecting to the provider: check the network, or raise connect_timeout",
-            Self::Headers => "waiting for the provider's answer: try again, or raise request_timeout",
-            Self::Body => "reading the provider's answer: try again, or raise request_timeout",
+            Self::Connect => {
+                "while connecting to the provider: check the network, or allow a longer deadline"
+            }
+            Self::Headers => "waiting for the provider's answer: try again, or allow a longer deadline",
+            Self::Body => "reading the provider's answer: try again, or allow a longer deadline",
         })
     }
 }

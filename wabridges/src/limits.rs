@@ -132,6 +132,11 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The longest of the windows: what happened before it counts for nothing.
+    pub fn longest_window(&self) -> Duration {
+        self.provision.window.max(self.proxy.window).max(self.other.window)
+    }
+
     /// The limit of one class.
     pub const fn of(&self, class: Class) -> Limit {
         match class {

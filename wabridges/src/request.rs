@@ -94,6 +94,7 @@ pub(crate) fn provision(
         #[serde(borrow)]
         state: Option<&'a RawValue>,
     }
+    usable(customer_ref)?;
     let asked = customer_ref.clone();
     let call = Call::new(Method::POST, INSTANCES.to_owned(), move |body| {
         let fields: Fields<'_> = row::object(whole(body)?.get())?;
@@ -114,7 +115,7 @@ pub(crate) fn delete(id: BridgeId) -> Call<()> {
 }
 
 /// The WhatsApp session of a bridge.
-pub(crate) fn session(customer_ref: &CustomerRef) -> Call<Session> {
+pub(crate) fn session(customer_ref: &CustomerRef) -> Result<Call<Session>, Error> {
     #[derive(Deserialize)]
     struct Fields<'a> {
         #[serde(borrow)]
@@ -138,7 +139,7 @@ pub(crate) fn session(customer_ref: &CustomerRef) -> Call<Session> {
 }
 
 /// The picture to scan, as PNG.
-pub(crate) fn qr(customer_ref: &CustomerRef) -> Call<Vec<u8>> {
+pub(crate) fn qr(customer_ref: &CustomerRef) -> Result<Call<Vec<u8>>, Error> {
     proxy(Method::GET, customer_ref, "qr", |body| {
         if body.starts_with(b"\x89PNG\r\n\x1a\n") {
             Ok(body.to_vec())
@@ -165,12 +166,12 @@ pub(crate) fn pair(customer_ref: &CustomerRef, phone: &Phone) -> Result<Call<Pai
             Some(code) if !code.is_empty() => Ok(PairingCode(code.into())),
             _ => Err("`code` is missing".to_owned()),
         }
-    });
+    })?;
     call.sending(&Body { phone: phone.as_str() })
 }
 
 /// Unpairs a bridge and destroys its session.
-pub(crate) fn logout(customer_ref: &CustomerRef) -> Call<()> {
+pub(crate) fn logout(customer_ref: &CustomerRef) -> Result<Call<()>, Error> {
     proxy(Method::DELETE, customer_ref, "logout", |_| Ok(()))
 }
 
@@ -184,10 +185,16 @@ fn proxy<T>(
     customer_ref: &CustomerRef,
     what: &str,
     read_body: impl Fn(&[u8]) -> Result<T, Fault> + Send + Sync + 'static,
-) -> Call<T> {
+) -> Result<Call<T>, Error> {
+    usable(customer_ref)?;
     let segment = utf8_percent_encode(customer_ref.as_str(), SEGMENT);
     let call = Call::new(method, format!("{INSTANCES}/{segment}/proxy/{what}"), read_body);
-    call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy)
+    Ok(call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy))
+}
+
+/// A bridge made for a customer_ref that fits no path could never be paired.
+fn usable(customer_ref: &CustomerRef) -> Result<(), Error> {
+    customer_ref.fits_a_path().map_err(|error| Error::Config { what: error.to_string(), source: None })
 }
 
 impl<T> Call<T> {

@@ -74,18 +74,33 @@ pub enum InvalidCustomerRef {
 }
 
 impl CustomerRef {
-    /// The longest text accepted, in bytes.
+    /// The longest text that a URL path takes, in bytes.
     pub const MAX_BYTES: usize = 10_000;
 
     /// Refuses what cannot be sent in a URL path or stored in a database: see [`InvalidCustomerRef`].
     pub fn new(text: impl Into<String>) -> Result<Self, InvalidCustomerRef> {
+        let customer_ref = Self::listed(text)?;
+        customer_ref.fits_a_path()?;
+        Ok(customer_ref)
+    }
+
+    /// What a live bridge may carry: also a text that no URL path can hold, for a bridge can be listed and deleted by
+    /// its id. Only [`InvalidCustomerRef::Empty`] and [`InvalidCustomerRef::Nul`] are refused.
+    pub fn listed(text: impl Into<String>) -> Result<Self, InvalidCustomerRef> {
         let text = text.into();
         match text.as_str() {
             "" => Err(InvalidCustomerRef::Empty),
-            "." | ".." => Err(InvalidCustomerRef::Dots),
-            _ if text.len() > Self::MAX_BYTES => Err(InvalidCustomerRef::TooLong { len: text.len() }),
             _ if text.contains('\0') => Err(InvalidCustomerRef::Nul),
             _ => Ok(Self(text)),
+        }
+    }
+
+    /// Whether calls that name the bridge by its customer_ref can be made.
+    pub(crate) fn fits_a_path(&self) -> Result<(), InvalidCustomerRef> {
+        match self.0.as_str() {
+            "." | ".." => Err(InvalidCustomerRef::Dots),
+            text if text.len() > Self::MAX_BYTES => Err(InvalidCustomerRef::TooLong { len: text.len() }),
+            _ => Ok(()),
         }
     }
 
@@ -259,6 +274,15 @@ mod tests {
         assert!(CustomerRef::new("x".repeat(10_000)).is_ok());
         assert_eq!(CustomerRef::new("x".repeat(10_001)), Err(InvalidCustomerRef::TooLong { len: 10_001 }));
         assert!(serde_json::from_str::<CustomerRef>("\"\"").is_err());
+    }
+
+    #[test]
+    fn what_a_bridge_carries_need_not_fit_a_path() {
+        for text in [".", "..", &"x".repeat(10_001)] {
+            assert_eq!(CustomerRef::listed(text).unwrap().as_str(), text);
+        }
+        assert_eq!(CustomerRef::listed(""), Err(InvalidCustomerRef::Empty));
+        assert_eq!(CustomerRef::listed("a\0b"), Err(InvalidCustomerRef::Nul));
     }
 
     #[test]

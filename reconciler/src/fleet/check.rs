@@ -8,7 +8,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
 
-use super::file::{self, File, Scalar};
+use super::file::{self, File, Id, Scalar};
 use super::{
     Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Problem, Tenants, Tombstone,
     WebhookTemplate,
@@ -33,6 +33,28 @@ impl Problems {
         let value = value?;
         read(value.0.trim()).map_err(|error| self.add(at, error.to_string())).ok()
     }
+
+    /// An id, taken as it is written: a space may be a part of it.
+    fn id(&mut self, at: String, id: &Id, limit: Extent) -> Option<CustomerRef> {
+        let Id::Text(text) = id else {
+            self.add(at, "a number like this can be read in several ways: put it in quotes");
+            return None;
+        };
+        let read = match limit {
+            Extent::InPath => CustomerRef::new(text.clone()),
+            Extent::Listed => CustomerRef::listed(text.clone()),
+        };
+        read.map_err(|error| self.add(at, error.to_string())).ok()
+    }
+}
+
+/// How far an id may go.
+#[derive(Clone, Copy)]
+enum Extent {
+    /// Calls name the bridge by it.
+    InPath,
+    /// A live bridge may carry it.
+    Listed,
 }
 
 /// Turns the raw file into a [`Fleet`], or says all that is wrong with it. `folder` is where the file lies.
@@ -45,9 +67,7 @@ pub fn check(file: File, folder: &Path) -> Result<Fleet, Vec<Problem>> {
     let database = file.database.unwrap_or_default();
     let bridges = file.bridges.unwrap_or_default();
     let database = Database {
-        url_env: problems
-            .read("database.url_env", database.url_env, text)
-            .unwrap_or_else(|| "DATABASE_URL".to_owned()),
+        url_env: problems.read("database.url_env", database.url_env, variable),
         schema: problems.read("database.schema", database.schema, text),
     };
     let tenants = file.tenants.and_then(|raw| tenants(&mut problems, raw));
@@ -78,12 +98,23 @@ fn text(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// The name of a variable. What stands there instead may be a secret, so it is not repeated.
+fn variable(text: &str) -> Result<String, &'static str> {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let fits = begins && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits && !text.starts_with("sk_") {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of an environment variable, not its value: letters, digits and _ only")
+    }
+}
+
 fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option<Account> {
     let in_folder = |name: &str| text(name).map(|name| folder.join(PathBuf::from(name)));
     if raw.api_key_env.is_some() && raw.api_key_file.is_some() {
         problems.add("account", "name api_key_env or api_key_file, not both");
     }
-    let env = problems.read("account.api_key_env", raw.api_key_env, text);
+    let env = problems.read("account.api_key_env", raw.api_key_env, variable);
     let api_key = match problems.read("account.api_key_file", raw.api_key_file, in_folder) {
         Some(path) => KeySource::File(path),
         None => KeySource::Env(env.unwrap_or_else(|| "WA_API_KEY".to_owned())),
@@ -143,7 +174,7 @@ fn template(text: &str) -> Result<WebhookTemplate, String> {
 fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.extra[{nth}].{field}");
-        let tenant_id = problems.read(at("tenant_id"), Some(raw.tenant_id), customer_ref);
+        let tenant_id = problems.id(at("tenant_id"), &raw.tenant_id, Extent::InPath);
         let reason = problems.read(at("reason"), Some(raw.reason), text);
         Some((nth, Extra { tenant_id: tenant_id?, reason: reason? }))
     });
@@ -153,7 +184,7 @@ fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> 
 fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.keep[{nth}].{field}");
-        let customer_ref = problems.read(at("customer_ref"), Some(raw.customer_ref), customer_ref);
+        let customer_ref = problems.id(at("customer_ref"), &raw.customer_ref, Extent::Listed);
         let reason = problems.read(at("reason"), Some(raw.reason), text);
         let until = problems.read(at("until"), raw.until, |text| {
             text.parse().map_err(|_| format!("{text:?} is no day: write it like 2027-01-31"))
@@ -166,16 +197,12 @@ fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
 fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombstone)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.remove[{nth}].{field}");
-        let customer_ref = problems.read(at("customer_ref"), Some(raw.customer_ref), customer_ref);
+        let customer_ref = problems.id(at("customer_ref"), &raw.customer_ref, Extent::Listed);
         let bridge_id = problems.read(at("bridge_id"), Some(raw.bridge_id), bridge_id);
         let reason = problems.read(at("reason"), Some(raw.reason), text);
         Some((nth, Tombstone { customer_ref: customer_ref?, bridge_id: bridge_id?, reason: reason? }))
     });
     checked.collect()
-}
-
-fn customer_ref(text: &str) -> Result<CustomerRef, wabridges::InvalidCustomerRef> {
-    CustomerRef::new(text)
 }
 
 fn bridge_id(text: &str) -> Result<BridgeId, String> {

@@ -65,14 +65,14 @@ pub struct Bridges {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Extra {
-    pub tenant_id: Scalar,
+    pub tenant_id: Id,
     pub reason: Scalar,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
-    pub customer_ref: Scalar,
+    pub customer_ref: Id,
     pub reason: Scalar,
     pub until: Option<Scalar>,
 }
@@ -80,7 +80,7 @@ pub struct Keep {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    pub customer_ref: Scalar,
+    pub customer_ref: Id,
     pub bridge_id: Scalar,
     pub reason: Scalar,
 }
@@ -95,7 +95,7 @@ pub struct Policy {
     pub rate_budget: Option<Scalar>,
 }
 
-/// A text or a number, as text: a customer_ref may well be written `42`.
+/// A text or a number, as text.
 #[derive(Debug)]
 pub struct Scalar(pub String);
 
@@ -117,6 +117,12 @@ impl<'de> Deserialize<'de> for Scalar {
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
                 Ok(Scalar(number.to_string()))
             }
+            fn visit_i128<E: de::Error>(self, number: i128) -> Result<Scalar, E> {
+                Ok(Scalar(number.to_string()))
+            }
+            fn visit_u128<E: de::Error>(self, number: u128) -> Result<Scalar, E> {
+                Ok(Scalar(number.to_string()))
+            }
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
                 Ok(Scalar(number.to_string()))
             }
@@ -125,12 +131,95 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+/// An id. YAML reads `5e3`, `1.10` and `0x1F` as numbers, which would make other ids of them.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Id {
+    /// In quotes, or a text anyway, or a plain decimal number.
+    Text(String),
+    /// A whole number as YAML reads it; how it is written is not known yet.
+    Whole(String),
+    /// Any other number.
+    Number,
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AsId;
+        impl Visitor<'_> for AsId {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id: put it in quotes")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::Text(text.to_owned()))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
+                Ok(Id::Whole(number.to_string()))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
+                Ok(Id::Whole(number.to_string()))
+            }
+            fn visit_i128<E: de::Error>(self, _: i128) -> Result<Id, E> {
+                Ok(Id::Number)
+            }
+            fn visit_u128<E: de::Error>(self, _: u128) -> Result<Id, E> {
+                Ok(Id::Number)
+            }
+            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Id, E> {
+                Ok(Id::Number)
+            }
+        }
+        deserializer.deserialize_any(AsId)
+    }
+}
+
+/// The ids of the file as they are written, whatever YAML makes of them.
+#[derive(Deserialize)]
+struct Written {
+    bridges: Option<WrittenBridges>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WrittenBridges {
+    extra: Option<Vec<WrittenId>>,
+    keep: Option<Vec<WrittenId>>,
+    remove: Option<Vec<WrittenId>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenId {
+    #[serde(alias = "tenant_id")]
+    customer_ref: String,
+}
+
+impl File {
+    /// Whole numbers are taken for texts where that is exactly how they are written.
+    fn settle_ids(&mut self, written: Written) {
+        let (Some(bridges), Some(written)) = (&mut self.bridges, written.bridges) else { return };
+        let extra = bridges.extra.iter_mut().flatten().map(|item| &mut item.tenant_id);
+        let keep = bridges.keep.iter_mut().flatten().map(|item| &mut item.customer_ref);
+        let remove = bridges.remove.iter_mut().flatten().map(|item| &mut item.customer_ref);
+        let written = [written.extra, written.keep, written.remove].into_iter().flatten().flatten();
+        for (id, written) in extra.chain(keep).chain(remove).zip(written) {
+            if matches!(id, Id::Whole(number) if *number == written.customer_ref) {
+                *id = Id::Text(written.customer_ref);
+            }
+        }
+    }
+}
+
 /// The file's text as its raw shape; else the place (`:line:column`, or nothing) and what is wrong.
 pub fn parse(text: &str) -> Result<File, (String, String)> {
-    serde_yaml::from_str(text).map_err(|error| {
-        let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
-        let said = error.to_string();
-        let what = said.split(" at line ").next().unwrap_or(&said).to_owned();
-        (place, what)
-    })
+    let mut file: File = serde_yaml::from_str(text).map_err(placed)?;
+    file.settle_ids(serde_yaml::from_str(text).map_err(placed)?);
+    Ok(file)
+}
+
+fn placed(error: serde_yaml::Error) -> (String, String) {
+    let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+    let said = error.to_string();
+    let what = said.split(" at line ").next().unwrap_or(&said).to_owned();
+    (place, what)
 }

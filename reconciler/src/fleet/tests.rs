@@ -30,7 +30,7 @@ fn everything_but_the_version_has_a_default() {
     let fleet = parse("version: 1\nbridges:\npolicy:\n").unwrap();
     assert_eq!(fleet.account.api_url.as_str(), "https://wabridges.com");
     assert_eq!(fleet.account.api_key, KeySource::Env("WA_API_KEY".into()));
-    assert_eq!(fleet.database.url_env, "DATABASE_URL");
+    assert_eq!((fleet.database.url_env(), &fleet.database.url_env), ("DATABASE_URL", &None));
     assert!(fleet.tenants.is_none() && fleet.webhook_url.is_none());
     let policy = &fleet.policy;
     assert_eq!((policy.max_creates, policy.max_deletes), (Bound::Count(10), Bound::Count(0)));
@@ -166,6 +166,50 @@ bridges: { keep: [ { customer_ref: 42, reason: 7 } ] }
     assert_eq!(fleet.keep[0].customer_ref.as_str(), "42");
     assert_eq!(fleet.account.api_key, KeySource::File("conf/key".into()));
     assert_eq!(fleet.account.ca_file, Some("/etc/ca.pem".into()));
+}
+
+#[test]
+fn an_id_is_what_is_written_or_an_error() {
+    let id = |text: &str| {
+        parse(&format!("version: 1\nbridges: {{ keep: [ {{ customer_ref: {text}, reason: r }} ] }}\n"))
+            .map(|fleet| fleet.keep[0].customer_ref.to_string())
+    };
+    for (written, read) in [
+        ("42", "42"),
+        ("007", "007"),
+        ("-5", "-5"),
+        ("'5e3'", "5e3"),
+        ("\" a \"", " a "),
+        ("'.'", "."),
+        ("a1", "a1"),
+    ] {
+        assert_eq!(id(written).unwrap(), read, "{written}");
+    }
+    for wrong in ["5e3", "1.10", "0x1F", "+5", ".inf", "99999999999999999999999", "true", "null", "[]"] {
+        let said = id(wrong).unwrap_err().to_string();
+        assert!(said.contains("put it in quotes"), "{wrong}: {said}");
+    }
+    let second = "version: 1
+bridges:
+  extra: [ { tenant_id: 7, reason: r } ]
+  remove: [ { customer_ref: a, bridge_id: 1, reason: r }, { customer_ref: 0x7, bridge_id: 2, reason: r } ]
+";
+    assert_eq!(
+        problems(second),
+        ["bridges.remove[1].customer_ref: a number like this can be read in several ways: put it in quotes"]
+    );
+}
+
+#[test]
+fn a_variable_is_named_and_never_repeated() {
+    for section in ["account: { api_key_env", "database: { url_env"] {
+        let parsed = |name: &str| parse(&format!("version: 1\n{section}: '{name}' }}\n"));
+        assert!(parsed("_X9").is_ok() && parsed("SK_KEY").is_ok());
+        for wrong in ["sk_live_1", "postgres://u:secret@h/d", "9X", "A B", "é"] {
+            let said = parsed(wrong).unwrap_err().to_string();
+            assert!(said.contains("must be the name") && !said.contains(wrong), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Table tests of the plan: facts in, steps, findings and refusals out. No database, no provider.
 
 use super::*;
-use crate::facts::Binding;
+use wabridges::Class;
+
+use crate::facts::{Binding, RecentCall};
 use crate::fleet::Fleet;
 
 const TOMBSTONE: &str = "bridges: { remove: [ { customer_ref: c, bridge_id: 7, reason: left } ] }\n";
@@ -38,6 +40,7 @@ fn facts(drift: Vec<Drift>) -> Facts {
         listed: 20,
         malformed: 0,
         live,
+        recent: Vec::new(),
     }
 }
 
@@ -93,6 +96,23 @@ fn steps_are_sorted_by_kind_then_customer_ref_and_carry_what_they_need() {
     assert_eq!(webhook_url.as_deref(), Some("https://x/a"));
     assert_eq!((*owner, reason.as_str()), (Owner::Tenant, "is missing"));
     assert_eq!(plan.summary.steps, [("bind", 1), ("delete", 0), ("provision", 2), ("set_status", 1)].into());
+}
+
+#[test]
+fn an_incomplete_listing_makes_no_bridge() {
+    let mut facts = facts(vec![row(Kind::Missing, "a", 0), row(Kind::Unbound, "b", 1)]);
+    facts.malformed = 1;
+    let plan = planned(&facts, "");
+    assert_eq!(steps(&plan), ["bind b"]);
+    assert_eq!(plan.summary.findings, [("missing", 1)].into());
+    assert_eq!(plan.findings[0].detail, "not provisioned: the listing is incomplete; is missing");
+}
+
+#[test]
+fn a_bridge_is_deleted_by_its_id_whatever_it_carries() {
+    let yaml = "bridges: { remove: [ { customer_ref: '..', bridge_id: 7, reason: left } ] }\n";
+    let plan = planned(&facts(vec![row(Kind::Orphaned, "..", 7)]), yaml);
+    assert_eq!(steps(&plan), ["delete .."]);
 }
 
 #[test]
@@ -230,6 +250,31 @@ fn the_time_is_that_of_the_last_call() {
     for (creates, deletes, seconds) in
         [(0, 0, 0), (10, 0, 0), (11, 0, 60), (1000, 0, 99 * 60), (0, 59, 0), (0, 60, 60), (11, 60, 120)]
     {
-        assert_eq!(duration(creates, deletes, &limits).as_secs(), seconds, "{creates} {deletes}");
+        let pace = Pace { limits: &limits, recent: &[] };
+        assert_eq!(pace.duration(creates, deletes).as_secs(), seconds, "{creates} {deletes}");
     }
+}
+
+#[test]
+fn calls_of_earlier_runs_count() {
+    let call = |class, ago| RecentCall { class, ago: Duration::from_secs(ago) };
+    for (recent, creates, deletes, seconds) in [
+        (vec![call(Class::Provision, 20); 10], 1, 0, 40),
+        (vec![call(Class::Provision, 20); 9], 1, 0, 0),
+        (vec![call(Class::Provision, 60); 10], 1, 0, 0),
+        (vec![call(Class::Other, 10); 118], 0, 1, 50),
+    ] {
+        let pace = Pace { limits: &Limits::default(), recent: &recent };
+        assert_eq!(pace.duration(creates, deletes).as_secs(), seconds, "{recent:?}");
+    }
+}
+
+#[test]
+fn an_approval_holds_only_for_what_was_shown() {
+    let (none, one) = (planned(&facts(vec![]), ""), planned(&facts(vec![row(Kind::Missing, "a", 0)]), ""));
+    assert!(none.does_as(&none) && one.does_as(&one));
+    assert!(!none.does_as(&one) && !one.does_as(&none));
+    let mut declared = facts(vec![]);
+    declared.declared.written = 1;
+    assert!(!none.does_as(&planned(&declared, "")));
 }

@@ -1,12 +1,14 @@
 //! The results for programs; each document says its format_version. No secret is in any of the values given here.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Serialize, Serializer};
 
-use crate::drift::Drift;
+use super::words::{host_only, steers};
+use crate::drift::{Drift, Kind};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
 use crate::store::Status;
@@ -25,8 +27,20 @@ struct Document<T> {
 fn document<T: Serialize>(content: T) -> String {
     let tool = concat!("wab ", env!("CARGO_PKG_VERSION"));
     // The types given here hold only text keys and finite numbers, so this cannot fail; a bare null would show if it did.
-    serde_json::to_string_pretty(&Document { format_version: FORMAT_VERSION, tool, content })
-        .unwrap_or_else(|_| "null".to_owned())
+    let text = serde_json::to_string_pretty(&Document { format_version: FORMAT_VERSION, tool, content })
+        .unwrap_or_else(|_| "null".to_owned());
+    escaped(&text)
+}
+
+/// JSON may hold what steers a terminal as it is, but somebody will look at it on one. Outside of strings there is none.
+fn escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Writing to a String cannot fail.
+        let _ =
+            if c != '\n' && steers(c) { write!(out, "\\u{:04x}", u32::from(c)) } else { out.write_char(c) };
+    }
+    out
 }
 
 /// The plan.
@@ -64,7 +78,18 @@ pub fn drift(drift: &[Drift]) -> String {
     struct Listed<'a> {
         drift: &'a [Drift],
     }
-    document(Listed { drift })
+    let drift: Vec<Drift> = drift.iter().map(discreet).collect();
+    document(Listed { drift: &drift })
+}
+
+/// Secrets belong into the path of a webhook_url, so only its host is shown.
+fn discreet(row: &Drift) -> Drift {
+    let host = |url: &Option<String>| url.as_deref().map(host_only);
+    let mut row = Drift { webhook_url: host(&row.webhook_url), ..row.clone() };
+    if row.kind == Kind::Webhook {
+        (row.stored, row.observed) = (host(&row.stored), host(&row.observed));
+    }
+    row
 }
 
 /// The stored fleet.

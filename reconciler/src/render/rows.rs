@@ -29,11 +29,12 @@ pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let width = rows.keys().map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = rows.keys().map(|name| shown(name).chars().count()).max().unwrap_or(0);
     let mut out = format!("{}\n{}\n", paint.bold("--- tenants"), paint.bold("+++ tenants, after apply"));
     let visible = length.of(rows.len());
     for (name, row) in rows.iter().take(visible) {
-        let (before, after) = (line(name, width, &row.before), line(name, width, &row.after));
+        let name = shown(name);
+        let (before, after) = (line(&name, width, &row.before), line(&name, width, &row.after));
         for change in TextDiff::from_lines(before.as_str(), after.as_str()).iter_all_changes() {
             let text = format!("{}{}", change.tag(), change.value().trim_end());
             let painted = match change.tag() {
@@ -52,10 +53,11 @@ pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-fn changed(plan: &Plan) -> BTreeMap<String, Row> {
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+/// By the whole customer_ref: two of them may begin alike.
+fn changed(plan: &Plan) -> BTreeMap<&str, Row> {
+    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     for step in &plan.steps {
-        let name = shown(step.customer_ref().as_str());
+        let name = step.customer_ref().as_str();
         match step {
             Step::Bind { bridge_id, was, .. } => {
                 rows.entry(name).or_default().set("bridge_id", was.as_deref(), bridge_id.to_string());

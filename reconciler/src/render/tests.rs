@@ -8,7 +8,7 @@ use wabridges::{BridgeId, CustomerRef};
 use super::words::{Paint, change, duration, money, shown};
 use super::{Length, json, lists, text};
 use crate::drift::{Drift, Kind};
-use crate::facts::{Declared, Facts};
+use crate::facts::{Binding, BindingChange, Declared, Facts};
 use crate::fleet::Fleet;
 use crate::plan::{Plan, plan};
 use crate::report::{End, Outcome, Report, StepReport};
@@ -40,6 +40,7 @@ fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
         price: Decimal::from(3),
         listed: 4,
         malformed: 0,
+        recent: Vec::new(),
     };
     plan(&facts, &fleet.policy, &fleet.remove, &fleet.limits())
 }
@@ -146,6 +147,51 @@ fn foreign_text_cannot_steer_the_terminal() {
     let shown = text::plan(&plan, Paint::Plain, Length::Short);
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown}");
     assert!(shown.contains("a\\u{1b}[2Jb\\nc"), "{shown}");
+}
+
+#[test]
+fn the_direction_of_text_cannot_be_turned_either() {
+    let plan = planned(vec![row(Kind::Missing, "a\u{202e}b\u{9b}c\u{2066}", 0)], "");
+    for shown in [text::plan(&plan, Paint::Plain, Length::Short), json::plan(&plan)] {
+        assert!(!shown.contains(['\u{202e}', '\u{9b}', '\u{2066}']), "{shown}");
+    }
+    let value: serde_json::Value = serde_json::from_str(&json::plan(&plan)).unwrap();
+    assert_eq!(value["steps"][0]["customer_ref"], "a\u{202e}b\u{9b}c\u{2066}");
+}
+
+#[test]
+fn rows_that_begin_alike_are_rows_of_their_own() {
+    let name = |end: &str| format!("{}{end}", "x".repeat(70));
+    let drift = vec![row(Kind::Unbound, &name("a"), 1), row(Kind::Unbound, &name("b"), 2)];
+    let shown = text::plan(&planned(drift, ""), Paint::Plain, Length::Short);
+    assert!(shown.contains("bridge_id=1\n") && shown.contains("bridge_id=2\n"), "{shown}");
+}
+
+#[test]
+fn the_webhook_url_is_not_shown() {
+    let mut missing = row(Kind::Missing, "a", 0);
+    missing.webhook_url = Some("https://app.example.com/secret".into());
+    let mut plan = planned(vec![missing], "");
+    let binding = |webhook_url: Option<&str>| Binding {
+        table: "t".into(),
+        tenant_id: "id".into(),
+        bridge_id: "bridge_id".into(),
+        bridge_status: "bridge_status".into(),
+        wanted: "true".into(),
+        webhook_url: webhook_url.map(str::to_owned),
+    };
+    plan.binding = Some(BindingChange {
+        before: Some(binding(None)),
+        after: binding(Some("'https://app.example.com/secret'")),
+        moves_table: false,
+    });
+    let shown = text::plan(&plan, Paint::Plain, Length::Full);
+    assert!(shown.contains("webhook_url: changed") && !shown.contains("secret"), "{shown}");
+    assert!(!json::plan(&plan).contains("secret"));
+    let url = || Some("https://user:secret@app.example.com/secret?secret".to_owned());
+    let drift = [Drift { stored: url(), observed: url(), webhook_url: url(), ..row(Kind::Webhook, "a", 1) }];
+    let shown = json::drift(&drift);
+    assert!(shown.contains("\"https://app.example.com/…\"") && !shown.contains("secret"), "{shown}");
 }
 
 #[test]

@@ -74,12 +74,15 @@ fn preparations(plan: &Plan, paint: Paint) -> String {
             ("bridge_id", Some(&now.bridge_id), old.map(|old| &old.bridge_id)),
             ("bridge_status", Some(&now.bridge_status), old.map(|old| &old.bridge_status)),
             ("wanted", Some(&now.wanted), old.map(|old| &old.wanted)),
-            ("webhook_url", now.webhook_url.as_ref(), old.and_then(|old| old.webhook_url.as_ref())),
         ];
         for (name, after, before) in fields.into_iter().filter(|(_, after, before)| after != before) {
             let was = before.filter(|_| old.is_some()).map(|text| format!("{} → ", harmless(text)));
             let is = after.map_or_else(|| "null".to_owned(), |text| harmless(text));
             let _ = writeln!(out, "    {name}: {}{is}", was.unwrap_or_default());
+        }
+        // Secrets belong into this one, so it is not shown.
+        if old.and_then(|old| old.webhook_url.as_ref()) != now.webhook_url.as_ref() {
+            out += "    webhook_url: changed\n";
         }
     }
     if plan.declared != Declared::default() {
@@ -176,6 +179,7 @@ pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
         End::Interrupted => Some("it was interrupted".to_owned()),
         End::GaveUp => Some("too many steps failed in a row".to_owned()),
         End::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
+        End::Database(error) => Some(format!("the database takes no more: {error}")),
         End::TrailLost(error) => Some(format!("the run's trail could not be written: {error}")),
     };
     if let Some(why) = why {

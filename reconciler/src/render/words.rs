@@ -89,13 +89,28 @@ pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Sentences of ours with ids of theirs in them: whole, but with control characters escaped.
+/// Whether the character steers a terminal or turns the direction of what follows it.
+pub fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Sentences of ours with ids of theirs in them: whole, but with control characters escaped, those of direction too.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+        if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
+}
+
+/// `https://app.example.com/…`: a URL without its path.
+pub fn host_only(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(url) if url.has_host() => {
+            format!("{}://{}/…", url.scheme(), url.host_str().unwrap_or_default())
+        }
+        _ => "…".to_owned(),
+    }
 }
 
 /// Text from elsewhere, fit for a terminal's line: control characters escaped, at most 60 characters.

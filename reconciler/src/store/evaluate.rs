@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Postgres, Row, Transaction};
 use wabridges::BridgeId;
 
@@ -52,6 +52,7 @@ impl<'c> Evaluation<'c> {
             listed: reading.listing.bridges.len(),
             malformed: reading.listing.malformed.len(),
             live: self.live(&fleet.remove).await?,
+            recent: Vec::new(),
         })
     }
 
@@ -112,9 +113,10 @@ impl<'c> Evaluation<'c> {
             self.require_first_run().await?;
         }
         let bridges = &reading.listing.bridges;
-        sqlx::query(
-            self.names.sql("SELECT FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8)"),
-        )
+        let row = sqlx::query(self.names.sql(
+            "SELECT o.skipped, o.observed_at, o.observed_at > clock_timestamp() AS in_the_future
+             FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8) o",
+        ))
         .bind(bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>())
         .bind(bridges.iter().map(|b| b.customer_ref.as_ref().map(|r| r.as_str())).collect::<Vec<_>>())
         .bind(bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>())
@@ -123,10 +125,15 @@ impl<'c> Evaluation<'c> {
         .bind(reading.listed_at)
         .bind(i32::try_from(reading.listing.malformed.len()).unwrap_or(i32::MAX))
         .bind(force != Force::No)
-        .execute(&mut *self.tx)
+        .fetch_one(&mut *self.tx)
         .await
-        .map(drop)
-        .map_err(Error::database(DOING))
+        .map_err(Error::database(DOING))?;
+        let flag = |name| row.try_get::<bool, _>(name).map_err(Error::database(DOING));
+        match (flag("skipped")?, flag("in_the_future")?) {
+            (false, _) => Ok(()),
+            (true, false) => Err(Error::Overtaken),
+            (true, true) => Err(future(row.try_get("observed_at").map_err(Error::database(DOING))?)),
+        }
     }
 
     async fn require_first_run(&mut self) -> Result<(), Error> {
@@ -183,4 +190,13 @@ impl<'c> Evaluation<'c> {
         }
         Ok(live)
     }
+}
+
+/// No listing made now is newer than that one, so none would ever be stored.
+fn future(observed_at: DateTime<Utc>) -> Error {
+    let at = observed_at.format("%Y-%m-%d %H:%M:%S UTC");
+    Error::config(
+        format!("the last observation is dated {at}, in the future; no listing is stored until then"),
+        "set the database server's clock right, then: DELETE FROM wab_observations WHERE observed_at > now()",
+    )
 }

@@ -63,19 +63,6 @@ impl Journal {
         self.run_id
     }
 
-    /// How long ago, in seconds, bridges were provisioned by runs of the last hour: they count for the rate limit.
-    pub async fn recent_provisions(&mut self) -> Result<Vec<f64>, Error> {
-        sqlx::query(self.names.sql(
-            "SELECT extract(epoch FROM clock_timestamp() - coalesce(p.finished_at, p.started_at))::float8 AS ago
-             FROM @extschema@.wab_operations p
-             WHERE p.kind = 'provision' AND p.started_at > clock_timestamp() - interval '1 hour'",
-        ))
-        .fetch_all(&mut self.conn)
-        .await
-        .and_then(|rows| rows.iter().map(|row| row.try_get("ago")).collect())
-        .map_err(Error::database("cannot read the trail of earlier runs"))
-    }
-
     /// The run begins.
     pub async fn begin_run(&mut self, steps: usize) -> Result<(), Error> {
         sqlx::query(

@@ -104,10 +104,25 @@ pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>,
 }
 
 impl Store {
-    /// The drift of the last observation.
-    pub async fn stored_drift(&mut self) -> Result<Vec<Drift>, Error> {
+    /// The drift of the last observation, and how many rows of that listing could not be read.
+    pub async fn stored_drift(&mut self) -> Result<(Vec<Drift>, usize), Error> {
         self.require_binding().await?;
-        drift(&mut self.conn, &self.names).await
+        let malformed = self.last_malformed().await?.ok_or_else(|| {
+            Error::config(
+                "the fleet was never observed",
+                "store an observation: wab apply, or SELECT * FROM wab_refresh();",
+            )
+        })?;
+        Ok((drift(&mut self.conn, &self.names).await?, usize::try_from(malformed).unwrap_or(0)))
+    }
+
+    /// Rows of the last listing that could not be read; `None`: there was none.
+    async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
+        sqlx::query(self.names.sql("SELECT o.malformed FROM @extschema@.wab_last_observation() o"))
+            .fetch_optional(&mut self.conn)
+            .await
+            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+            .map_err(Error::database("cannot read the last observation"))
     }
 
     /// The fleet as stored, and the runs on it.

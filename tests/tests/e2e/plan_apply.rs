@@ -197,7 +197,7 @@ async fn no_bridge_is_made_for_a_tenant_no_longer_wanted() -> Result<()> {
     when_a_step_begins(
         &fleet,
         "provision",
-        "UPDATE tenants SET status = 'cancelled' WHERE id = 'new_2'; DELETE FROM tenants WHERE id = 'new_3'",
+        "UPDATE public.tenants SET status = 'cancelled' WHERE id = 'new_2'; DELETE FROM public.tenants WHERE id = 'new_3'",
     )?;
     let said = fleet.wab(&["apply", "--auto-approve"])?;
     assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
@@ -219,7 +219,7 @@ async fn no_bridge_is_deleted_that_is_needed_again() -> Result<()> {
         "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ max_deletes: 1 }}\n\
          bridges: {{ remove: [ {{ customer_ref: nobody, bridge_id: {orphan}, reason: test }} ] }}\n"
     ))?;
-    when_a_step_begins(&fleet, "delete", "INSERT INTO tenants (id) VALUES ('nobody')")?;
+    when_a_step_begins(&fleet, "delete", "INSERT INTO public.tenants (id) VALUES ('nobody')")?;
     let said = fleet.wab(&["apply", "--auto-approve"])?;
     assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
     assert!(said.stdout.contains("needed again"), "{}", said.stdout);

@@ -42,10 +42,13 @@ fn every_call_is_sent_as_the_api_describes_it() {
     assert_eq!(sent(&get(id(42))), (format!("GET {base}/42"), none(), other, Repeat::Safe));
     assert_eq!(sent(&delete(id(42))), (format!("DELETE {base}/42"), none(), other, Repeat::Never));
     let url = format!("GET {base}/user-123/proxy/status");
-    assert_eq!(sent(&session(&user)), (url, none(), proxy, Repeat::Safe));
-    assert_eq!(sent(&qr(&user)), (format!("GET {base}/user-123/proxy/qr"), none(), proxy, Repeat::Safe));
+    assert_eq!(sent(&session(&user).unwrap()), (url, none(), proxy, Repeat::Safe));
+    assert_eq!(
+        sent(&qr(&user).unwrap()),
+        (format!("GET {base}/user-123/proxy/qr"), none(), proxy, Repeat::Safe)
+    );
     let url = format!("DELETE {base}/user-123/proxy/logout");
-    assert_eq!(sent(&logout(&user)), (url, none(), proxy, Repeat::Never));
+    assert_eq!(sent(&logout(&user).unwrap()), (url, none(), proxy, Repeat::Never));
     let (url, body) = (format!("POST {base}/user-123/proxy/pair"), r#"{"phone":"15550001234"}"#.to_owned());
     assert_eq!(sent(&pair(&user, &phone).unwrap()), (url, body, proxy, Repeat::Never));
     let body = r#"{"customer_ref":"user-123","webhook_url":"https://x.example/\"é"}"#.to_owned();
@@ -64,9 +67,9 @@ fn a_customer_ref_stays_one_path_segment() {
         ("a\\b", "a%5Cb"),
     ] {
         let url = format!("GET https://wabridges.example/prefix/api/instances/{segment}/proxy/status");
-        assert_eq!(sent(&session(&customer(text))).0, url);
+        assert_eq!(sent(&session(&customer(text)).unwrap()).0, url);
     }
-    assert!(session(&customer(&"é".repeat(5_000))).to_request(&ApiUrl::parse(URL).unwrap()).is_ok());
+    assert!(session(&customer(&"é".repeat(5_000))).unwrap().to_request(&ApiUrl::parse(URL).unwrap()).is_ok());
 }
 
 #[test]
@@ -172,31 +175,31 @@ fn a_provisioning_is_about_the_customer_asked_for() {
 fn a_session_is_read() {
     let user = customer("user-123");
     let connected = &include_bytes!("../../fixtures/session_connected.json")[..];
-    let read = session(&user).read(&answer(200, connected)).unwrap();
+    let read = session(&user).unwrap().read(&answer(200, connected)).unwrap();
     assert_eq!((read.raw_status.as_str(), read.phone.as_deref()), ("connected", Some("15550001234")));
     assert_eq!(
         (read.jid.as_deref(), read.name.as_deref()),
         (Some("15550001234@s.whatsapp.net"), Some("Alice"))
     );
     let waiting = &include_bytes!("../../fixtures/session_awaiting_scan.json")[..];
-    let read = session(&user).read(&answer(200, waiting)).unwrap();
+    let read = session(&user).unwrap().read(&answer(200, waiting)).unwrap();
     assert_eq!((read.raw_status.as_str(), read.phone, read.jid, read.name), ("qr", None, None, None));
-    assert_eq!(what(session(&user).read(&answer(200, "{}"))), "`status` is missing");
+    assert_eq!(what(session(&user).unwrap().read(&answer(200, "{}"))), "`status` is missing");
 }
 
 #[test]
 fn pictures_codes_and_empty_answers_are_read() {
     let (user, phone) = (customer("user-123"), Phone::new("15550001234").unwrap());
     let png = b"\x89PNG\r\n\x1a\nrest";
-    assert_eq!(qr(&user).read(&answer(200, &png[..])).unwrap(), png);
-    assert_eq!(what(qr(&user).read(&answer(200, "\u{89}PNG"))), "not a PNG image");
+    assert_eq!(qr(&user).unwrap().read(&answer(200, &png[..])).unwrap(), png);
+    assert_eq!(what(qr(&user).unwrap().read(&answer(200, "\u{89}PNG"))), "not a PNG image");
     let pairing = pair(&user, &phone).unwrap();
     let body = &include_bytes!("../../fixtures/pair.json")[..];
     assert_eq!(pairing.read(&answer(200, body)).unwrap().to_string(), "ABCD-EFGH");
     assert_eq!(what(pairing.read(&answer(200, r#"{"code":""}"#))), "`code` is missing");
     for status in [200, 202, 204] {
         assert!(delete(id(42)).read(&answer(status, "")).is_ok());
-        assert!(logout(&user).read(&answer(status, "{}")).is_ok());
+        assert!(logout(&user).unwrap().read(&answer(status, "{}")).is_ok());
     }
 }
 
@@ -210,7 +213,7 @@ fn a_status_says_what_the_caller_can_do() {
         (get(id(42)).read(&answer(404, "")).unwrap_err(), "the provider has no bridge 42"),
         (delete(id(42)).read(&answer(404, "")).unwrap_err(), "the provider has no bridge 42"),
         (
-            logout(&user).read(&answer(404, "")).unwrap_err(),
+            logout(&user).unwrap().read(&answer(404, "")).unwrap_err(),
             "the provider has no bridge with customer_ref \"user-123\"",
         ),
     ] {
@@ -242,4 +245,21 @@ fn a_large_fleet_is_read_at_once() {
     println!("{} bytes in {took:?}", answer.body.len());
     assert_eq!((listing.bridges.len(), listing.malformed.len()), (100_000, 0));
     assert!(took < std::time::Duration::from_secs(1), "{took:?}");
+}
+
+#[test]
+fn a_ref_that_fits_no_path_is_refused_before_anything_is_sent() {
+    let phone = Phone::new("15550001234").unwrap();
+    for text in [".", "..", &"x".repeat(10_001)] {
+        let listed = CustomerRef::listed(text).unwrap();
+        for refused in [
+            session(&listed).map(drop),
+            qr(&listed).map(drop),
+            pair(&listed, &phone).map(drop),
+            logout(&listed).map(drop),
+            provision(&listed, None).map(drop),
+        ] {
+            assert!(matches!(refused, Err(Error::Config { .. })), "{refused:?}");
+        }
+    }
 }

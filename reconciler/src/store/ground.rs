@@ -1,0 +1,118 @@
+//! Whether a step still stands on the ground it was planned on, and whether it may be done at all. Nothing here writes.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use wabridges::{BridgeId, Class, CustomerRef};
+
+use super::{Evaluation, Store};
+use crate::error::Error;
+use crate::facts::RecentCall;
+
+impl Store {
+    /// An error unless the tenant is still wanted.
+    pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
+        let asked = sqlx::query(self.names.sql("SELECT @extschema@.wab_wanted_webhook_url($1)"))
+            .bind(customer_ref.as_str())
+            .execute(&mut self.conn)
+            .await;
+        let Err(source) = asked else { return Ok(()) };
+        match Error::database("cannot ask whether the tenant is still wanted")(source) {
+            Error::Database { source, .. } if source.has_code(&["22023", "55000"]) => {
+                Err(Error::Database { doing: "nothing was called: this tenant is no longer wanted", source })
+            }
+            other => Err(other),
+        }
+    }
+
+    /// An error if anybody needs the bridge by now.
+    pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
+        let unneeded: bool = sqlx::query(self.names.sql(
+            "SELECT EXISTS (SELECT FROM @extschema@.wab_drift d
+                            WHERE d.bridge_id = $1 AND d.kind IN ('orphaned', 'churned', 'duplicate'))",
+        ))
+        .bind(id.get())
+        .fetch_one(&mut self.conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(Error::database("cannot ask whether the bridge is still needed by nobody"))?;
+        if unneeded {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("bridge {id} was not deleted: it is needed again"),
+            "look at the plan again: wab plan",
+        ))
+    }
+
+    /// Calls that earlier runs made in the last `window` seconds: they count for the provider's limits.
+    pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
+        const DOING: &str = "cannot read the trail of earlier runs";
+        let rows = sqlx::query(self.names.sql(
+            "SELECT p.kind,
+                    extract(epoch FROM clock_timestamp() - coalesce(p.finished_at, p.started_at))::float8 AS ago
+             FROM @extschema@.wab_operations p
+             WHERE p.kind IN ('provision', 'delete')
+               AND coalesce(p.finished_at, p.started_at) > clock_timestamp() - make_interval(secs => $1)",
+        ))
+        // The throttle's margin is well within a twentieth.
+        .bind(window.as_secs_f64() * 1.05 + 1.0)
+        .fetch_all(&mut self.conn)
+        .await
+        .map_err(Error::database(DOING))?;
+        let mut calls = Vec::with_capacity(2 * rows.len());
+        for row in rows {
+            let kind: String = row.try_get("kind").map_err(Error::database(DOING))?;
+            let ago: f64 = row.try_get("ago").map_err(Error::database(DOING))?;
+            calls.extend(calls_of(&kind, ago));
+        }
+        Ok(calls)
+    }
+}
+
+/// A provision is a call and a look at the session, a deletion a look and a call.
+fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
+    let ago = Duration::try_from_secs_f64(seconds_ago).unwrap_or_default();
+    let classes =
+        if kind == "provision" { [Class::Provision, Class::Proxy] } else { [Class::Other, Class::Other] };
+    classes.map(|class| RecentCall { class, ago })
+}
+
+impl Evaluation<'_> {
+    /// An error, with the GRANT to run, unless this role may write the columns that apply writes.
+    pub async fn require_update(&mut self) -> Result<(), Error> {
+        const DOING: &str = "cannot look whether the tenant rows may be written";
+        let row = sqlx::query(self.names.sql(
+            "SELECT quote_ident(current_user) AS role, b.tenants::text AS tenants,
+                    format('%I, %I', b.bridge_id, b.bridge_status) AS columns,
+                    has_column_privilege(v.oid, 'bridge_id', 'UPDATE')
+                    AND has_column_privilege(v.oid, 'bridge_status', 'UPDATE') AS on_view,
+                    coalesce(v.reloptions @> '{security_invoker=true}', false) IS FALSE
+                    OR (has_column_privilege(b.tenants::oid, b.bridge_id::text, 'UPDATE')
+                        AND has_column_privilege(b.tenants::oid, b.bridge_status::text, 'UPDATE')) AS on_table
+             FROM @extschema@.wab_tenant_binding b
+             JOIN pg_class v ON v.oid = '@extschema@.wab_tenants'::regclass",
+        ))
+        .fetch_one(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        let text = |name| row.try_get::<String, _>(name).map_err(Error::database(DOING));
+        let may = |name| row.try_get::<bool, _>(name).map_err(Error::database(DOING));
+        let (role, tenants, columns) = (text("role")?, text("tenants")?, text("columns")?);
+        let mut grants = Vec::new();
+        if !may("on_table")? {
+            grants.push(format!("GRANT UPDATE ({columns}) ON {tenants} TO {role};"));
+        }
+        if !may("on_view")? {
+            let view = format!("{}.wab_tenants", self.names.quoted);
+            grants.push(format!("GRANT UPDATE (bridge_id, bridge_status) ON {view} TO {role};"));
+        }
+        if grants.is_empty() {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("the role {role} may not write {columns} on {tenants}: nothing was called"),
+            grants.join(" "),
+        ))
+    }
+}
