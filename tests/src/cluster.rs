@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -16,6 +17,9 @@ pub struct Cluster {
     dir: TempDir,
     bin: PathBuf,
 }
+
+/// Held while the template is made.
+static TEMPLATE: Mutex<()> = Mutex::new(());
 
 impl Cluster {
     /// Starts a cluster with these lines in its postgresql.conf.
@@ -43,6 +47,8 @@ impl Cluster {
         let version = process::must(Command::new(self.bin.join("initdb")).arg("--version"))?;
         let name: String = version.chars().filter(char::is_ascii_alphanumeric).collect();
         let template = process::target_dir()?.join(format!("cluster-{name}"));
+        // Tests of one process wait for each other here; those of another find a finished one by its name.
+        let one_at_a_time = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
         if !template.exists() {
             let dir = directory()?;
             let data = dir.path().join("data");
@@ -63,11 +69,12 @@ impl Cluster {
             )?;
             let ours = template.with_extension(std::process::id().to_string());
             process::must(Command::new("cp").arg("-a").arg(&data).arg(&ours))?;
-            // Whoever comes second finds it done.
+            // Another process may have been faster.
             if std::fs::rename(&ours, &template).is_err() {
                 std::fs::remove_dir_all(&ours)?;
             }
         }
+        drop(one_at_a_time);
         process::must(Command::new("cp").arg("-a").arg(&template).arg(self.data()))?;
         Ok(())
     }
