@@ -298,10 +298,14 @@ BEGIN
                      ('@extschema@.wab_bridge_events', 'INSERT')) AS g(target, privilege)
         WHERE NOT has_table_privilege(g.target, g.privilege)
         UNION ALL
-        SELECT format('GRANT UPDATE (%I) ON %s', a.attname, b.tenants)
+        SELECT format('GRANT UPDATE (%I) ON %s', a.attname, a.attrelid::regclass)
         FROM @extschema@.wab_tenant_binding b
-        JOIN pg_attribute a ON a.attrelid = b.tenants AND a.attname IN (b.bridge_id, b.bridge_status)
-        WHERE NOT has_column_privilege(b.tenants, a.attnum, 'UPDATE')) n;
+        JOIN pg_attribute a
+          ON (a.attrelid = to_regclass('@extschema@.wab_tenants') AND a.attname IN ('bridge_id', 'bridge_status'))
+          -- Before 15 a view reaches its table with its owner's rights.
+          OR (a.attrelid = b.tenants AND a.attname IN (b.bridge_id, b.bridge_status)
+              AND current_setting('server_version_num')::integer >= 150000)
+        WHERE NOT has_column_privilege(a.attrelid, a.attnum, 'UPDATE')) n;
     IF lacking IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied to record what the provider would do',
             DETAIL = format('%s lacks: %s', current_user, lacking), HINT = 'Nothing was sent to the provider.';
@@ -337,11 +341,13 @@ BEGIN
         WHERE b.bridge_id = wab_record_provision.bridge_id;
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
         VALUES (at, bridge_id, customer_ref, 'customer_ref', was.customer_ref, customer_ref);
-    ELSIF state IS DISTINCT FROM was.state OR webhook_url IS DISTINCT FROM was.webhook_url THEN
+    ELSE
         UPDATE @extschema@.wab_bridges b
         SET state = coalesce(wab_record_provision.state, b.state),
             webhook_url = coalesce(wab_record_provision.webhook_url, b.webhook_url)
-        WHERE b.bridge_id = wab_record_provision.bridge_id;
+        WHERE b.bridge_id = wab_record_provision.bridge_id
+          AND (b.state, b.webhook_url) IS DISTINCT FROM
+              (coalesce(wab_record_provision.state, b.state), coalesce(wab_record_provision.webhook_url, b.webhook_url));
     END IF;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
         PERFORM @extschema@.wab_mark_duplicates();

@@ -171,13 +171,17 @@ pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise
     one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
-/// Raises unless this transaction may write and this role may record what the provider does: before any call.
-pub fn require_recording(function: &'static std::ffi::CStr) -> Result<(), Raise> {
+/// Raises 25006 unless this transaction may write: before any call.
+pub fn require_writable(function: &'static std::ffi::CStr) {
     // SAFETY: both raise or return; the name is a static string.
     unsafe {
         pg_sys::PreventCommandDuringRecovery(function.as_ptr());
         pg_sys::PreventCommandIfReadOnly(function.as_ptr());
     }
+}
+
+/// Raises 42501 unless this role may record what a call that cannot be taken back does.
+pub fn require_recording() -> Result<(), Raise> {
     one(&format!("SELECT {}.wab_require_recording()", schema()?), &[], |_| Ok(()))
 }
 

@@ -94,7 +94,8 @@ fn wab_provision(
     ),
 > {
     let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
-    database::require_recording(c"wab_provision()").or_raise();
+    database::require_writable(c"wab_provision()");
+    database::require_recording().or_raise();
     let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
@@ -114,7 +115,8 @@ fn wab_delete_instance(
 {
     let id = bridge_id_argument(bridge_id).or_raise();
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
-    database::require_recording(c"wab_delete_instance()").or_raise();
+    database::require_writable(c"wab_delete_instance()");
+    database::require_recording().or_raise();
     let asked = customer_ref.clone();
     match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
         Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
@@ -143,7 +145,7 @@ fn wab_refresh(
 > {
     let max_age =
         max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
-    database::require_recording(c"wab_refresh()").or_raise();
+    database::require_writable(c"wab_refresh()");
     let believe = if force.unwrap_or(false) { Believe::Anything } else { Believe::Plausible };
     let done = refresh(max_age, believe).or_raise();
     TableIterator::once((
@@ -164,7 +166,7 @@ fn wab_poll_status(
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
 > {
     let max_calls = count_argument(max_calls, "max_calls").or_raise();
-    database::require_recording(c"wab_poll_status()").or_raise();
+    database::require_writable(c"wab_poll_status()");
     let candidates = database::poll_candidates(max_calls, None).or_raise();
     let (polled, changed) = poll_and_store(candidates).or_raise();
     let remaining = database::never_polled().or_raise();
@@ -189,7 +191,7 @@ fn wab_reconcile(
     ),
 > {
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
-    database::require_recording(c"wab_reconcile()").or_raise();
+    database::require_writable(c"wab_reconcile()");
     database::require_binding().or_raise();
     reconcile(max_calls).or_raise();
     let drift = database::drift().or_raise();
@@ -252,9 +254,8 @@ fn unique_refs(mut bridges: Vec<(BridgeId, CustomerRef)>) -> Vec<(BridgeId, Cust
 fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider::Polled, i32), Raise> {
     let asked_at = database::now();
     let polled = ask(candidates)?;
-    // A provider that cannot be reached is an error, for pg_cron to record; single sessions that fail are not.
-    if polled.unreachable
-        && polled.failed() == polled.answers.len()
+    // Nobody could even be asked: an error, for pg_cron to record. Sessions that do not answer are none.
+    if polled.answers.is_empty()
         && let Some(error) = polled.first_failure
     {
         return Err(error.into());

@@ -11,7 +11,7 @@ use crate::{http, settings};
 
 /// Calls under way at once while polling; the throttle sets the pace, this only hides latency.
 const POLLS_AT_ONCE: usize = 16;
-/// So many in a row that cannot be reached, and polling gives up: the provider is down, not one bridge.
+/// So many in a row without an answer from the provider itself, and polling gives up for this time.
 const GIVE_UP_AFTER: usize = 5;
 
 thread_local! {
@@ -167,12 +167,10 @@ pub enum Deletion {
 /// Statuses learnt by asking the sessions themselves.
 #[derive(Default)]
 pub struct Polled {
-    /// Who was asked, and what it answered.
+    /// Who was asked, and what it answered. Who could not be reached, or not yet, was not asked.
     pub answers: Vec<(BridgeId, Option<String>)>,
     /// Why the first of those that did not answer did not.
     pub first_failure: Option<Error>,
-    /// Whether polling ended early because the provider cannot be reached.
-    pub unreachable: bool,
 }
 
 impl Polled {
@@ -185,34 +183,33 @@ impl Polled {
 /// Asks these bridges for their status, several at once. One that fails does not fail the rest; a refused key ends it.
 pub async fn poll(reader: ReadClient, bridges: Vec<(BridgeId, CustomerRef)>) -> Result<Polled, Error> {
     let mut polled = Polled::default();
-    let mut unreached_in_a_row = 0;
+    let mut silent_in_a_row = 0;
     let mut answers = futures::stream::iter(bridges)
         .map(|(id, customer_ref)| {
             let reader = reader.clone();
             async move { (id, reader.session(&customer_ref).await) }
         })
         .buffer_unordered(POLLS_AT_ONCE);
-    while let Some((id, answer)) = answers.next().await {
-        match answer {
+    while silent_in_a_row < GIVE_UP_AFTER
+        && let Some((id, answer)) = answers.next().await
+    {
+        let error = match answer {
             Ok(session) => {
-                unreached_in_a_row = 0;
+                silent_in_a_row = 0;
                 polled.answers.push((id, Some(session.raw_status)));
+                continue;
             }
             Err(error @ Error::Auth { .. }) => return Err(error),
-            Err(error) => {
-                let unreached = matches!(
-                    error,
-                    Error::Connect { .. } | Error::Timeout { .. } | Error::RateLimited { .. }
-                );
-                unreached_in_a_row = if unreached { unreached_in_a_row + 1 } else { 0 };
-                polled.answers.push((id, None));
-                polled.first_failure.get_or_insert(error);
-                if unreached_in_a_row >= GIVE_UP_AFTER {
-                    polled.unreachable = true;
-                    break;
-                }
-            }
+            Err(error) => error,
+        };
+        let asked = !matches!(error, Error::Connect { .. } | Error::RateLimited { .. });
+        if asked {
+            // A session that hangs or fails must not be the first in the queue for ever.
+            polled.answers.push((id, None));
         }
+        silent_in_a_row =
+            if !asked || matches!(error, Error::Timeout { .. }) { silent_in_a_row + 1 } else { 0 };
+        polled.first_failure.get_or_insert(error);
     }
     Ok(polled)
 }

@@ -17,8 +17,8 @@ pub struct Reading {
     pub listing: Listing,
 }
 
-/// How long a listing may wait, in sum, because the provider answered 429.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// How long one call may wait, in sum, because the provider answered 429.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Lists the fleet. Rows that could not be read are in the listing's `malformed`.
 pub async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {

@@ -23,7 +23,8 @@ impl<'a> Outlook<'a> {
     pub async fn new(
         fleet: &'a Fleet,
         client: &'a ReadClient,
-        (force, store): (Force, &mut Store),
+        force: Force,
+        store: &mut Store,
     ) -> Result<Self, Error> {
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
         let now = std::time::Instant::now();
@@ -97,7 +98,7 @@ impl<'a> Outlook<'a> {
             return Ok(plan);
         }
         if !plan.steps.is_empty() {
-            evaluation.require_update().await?;
+            evaluation.require_recording().await?;
         }
         evaluation.commit().await?;
         Ok(plan)

@@ -37,7 +37,7 @@ async fn show_plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exi
     let client = ReadClient::new(fleet.client_config(), fleet.api_key()?)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, &client, (args.belief.force(), &mut store)).await?;
+    let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
     let mut reading = outlook.read(&mut store).await?;
     let plan = outlook.preview(&mut store, &mut reading).await?;
     screen.result(&screen.plan(&plan, args.output.format(), args.detail.length()))?;
@@ -55,7 +55,7 @@ async fn apply_plan(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<E
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database).await?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, client.reader(), (args.belief.force(), &mut store)).await?;
+    let outlook = Outlook::new(fleet, client.reader(), args.belief.force(), &mut store).await?;
     let mut reading = outlook.read(&mut store).await?;
     let format = args.output.format();
     let mut approved = None;
@@ -109,7 +109,7 @@ async fn show_drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<E
         let client = ReadClient::new(fleet.client_config(), fleet.api_key()?)
             .map_err(Error::provider("cannot set the provider's client up"))?;
         let mut store = Store::connect(&fleet.database).await?;
-        let outlook = Outlook::new(fleet, &client, (args.belief.force(), &mut store)).await?;
+        let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
         let mut reading = outlook.read(&mut store).await?;
         let facts = outlook.look(&mut store, &mut reading).await?;
         (facts.drift, facts.malformed)

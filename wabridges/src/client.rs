@@ -18,6 +18,9 @@ use crate::{
     Provisioned, Session, Throttle,
 };
 
+/// How much memory an announced length may set aside before anything came, in bytes: a list of 160,000 bridges.
+const MAX_RESERVED: usize = 16 * 1024 * 1024;
+
 /// Looks at the account. It has no method that writes, and cannot be turned into a [`Client`].
 ///
 /// Clones share connections and throttle. Dropping a call's future cancels the call; nothing goes on without it.
@@ -232,8 +235,9 @@ impl Shared {
         if announced > limit {
             return Err(Error::TooLarge { limit });
         }
-        // What is announced is at most the cap; growing by doubling would copy a large list several times.
-        let mut body = BytesMut::with_capacity(usize::try_from(announced).unwrap_or(0));
+        // Growing by doubling would copy a large list several times; but memory is not set aside on a mere promise of much.
+        let expected = usize::try_from(announced).unwrap_or(MAX_RESERVED).min(MAX_RESERVED);
+        let mut body = BytesMut::with_capacity(expected);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
             if (body.len() as u64).saturating_add(chunk.len() as u64) > limit {
                 return Err(Error::TooLarge { limit });

@@ -4,8 +4,8 @@ use wabridges::{BridgeId, Class, CustomerRef, Provisioned, Session};
 
 use super::Executor;
 use super::tried::Tried;
-use super::wait::PATIENCE;
 use crate::error::Error;
+use crate::observe::PATIENCE;
 use crate::store::Made;
 
 /// What the provider answered to a call that a 429 may have put off.

@@ -7,9 +7,6 @@ use wabridges::{Class, Error};
 use super::Executor;
 use crate::plan::Step;
 
-/// How long one call may wait, in sum, because the provider answered 429.
-pub(super) const PATIENCE: Duration = Duration::from_secs(300);
-
 impl Executor<'_> {
     /// Waits until the step's first call may start, or somebody asks to stop.
     pub(super) async fn wait_for_slot(&self, step: &Step) {

@@ -79,40 +79,12 @@ fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
 }
 
 impl Evaluation<'_> {
-    /// An error, with the GRANT to run, unless this role may write the columns that apply writes.
-    pub async fn require_update(&mut self) -> Result<(), Error> {
-        const DOING: &str = "cannot look whether the tenant rows may be written";
-        let row = sqlx::query(self.names.sql(
-            "SELECT quote_ident(current_user) AS role, b.tenants::text AS tenants,
-                    format('%I, %I', b.bridge_id, b.bridge_status) AS columns,
-                    has_column_privilege(v.oid, 'bridge_id', 'UPDATE')
-                    AND has_column_privilege(v.oid, 'bridge_status', 'UPDATE') AS on_view,
-                    coalesce(v.reloptions @> '{security_invoker=true}', false) IS FALSE
-                    OR (has_column_privilege(b.tenants::oid, b.bridge_id::text, 'UPDATE')
-                        AND has_column_privilege(b.tenants::oid, b.bridge_status::text, 'UPDATE')) AS on_table
-             FROM @extschema@.wab_tenant_binding b
-             JOIN pg_class v ON v.oid = '@extschema@.wab_tenants'::regclass",
-        ))
-        .fetch_one(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
-        let text = |name| row.try_get::<String, _>(name).map_err(Error::database(DOING));
-        let may = |name| row.try_get::<bool, _>(name).map_err(Error::database(DOING));
-        let (role, tenants, columns) = (text("role")?, text("tenants")?, text("columns")?);
-        let mut grants = Vec::new();
-        if !may("on_table")? {
-            grants.push(format!("GRANT UPDATE ({columns}) ON {tenants} TO {role};"));
-        }
-        if !may("on_view")? {
-            let view = format!("{}.wab_tenants", self.names.quoted);
-            grants.push(format!("GRANT UPDATE (bridge_id, bridge_status) ON {view} TO {role};"));
-        }
-        if grants.is_empty() {
-            return Ok(());
-        }
-        Err(Error::config(
-            format!("the role {role} may not write {columns} on {tenants}: nothing was called"),
-            grants.join(" "),
-        ))
+    /// An error, with the grants it takes, unless this role may record what the steps do: a call cannot be taken back.
+    pub async fn require_recording(&mut self) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@.wab_require_recording()"))
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("nothing was called: this role could not record it"))
     }
 }

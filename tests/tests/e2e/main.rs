@@ -3,7 +3,6 @@
 mod exit_codes;
 mod golden;
 mod hostile_provider;
-mod interrupts;
 mod main_job;
 mod plan_apply;
 mod scheduled;
