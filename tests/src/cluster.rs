@@ -16,6 +16,7 @@ use crate::process::{self, Said};
 pub struct Cluster {
     dir: TempDir,
     bin: PathBuf,
+    port: u16,
 }
 
 /// Held while the template is made.
@@ -26,7 +27,9 @@ impl Cluster {
     pub fn start(conf: &[(&str, &str)]) -> Result<Self> {
         let bin = PathBuf::from(process::must(Command::new(pg_config()).arg("--bindir"))?.trim());
         let dir = directory()?;
-        let cluster = Self { dir, bin };
+        let port =
+            conf.iter().find(|(name, _)| *name == "port").map_or(Ok(5432), |(_, port)| port.parse())?;
+        let cluster = Self { dir, bin, port };
         cluster.copy_template()?;
         let socket = cluster.socket_dir().display().to_string();
         let mut lines = vec![
@@ -95,6 +98,11 @@ impl Cluster {
         self.pg_ctl(&["reload"])
     }
 
+    /// Stops the server and starts it again.
+    pub fn restart(&self) -> Result<()> {
+        self.pg_ctl(&["-w", "-m", "fast", "-l", &self.path("log"), "restart"])
+    }
+
     /// Writes a file that only the server's user can read, as an API key is kept.
     pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
         let file = self.dir.path().join(name);
@@ -111,13 +119,18 @@ impl Cluster {
 
     /// A connection string for this database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=postgres", self.socket_dir().display())
+        format!(
+            "postgres:///{database}?host={}&port={}&user=postgres",
+            self.socket_dir().display(),
+            self.port
+        )
     }
 
     /// Connects as the superuser.
     pub async fn connect(&self, database: &str) -> Result<PgConnection> {
         let options = PgConnectOptions::new()
             .host(&self.socket_dir().display().to_string())
+            .port(self.port)
             .username("postgres")
             .database(database)
             .statement_cache_capacity(0)
@@ -130,6 +143,7 @@ impl Cluster {
         let mut command = Command::new(self.bin.join(name));
         command
             .env("PGHOST", self.socket_dir())
+            .env("PGPORT", self.port.to_string())
             .env("PGUSER", "postgres")
             .env("PGDATABASE", database)
             .env("PGOPTIONS", "");

@@ -4,4 +4,5 @@ pub mod cluster;
 pub mod fleet;
 pub mod process;
 pub mod sandbox;
+pub mod tls;
 pub mod wait;

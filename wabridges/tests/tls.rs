@@ -1,5 +1,4 @@
 //! Whom the client trusts: the system and the CA file, and nobody else; everything beyond the handshake is in `client`.
-//! The key in `tests/tls` belongs to a certificate for 127.0.0.1 that only these tests trust.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,16 +7,20 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 use wabridges::{ApiKey, ApiUrl, Config, Error, ReadClient};
 
-const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/ca.pem");
-
-/// Answers every request with an empty list, as 127.0.0.1; returns the port.
-fn https_server() -> u16 {
-    let certificate = CertificateDer::from(&include_bytes!("tls/server.der")[..]);
-    let key = PrivatePkcs8KeyDer::from(&include_bytes!("tls/server.key.der")[..]);
+/// Answers every request with an empty list, as 127.0.0.1; returns the port and the authority that vouches for it.
+fn https_server() -> (u16, String) {
+    let mut about = CertificateParams::default();
+    about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(about, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = CertificateDer::from(certificate.signed_by(&key, &authority).unwrap().der().to_vec());
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -36,33 +39,42 @@ fn https_server() -> u16 {
             }
         }
     });
-    port
+    (port, authority.pem())
 }
 
-fn reader(host: &str, ca_file: Option<&str>) -> Result<ReadClient, Error> {
-    let url = ApiUrl::parse(&format!("https://{host}:{}", https_server())).unwrap();
-    ReadClient::new(
-        Config { ca_file: ca_file.map(Into::into), ..Config::new(url) },
-        ApiKey::new("sk_test_secret").unwrap(),
-    )
+/// Whether the CA file names the server's authority.
+#[derive(PartialEq)]
+enum Trust {
+    Given,
+    Missing,
+}
+
+fn reader(host: &str, trust: Trust) -> Result<ReadClient, Error> {
+    let (port, authority) = https_server();
+    let url = ApiUrl::parse(&format!("https://{host}:{port}")).unwrap();
+    // The client reads the file while it is made.
+    let ca_file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&ca_file, authority).unwrap();
+    let ca = (trust == Trust::Given).then(|| ca_file.path().to_owned());
+    ReadClient::new(Config { ca_file: ca, ..Config::new(url) }, ApiKey::new("sk_test_secret").unwrap())
 }
 
 #[tokio::test]
 async fn the_ca_file_is_trusted() {
-    let listing = reader("127.0.0.1", Some(CA_FILE)).unwrap().list().await.unwrap();
+    let listing = reader("127.0.0.1", Trust::Given).unwrap().list().await.unwrap();
     assert!(listing.bridges.is_empty() && listing.malformed.is_empty());
 }
 
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
-    let error = reader("localhost", Some(CA_FILE)).unwrap().list().await.unwrap_err();
+    let error = reader("localhost", Trust::Given).unwrap().list().await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }), "{error:?}");
     assert!(format!("{error:?}").contains("NotValidForName"), "{error:?}");
 }
 
 #[tokio::test]
 async fn an_unknown_issuer_is_refused() {
-    match reader("127.0.0.1", None) {
+    match reader("127.0.0.1", Trust::Missing) {
         Ok(reader) => {
             let error = reader.list().await.unwrap_err();
             assert!(matches!(error, Error::Connect { .. }), "{error:?}");

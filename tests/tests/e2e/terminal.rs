@@ -1,0 +1,78 @@
+//! `wab apply` on a terminal: it shows, it asks, it draws its progress. `script` gives it a terminal to be on.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use e2e::fleet::Fleet;
+use e2e::process::Said;
+
+use crate::world;
+
+/// Runs `wab` on a terminal whose user types this; stdout and stderr come as one.
+fn typing(fleet: &Fleet, args: &str, typed: &str) -> Result<Said> {
+    let wab = fleet.wab_command(&[])?;
+    let mut script = std::process::Command::new("script");
+    script.args(["-q", "-e", "-c"]).arg(format!("{} {args}", wab.get_program().display())).arg("/dev/null");
+    for (key, value) in wab.get_envs() {
+        match value {
+            Some(value) => script.env(key, value),
+            None => script.env_remove(key),
+        };
+    }
+    script.current_dir(wab.get_current_dir().context("no directory")?).env("TERM", "xterm");
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.as_mut().context("no stdin")?.write_all(typed.as_bytes())?;
+    let output = child.wait_with_output()?;
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(Said { code: output.status.code().unwrap_or(-1), stdout, stderr: String::new() })
+}
+
+#[tokio::test]
+async fn nothing_is_done_without_a_yes() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 3) n")?;
+    fleet.fleet_yaml(world::YAML)?;
+    let before = world::observed(&fleet)?;
+    for answer in ["no\n", "\n", "\u{4}"] {
+        let said = typing(&fleet, "apply", answer)?;
+        assert_eq!(said.code, 1, "{answer:?}: {}", said.stdout);
+        assert!(
+            said.stdout.contains("Plan: 3 to provision") && said.stdout.contains("not approved"),
+            "{}",
+            said.stdout
+        );
+    }
+    assert_eq!(world::observed(&fleet)?, before);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+
+    let said = typing(&fleet, "apply", "yes\n")?;
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    assert!(said.stdout.contains("3 of 3 steps done"), "{}", said.stdout);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 12) n")?;
+    fleet.fleet_yaml(&format!("  limits: {{ provision: 4/1s }}\n{}", world::YAML))?;
+    let said = typing(&fleet, "apply -y --no-color", "")?;
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    assert!(
+        said.stdout.contains(" of 12 ") && said.stdout.contains(" left "),
+        "N of M and ETA: {:?}",
+        said.stdout
+    );
+    assert!(said.stdout.contains('█'), "a bar: {:?}", said.stdout);
+
+    // A line comes every five seconds, so the limits must make the run last longer.
+    fleet.sql("INSERT INTO tenants (id) SELECT 'more_' || n FROM generate_series(1, 14) n")?;
+    fleet.fleet_yaml(&format!("  limits: {{ provision: 2/1s }}\n{}", world::YAML))?;
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(!said.stderr.contains('\r') && !said.stderr.contains('\u{1b}'), "{:?}", said.stderr);
+    assert!(said.stderr.contains(" of 14 steps, "), "{:?}", said.stderr);
+    Ok(())
+}
