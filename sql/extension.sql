@@ -9,6 +9,7 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.wab_provision(anynonarray, text) IS 'wab_provision() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS 'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
+COMMENT ON FUNCTION @extschema@.wab_version() IS 'The version of the compiled library; pg_extension.extversion is that of the SQL.';
 COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing.';
 COMMENT ON FUNCTION @extschema@.wab_get_instance(bigint) IS 'Asks the provider about one bridge, its container''s manager included. Stores nothing.';
 COMMENT ON FUNCTION @extschema@.wab_delete_instance(bigint, text) IS 'Deletes a bridge at the provider, for good, if the live bridge carries exactly this customer_ref. A ROLLBACK does not undo it.';
@@ -34,7 +35,7 @@ BEGIN
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', member);
     END LOOP;

@@ -134,6 +134,9 @@ CREATE TABLE @extschema@.wab_runs (
     finished_at timestamptz,
     who         text NOT NULL,
     tool        text NOT NULL,
+    git_sha     text,
+    ci_url      text,
+    plan_sha256 text,
     steps       integer NOT NULL,
     outcome     text CHECK (outcome IN ('done', 'partly', 'stopped'))
 );
@@ -144,6 +147,9 @@ COMMENT ON COLUMN @extschema@.wab_runs.started_at IS 'When it began.';
 COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS 'When it ended by its own account; null while it runs or when it was killed.';
 COMMENT ON COLUMN @extschema@.wab_runs.who IS 'user@host that ran it.';
 COMMENT ON COLUMN @extschema@.wab_runs.tool IS 'Tool and version.';
+COMMENT ON COLUMN @extschema@.wab_runs.git_sha IS 'The commit that CI ran it from; null outside of CI.';
+COMMENT ON COLUMN @extschema@.wab_runs.ci_url IS 'The CI job that ran it; null outside of CI.';
+COMMENT ON COLUMN @extschema@.wab_runs.plan_sha256 IS 'The SHA-256 that wab plan showed for this plan.';
 COMMENT ON COLUMN @extschema@.wab_runs.steps IS 'Steps that the plan had.';
 COMMENT ON COLUMN @extschema@.wab_runs.outcome IS 'done: every step; partly: some failed, run again; stopped: ended early, run again.';
 

@@ -11,6 +11,12 @@ use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
 use crate::provider::{self, Deletion, Outcome, Wish};
 
+/// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
+#[pg_extern(immutable, parallel_safe)]
+fn wab_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
 #[pg_extern(volatile, parallel_restricted)]
 #[allow(clippy::type_complexity)]
 fn wab_list_instances() -> TableIterator<

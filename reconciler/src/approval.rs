@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::cli::ApplyArgs;
 use crate::error::Error;
 use crate::render;
+use crate::verb::ApplyArgs;
 
 /// How the yes is got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

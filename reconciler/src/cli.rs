@@ -1,4 +1,4 @@
-//! The command line: verbs, flags and their help; what they do is in `run`.
+//! The command line: the verbs, and the flags that several of them share; each verb's own are beside what it does, in `verb`.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{Colour, Length};
 use crate::store::Force;
+use crate::verb::{ApplyArgs, DriftArgs, PlanArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -119,49 +120,6 @@ impl Detail {
     pub fn length(&self) -> Length {
         if self.full { Length::Full } else { Length::Short }
     }
-}
-
-/// Flags of `plan`.
-#[derive(Debug, Args)]
-pub struct PlanArgs {
-    #[command(flatten)]
-    pub output: Output,
-    #[command(flatten)]
-    pub belief: Belief,
-    /// Exit 2 when there are changes
-    #[arg(long)]
-    pub detailed_exitcode: bool,
-    #[command(flatten)]
-    pub detail: Detail,
-}
-
-/// Flags of `apply`.
-#[derive(Debug, Args)]
-pub struct ApplyArgs {
-    #[command(flatten)]
-    pub output: Output,
-    #[command(flatten)]
-    pub belief: Belief,
-    /// Do it without asking
-    #[arg(short = 'y', long)]
-    pub auto_approve: bool,
-    /// Whether a question may be asked on the terminal
-    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
-    pub input: bool,
-    #[command(flatten)]
-    pub detail: Detail,
-}
-
-/// Flags of `drift`.
-#[derive(Debug, Args)]
-pub struct DriftArgs {
-    #[command(flatten)]
-    pub output: Output,
-    #[command(flatten)]
-    pub belief: Belief,
-    /// Read the last observation and do not call the provider
-    #[arg(long, conflicts_with_all = ["first_run", "accept_shrink"])]
-    pub stored: bool,
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ mod outlook;
 mod plan;
 mod render;
 mod report;
-mod run;
 mod stop;
 mod store;
+mod verb;
 
 use std::error::Error as _;
 use std::process::ExitCode;
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let exit = runtime.block_on(run::run(&cli, Screen::new(cli.colour()))).unwrap_or_else(|error| {
+    let exit = runtime.block_on(verb::run(&cli, Screen::new(cli.colour()))).unwrap_or_else(|error| {
         show(&error);
         error.exit()
     });

@@ -1,0 +1,41 @@
+//! `wab drift`: every difference between the tenants and the fleet; nothing is changed.
+
+use clap::Args;
+
+use super::reader;
+use crate::cli::{Belief, Output};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::fleet::Fleet;
+use crate::outlook::Outlook;
+use crate::render::Screen;
+use crate::store::Store;
+
+/// Flags of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[command(flatten)]
+    pub output: Output,
+    #[command(flatten)]
+    pub belief: Belief,
+    /// Read the last observation and do not call the provider
+    #[arg(long, conflicts_with_all = ["first_run", "accept_shrink"])]
+    pub stored: bool,
+}
+
+/// Shows the drift.
+pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Exit, Error> {
+    let (drift, malformed) = if args.stored {
+        Store::connect(&fleet.database).await?.stored_drift().await?
+    } else {
+        let client = reader(fleet)?;
+        let mut store = Store::connect(&fleet.database).await?;
+        let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
+        let mut reading = outlook.read(&mut store).await?;
+        let facts = outlook.look(&mut store, &mut reading).await?;
+        (facts.drift, facts.malformed)
+    };
+    screen.result(&screen.drift(&drift, args.output.format()))?;
+    let exit = if drift.is_empty() { Exit::Done } else { Exit::Changes };
+    Ok(exit.unless_incomplete(malformed))
+}
