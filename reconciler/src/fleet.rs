@@ -8,6 +8,7 @@ mod tests;
 use std::env::VarError;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -47,6 +48,10 @@ pub struct Account {
     pub key_fingerprint: Option<String>,
     /// Calls per window.
     pub limits: Limits,
+    /// How long connecting may take.
+    pub connect_timeout: Option<Duration>,
+    /// How long one call may take, its retries included.
+    pub request_timeout: Option<Duration>,
     /// PEM certificates trusted besides the system's.
     pub ca_file: Option<PathBuf>,
 }
@@ -235,7 +240,9 @@ impl Fleet {
         let mut config = Config::new(self.account.api_url.clone());
         config.ca_file.clone_from(&self.account.ca_file);
         config.limits = self.limits();
-        config.rate_limit_patience = std::time::Duration::from_secs(2);
+        config.connect_timeout = self.account.connect_timeout.unwrap_or(config.connect_timeout);
+        config.request_timeout = self.account.request_timeout.unwrap_or(config.request_timeout);
+        config.rate_limit_patience = Duration::from_secs(2);
         config
     }
 

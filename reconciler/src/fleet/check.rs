@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
@@ -130,10 +131,17 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
         other: limit("other", raw_limits.other, standard.other),
     };
     let key_fingerprint = problems.read("account.key_fingerprint", raw.key_fingerprint, fingerprint);
+    let connect_timeout = problems.read("account.connect_timeout", raw.connect_timeout, timeout);
+    let request_timeout = problems.read("account.request_timeout", raw.request_timeout, timeout);
     let ca_file = problems.read("account.ca_file", raw.ca_file, in_folder);
     let api_url = raw.api_url.unwrap_or_else(|| Scalar("https://wabridges.com".to_owned()));
     let api_url = problems.read("account.api_url", Some(api_url), ApiUrl::parse)?;
-    Some(Account { api_url, api_key, key_fingerprint, limits, ca_file })
+    Some(Account { api_url, api_key, key_fingerprint, limits, connect_timeout, request_timeout, ca_file })
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| format!("{text:?} is no length of time: write it like 30s or 500ms"))
 }
 
 fn fingerprint(text: &str) -> Result<String, &'static str> {

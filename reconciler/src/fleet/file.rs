@@ -25,6 +25,8 @@ pub struct Account {
     pub api_key_file: Option<Scalar>,
     pub key_fingerprint: Option<Scalar>,
     pub limits: Option<Limits>,
+    pub connect_timeout: Option<Scalar>,
+    pub request_timeout: Option<Scalar>,
     pub ca_file: Option<Scalar>,
 }
 
