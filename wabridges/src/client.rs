@@ -154,18 +154,23 @@ impl Shared {
                     place.refused(retry_after.unwrap_or(self.limit(call.class).window));
                     continue;
                 }
-                Ok(Received { answer, retry_after }) => (call.read(&answer), retry_after),
-                Err(error) => (Err(error), None),
+                Ok(Received { answer, retry_after }) => {
+                    place.answered();
+                    (call.read(&answer), retry_after)
+                }
+                Err(error) => {
+                    if error.is_before_sending() {
+                        place.never_used();
+                    } else {
+                        drop(place);
+                    }
+                    (Err(error), None)
+                }
             };
             let error = match result {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            if error.is_before_sending() {
-                place.never_used();
-            } else {
-                drop(place);
-            }
             failed += 1;
             let pause = policy.pause_after(failed, &error, retry::jitter());
             let pause = pause.map(|pause| pause.max(asked_wait.unwrap_or_default()));
@@ -189,7 +194,7 @@ impl Shared {
                     return Err(Error::RateLimited { retry_after: blocked });
                 };
                 match throttle.try_acquire(class, now) {
-                    Ok(()) => return Ok(Place { shared: self, class, end: End::Counted }),
+                    Ok(()) => return Ok(Place { shared: self, class, end: End::GivenUp }),
                     Err(wait) => {
                         *patience = patience_left;
                         wait
@@ -293,11 +298,17 @@ struct Place<'a> {
 
 #[derive(Clone, Copy)]
 enum End {
-    Counted,
+    Answered,
+    GivenUp,
     NotCounted,
 }
 
 impl Place<'_> {
+    /// The provider has seen it.
+    fn answered(mut self) {
+        self.end = End::Answered;
+    }
+
     /// Nothing reached the provider.
     fn never_used(mut self) {
         self.end = End::NotCounted;
@@ -317,7 +328,8 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut throttle = self.shared.throttle();
         match self.end {
-            End::Counted => throttle.finish(self.class, Instant::now()),
+            End::Answered => throttle.finish(self.class, Instant::now()),
+            End::GivenUp => throttle.give_up(self.class, Instant::now()),
             End::NotCounted => throttle.give_back(self.class),
         }
     }

@@ -18,9 +18,11 @@ use crate::{Class, Limit, Limits};
 /// were taken, and the last one was not let go. Counting from the time of *leaving* would not do: a slow call and a
 /// quick one that leave a window apart can arrive side by side.
 ///
-/// The margin added to the window covers what the proof takes for granted: that both clocks run at the same speed,
-/// and that a call given up (timeout, cancel) has arrived by then or never will. 1 % is far more than clocks differ,
-/// and 50 ms, the least, is the way to the provider and its timer. It costs 0.6 s per minute.
+/// The margin added to the window covers what the proof takes for granted: that both clocks run at the same speed.
+/// Clocks that are kept by NTP differ by at most 500 ppm, so it is twice that: 0.1 % of the window, and at least 2 ms
+/// for the grain of timers. Together with the way to the provider and back, a window that allows 600 ms of it keeps a
+/// run at 99 % of the allowed rate. A call given up (timeout, cancel) may be on its way still: it is taken to end
+/// [`Throttle::give_up`]'s 1 % of a window later.
 #[derive(Clone, Debug)]
 pub struct Throttle {
     provision: Log,
@@ -29,9 +31,9 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Nothing called yet, with a margin of 1 % of each window, at least 50 ms.
+    /// Nothing called yet, with a margin of 0.1 % of each window, at least 2 ms.
     pub fn new(limits: Limits) -> Self {
-        let log = |limit: Limit| Log::new(limit, (limit.window / 100).max(Duration::from_millis(50)));
+        let log = |limit: Limit| Log::new(limit, (limit.window / 1000).max(Duration::from_millis(2)));
         Self { provision: log(limits.provision), proxy: log(limits.proxy), other: log(limits.other) }
     }
 
@@ -41,8 +43,8 @@ impl Throttle {
         Self { provision: log(limits.provision), proxy: log(limits.proxy), other: log(limits.other) }
     }
 
-    /// Takes a place for a call that leaves now. Every `Ok` must be followed by one [`Throttle::finish`] or
-    /// [`Throttle::give_back`]: until then the place is taken, however long that is.
+    /// Takes a place for a call that leaves now. Every `Ok` must be followed by one [`Throttle::finish`],
+    /// [`Throttle::give_up`] or [`Throttle::give_back`]: until then the place is taken, however long that is.
     ///
     /// # Errors
     /// How long to wait before asking again. It is exact when no call is on its way; otherwise the least possible.
@@ -58,11 +60,18 @@ impl Throttle {
         }
     }
 
-    /// A call has ended, with or without an answer: its window starts now.
+    /// A call has been answered: its window starts now.
     pub fn finish(&mut self, class: Class, ended: Instant) {
         let log = self.log_mut(class);
         log.in_flight = log.in_flight.saturating_sub(1);
         log.insert(ended);
+    }
+
+    /// A call was given up without an answer: it may arrive yet, so its window starts 1 % of a window from now, at
+    /// least 50 ms.
+    pub fn give_up(&mut self, class: Class, ended: Instant) {
+        let still_on_its_way = (self.log(class).window / 100).max(Duration::from_millis(50));
+        self.finish(class, ended.checked_add(still_on_its_way).unwrap_or(ended));
     }
 
     /// A call was not counted by the provider: it never got there, or was answered with 429.
@@ -144,8 +153,11 @@ impl Log {
         }
     }
 
+    /// `ended` may lie ahead, of a call that was given up.
     fn remaining(&self, ended: Instant, now: Instant) -> Duration {
-        self.window.saturating_sub(now.saturating_duration_since(ended))
+        self.window
+            .saturating_add(ended.saturating_duration_since(now))
+            .saturating_sub(now.saturating_duration_since(ended))
     }
 
     fn blocked_for(&self, now: Instant) -> Duration {
@@ -195,7 +207,7 @@ mod tests {
         for _ in 0..10 {
             call(&mut throttle, start);
         }
-        let wait = Duration::from_millis(60_600);
+        let wait = Duration::from_millis(60_060);
         assert_eq!(throttle.try_acquire(CLASS, start), Err(wait));
         assert_eq!(throttle.try_acquire(CLASS, start + SECOND), Err(wait - SECOND));
         assert_eq!(throttle.try_acquire(CLASS, start + wait), Ok(()));
@@ -212,6 +224,15 @@ mod tests {
         assert_eq!(throttle.try_acquire(CLASS, start + SECOND * 45), Ok(()));
         throttle.give_back(CLASS);
         assert_eq!(throttle.try_acquire(CLASS, start + SECOND * 45), Ok(()));
+    }
+
+    #[test]
+    fn a_call_given_up_counts_from_when_it_may_have_arrived() {
+        let (mut throttle, start) = (throttle("1/10s", Duration::ZERO), Instant::now());
+        throttle.try_acquire(CLASS, start).unwrap();
+        throttle.give_up(CLASS, start);
+        assert_eq!(throttle.try_acquire(CLASS, start), Err(Duration::from_millis(10_100)));
+        assert_eq!(throttle.try_acquire(CLASS, start + Duration::from_millis(10_100)), Ok(()));
     }
 
     #[test]
