@@ -5,7 +5,7 @@ mod rows;
 mod tried;
 mod wait;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wabridges::{Class, Client};
 
@@ -37,9 +37,8 @@ pub struct Executor<'a> {
 
 /// Runs the plan's steps in their order. Failures do not stop independent steps.
 pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
-    let mut report =
-        Report { run_id: Some(run.journal.run_id().to_string()), end: End::Finished, steps: Vec::new() };
-    report.end = match run.journal.begin_run(plan.steps.len()).await {
+    let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
+    report.end = match run.journal.begin_run(plan).await {
         Ok(()) => match run.steps(plan, &mut report.steps).await {
             Ok(end) => end,
             Err(error) => End::TrailLost(chain(&error)),
@@ -60,16 +59,22 @@ impl Executor<'_> {
     /// Errors out only when the trail cannot be written: nothing is done off the record.
     async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<End, Error> {
         let mut failures = 0;
+        let mut longest = Duration::ZERO;
         // Steps that write tenant rows go together in one statement; every other step goes alone.
         for batch in
             plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "bind" | "set_status"))
         {
             let first = reports.len() + 1;
             self.progress.starting(&batch[0], self.time_left(&plan.steps[reports.len()..]));
+            // What would not be finished in time is not begun.
+            if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
+                return Ok(End::Deadline);
+            }
             self.wait_for_slot(&batch[0]).await;
             if self.stop.is_wished() {
-                return Ok(End::Interrupted);
+                return Ok(self.stop.end());
             }
+            let began = Instant::now();
             let number = i32::try_from(first).unwrap_or(i32::MAX);
             self.journal.begin_step(&entry(number, batch)).await?;
             let mut tried = self.attempt(batch).await;
@@ -86,6 +91,7 @@ impl Executor<'_> {
             self.journal
                 .finish_step(number, &Ended { outcome: outcome.as_str(), detail: &detail, bridge_id })
                 .await?;
+            longest = longest.max(began.elapsed());
             self.progress.finished(batch, self.time_left(&plan.steps[reports.len()..]));
             if outcome != Outcome::Done {
                 self.progress.say(&format!("{} {}: {detail}", batch[0].kind(), subject(batch)));
@@ -94,7 +100,7 @@ impl Executor<'_> {
                 return Ok(end);
             }
             if self.stop.is_wished() && outcome != Outcome::Done {
-                return Ok(End::Interrupted);
+                return Ok(self.stop.end());
             }
             let any_done = tried.iter().any(|tried| tried.outcome == Outcome::Done);
             failures = if any_done { 0 } else { failures + 1 };

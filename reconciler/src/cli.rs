@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::plan::Scope;
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, PlanArgs};
+use crate::verb::{ApplyArgs, DriftArgs, PlanArgs, ShowArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -40,6 +41,7 @@ Exit codes:
    5  refused by a guard
    6  the plan that was approved is stale
    8  interrupted cleanly
+   9  the deadline was reached; run again to go on
   10  another run holds the lock
  130  ended at once by a second signal";
 
@@ -50,8 +52,10 @@ pub enum Verb {
     Validate,
     /// Show what apply would do; writes nothing, neither at the provider nor in the database
     Plan(PlanArgs),
-    /// Do what plan shows: write tenant rows, provision, delete by tombstone
+    /// Do what plan shows, or what a saved plan says: write tenant rows, provision, delete by tombstone
     Apply(ApplyArgs),
+    /// Show a plan that was saved by plan --out
+    Show(ShowArgs),
     /// Show every difference between the tenants and the fleet; exits 2 when there is one
     Drift(DriftArgs),
     /// Show the fleet as last observed, its cost, and the last run; calls nobody
@@ -107,6 +111,24 @@ impl Belief {
     }
 }
 
+/// Whose bridges it is about.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Targets {
+    /// Only these customer_refs; * stands for any text; may be repeated
+    #[arg(long, value_name = "CUSTOMER_REF")]
+    target: Vec<String>,
+    /// All but these customer_refs; * stands for any text; may be repeated
+    #[arg(long, value_name = "CUSTOMER_REF")]
+    exclude: Vec<String>,
+}
+
+impl Targets {
+    /// The same as one value.
+    pub fn scope(&self) -> Scope {
+        Scope::new(&self.target, &self.exclude)
+    }
+}
+
 /// How much of long groups is shown.
 #[derive(Clone, Debug, Args)]
 pub struct Detail {
@@ -157,6 +179,9 @@ mod tests {
             &["apply", "--json", "--format", "text"],
             &["drift", "--stored", "--first-run"],
             &["plan", "--auto-approve"],
+            &["apply", "plan.json", "--target", "a"],
+            &["apply", "plan.json", "--expect", "0"],
+            &["apply", "--max-duration", "soon"],
             &["plna"],
         ] {
             assert!(Cli::try_parse_from(["wab"].iter().chain(flags)).is_err(), "{flags:?}");

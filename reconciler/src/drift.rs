@@ -5,11 +5,11 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wabridges::BridgeId;
 
 /// What kind of difference it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A wanted tenant with no live bridge.
@@ -105,7 +105,7 @@ pub struct Drift {
     /// In words.
     pub detail: String,
     /// US dollars per month that it wastes.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(serialize_with = "crate::render::money_as_number::serialize")]
     pub monthly_cost: Decimal,
     /// The webhook_url that the bridge should have.
     pub webhook_url: Option<String>,

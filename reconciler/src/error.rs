@@ -45,11 +45,11 @@ pub enum Error {
         source: wabridges::Error,
     },
     /// The key is not that of the pinned account.
-    #[error(
-        "the API key's fingerprint is {actual}, but account.key_fingerprint pins {pinned}: nothing was called"
-    )]
+    #[error("{what} {pinned}, but the API key at hand has {actual}: nothing was called")]
     Account {
-        /// What fleet.yaml says.
+        /// Who names the other fingerprint.
+        what: &'static str,
+        /// That fingerprint.
         pinned: String,
         /// What the key at hand has.
         actual: String,
@@ -63,12 +63,10 @@ pub enum Error {
         hint: String,
     },
     /// What was approved is no longer what would be done.
-    #[error(
-        "the fleet moved while you were asked: the plan now has {now} steps and differs from the one shown"
-    )]
+    #[error("{what}: nothing was done")]
     Stale {
-        /// Steps that it has now.
-        now: usize,
+        /// What moved.
+        what: String,
     },
     /// A newer observation was stored between the listing and its evaluation: list anew.
     #[error("a newer observation was stored meanwhile, twice: the listing at hand was not used")]
@@ -87,6 +85,11 @@ impl Error {
         Self::Config { what: what.into(), hint: hint.into() }
     }
 
+    /// What was approved is no longer what would be done.
+    pub fn stale(what: impl Into<String>) -> Self {
+        Self::Stale { what: what.into() }
+    }
+
     /// For `map_err`: the database failed while doing this.
     pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source: DatabaseError(Box::new(source)) }
@@ -95,6 +98,16 @@ impl Error {
     /// For `map_err`: the provider failed while doing this.
     pub fn provider(doing: &'static str) -> impl Fn(wabridges::Error) -> Self {
         move |source| Self::Provider { doing, source }
+    }
+
+    /// The same as a guard's refusal, if the database refused with one of these SQLSTATEs.
+    pub fn refused_by(self, codes: &[&str]) -> Self {
+        match self {
+            Self::Database { source, .. } if source.has_code(codes) => {
+                Self::Refused { hint: source.hint().unwrap_or_default(), what: source.to_string() }
+            }
+            other => other,
+        }
     }
 
     /// The exit code that this error stands for.
@@ -123,10 +136,10 @@ impl Error {
             Self::Config { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
             Self::Database { source, .. } => source.hint(),
             Self::Account { .. } => {
-                Some("use the key of the pinned account, or change the pin in fleet.yaml".into())
+                Some("use the key of that account, or change account.key_fingerprint or the plan".into())
             }
             Self::Overtaken => Some("run wab again".into()),
-            Self::Stale { .. } => Some("look at the new plan: wab plan".into()),
+            Self::Stale { .. } => Some("look at the plan as it is now: wab plan".into()),
             Self::Locked { .. } => Some("wait for it to end, and look with: wab status".into()),
             Self::Fleet { .. } | Self::Provider { .. } => None,
         }
@@ -223,9 +236,9 @@ mod tests {
             (Error::database("x")(sqlx::Error::PoolClosed), Exit::Error),
             (Error::provider("x")(wabridges::Error::Auth { status: 401 }), Exit::Auth),
             (Error::provider("x")(wabridges::Error::NotFound { what: "bridge 1".into() }), Exit::Error),
-            (Error::Account { pinned: pin(), actual: pin() }, Exit::Auth),
+            (Error::Account { what: "pinned is", pinned: pin(), actual: pin() }, Exit::Auth),
             (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
-            (Error::Stale { now: 1 }, Exit::Stale),
+            (Error::stale("x"), Exit::Stale),
             (Error::Overtaken, Exit::Error),
             (Error::Locked { holder: String::new() }, Exit::Locked),
         ] {

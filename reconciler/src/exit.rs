@@ -22,6 +22,8 @@ pub enum Exit {
     Stale = 6,
     /// Interrupted cleanly.
     Interrupted = 8,
+    /// The deadline was reached; run again to go on.
+    Deadline = 9,
     /// Another run holds the lock.
     Locked = 10,
 }
@@ -53,4 +55,47 @@ mod tests {
         assert_eq!(Exit::Done.unless_incomplete(1), Exit::Error);
         assert_eq!(Exit::Refused.unless_incomplete(1), Exit::Refused);
     }
+
+    /// Which test reaches a code; a new one does not compile without an answer.
+    const fn reached_by(exit: Exit) -> &'static str {
+        match exit {
+            Exit::Done | Exit::Changes => "nothing_to_do_changes_and_usage",
+            Exit::Error => "without_a_database_or_an_extension_it_is_1",
+            Exit::Auth => "a_wrong_key_and_another_account_are_3",
+            Exit::Partly => "partly_applied_is_4_and_safe_to_run_again",
+            Exit::Refused => "guards_refuse_before_anything_is_written",
+            Exit::Stale => "a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6",
+            Exit::Interrupted | Exit::Locked => "a_second_apply_is_10_and_a_signal_is_8",
+            Exit::Deadline => "a_deadline_ends_the_run_in_time_and_the_exit_is_9",
+        }
+    }
+
+    #[test]
+    fn every_exit_code_is_reached_from_outside_and_documented() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let read = |file: &str| std::fs::read_to_string(format!("{root}/{file}")).unwrap();
+        let tests = read("tests/tests/e2e/exit_codes.rs") + &read("tests/tests/e2e/saved_plans.rs");
+        let readme = read("README.md");
+        for exit in ALL {
+            let test = reached_by(exit);
+            assert!(tests.contains(&format!("async fn {test}(")), "{exit:?}: no test {test}");
+            assert!(
+                readme.contains(&format!("\n| {} | ", exit as u8)),
+                "{exit:?} is not in the README's table"
+            );
+        }
+    }
+
+    const ALL: [Exit; 10] = [
+        Exit::Done,
+        Exit::Error,
+        Exit::Changes,
+        Exit::Auth,
+        Exit::Partly,
+        Exit::Refused,
+        Exit::Stale,
+        Exit::Interrupted,
+        Exit::Deadline,
+        Exit::Locked,
+    ];
 }

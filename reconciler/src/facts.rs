@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, Class};
 
 use crate::drift::Drift;
@@ -29,6 +29,8 @@ pub struct Facts {
     pub malformed: usize,
     /// Those of the tombstones' bridges that are live, with the customer_ref that they carry.
     pub live: BTreeMap<BridgeId, Option<String>>,
+    /// The digest of the listing, as stored with its observation.
+    pub observation: String,
     /// Calls of earlier runs that may still count for the provider's limits.
     pub recent: Vec<RecentCall>,
 }
@@ -43,7 +45,7 @@ pub struct RecentCall {
 }
 
 /// How the tenants table is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// The table.
     pub table: String,
@@ -81,7 +83,7 @@ impl From<&Tenants> for Binding {
 }
 
 /// How the reading of the tenants table changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BindingChange {
     /// As it was bound; `None`: not at all.
     pub before: Option<Binding>,
@@ -91,8 +93,16 @@ pub struct BindingChange {
     pub moves_table: bool,
 }
 
+impl BindingChange {
+    /// The same without the webhook_url, which is never written down.
+    pub fn without_secrets(&self) -> Self {
+        let without = |binding: &Binding| Binding { webhook_url: None, ..binding.clone() };
+        Self { before: self.before.as_ref().map(without), after: without(&self.after), ..self.clone() }
+    }
+}
+
 /// How many declared exceptions change in the database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
     /// New or changed ones.
     pub written: i64,

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use wabridges::{ApiKey, ApiUrl, BridgeId, Config, CustomerRef, Limits};
 
 use crate::error::Error;
@@ -35,6 +36,8 @@ pub struct Fleet {
     pub remove: Vec<Tombstone>,
     /// What a plan may do.
     pub policy: Policy,
+    /// SHA-256 (hex) of the file's text.
+    pub sha256: String,
 }
 
 /// The provider's account.
@@ -221,8 +224,9 @@ impl Fleet {
             let hint = "every key is explained in fleet.yaml.example";
             Error::config(format!("{}{place}: {what}", path.display()), hint)
         })?;
-        check::check(file, path.parent().unwrap_or(Path::new("")))
-            .map_err(|problems| Error::Fleet { file: path.display().to_string(), problems })
+        let fleet = check::check(file, path.parent().unwrap_or(Path::new("")))
+            .map_err(|problems| Error::Fleet { file: path.display().to_string(), problems })?;
+        Ok(Self { sha256: sha256(text), ..fleet })
     }
 
     /// The provider's limits, scaled by `policy.rate_budget`; at least one call per window stays.
@@ -269,12 +273,18 @@ impl Fleet {
         let key = ApiKey::new(text)
             .map_err(|error| Error::config(error.to_string(), format!("the key is read from {place}")))?;
         match &self.account.key_fingerprint {
-            Some(pinned) if *pinned != key.fingerprint() => {
-                Err(Error::Account { pinned: pinned.clone(), actual: key.fingerprint() })
-            }
+            Some(pinned) if *pinned != key.fingerprint() => Err(Error::Account {
+                what: "account.key_fingerprint pins",
+                pinned: pinned.clone(),
+                actual: key.fingerprint(),
+            }),
             _ => Ok(key),
         }
     }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An environment variable; `None`: it is not set.

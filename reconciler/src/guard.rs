@@ -1,21 +1,29 @@
 //! The guards: which plans are refused, with the numbers and the way on. They look at the plan and change nothing.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Bound, Policy};
 use crate::plan::Plan;
 
 /// A guard's no.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// The guard's name, which is the policy's key where there is one.
-    pub guard: &'static str,
+    pub guard: Cow<'static, str>,
     /// What is too much, with the numbers.
     pub message: String,
     /// What to do if it is meant.
     pub way_on: String,
 }
+
+/// The guards that look at a plan. Those that need no plan (empty and shrunken listings, a first run that is none) are in
+/// the database's wab_observe() and in the store; the account's pin is in `fleet`.
+#[cfg(test)]
+pub const ALL: [&str; 5] =
+    ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];
 
 /// All guards that refuse this plan.
 pub fn refusals(plan: &Plan, policy: &Policy) -> Vec<Refusal> {
@@ -47,7 +55,7 @@ fn too_many(plan: &Plan, counted: &Counted) -> Option<Refusal> {
         }
     };
     (steps > allowed).then(|| Refusal {
-        guard,
+        guard: Cow::from(*guard),
         message: format!("{steps} to {kind}, but {meaning}"),
         way_on: format!("if all of them are meant, set policy.{guard}: {steps} in fleet.yaml"),
     })
@@ -56,7 +64,7 @@ fn too_many(plan: &Plan, counted: &Counted) -> Option<Refusal> {
 fn min_observed(plan: &Plan, policy: &Policy) -> Option<Refusal> {
     let (listed, least) = (plan.summary.listed, policy.min_observed);
     (listed < least).then(|| Refusal {
-        guard: "min_observed",
+        guard: "min_observed".into(),
         message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
         way_on: format!(
             "check that the API key is the right account's; if so, set policy.min_observed: {listed} in fleet.yaml, \
@@ -69,7 +77,7 @@ fn max_monthly_cost(plan: &Plan, policy: &Policy) -> Option<Refusal> {
     let (most, cost) = (policy.max_monthly_cost?, plan.monthly_cost);
     // A fleet that is too dear already may still become cheaper, or be repaired.
     (cost.after > most && cost.change > Decimal::ZERO).then(|| Refusal {
-        guard: "max_monthly_cost",
+        guard: "max_monthly_cost".into(),
         message: format!(
             "the fleet would cost ${:.2} a month (now ${:.2}); policy.max_monthly_cost is ${most:.2}",
             cost.after, cost.before
@@ -82,7 +90,7 @@ fn moved_table(plan: &Plan) -> Option<Refusal> {
     let change = plan.binding.as_ref().filter(|change| change.moves_table)?;
     let before = change.before.as_ref().map_or("none", |before| before.table.as_str());
     Some(Refusal {
-        guard: "tenants_table",
+        guard: "tenants_table".into(),
         message: format!("the bound tenants table is {before}; fleet.yaml names {}", change.after.table),
         way_on: format!(
             "if the tenants did move, bind the new table by hand: SELECT * FROM wab_bind_tenants('{}', …)",

@@ -14,9 +14,11 @@ mod outlook;
 mod plan;
 mod render;
 mod report;
+mod saved;
 mod stop;
 mod store;
 mod verb;
+mod who;
 
 use std::error::Error as _;
 use std::process::ExitCode;

@@ -1,13 +1,14 @@
 //! How a fleet is looked at: listed, evaluated, planned, and settled on. What is shown or done about it is not here.
 
-use wabridges::ReadClient;
+use wabridges::{Limits, ReadClient};
 
 use crate::error::Error;
 use crate::facts::{Facts, RecentCall};
 use crate::fleet::{Fleet, Policy};
 use crate::observe::{self, Reading};
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Scope, Step, Terms, plan};
 use crate::render;
+use crate::saved::{self, SavedPlan, Selection};
 use crate::store::{Evaluation, Force, Store};
 
 /// What the fleet should be, who tells what it is, and what is believed.
@@ -15,7 +16,34 @@ pub struct Outlook<'a> {
     fleet: &'a Fleet,
     client: &'a ReadClient,
     force: Force,
+    scope: Scope,
+    policy: Policy,
+    limits: Limits,
     recent: Vec<RecentCall>,
+}
+
+/// What somebody said yes to.
+#[derive(Clone, Copy, Debug)]
+pub enum Approved<'a> {
+    /// Whatever the plan is.
+    Anything,
+    /// The plan that was shown.
+    Shown(&'a Plan),
+    /// The plan of this digest.
+    Digest(&'a str),
+    /// The steps of this plan, as far as their ground stands.
+    Saved(&'a SavedPlan),
+}
+
+/// The plan that will be run.
+#[derive(Debug)]
+pub struct Settled {
+    /// Only with steps that were approved.
+    pub plan: Plan,
+    /// Approved, and true without us.
+    pub already: Vec<Step>,
+    /// Approved, and no longer to be done.
+    pub stale: Vec<(Step, String)>,
 }
 
 impl<'a> Outlook<'a> {
@@ -23,7 +51,7 @@ impl<'a> Outlook<'a> {
     pub async fn new(
         fleet: &'a Fleet,
         client: &'a ReadClient,
-        force: Force,
+        (force, scope): (Force, Scope),
         store: &mut Store,
     ) -> Result<Self, Error> {
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
@@ -33,7 +61,13 @@ impl<'a> Outlook<'a> {
                 client.preload(call.class, at);
             }
         }
-        Ok(Self { fleet, client, force, recent })
+        // Whoever says that the account may be empty has answered what min_observed asks.
+        let min_observed = match force {
+            Force::FirstRun => 0,
+            Force::No | Force::AcceptShrink => fleet.policy.min_observed,
+        };
+        let policy = Policy { min_observed, ..fleet.policy.clone() };
+        Ok(Self { fleet, client, force, scope, policy, limits: fleet.limits(), recent })
     }
 
     /// Lists the fleet, and says which rows of the listing could not be read.
@@ -60,9 +94,10 @@ impl<'a> Outlook<'a> {
         Ok(facts)
     }
 
-    /// The plan; the database is left as it was.
-    pub async fn preview(&self, store: &mut Store, reading: &mut Reading) -> Result<Plan, Error> {
-        Ok(self.plan(&self.look(store, reading).await?))
+    /// The plan, and the digest of the listing it was made from; the database is left as it was.
+    pub async fn preview(&self, store: &mut Store, reading: &mut Reading) -> Result<(Plan, String), Error> {
+        let facts = self.look(store, reading).await?;
+        Ok((plan(&facts, &self.terms()), facts.observation))
     }
 
     /// The plan that will be run; what it stands on is stored, unless a guard refuses or the approval is stale.
@@ -70,8 +105,8 @@ impl<'a> Outlook<'a> {
         &self,
         store: &mut Store,
         reading: &mut Reading,
-        approved: Option<&Plan>,
-    ) -> Result<Plan, Error> {
+        approved: Approved<'_>,
+    ) -> Result<Settled, Error> {
         match self.settle_once(store, reading, approved).await {
             Err(Error::Overtaken) => {
                 *reading = self.read(store).await?;
@@ -86,22 +121,32 @@ impl<'a> Outlook<'a> {
         &self,
         store: &mut Store,
         reading: &Reading,
-        approved: Option<&Plan>,
-    ) -> Result<Plan, Error> {
+        approved: Approved<'_>,
+    ) -> Result<Settled, Error> {
         let (facts, mut evaluation) = self.facts(store, reading).await?;
-        let plan = self.plan(&facts);
-        if approved.is_some_and(|approved| !approved.does_as(&plan)) {
-            return Err(Error::Stale { now: plan.steps.len() });
+        let mut plan = plan(&facts, &self.terms());
+        let mut selection = Selection::default();
+        match approved {
+            Approved::Anything => {}
+            Approved::Shown(Plan { plan_sha256, .. }) => require_digest(plan_sha256, &plan)?,
+            Approved::Digest(plan_sha256) => require_digest(plan_sha256, &plan)?,
+            Approved::Saved(saved) => {
+                let ground = evaluation.ground(&saved::in_question(&saved.plan, &plan)).await?;
+                selection = saved::select(&saved.plan, &plan, &ground)?;
+                plan.steps = std::mem::take(&mut selection.steps);
+                plan.sum_up(&facts, &self.terms());
+            }
         }
-        if !plan.refusals.is_empty() {
+        let settled = Settled { plan, already: selection.already, stale: selection.stale };
+        if !settled.plan.refusals.is_empty() {
             evaluation.rollback().await?;
-            return Ok(plan);
+            return Ok(settled);
         }
-        if !plan.steps.is_empty() {
+        if !settled.plan.steps.is_empty() {
             evaluation.require_recording().await?;
         }
         evaluation.commit().await?;
-        Ok(plan)
+        Ok(settled)
     }
 
     async fn facts<'s>(
@@ -114,13 +159,23 @@ impl<'a> Outlook<'a> {
         Ok((Facts { recent: self.recent.clone(), ..facts }, evaluation))
     }
 
-    fn plan(&self, facts: &Facts) -> Plan {
-        // Whoever says that the account may be empty has answered what min_observed asks.
-        let min_observed = match self.force {
-            Force::FirstRun => 0,
-            Force::No | Force::AcceptShrink => self.fleet.policy.min_observed,
-        };
-        let policy = Policy { min_observed, ..self.fleet.policy.clone() };
-        plan(facts, &policy, &self.fleet.remove, &self.fleet.limits())
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            policy: &self.policy,
+            tombstones: &self.fleet.remove,
+            limits: &self.limits,
+            scope: &self.scope,
+        }
     }
+}
+
+fn require_digest(approved: &str, plan: &Plan) -> Result<(), Error> {
+    let now = &plan.plan_sha256;
+    if now == approved {
+        return Ok(());
+    }
+    Err(Error::stale(format!(
+        "the fleet moved: the plan that was approved is {approved}, the plan is now {now}, with {} steps",
+        plan.steps.len()
+    )))
 }

@@ -1,14 +1,18 @@
 //! What to do about the drift: a pure function from facts and policy to a plan. It never compares desired with observed.
 
+mod digest;
 mod pace;
+mod scope;
+mod step;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, CustomerRef, Limits};
 
 use crate::drift::{Drift, Kind};
@@ -16,82 +20,16 @@ use crate::facts::{BindingChange, Declared, Facts};
 use crate::fleet::{Policy, Tombstone};
 use crate::guard::{self, Refusal};
 
+pub use digest::sha256;
 use pace::Pace;
-
-/// One thing that apply does. The order of the variants is the order of work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Step {
-    /// Writes the bridge_id on the tenant row.
-    Bind { customer_ref: CustomerRef, bridge_id: BridgeId, was: Option<String>, reason: String },
-    /// Writes the status on the tenant row.
-    SetStatus { customer_ref: CustomerRef, was: Option<String>, status: String, reason: String },
-    /// Has the provider make a bridge.
-    Provision {
-        customer_ref: CustomerRef,
-        owner: Owner,
-        /// Never shown: secrets belong into it.
-        #[serde(skip)]
-        webhook_url: Option<String>,
-        was: Option<String>,
-        reason: String,
-    },
-    /// Has the provider delete a bridge, for ever.
-    Delete { customer_ref: CustomerRef, bridge_id: BridgeId, reason: String },
-}
-
-/// Who asks for a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Owner {
-    /// A tenant row.
-    Tenant,
-    /// fleet.yaml's `bridges.extra`.
-    Extra,
-}
-
-impl Step {
-    /// The kinds, in the order of work.
-    pub const KINDS: [&str; 4] = ["bind", "set_status", "provision", "delete"];
-
-    /// The kind in the journal's word.
-    pub const fn kind(&self) -> &'static str {
-        Self::KINDS[self.rank()]
-    }
-
-    const fn rank(&self) -> usize {
-        match self {
-            Self::Bind { .. } => 0,
-            Self::SetStatus { .. } => 1,
-            Self::Provision { .. } => 2,
-            Self::Delete { .. } => 3,
-        }
-    }
-
-    /// Whose bridge it is about.
-    pub const fn customer_ref(&self) -> &CustomerRef {
-        match self {
-            Self::Bind { customer_ref, .. }
-            | Self::SetStatus { customer_ref, .. }
-            | Self::Provision { customer_ref, .. }
-            | Self::Delete { customer_ref, .. } => customer_ref,
-        }
-    }
-
-    /// The bridge it is about, where that is known beforehand.
-    pub const fn bridge_id(&self) -> Option<BridgeId> {
-        match self {
-            Self::Bind { bridge_id, .. } | Self::Delete { bridge_id, .. } => Some(*bridge_id),
-            Self::SetStatus { .. } | Self::Provision { .. } => None,
-        }
-    }
-}
+pub use scope::Scope;
+pub use step::{Owner, Step};
 
 /// Something to know that no step takes care of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The kind of drift, `tombstone`, or `unusable_ref`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `critical`, `warning` or `info`.
     pub severity: String,
     /// The join key, if there is one.
@@ -101,26 +39,26 @@ pub struct Finding {
     /// In words.
     pub detail: String,
     /// US dollars per month that it wastes.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(with = "crate::render::money_as_number")]
     pub monthly_cost: Decimal,
 }
 
 /// US dollars per month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Now.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(with = "crate::render::money_as_number")]
     pub before: Decimal,
     /// After the plan.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(with = "crate::render::money_as_number")]
     pub after: Decimal,
     /// The difference.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(with = "crate::render::money_as_number")]
     pub change: Decimal,
 }
 
 /// The plan in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Live bridges before the plan.
     pub bridges: i64,
@@ -129,13 +67,13 @@ pub struct Summary {
     /// Listed rows that could not be read.
     pub malformed: usize,
     /// Steps, by kind.
-    pub steps: BTreeMap<&'static str, usize>,
+    pub steps: BTreeMap<Cow<'static, str>, usize>,
     /// Findings, by kind.
-    pub findings: BTreeMap<&'static str, usize>,
+    pub findings: BTreeMap<Cow<'static, str>, usize>,
 }
 
 /// What will be done, what will not, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// The plan in numbers.
     pub summary: Summary,
@@ -152,10 +90,12 @@ pub struct Plan {
     /// Worth saying, nothing to do.
     pub notes: Vec<String>,
     /// How long the provider's limits make it take, at the least.
-    #[serde(rename = "duration_seconds", serialize_with = "crate::render::duration_as_seconds")]
+    #[serde(rename = "duration_seconds", with = "crate::render::duration_as_seconds")]
     pub duration: Duration,
     /// US dollars per month.
     pub monthly_cost: Cost,
+    /// SHA-256 (hex) over all that the plan changes: equal digests, equal deeds.
+    pub plan_sha256: String,
 }
 
 impl Plan {
@@ -164,29 +104,41 @@ impl Plan {
         !self.steps.is_empty() || self.binding.is_some() || self.declared != Declared::default()
     }
 
-    /// Whether both plans change the same: what was approved of one holds for the other.
-    pub fn does_as(&self, other: &Self) -> bool {
-        self.steps == other.steps && self.binding == other.binding && self.declared == other.declared
-    }
-
     /// How many steps are of this kind.
     pub fn count(&self, kind: &str) -> usize {
         self.summary.steps.get(kind).copied().unwrap_or(0)
     }
 }
 
-/// Makes the plan. `limits` are those that the run will keep to.
-pub fn plan(facts: &Facts, policy: &Policy, tombstones: &[Tombstone], limits: &Limits) -> Plan {
+/// What is allowed and asked for, besides the facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What a plan may do.
+    pub policy: &'a Policy,
+    /// The only way anything is deleted.
+    pub tombstones: &'a [Tombstone],
+    /// The limits that the run will keep to.
+    pub limits: &'a Limits,
+    /// Whose bridges the plan is about.
+    pub scope: &'a Scope,
+}
+
+/// Makes the plan.
+pub fn plan(facts: &Facts, terms: &Terms<'_>) -> Plan {
     let mut draft = Draft::default();
-    for tombstone in tombstones {
+    let scope = terms.scope;
+    for tombstone in terms.tombstones.iter().filter(|it| scope.covers(Some(it.customer_ref.as_str()))) {
         draft.bury(tombstone, facts);
     }
     let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
+    let (inside, outside): (Vec<&Drift>, Vec<&Drift>) =
+        facts.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
     // A bridge that is deleted needs nothing else, and is no finding either.
-    for drift in facts.drift.iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
+    for drift in inside.into_iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
         draft.repair(drift, facts.malformed);
     }
-    draft.finish(facts, policy, limits)
+    draft.notes.extend(scope.note(outside.len()));
+    draft.finish(facts, terms)
 }
 
 /// A plan in the making.
@@ -207,27 +159,29 @@ impl Draft {
             ));
             return;
         };
-        let unneeded = facts.drift.iter().any(|drift| {
+        let useless = |drift: &&Drift| {
             drift.bridge_id == Some(*bridge_id)
                 && matches!(drift.kind, Kind::Orphaned | Kind::Churned | Kind::Duplicate)
-        });
+        };
+        let unneeded = facts.drift.iter().filter(useless).min_by_key(|drift| drift.kind);
         let detail = if live_ref.as_deref() != Some(customer_ref.as_str()) {
             let carries = live_ref
                 .as_deref()
                 .map_or("no customer_ref".to_owned(), |live| format!("customer_ref {live}"));
             format!("not deleted: bridge {bridge_id} carries {carries}, not {customer_ref}")
-        } else if !unneeded {
-            format!("not deleted: bridge {bridge_id} serves {customer_ref}, which is wanted or kept")
-        } else {
+        } else if let Some(drift) = unneeded {
             self.steps.push(Step::Delete {
                 customer_ref: customer_ref.clone(),
                 bridge_id: *bridge_id,
+                because: drift.kind,
                 reason: reason.clone(),
             });
             return;
+        } else {
+            format!("not deleted: bridge {bridge_id} serves {customer_ref}, which is wanted or kept")
         };
         self.findings.push(Finding {
-            kind: "tombstone",
+            kind: "tombstone".into(),
             severity: "warning".to_owned(),
             customer_ref: Some(customer_ref.to_string()),
             bridge_id: Some(*bridge_id),
@@ -273,30 +227,23 @@ impl Draft {
         self.steps.push(step);
     }
 
-    fn finish(mut self, facts: &Facts, policy: &Policy, limits: &Limits) -> Plan {
+    fn finish(mut self, facts: &Facts, terms: &Terms<'_>) -> Plan {
         self.steps.sort_by(|a, b| {
             (a.rank(), a.customer_ref(), a.bridge_id()).cmp(&(b.rank(), b.customer_ref(), b.bridge_id()))
         });
         self.findings.sort_by(|a, b| {
-            (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id))
+            (&a.kind, &a.customer_ref, a.bridge_id).cmp(&(&b.kind, &b.customer_ref, b.bridge_id))
         });
-        let mut steps: BTreeMap<_, _> = Step::KINDS.map(|kind| (kind, 0)).into();
-        for step in &self.steps {
-            *steps.entry(step.kind()).or_default() += 1;
-        }
         let mut findings = BTreeMap::new();
         for finding in &self.findings {
-            *findings.entry(finding.kind).or_default() += 1;
+            *findings.entry(finding.kind.clone()).or_default() += 1;
         }
-        let (creates, deletes) = (steps["provision"], steps["delete"]);
-        let before = Decimal::from(facts.bridges) * facts.price;
-        let change = (Decimal::from(creates) - Decimal::from(deletes)) * facts.price;
         let mut plan = Plan {
             summary: Summary {
                 bridges: facts.bridges,
                 listed: facts.listed,
                 malformed: facts.malformed,
-                steps,
+                steps: BTreeMap::new(),
                 findings,
             },
             binding: facts.binding.clone(),
@@ -305,17 +252,36 @@ impl Draft {
             findings: self.findings,
             refusals: Vec::new(),
             notes: self.notes,
-            duration: Pace { limits, recent: &facts.recent }.duration(creates, deletes),
-            monthly_cost: Cost { before, after: before + change, change },
+            duration: Duration::ZERO,
+            monthly_cost: Cost { before: Decimal::ZERO, after: Decimal::ZERO, change: Decimal::ZERO },
+            plan_sha256: String::new(),
         };
-        plan.refusals = guard::refusals(&plan, policy);
+        plan.sum_up(facts, terms);
         plan
+    }
+}
+
+impl Plan {
+    /// Everything that follows from the steps: their number, time and money, and what the guards say.
+    pub fn sum_up(&mut self, facts: &Facts, terms: &Terms<'_>) {
+        let mut steps: BTreeMap<_, _> = Step::KINDS.map(|kind| (Cow::from(kind), 0)).into();
+        for step in &self.steps {
+            *steps.entry(step.kind().into()).or_default() += 1;
+        }
+        self.summary.steps = steps;
+        let (creates, deletes) = (self.count("provision"), self.count("delete"));
+        let before = Decimal::from(facts.bridges) * facts.price;
+        let change = (Decimal::from(creates) - Decimal::from(deletes)) * facts.price;
+        self.monthly_cost = Cost { before, after: before + change, change };
+        self.duration = Pace { limits: terms.limits, recent: &facts.recent }.duration(creates, deletes);
+        self.plan_sha256 = digest::digest(self);
+        self.refusals = guard::refusals(self, terms.policy);
     }
 }
 
 fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {
     Finding {
-        kind,
+        kind: kind.into(),
         severity: drift.severity.clone(),
         customer_ref: drift.customer_ref.clone(),
         bridge_id: drift.bridge_id,

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use wabridges::MalformedRow;
 
-pub use json::{duration_as_seconds, money_as_number};
+pub use json::{duration_as_seconds, money_as_number, saved as saved_json};
 pub use progress::Progress;
 pub use words::harmless;
 
@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
 use crate::report::Report;
+use crate::saved::SavedPlan;
 use crate::store::Status;
 
 /// Whether colours are wanted.
@@ -86,12 +87,17 @@ impl Screen {
         }
     }
 
-    /// The plan.
-    pub fn plan(self, plan: &Plan, format: Format, length: Length) -> String {
+    /// The plan, with what it was made from.
+    pub fn saved(self, saved: &SavedPlan, format: Format, length: Length) -> String {
         match format {
-            Format::Text => text::plan(plan, self.paint, length),
-            Format::Json => json::plan(plan),
+            Format::Text => text::plan(&saved.plan, self.paint, length),
+            Format::Json => json::saved(saved),
         }
+    }
+
+    /// The plan that somebody is asked about.
+    pub fn preview(self, plan: &Plan, length: Length) -> String {
+        text::plan(plan, self.paint, length)
     }
 
     /// The plan that was run, and what became of it.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::exit::Exit;
+use crate::plan::Step;
 use crate::store::Finish;
 
 /// What became of one step.
@@ -16,6 +17,8 @@ pub enum Outcome {
     Failed,
     /// Sent, and no answer came: the next run settles it.
     Unknown,
+    /// Left alone: what it was planned on is no longer so.
+    Stale,
 }
 
 impl Outcome {
@@ -25,6 +28,7 @@ impl Outcome {
             Self::Done => "done",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
+            Self::Stale => "stale",
         }
     }
 }
@@ -32,7 +36,7 @@ impl Outcome {
 /// What became of one step, with its number in the plan.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepReport {
-    /// From 1.
+    /// From 1; 0: it was not tried.
     pub step: usize,
     /// The step's kind.
     pub kind: &'static str,
@@ -54,6 +58,8 @@ pub enum End {
     Finished,
     /// Somebody asked it to stop.
     Interrupted,
+    /// The time it was given is up.
+    Deadline,
     /// Too many failures in a row.
     GaveUp,
     /// The provider refused the key.
@@ -73,17 +79,38 @@ pub struct Report {
     pub end: End,
     /// The steps that were tried, in order.
     pub steps: Vec<StepReport>,
+    /// The steps of a saved plan that needed no trying: done by somebody else, or stale.
+    pub skipped: Vec<StepReport>,
 }
 
 impl Report {
     /// The report on a plan without steps.
     pub const fn nothing_to_do() -> Self {
-        Self { run_id: None, end: End::Finished, steps: Vec::new() }
+        Self { run_id: None, end: End::Finished, steps: Vec::new(), skipped: Vec::new() }
     }
 
-    /// How many steps came out so.
+    /// How many steps that were tried came out so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
+    }
+
+    /// Adds the steps of a saved plan that were not tried.
+    pub fn skip(&mut self, already: &[Step], stale: &[(Step, String)]) {
+        let report = |step: &Step, outcome, detail: &str| StepReport {
+            step: 0,
+            kind: step.kind(),
+            customer_ref: step.customer_ref().clone(),
+            bridge_id: step.bridge_id(),
+            outcome,
+            detail: detail.to_owned(),
+        };
+        self.skipped.extend(already.iter().map(|step| report(step, Outcome::Done, "it was so already")));
+        self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
+    }
+
+    /// Whether a step of a saved plan was left alone.
+    pub fn is_stale(&self) -> bool {
+        self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
     }
 
     /// The run in the words of wab_runs.
@@ -99,9 +126,12 @@ impl Report {
     pub fn exit(&self) -> Exit {
         match (&self.end, self.count(Outcome::Done)) {
             (End::Interrupted, _) => Exit::Interrupted,
+            (End::Deadline, _) => Exit::Deadline,
             (End::Auth, 0) => Exit::Auth,
             (End::TrailLost(_) | End::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
-            (End::Finished, done) if done == self.steps.len() => Exit::Done,
+            (End::Finished, done) if done < self.steps.len() => Exit::Partly,
+            (End::Finished, _) if self.is_stale() => Exit::Stale,
+            (End::Finished, _) => Exit::Done,
             _ => Exit::Partly,
         }
     }
@@ -120,7 +150,7 @@ mod tests {
             outcome: *outcome,
             detail: String::new(),
         });
-        Report { run_id: None, end, steps: steps.collect() }
+        Report { run_id: None, end, steps: steps.collect(), skipped: Vec::new() }
     }
 
     #[test]
@@ -135,6 +165,7 @@ mod tests {
             (End::Auth, vec![Failed], Exit::Auth, Finish::Stopped),
             (End::Auth, vec![Done, Failed], Exit::Partly, Finish::Stopped),
             (End::Interrupted, vec![Done], Exit::Interrupted, Finish::Stopped),
+            (End::Deadline, vec![Done], Exit::Deadline, Finish::Stopped),
             (End::TrailLost(String::new()), vec![], Exit::Error, Finish::Stopped),
             (End::TrailLost(String::new()), vec![Done], Exit::Partly, Finish::Stopped),
             (End::Database(String::new()), vec![Failed], Exit::Error, Finish::Stopped),
@@ -142,6 +173,28 @@ mod tests {
         ] {
             let report = report(end, &outcomes);
             assert_eq!((report.exit(), report.finish()), (exit, finish), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn a_stale_step_is_told_unless_another_failed() {
+        let step = Step::Delete {
+            customer_ref: CustomerRef::new("c").unwrap(),
+            bridge_id: BridgeId::new(7).unwrap(),
+            because: crate::drift::Kind::Orphaned,
+            reason: String::new(),
+        };
+        for (outcomes, exit) in [
+            (vec![], Exit::Stale),
+            (vec![Outcome::Done], Exit::Stale),
+            (vec![Outcome::Done, Outcome::Failed], Exit::Partly),
+        ] {
+            let mut report = report(End::Finished, &outcomes);
+            report.skip(std::slice::from_ref(&step), &[]);
+            assert_ne!(report.exit(), Exit::Stale);
+            report.skip(&[], &[(step.clone(), "moved".into())]);
+            assert_eq!(report.exit(), exit);
+            assert_eq!(report.skipped.len(), 2);
         }
     }
 }

@@ -3,12 +3,14 @@
 mod apply;
 mod drift;
 mod plan;
+mod show;
 mod status;
 mod validate;
 
 pub use apply::ApplyArgs;
 pub use drift::DriftArgs;
 pub use plan::PlanArgs;
+pub use show::ShowArgs;
 
 use wabridges::ReadClient;
 
@@ -20,12 +22,16 @@ use crate::render::Screen;
 
 /// Runs the verb; stdout gets its result.
 pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
+    if let Verb::Show(args) = &cli.verb {
+        return show::show(args, screen);
+    }
     let fleet = Fleet::load(&cli.file)?;
     match &cli.verb {
         Verb::Validate => validate::validate(&cli.file, &fleet, screen),
         Verb::Plan(args) => plan::plan(&fleet, args, screen).await,
         Verb::Apply(args) => apply::apply(&fleet, args, screen).await,
         Verb::Drift(args) => drift::drift(&fleet, args, screen).await,
+        Verb::Show(args) => show::show(args, screen),
         Verb::Status(output) => status::status(&fleet, output, screen).await,
     }
 }

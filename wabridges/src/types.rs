@@ -110,11 +110,12 @@ impl CustomerRef {
     }
 }
 
+/// What was written down once is read back: a live bridge may carry it, though no call names it.
 impl TryFrom<String> for CustomerRef {
     type Error = InvalidCustomerRef;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::new(text)
+        Self::listed(text)
     }
 }
 

@@ -8,12 +8,15 @@ use super::Executor;
 use crate::plan::Step;
 
 impl Executor<'_> {
+    /// How long until the step's first call may start.
+    pub(super) fn slot_in(&self, step: &Step) -> Duration {
+        first_call(step).map_or(Duration::ZERO, |class| self.client.reader().duration_for(class, 1))
+    }
+
     /// Waits until the step's first call may start, or somebody asks to stop.
     pub(super) async fn wait_for_slot(&self, step: &Step) {
-        match step {
-            Step::Bind { .. } | Step::SetStatus { .. } => {}
-            Step::Provision { .. } => self.wait(Class::Provision).await,
-            Step::Delete { .. } => self.wait(Class::Other).await,
+        if let Some(class) = first_call(step) {
+            self.wait(class).await;
         }
     }
 
@@ -40,5 +43,13 @@ impl Executor<'_> {
         *patience = left;
         self.wait(class).await;
         !self.stop.is_wished()
+    }
+}
+
+fn first_call(step: &Step) -> Option<Class> {
+    match step {
+        Step::Bind { .. } | Step::SetStatus { .. } => None,
+        Step::Provision { .. } => Some(Class::Provision),
+        Step::Delete { .. } => Some(Class::Other),
     }
 }

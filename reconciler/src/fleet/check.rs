@@ -88,6 +88,7 @@ pub fn check(file: File, folder: &Path) -> Result<Fleet, Vec<Problem>> {
         keep: keep.into_iter().map(|(_, item)| item).collect(),
         remove: remove.into_iter().map(|(_, item)| item).collect(),
         policy,
+        sha256: String::new(),
     })
 }
 

@@ -3,9 +3,11 @@
 use super::*;
 use wabridges::Class;
 
-use crate::facts::{Binding, RecentCall};
+use crate::facts::{Binding, BindingChange, RecentCall};
 use crate::fleet::Fleet;
 
+/// Without `max_deletes`, which is 0 then.
+const TOMBSTONE_ONLY: &str = TOMBSTONE;
 const TOMBSTONE: &str = "bridges: { remove: [ { customer_ref: c, bridge_id: 7, reason: left } ] }\n";
 
 fn fleet(more: &str) -> Fleet {
@@ -40,21 +42,31 @@ fn facts(drift: Vec<Drift>) -> Facts {
         listed: 20,
         malformed: 0,
         live,
+        observation: String::new(),
         recent: Vec::new(),
     }
 }
 
 fn planned(facts: &Facts, yaml: &str) -> Plan {
     let fleet = fleet(yaml);
-    plan(facts, &fleet.policy, &fleet.remove, &fleet.limits())
+    planned_in(facts, &fleet, &Scope::default())
+}
+
+fn planned_in(facts: &Facts, fleet: &Fleet, scope: &Scope) -> Plan {
+    let limits = fleet.limits();
+    plan(facts, &Terms { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope })
 }
 
 fn steps(plan: &Plan) -> Vec<String> {
     plan.steps.iter().map(|step| format!("{} {}", step.kind(), step.customer_ref())).collect()
 }
 
+fn counts<'a>(counts: &'a BTreeMap<Cow<'static, str>, usize>) -> Vec<(&'a str, usize)> {
+    counts.iter().map(|(kind, count)| (&**kind, *count)).collect()
+}
+
 fn guards(plan: &Plan) -> Vec<&str> {
-    plan.refusals.iter().map(|refusal| refusal.guard).collect()
+    plan.refusals.iter().map(|refusal| &*refusal.guard).collect()
 }
 
 #[test]
@@ -95,7 +107,10 @@ fn steps_are_sorted_by_kind_then_customer_ref_and_carry_what_they_need() {
     let Step::Provision { webhook_url, owner, reason, .. } = &plan.steps[2] else { panic!() };
     assert_eq!(webhook_url.as_deref(), Some("https://x/a"));
     assert_eq!((*owner, reason.as_str()), (Owner::Tenant, "is missing"));
-    assert_eq!(plan.summary.steps, [("bind", 1), ("delete", 0), ("provision", 2), ("set_status", 1)].into());
+    assert_eq!(
+        counts(&plan.summary.steps),
+        [("bind", 1), ("delete", 0), ("provision", 2), ("set_status", 1)]
+    );
 }
 
 #[test]
@@ -104,7 +119,7 @@ fn an_incomplete_listing_makes_no_bridge() {
     facts.malformed = 1;
     let plan = planned(&facts, "");
     assert_eq!(steps(&plan), ["bind b"]);
-    assert_eq!(plan.summary.findings, [("missing", 1)].into());
+    assert_eq!(counts(&plan.summary.findings), [("missing", 1)]);
     assert_eq!(plan.findings[0].detail, "not provisioned: the listing is incomplete; is missing");
 }
 
@@ -130,7 +145,7 @@ fn a_ref_that_no_call_can_carry_is_a_finding_and_stops_nothing() {
         "",
     );
     assert_eq!(steps(&plan), ["provision a"]);
-    assert_eq!(plan.summary.findings, [("unusable_ref", 2)].into());
+    assert_eq!(counts(&plan.summary.findings), [("unusable_ref", 2)]);
 }
 
 #[test]
@@ -270,11 +285,98 @@ fn calls_of_earlier_runs_count() {
 }
 
 #[test]
-fn an_approval_holds_only_for_what_was_shown() {
-    let (none, one) = (planned(&facts(vec![]), ""), planned(&facts(vec![row(Kind::Missing, "a", 0)]), ""));
-    assert!(none.does_as(&none) && one.does_as(&one));
-    assert!(!none.does_as(&one) && !one.does_as(&none));
+fn the_digest_is_over_what_is_done_and_not_over_what_is_said() {
+    let digest = |facts: &Facts, yaml: &str| planned(facts, yaml).plan_sha256;
+    let missing = |webhook_url: &str, detail: &str| {
+        let mut drift = row(Kind::Missing, "a", 0);
+        drift.webhook_url = Some(webhook_url.into());
+        drift.detail = detail.into();
+        facts(vec![drift])
+    };
+    let one = digest(&missing("https://x/1", "d"), "");
+    assert_eq!(one.len(), 64);
+    assert_eq!(one, digest(&missing("https://x/1", "otherwise worded"), ""));
+    assert_eq!(one, digest(&missing("https://x/1", "d"), "policy: { max_creates: 7 }"));
     let mut declared = facts(vec![]);
     declared.declared.written = 1;
-    assert!(!none.does_as(&planned(&declared, "")));
+    let all = [
+        one,
+        digest(&missing("https://x/2", "d"), ""),
+        digest(&facts(vec![]), ""),
+        digest(&declared, ""),
+        digest(&facts(vec![row(Kind::Unbound, "a", 1)]), ""),
+        digest(&facts(vec![row(Kind::Unbound, "a", 2)]), ""),
+    ];
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+}
+
+#[test]
+fn what_is_outside_of_the_scope_is_left_out_and_counted() {
+    let drift = vec![
+        row(Kind::Missing, "eu-1", 0),
+        row(Kind::Missing, "us-1", 0),
+        row(Kind::Orphaned, "us-2", 9),
+        row(Kind::Orphaned, "c", 7),
+    ];
+    let scope = |target: &str, exclude: &str| {
+        let list = |text: &str| (!text.is_empty()).then(|| text.to_owned()).into_iter().collect::<Vec<_>>();
+        Scope::new(&list(target), &list(exclude))
+    };
+    for (scope, expected, findings, note) in [
+        (scope("", ""), vec!["provision eu-1", "provision us-1", "delete c"], 1, None),
+        (scope("eu-*", ""), vec!["provision eu-1"], 0, Some("--target eu-*: 3 rows")),
+        (scope("", "c"), vec!["provision eu-1", "provision us-1"], 1, Some("--exclude c: 1 rows")),
+    ] {
+        let plan = planned_in(&facts(drift.clone()), &fleet(TOMBSTONE), &scope);
+        assert_eq!(steps(&plan), expected, "{scope:?}");
+        assert_eq!(plan.findings.len(), findings, "{scope:?}");
+        assert_eq!(plan.notes.len(), usize::from(note.is_some()));
+        assert!(note.is_none_or(|note| plan.notes[0].starts_with(note)), "{:?}", plan.notes);
+    }
+}
+
+#[test]
+fn every_guard_refuses_with_its_numbers_and_the_way_on() {
+    let mut reached = BTreeSet::new();
+    let mut moved = facts(vec![]);
+    let binding = |table: &str| Binding {
+        table: table.into(),
+        tenant_id: "id".into(),
+        bridge_id: "bridge_id".into(),
+        bridge_status: "bridge_status".into(),
+        wanted: "true".into(),
+        webhook_url: None,
+    };
+    moved.binding =
+        Some(BindingChange { before: Some(binding("a")), after: binding("b"), moves_table: true });
+    let missing = facts((0..11).map(|n| row(Kind::Missing, &format!("m{n}"), 0)).collect());
+    for (facts, yaml, numbers) in [
+        (moved, "", ["a", "b"]),
+        (facts(vec![]), "policy: { min_observed: 21 }", ["20", "21"]),
+        (missing.clone(), "policy: { max_creates: 10 }", ["11", "10"]),
+        (missing.clone(), "policy: { max_creates: 50% }", ["11", "10"]),
+        (facts(vec![row(Kind::Orphaned, "c", 7)]), TOMBSTONE_ONLY, ["1", "0"]),
+        (missing, "policy: { max_creates: 50, max_monthly_cost: 92.99 }", ["93.00", "92.99"]),
+    ] {
+        let plan = planned(&facts, yaml);
+        assert_eq!(plan.refusals.len(), 1, "{yaml}: {:?}", plan.refusals);
+        let Refusal { guard, message, way_on } = &plan.refusals[0];
+        assert!(numbers.iter().all(|number| message.contains(number)), "{message}");
+        assert!(!way_on.is_empty());
+        reached.insert(guard.to_string());
+    }
+    assert_eq!(reached, guard::ALL.map(str::to_owned).into(), "a guard without a case here");
+}
+
+#[test]
+fn every_kind_of_step_is_planned() {
+    let drift = [Kind::Missing, Kind::Unbound, Kind::StatusDrift].map(|kind| row(kind, "a", 1));
+    let facts = facts(drift.into_iter().chain([row(Kind::Orphaned, "c", 7)]).collect());
+    let plan = planned(&facts, TOMBSTONE);
+    assert_eq!(plan.steps.iter().map(Step::kind).collect::<Vec<_>>(), Step::KINDS);
+    assert!(
+        plan.steps
+            .iter()
+            .all(|step| !step.ground().is_about_the_same(&plan.steps[0]) || step == &plan.steps[0])
+    );
 }

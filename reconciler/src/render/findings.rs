@@ -35,7 +35,7 @@ pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
 
 fn one(finding: &Finding) -> Vec<String> {
     vec![
-        finding.kind.to_owned(),
+        finding.kind.to_string(),
         name(finding),
         finding.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
         harmless(&finding.detail),
@@ -46,7 +46,7 @@ fn one(finding: &Finding) -> Vec<String> {
 fn by_kind(all: &[Finding]) -> Vec<Vec<String>> {
     let mut kinds: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in all {
-        kinds.entry(finding.kind).or_default().push(finding);
+        kinds.entry(&finding.kind).or_default().push(finding);
     }
     let line = |(kind, found): (&str, Vec<&Finding>)| {
         let mut names: Vec<String> = found.iter().take(SAMPLE).map(|finding| name(finding)).collect();

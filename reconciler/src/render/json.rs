@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::words::{host_only, steers};
 use crate::drift::{Drift, Kind};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
+use crate::saved::{FORMAT_VERSION, SavedPlan};
 use crate::store::Status;
-
-/// Grows when a field changes its meaning or goes away.
-const FORMAT_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Document<T> {
@@ -26,10 +24,12 @@ struct Document<T> {
 
 fn document<T: Serialize>(content: T) -> String {
     let tool = concat!("wab ", env!("CARGO_PKG_VERSION"));
+    pretty(&Document { format_version: FORMAT_VERSION, tool, content })
+}
+
+fn pretty(value: &impl Serialize) -> String {
     // The types given here hold only text keys and finite numbers, so this cannot fail; a bare null would show if it did.
-    let text = serde_json::to_string_pretty(&Document { format_version: FORMAT_VERSION, tool, content })
-        .unwrap_or_else(|_| "null".to_owned());
-    escaped(&text)
+    escaped(&serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned()))
 }
 
 /// JSON may hold what steers a terminal as it is, but somebody will look at it on one. Outside of strings there is none.
@@ -43,9 +43,9 @@ fn escaped(json: &str) -> String {
     out
 }
 
-/// The plan.
-pub fn plan(plan: &Plan) -> String {
-    document(plan)
+/// The plan with what it was made from: the file that `wab apply FILE` reads.
+pub fn saved(saved: &SavedPlan) -> String {
+    pretty(saved)
 }
 
 /// The plan, and what became of it; without a report it was refused.
@@ -98,11 +98,32 @@ pub fn status(status: &Status) -> String {
 }
 
 /// For serde: an amount of money as a JSON number.
-pub fn money_as_number<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(amount.to_f64().unwrap_or_default())
+pub mod money_as_number {
+    use super::{Decimal, Deserialize, Deserializer, Serializer, ToPrimitive};
+
+    /// As the nearest floating point number: two decimals survive.
+    pub fn serialize<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_f64(amount.to_f64().unwrap_or_default())
+    }
+
+    /// To the cent.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Decimal, D::Error> {
+        let amount = f64::deserialize(from)?;
+        Decimal::try_from(amount).map(|amount| amount.round_dp(2)).map_err(serde::de::Error::custom)
+    }
 }
 
 /// For serde: a time in seconds, rounded up.
-pub fn duration_as_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+pub mod duration_as_seconds {
+    use super::{Deserialize, Deserializer, Duration, Serializer};
+
+    /// Whole seconds.
+    pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+    }
+
+    /// Whole seconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
 }

@@ -10,8 +10,9 @@ use super::{Length, json, lists, text};
 use crate::drift::{Drift, Kind};
 use crate::facts::{Binding, BindingChange, Declared, Facts};
 use crate::fleet::Fleet;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Scope, Terms, plan};
 use crate::report::{End, Outcome, Report, StepReport};
+use crate::saved::{Origin, SavedPlan};
 
 fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
     Drift {
@@ -40,9 +41,22 @@ fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
         price: Decimal::from(3),
         listed: 4,
         malformed: 0,
+        observation: String::new(),
         recent: Vec::new(),
     };
-    plan(&facts, &fleet.policy, &fleet.remove, &fleet.limits())
+    let (limits, scope) = (fleet.limits(), Scope::default());
+    plan(&facts, &Terms { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope: &scope })
+}
+
+fn sealed(plan: &Plan) -> SavedPlan {
+    let origin = Origin {
+        fleet_yaml_sha256: "f".into(),
+        account_fingerprint: "a".into(),
+        observation_digest: "o".into(),
+        made_at: chrono::DateTime::UNIX_EPOCH,
+        valid_for: Duration::from_secs(60),
+    };
+    SavedPlan::new(plan.clone(), origin)
 }
 
 fn small() -> Plan {
@@ -91,6 +105,7 @@ Plan: 1 to provision, 1 to bind, 1 status to write, 1 to delete.
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
+Plan sha256: 6eb329cecc69be7df0d6b17e52539d79027ec8ca2d9bb84fdb2e812acdbffa75
 "
     );
 }
@@ -152,10 +167,10 @@ fn foreign_text_cannot_steer_the_terminal() {
 #[test]
 fn the_direction_of_text_cannot_be_turned_either() {
     let plan = planned(vec![row(Kind::Missing, "a\u{202e}b\u{9b}c\u{2066}", 0)], "");
-    for shown in [text::plan(&plan, Paint::Plain, Length::Short), json::plan(&plan)] {
+    for shown in [text::plan(&plan, Paint::Plain, Length::Short), json::saved(&sealed(&plan))] {
         assert!(!shown.contains(['\u{202e}', '\u{9b}', '\u{2066}']), "{shown}");
     }
-    let value: serde_json::Value = serde_json::from_str(&json::plan(&plan)).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json::saved(&sealed(&plan))).unwrap();
     assert_eq!(value["steps"][0]["customer_ref"], "a\u{202e}b\u{9b}c\u{2066}");
 }
 
@@ -187,7 +202,7 @@ fn the_webhook_url_is_not_shown() {
     });
     let shown = text::plan(&plan, Paint::Plain, Length::Full);
     assert!(shown.contains("webhook_url: changed") && !shown.contains("secret"), "{shown}");
-    assert!(!json::plan(&plan).contains("secret"));
+    assert!(!json::saved(&sealed(&plan)).contains("secret"));
     let url = || Some("https://user:secret@app.example.com/secret?secret".to_owned());
     let drift = [Drift { stored: url(), observed: url(), webhook_url: url(), ..row(Kind::Webhook, "a", 1) }];
     let shown = json::drift(&drift);
@@ -196,7 +211,7 @@ fn the_webhook_url_is_not_shown() {
 
 #[test]
 fn the_json_plan_has_its_documented_fields() {
-    let value: serde_json::Value = serde_json::from_str(&json::plan(&small())).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json::saved(&sealed(&small()))).unwrap();
     assert_eq!(value["format_version"], 1);
     assert_eq!(value["summary"]["steps"]["provision"], 1);
     assert_eq!(value["summary"]["findings"]["orphaned"], 1);
@@ -219,7 +234,7 @@ fn report(end: End, outcomes: &[Outcome]) -> Report {
         outcome: *outcome,
         detail: "the provider failed".into(),
     });
-    Report { run_id: Some("id".into()), end, steps: steps.collect() }
+    Report { run_id: Some("id".into()), end, steps: steps.collect(), skipped: Vec::new() }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::words::{Paint, change, count, duration, harmless, money, shown, table
 use super::{Length, rows};
 use crate::facts::Declared;
 use crate::plan::{Plan, Step};
-use crate::report::{End, Outcome, Report};
+use crate::report::{End, Outcome, Report, StepReport};
 
 /// The plan, grouped by kind of step.
 pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
@@ -153,11 +153,50 @@ fn footer(plan: &Plan, paint: Paint) -> String {
             writeln!(out, "At the provider's limits the calls take {}.", duration(plan.duration))
         };
     }
+    if plan.has_changes() {
+        let _ = writeln!(out, "Plan sha256: {}", plan.plan_sha256);
+    }
     out
 }
 
 /// What became of a plan.
 pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
+    format!("{}{}", tried(plan, report, paint), skipped(report, paint))
+}
+
+/// Steps of a saved plan that needed no trying.
+fn skipped(report: &Report, paint: Paint) -> String {
+    let (already, stale): (Vec<_>, Vec<_>) =
+        report.skipped.iter().partition(|step| step.outcome == Outcome::Done);
+    let mut out = String::new();
+    if !already.is_empty() {
+        let _ = writeln!(out, "{} of the saved plan were so already.", count(already.len(), "step"));
+    }
+    if !stale.is_empty() {
+        let title = format!("{} of the saved plan left alone:", count(stale.len(), "stale step"));
+        let _ = writeln!(out, "{}", paint.yellow(&title));
+        out += &listed(&stale);
+    }
+    out
+}
+
+/// Steps with what became of them, twenty at most.
+fn listed(steps: &[&StepReport]) -> String {
+    let rows = steps.iter().take(20).map(|step| {
+        let name = shown(step.customer_ref.as_str());
+        vec![step.outcome.as_str().to_owned(), step.kind.to_owned(), name, harmless(&step.detail)]
+    });
+    let mut out = String::new();
+    for line in table(rows.collect()) {
+        let _ = writeln!(out, "  {line}");
+    }
+    if steps.len() > 20 {
+        let _ = writeln!(out, "   … and {} more", steps.len() - 20);
+    }
+    out
+}
+
+fn tried(plan: &Plan, report: &Report, paint: Paint) -> String {
     if plan.steps.is_empty() {
         return if plan.has_changes() { format!("{}\n", paint.green("Applied.")) } else { String::new() };
     }
@@ -177,6 +216,7 @@ pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
     let why = match &report.end {
         End::Finished => None,
         End::Interrupted => Some("it was interrupted".to_owned()),
+        End::Deadline => Some("the rest would not be done in time (--max-duration)".to_owned()),
         End::GaveUp => Some("too many steps failed in a row".to_owned()),
         End::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
         End::Database(error) => Some(format!("the database takes no more: {error}")),
@@ -186,15 +226,5 @@ pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
         let _ = writeln!(out, "It ended early: {}.", harmless(&why));
     }
     let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
-    let rows = bad.iter().take(20).map(|step| {
-        let name = shown(step.customer_ref.as_str());
-        vec![step.outcome.as_str().to_owned(), step.kind.to_owned(), name, harmless(&step.detail)]
-    });
-    for line in table(rows.collect()) {
-        let _ = writeln!(out, "  {line}");
-    }
-    if bad.len() > 20 {
-        let _ = writeln!(out, "   … and {} more", bad.len() - 20);
-    }
-    out
+    out + &listed(&bad)
 }

@@ -52,6 +52,7 @@ impl<'c> Evaluation<'c> {
             listed: reading.listing.bridges.len(),
             malformed: reading.listing.malformed.len(),
             live: self.live(&fleet.remove).await?,
+            observation: self.observation_digest().await?,
             recent: Vec::new(),
         })
     }
@@ -127,8 +128,16 @@ impl<'c> Evaluation<'c> {
             .fetch_one(&mut *self.tx)
             .await
             .and_then(|row| row.try_get("skipped"))
-            .map_err(Error::database("the listing was not stored"))?;
+            .map_err(|error| Error::database("the listing was not stored")(error).refused_by(&["55000"]))?;
         if skipped { Err(Error::Overtaken) } else { Ok(()) }
+    }
+
+    async fn observation_digest(&mut self) -> Result<String, Error> {
+        sqlx::query(self.names.sql("SELECT o.digest FROM @extschema@.wab_last_observation() o"))
+            .fetch_one(&mut *self.tx)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(Error::database("cannot read the observation's digest"))
     }
 
     async fn require_first_run(&mut self) -> Result<(), Error> {

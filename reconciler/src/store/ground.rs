@@ -8,6 +8,7 @@ use wabridges::{BridgeId, Class, CustomerRef};
 use super::{Evaluation, Store};
 use crate::error::Error;
 use crate::facts::RecentCall;
+use crate::saved::Ground;
 
 impl Store {
     /// An error unless the tenant is still wanted.
@@ -79,6 +80,31 @@ fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
 }
 
 impl Evaluation<'_> {
+    /// What wab_fleet says of these now.
+    pub async fn ground(&mut self, customer_refs: &[&CustomerRef]) -> Result<Vec<Ground>, Error> {
+        const DOING: &str = "cannot look at the ground of the saved plan's steps";
+        let rows = sqlx::query(self.names.sql(
+            "SELECT f.customer_ref, f.wanted, f.bridge_id, f.stored_bridge_id::bigint, f.stored_status::text
+             FROM @extschema@.wab_fleet f WHERE f.customer_ref = ANY ($1)",
+        ))
+        .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        let id = |id: Option<i64>| id.and_then(BridgeId::new);
+        let read = |row: &sqlx::postgres::PgRow| {
+            Ok(Ground {
+                customer_ref: CustomerRef::listed(row.try_get::<String, _>("customer_ref")?)
+                    .map_err(|error| sqlx::Error::Decode(error.into()))?,
+                wanted: row.try_get("wanted")?,
+                bridge_id: id(row.try_get("bridge_id")?),
+                stored_bridge_id: id(row.try_get("stored_bridge_id")?),
+                stored_status: row.try_get("stored_status")?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
+    }
+
     /// An error, with the grants it takes, unless this role may record what the steps do: a call cannot be taken back.
     pub async fn require_recording(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@.wab_require_recording()"))

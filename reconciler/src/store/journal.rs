@@ -1,5 +1,7 @@
 //! The run's trail and its lock, on a connection of their own: each row is committed before the next call is made.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 use wabridges::BridgeId;
@@ -7,8 +9,13 @@ use wabridges::BridgeId;
 use super::{Names, Store};
 use crate::error::Error;
 use crate::fleet::Database;
+use crate::plan::Plan;
+use crate::render;
+use crate::who::Who;
 
 const DOING: &str = "cannot write the run's trail";
+/// How often the lock is asked for while another one has it.
+const EVERY: Duration = Duration::from_millis(200);
 
 /// Holds the lock of apply for as long as it lives, and writes wab_runs and wab_operations.
 #[derive(Debug)]
@@ -16,6 +23,7 @@ pub struct Journal {
     conn: PgConnection,
     names: Names,
     run_id: Uuid,
+    who: Who,
 }
 
 /// How a run ended, in the words of wab_runs.
@@ -40,22 +48,51 @@ impl Finish {
     }
 }
 
+impl Store {
+    async fn try_lock(&mut self) -> Result<bool, Error> {
+        sqlx::query(self.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))"))
+            .fetch_one(&mut self.conn)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(Error::database("cannot take the lock of wab apply"))
+    }
+}
+
 impl Journal {
-    /// Takes the lock, or says who has it.
-    pub async fn lock(database: &Database) -> Result<Self, Error> {
+    /// Takes the lock, waiting for it as long as `patience` lasts; else says who has it.
+    pub async fn lock(database: &Database, patience: Duration) -> Result<Self, Error> {
         let mut store = Store::connect(database).await?;
-        let taken: bool =
-            sqlx::query(store.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))"))
-                .fetch_one(&mut store.conn)
-                .await
-                .and_then(|row| row.try_get(0))
-                .map_err(Error::database("cannot take the lock of wab apply"))?;
-        if !taken {
+        let deadline = Instant::now().checked_add(patience);
+        let mut told = false;
+        while !store.try_lock().await? {
             let holder = store.lock_holder().await.ok().flatten();
             let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
-            return Err(Error::Locked { holder });
+            let left = deadline.map_or(EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Err(Error::Locked { holder });
+            }
+            if !told {
+                render::talk_safely(&format!("waiting for another wab apply{holder}"));
+                told = true;
+            }
+            tokio::time::sleep(left.min(EVERY)).await;
         }
-        Ok(Self { conn: store.conn, names: store.names, run_id: Uuid::new_v4() })
+        let journal = Self { conn: store.conn, names: store.names, run_id: Uuid::new_v4(), who: Who::now() };
+        journal.signed().await
+    }
+
+    /// Says in pg_stat_activity who holds the lock, and since when: the next one is told.
+    async fn signed(mut self) -> Result<Self, Error> {
+        sqlx::query(
+            "SELECT pg_catalog.set_config('application_name', pg_catalog.left($1, 36) ||
+                 pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()),
+                                    '\" since \"YYYY-MM-DD HH24:MI\" UTC\"'), false)",
+        )
+        .bind(format!("wab apply of {}", self.who.who))
+        .execute(&mut self.conn)
+        .await
+        .map_err(Error::database("cannot set application_name"))?;
+        Ok(self)
     }
 
     /// The run's own id.
@@ -64,15 +101,18 @@ impl Journal {
     }
 
     /// The run begins.
-    pub async fn begin_run(&mut self, steps: usize) -> Result<(), Error> {
-        sqlx::query(
-            self.names
-                .sql("INSERT INTO @extschema@.wab_runs (run_id, who, tool, steps) VALUES ($1, $2, $3, $4)"),
-        )
+    pub async fn begin_run(&mut self, plan: &Plan) -> Result<(), Error> {
+        sqlx::query(self.names.sql(
+            "INSERT INTO @extschema@.wab_runs (run_id, who, tool, git_sha, ci_url, plan_sha256, steps)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        ))
         .bind(self.run_id)
-        .bind(who())
+        .bind(&self.who.who)
         .bind(concat!("wab ", env!("CARGO_PKG_VERSION")))
-        .bind(i32::try_from(steps).unwrap_or(i32::MAX))
+        .bind(&self.who.git_sha)
+        .bind(&self.who.ci_url)
+        .bind(&plan.plan_sha256)
+        .bind(i32::try_from(plan.steps.len()).unwrap_or(i32::MAX))
         .execute(&mut self.conn)
         .await
         .map(drop)
@@ -150,13 +190,4 @@ pub struct Ended<'a> {
     pub detail: &'a str,
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,
-}
-
-/// `user@host`, as far as the environment tells.
-fn who() -> String {
-    let user = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    let host = std::env::var("HOSTNAME")
-        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"))
-        .or_else(|_| std::fs::read_to_string("/etc/hostname"));
-    format!("{}@{}", user.as_deref().unwrap_or("unknown"), host.as_deref().unwrap_or("unknown").trim())
 }

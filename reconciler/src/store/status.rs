@@ -40,10 +40,10 @@ pub struct Status {
     /// Wanted tenants with no live bridge.
     pub missing: i64,
     /// US dollars per month for all of them.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(serialize_with = "crate::render::money_as_number::serialize")]
     pub monthly_cost: Decimal,
     /// US dollars per month for those that nobody needs.
-    #[serde(serialize_with = "crate::render::money_as_number")]
+    #[serde(serialize_with = "crate::render::money_as_number::serialize")]
     pub monthly_waste: Decimal,
     /// Who applies right now.
     pub applying: Option<String>,
@@ -62,6 +62,12 @@ pub struct LastRun {
     pub finished_at: Option<DateTime<Utc>>,
     /// Who ran it.
     pub who: String,
+    /// The commit that CI ran it from.
+    pub git_sha: Option<String>,
+    /// The CI job that ran it.
+    pub ci_url: Option<String>,
+    /// The digest of its plan.
+    pub plan_sha256: Option<String>,
     /// Steps that its plan had.
     pub steps: i32,
     /// done, partly, stopped, running or interrupted.
@@ -177,8 +183,8 @@ impl Store {
     pub async fn lock_holder(&mut self) -> Result<Option<String>, Error> {
         const DOING: &str = "cannot look who holds the lock of wab apply";
         let row = sqlx::query(self.names.sql(
-            "SELECT l.pid, coalesce(a.usename::text, '?') AS role,
-                    to_char(a.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS \"UTC\"') AS since
+            "SELECT l.pid, coalesce(a.usename::text, '?') AS role, a.application_name AS what,
+                    coalesce(a.client_hostname, host(a.client_addr)) AS host
              FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid
              WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
                AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -192,9 +198,11 @@ impl Store {
         let read = || {
             let pid: i32 = row.try_get("pid")?;
             let role: String = row.try_get("role")?;
-            let since: Option<String> = row.try_get("since")?;
-            let since = since.map(|since| format!(", since {since}")).unwrap_or_default();
-            Ok(format!("server process {pid}, role {role}{since}"))
+            let what = row.try_get::<Option<String>, _>("what")?.filter(|what| !what.is_empty());
+            let host = row.try_get::<Option<String>, _>("host")?;
+            let what = what.unwrap_or_else(|| "another program".to_owned());
+            let host = host.map(|host| format!(" from {host}")).unwrap_or_default();
+            Ok(format!("{what} (server process {pid}, role {role}{host})"))
         };
         read().map(Some).map_err(Error::database(DOING))
     }
@@ -202,7 +210,8 @@ impl Store {
     async fn last_run(&mut self, holder: Option<&str>) -> Result<Option<LastRun>, Error> {
         const DOING: &str = "cannot read the last run";
         let row = sqlx::query(self.names.sql(
-            "SELECT r.run_id::text, r.started_at, r.finished_at, r.who, r.steps,
+            "SELECT r.run_id::text, r.started_at, r.finished_at, r.who, r.git_sha, r.ci_url,
+                    r.plan_sha256, r.steps,
                     coalesce(r.outcome, CASE WHEN $1 THEN 'running' ELSE 'interrupted' END) AS outcome
              FROM @extschema@.wab_runs r ORDER BY r.started_at DESC LIMIT 1",
         ))
@@ -216,6 +225,9 @@ impl Store {
                 started_at: row.try_get("started_at")?,
                 finished_at: row.try_get("finished_at")?,
                 who: row.try_get("who")?,
+                git_sha: row.try_get("git_sha")?,
+                ci_url: row.try_get("ci_url")?,
+                plan_sha256: row.try_get("plan_sha256")?,
                 steps: row.try_get("steps")?,
                 outcome: row.try_get("outcome")?,
             })

@@ -1,87 +1,151 @@
 //! `wab apply`: looks, decides through `plan`, asks, has the steps done, and shows what became of them.
 
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
 use clap::Args;
 use wabridges::Client;
 
 use crate::apply::{self, Executor};
 use crate::approval::{self, Approval};
-use crate::cli::{Belief, Detail, Format, Output};
+use crate::cli::{Belief, Detail, Format, Output, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
-use crate::outlook::Outlook;
+use crate::outlook::{Approved, Outlook, Settled};
+use crate::plan::Plan;
 use crate::render::{self, Progress, Screen};
 use crate::report::Report;
+use crate::saved::{Origin, SavedPlan};
 use crate::stop::Stop;
 use crate::store::{Journal, Store};
 
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
+    /// A plan that wab plan --out wrote: only its steps are done, those whose ground stands; never asks
+    #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
+    pub plan_file: Option<PathBuf>,
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Do it without asking, if the plan is still the one of which wab plan showed this plan_sha256
+    #[arg(long, value_name = "SHA256", value_parser = sha256)]
+    pub expect: Option<String>,
     /// Do it without asking
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
     /// Whether a question may be asked on the terminal
     #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
     pub input: bool,
+    /// How long to wait for another apply to end, such as 5m
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub lock_timeout: Duration,
+    /// Begin nothing that would not be finished in this time, such as 50m, and exit 9
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub max_duration: Option<Duration>,
     #[command(flatten)]
     pub detail: Detail,
 }
 
+fn sha256(text: &str) -> Result<String, &'static str> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("a plan_sha256 has 64 hex digits: copy it from wab plan")
+    }
+}
+
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
+    let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
     let approval = Approval::of(args)?;
-    let client = Client::new(fleet.client_config(), fleet.api_key()?)
+    let saved = args.plan_file.as_deref().map(SavedPlan::read).transpose()?;
+    let key = fleet.api_key()?;
+    let fingerprint = key.fingerprint();
+    let client = Client::new(fleet.client_config(), key)
         .map_err(Error::provider("cannot set the provider's client up"))?;
-    let mut journal = Journal::lock(&fleet.database).await?;
+    let mut journal = Journal::lock(&fleet.database, args.lock_timeout).await?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, client.reader(), args.belief.force(), &mut store).await?;
+    if let Some(saved) = &saved {
+        require_appliable(saved, fleet, (fingerprint, &mut store)).await?;
+    }
+    let scope = (args.belief.force(), args.targets.scope());
+    let outlook = Outlook::new(fleet, client.reader(), scope, &mut store).await?;
     let mut reading = outlook.read(&mut store).await?;
-    let format = args.output.format();
-    let mut approved = None;
-    if approval == Approval::Ask {
-        let shown = outlook.preview(&mut store, &mut reading).await?;
-        if !shown.refusals.is_empty() {
-            screen.result(&screen.refused(&shown, format, args.detail.length()))?;
-            return Ok(Exit::Refused);
-        }
-        if shown.has_changes() {
-            render::talk(&screen.on_stderr().plan(&shown, Format::Text, args.detail.length()));
-            if !approval::ask()? {
-                return Err(Error::config(
-                    "the plan was not approved: nothing was done",
-                    "answer yes, or use -y",
-                ));
+    let shown = match approval {
+        Approval::Given => None,
+        Approval::Ask => {
+            let (shown, _) = outlook.preview(&mut store, &mut reading).await?;
+            if !shown.refusals.is_empty() {
+                return refused(&shown, args, screen);
             }
-            reading = outlook.read(&mut store).await?;
+            if shown.has_changes() {
+                ask(&shown, args, screen)?;
+                reading = outlook.read(&mut store).await?;
+            }
+            Some(shown)
         }
-        approved = Some(shown);
-    }
-    let plan = outlook.settle(&mut store, &mut reading, approved.as_ref()).await?;
+    };
+    let approved = match (&shown, &saved, &args.expect) {
+        (Some(shown), ..) => Approved::Shown(shown),
+        (_, Some(saved), _) => Approved::Saved(saved),
+        (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
+        _ => Approved::Anything,
+    };
+    let Settled { plan, already, stale } = outlook.settle(&mut store, &mut reading, approved).await?;
     if !plan.refusals.is_empty() {
-        screen.result(&screen.refused(&plan, format, args.detail.length()))?;
-        return Ok(Exit::Refused);
+        return refused(&plan, args, screen);
     }
-    let report = if plan.steps.is_empty() {
-        Report::nothing_to_do()
-    } else {
+    let mut report = Report::nothing_to_do();
+    if !plan.steps.is_empty() {
         let run = Executor {
             client: &client,
             store: &mut store,
             journal: &mut journal,
             progress: Progress::new(plan.steps.len()),
-            stop: Stop::listen()?,
+            stop: Stop::listen(deadline)?,
         };
-        apply::apply(&plan, run).await
-    };
+        report = apply::apply(&plan, run).await;
+    }
+    report.skip(&already, &stale);
     // Who was asked has seen the plan.
-    screen.result(&match (format, &approved) {
+    let format = args.output.format();
+    screen.result(&match (format, &shown) {
         (Format::Text, Some(shown)) if shown.has_changes() => screen.report(&plan, &report),
         _ => screen.applied(&plan, &report, (format, args.detail.length())),
     })?;
     Ok(report.exit().unless_incomplete(plan.summary.malformed))
+}
+
+async fn require_appliable(
+    saved: &SavedPlan,
+    fleet: &Fleet,
+    (fingerprint, store): (String, &mut Store),
+) -> Result<(), Error> {
+    let now = store.now().await?;
+    saved.require_same_origin(&Origin {
+        fleet_yaml_sha256: fleet.sha256.clone(),
+        account_fingerprint: fingerprint,
+        observation_digest: String::new(),
+        made_at: now,
+        valid_for: Duration::ZERO,
+    })?;
+    saved.require_fresh(now)
+}
+
+fn refused(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
+    screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
+    Ok(Exit::Refused)
+}
+
+fn ask(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<(), Error> {
+    render::talk(&screen.on_stderr().preview(plan, args.detail.length()));
+    if approval::ask()? {
+        return Ok(());
+    }
+    Err(Error::config("the plan was not approved: nothing was done", "answer yes, or use -y"))
 }

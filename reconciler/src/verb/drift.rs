@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
+use crate::plan::Scope;
 use crate::render::Screen;
 use crate::store::Store;
 
@@ -30,7 +31,8 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
     } else {
         let client = reader(fleet)?;
         let mut store = Store::connect(&fleet.database).await?;
-        let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
+        let scope = (args.belief.force(), Scope::default());
+        let outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
         let mut reading = outlook.read(&mut store).await?;
         let facts = outlook.look(&mut store, &mut reading).await?;
         (facts.drift, facts.malformed)

@@ -1,14 +1,18 @@
 //! `wab plan`: what apply would do; neither the provider nor the database is changed.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::Args;
 
 use super::reader;
-use crate::cli::{Belief, Detail, Output};
+use crate::cli::{Belief, Detail, Output, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
-use crate::render::Screen;
+use crate::render::{self, Screen};
+use crate::saved::{Origin, SavedPlan};
 use crate::store::Store;
 
 /// Flags of `plan`.
@@ -18,6 +22,14 @@ pub struct PlanArgs {
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
+    #[command(flatten)]
+    pub targets: Targets,
+    /// Also write the plan to this file, for wab apply FILE
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// For how long the written plan may be applied
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub valid_for: Duration,
     /// Exit 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -25,18 +37,36 @@ pub struct PlanArgs {
     pub detail: Detail,
 }
 
-/// Shows the plan.
+/// Shows the plan, and writes it where that is asked for.
 pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit, Error> {
     let client = reader(fleet)?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
+    let scope = (args.belief.force(), args.targets.scope());
+    let outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
     let mut reading = outlook.read(&mut store).await?;
-    let plan = outlook.preview(&mut store, &mut reading).await?;
-    screen.result(&screen.plan(&plan, args.output.format(), args.detail.length()))?;
+    let (plan, observation_digest) = outlook.preview(&mut store, &mut reading).await?;
+    let origin = Origin {
+        fleet_yaml_sha256: fleet.sha256.clone(),
+        account_fingerprint: fleet.api_key()?.fingerprint(),
+        observation_digest,
+        made_at: store.now().await?,
+        valid_for: args.valid_for,
+    };
+    let saved = SavedPlan::new(plan, origin);
+    let plan = &saved.plan;
+    screen.result(&screen.saved(&saved, args.output.format(), args.detail.length()))?;
     let exit = match (plan.refusals.is_empty(), args.detailed_exitcode && plan.has_changes()) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,
         (true, false) => Exit::Done,
     };
-    Ok(exit.unless_incomplete(plan.summary.malformed))
+    let exit = exit.unless_incomplete(plan.summary.malformed);
+    match (&args.out, exit) {
+        (Some(path), Exit::Done | Exit::Changes) => saved.write(path, &render::saved_json(&saved))?,
+        (Some(path), _) => {
+            render::talk(&format!("{} was not written: this plan cannot be applied", path.display()))
+        }
+        (None, _) => {}
+    }
+    Ok(exit)
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use e2e::fleet::Fleet;
-use e2e::wait;
+use e2e::{process, wait};
 use serde_json::json;
 use sqlx::Connection;
 
@@ -73,7 +73,7 @@ async fn guards_refuse_before_anything_is_written() -> Result<()> {
 async fn a_wrong_key_and_another_account_are_3() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let yaml = fleet.fleet_yaml(world::YAML)?;
-    let said = e2e::process::run(fleet.wab_command(&["plan"])?.env("WA_API_KEY", "sk_wrong"))?;
+    let said = process::run(fleet.wab_command(&["plan"])?.env("WA_API_KEY", "sk_wrong"))?;
     assert_eq!(said.code, 3, "{}", said.stderr);
     fleet.sandbox.clear_ledger().await?;
     let pinned = std::fs::read_to_string(yaml)?
@@ -119,6 +119,8 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
         .await?;
     let mut first = fleet
         .wab_command(&["apply", "-y"])?
+        .env("USER", "ana")
+        .env("HOSTNAME", "ship")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -127,24 +129,35 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
         Ok((fleet.sandbox.calls("POST").await? > 0).then_some(()))
     })
     .await?;
-    let said = code(&fleet, &["apply", "-y"], 10)?;
-    assert!(said.contains("another"), "{said}");
+    let said =
+        process::run(fleet.wab_command(&["apply", "-y", "--lock-timeout", "300ms"])?.env("USER", "bo"))?;
+    assert_eq!(said.code, 10, "{}", said.stderr);
+    for words in
+        ["another wab apply runs", "wab apply of ana@ship since 2", "server process ", "role postgres"]
+    {
+        assert!(said.stderr.contains(words), "{words}: {}", said.stderr);
+    }
+    let mut patient = fleet.wab_command(&["apply", "-y", "--lock-timeout", "30s"])?;
+    let patient = patient.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let said = code(&fleet, &["status"], 0)?;
     assert!(said.to_lowercase().contains("running") || said.contains("runs now"), "{said}");
-    e2e::process::must(std::process::Command::new("kill").args(["-INT", &first.id().to_string()]))?;
+    process::must(std::process::Command::new("kill").args(["-INT", &first.id().to_string()]))?;
     let status = first.wait()?;
     let mut stderr = String::new();
     first.stderr.take().context("no stderr")?.read_to_string(&mut stderr)?;
     assert_eq!(status.code(), Some(8), "{stderr}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "the call in flight was finished, no other begun");
     assert_eq!(
-        fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?,
-        "1",
-        "and its bridge bound"
+        fleet.sql("SELECT r.outcome, count(*), count(o.bridge_id) FROM wab_runs r JOIN wab_operations o USING (run_id)
+                   WHERE r.who = 'ana@ship' GROUP BY 1")?,
+        "stopped|1|1",
+        "the call in flight was finished and its bridge bound, no other begun"
     );
-    assert_eq!(fleet.sql("SELECT outcome FROM wab_runs")?, "stopped");
     fleet.sandbox.heal().await?;
-    code(&fleet, &["apply", "-y"], 0)?;
+    let patient = patient.wait_with_output()?;
+    let said = String::from_utf8_lossy(&patient.stderr);
+    assert_eq!(patient.status.code(), Some(0), "{said}");
+    assert!(said.contains("waiting for another wab apply: wab apply of ana@ship"), "{said}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 5, "the second took over where the first stopped");
     Ok(())
 }
 
@@ -188,12 +201,12 @@ async fn an_apply_that_was_killed_is_shown_and_picked_up() -> Result<()> {
 async fn without_a_database_or_an_extension_it_is_1() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml(world::YAML)?;
-    let said = e2e::process::run(
+    let said = process::run(
         fleet.wab_command(&["plan"])?.env("DATABASE_URL", "postgres:///nowhere?host=/nonexistent"),
     )?;
     assert_eq!(said.code, 1, "{}", said.stderr);
     let said =
-        e2e::process::run(fleet.wab_command(&["plan"])?.env("DATABASE_URL", fleet.cluster.url("postgres")))?;
+        process::run(fleet.wab_command(&["plan"])?.env("DATABASE_URL", fleet.cluster.url("postgres")))?;
     assert_eq!(said.code, 1, "{}", said.stderr);
     assert!(said.stderr.contains("CREATE EXTENSION pg_wabridges"), "{}", said.stderr);
     fleet.connect().await?.close().await?;

@@ -1,0 +1,71 @@
+//! Whose bridges a plan is about: `--target` and `--exclude`, by customer_ref; nothing else narrows a plan.
+
+use wildmatch::WildMatch;
+
+/// Patterns of customer_refs, in which `*` stands for any text and `?` for any character.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    targets: Vec<WildMatch>,
+    excludes: Vec<WildMatch>,
+}
+
+impl Scope {
+    /// Only what one of the targets matches, or everything without any; then without what an exclude matches.
+    pub fn new(targets: &[String], excludes: &[String]) -> Self {
+        let patterns = |texts: &[String]| texts.iter().map(|text| WildMatch::new(text)).collect();
+        Self { targets: patterns(targets), excludes: patterns(excludes) }
+    }
+
+    /// Whether this customer_ref is in it. A bridge without one is, unless there are targets.
+    pub fn covers(&self, customer_ref: Option<&str>) -> bool {
+        let matches = |patterns: &[WildMatch]| {
+            customer_ref.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
+        };
+        (self.targets.is_empty() || matches(&self.targets)) && !matches(&self.excludes)
+    }
+
+    /// Says that differences were left out.
+    pub fn note(&self, left_out: usize) -> Option<String> {
+        let narrowed = !(self.targets.is_empty() && self.excludes.is_empty());
+        narrowed.then(|| {
+            let all: Vec<String> = self
+                .targets
+                .iter()
+                .map(|pattern| format!("--target {pattern}"))
+                .chain(self.excludes.iter().map(|pattern| format!("--exclude {pattern}")))
+                .collect();
+            format!("{}: {left_out} rows of drift are outside of it and left out", all.join(" "))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_choose_and_excludes_take_away() {
+        let scope = |targets: &[&str], excludes: &[&str]| {
+            Scope::new(&targets.map_to_strings(), &excludes.map_to_strings())
+        };
+        for (scope, covered, left_out) in [
+            (scope(&[], &[]), vec![Some("a"), None], vec![]),
+            (scope(&["a"], &[]), vec![Some("a")], vec![Some("b"), Some("ab"), None]),
+            (scope(&["eu-*"], &["eu-9"]), vec![Some("eu-1")], vec![Some("eu-9"), Some("us-1")]),
+            (scope(&[], &["test?"]), vec![Some("test"), Some("test10"), None], vec![Some("test1")]),
+        ] {
+            assert!(covered.iter().all(|text| scope.covers(*text)), "{scope:?}");
+            assert!(!left_out.iter().any(|text| scope.covers(*text)), "{scope:?}");
+        }
+    }
+
+    trait Strings {
+        fn map_to_strings(&self) -> Vec<String>;
+    }
+
+    impl Strings for [&str] {
+        fn map_to_strings(&self) -> Vec<String> {
+            self.iter().map(|text| (*text).to_owned()).collect()
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Plans as files and by their digest: what was approved is done, what moved meanwhile is left alone.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use e2e::fleet::Fleet;
+use e2e::process::{self, Said};
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// Three tenants without a bridge, three loose rows, one wrong status, one bridge to delete.
+async fn drifted() -> Result<Fleet> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 3) n;
+         UPDATE tenants SET bridge_id = NULL WHERE id IN ('cust_01', 'cust_02', 'cust_03');
+         UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_04'",
+    )?;
+    let orphan = fleet.sandbox.add_one("nobody", "connected").await?;
+    fleet.fleet_yaml(&format!(
+        "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ max_deletes: 1 }}\n\
+         bridges: {{ webhook_url: 'https://app.example.com/top-secret/{{tenant_id}}', \
+         remove: [ {{ customer_ref: nobody, bridge_id: {orphan}, reason: test }} ] }}\n"
+    ))?;
+    Ok(fleet)
+}
+
+fn must(fleet: &Fleet, args: &[&str], code: i32) -> Result<Said> {
+    let said = fleet.wab(args)?;
+    assert_eq!(said.code, code, "wab {args:?}: {}{}", said.stdout, said.stderr);
+    Ok(said)
+}
+
+fn read(fleet: &Fleet, name: &str) -> Result<(PathBuf, Value)> {
+    let path = fleet.write("marker", "")?.with_file_name(name);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
+    Ok((path, serde_json::from_str(&text)?))
+}
+
+#[tokio::test]
+async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<()> {
+    let fleet = drifted().await?;
+    let said = must(&fleet, &["plan", "--out", "plan.json", "--json"], 0)?;
+    let (_, saved) = read(&fleet, "plan.json")?;
+    assert_eq!(serde_json::from_str::<Value>(&said.stdout)?, saved, "one document");
+    assert!(!saved.to_string().contains("top-secret"), "{saved}");
+    assert_eq!(saved["steps"].as_array().map(Vec::len), Some(8), "{saved}");
+    let shown = must(&fleet, &["show", "plan.json"], 0)?;
+    assert!(shown.stdout.contains("Plan: 3 to provision, 3 to bind, 1 status to write, 1 to delete."));
+    assert!(shown.stderr.contains("to be applied before"), "{}", shown.stderr);
+    assert_eq!(must(&fleet, &["show", "plan.json", "--json"], 0)?.stdout, said.stdout);
+
+    let said = process::run(fleet.wab_command(&["apply", "plan.json"])?.env("CI", "true").envs([
+        ("GITHUB_SHA", "c0ffee"),
+        ("CI_JOB_URL", "https://ci.example.com/job/7"),
+        ("USER", "ana"),
+        ("HOSTNAME", "runner"),
+    ]))?;
+    assert_eq!(said.code, 0, "never asks: {}{}", said.stdout, said.stderr);
+    assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (3, 1));
+    let run = fleet.sql("SELECT who, git_sha, ci_url, plan_sha256, outcome FROM wab_runs")?;
+    let plan_sha256 = saved["plan_sha256"].as_str().context("no plan_sha256")?;
+    assert_eq!(run, format!("ana@runner|c0ffee|https://ci.example.com/job/7|{plan_sha256}|done"));
+    let hooks = fleet.sandbox.bridges().await?;
+    assert!(
+        hooks.iter().any(|bridge| bridge["webhook_url"] == "https://app.example.com/top-secret/new_1"),
+        "what no file holds is taken from fleet.yaml: {hooks:?}"
+    );
+
+    let said = must(&fleet, &["apply", "plan.json"], 0)?;
+    assert!(said.stdout.contains("8 steps of the saved plan were so already"), "{}", said.stdout);
+    assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (3, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<()> {
+    let fleet = drifted().await?;
+    must(&fleet, &["plan", "--out", "plan.json"], 0)?;
+    // One tenant leaves, one finds its bridge, one row is bound by hand, one wrongly, and the orphan gets an owner.
+    fleet.sql(
+        "UPDATE tenants SET status = 'cancelled' WHERE id = 'new_1';
+         UPDATE tenants SET bridge_id = 1 WHERE id = 'cust_01';
+         UPDATE tenants SET bridge_id = 77 WHERE id = 'cust_02';
+         INSERT INTO tenants (id) VALUES ('nobody'), ('new_4')",
+    )?;
+    fleet.sandbox.add_one("new_2", "connected").await?;
+    let said = must(&fleet, &["apply", "plan.json", "--json"], 6)?;
+    let report: Value = serde_json::from_str(&said.stdout)?;
+    let skipped = |outcome: &str| {
+        let mut all: Vec<String> = report["run"]["skipped"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|step| step["outcome"] == outcome)
+            .map(|step| format!("{} {}", step["kind"], step["customer_ref"]).replace('"', ""))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(skipped("done"), ["bind cust_01", "provision new_2"], "{report}");
+    assert_eq!(skipped("stale"), ["bind cust_02", "delete nobody", "provision new_1"], "{report}");
+    assert_eq!(report["done"], json!(3), "{report}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "new_3; new_4 was not in the plan");
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_02'")?, "77");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() -> Result<()> {
+    let fleet = drifted().await?;
+    must(&fleet, &["plan", "--out", "plan.json"], 0)?;
+    must(&fleet, &["plan", "--out", "late.json", "--valid-for", "0s"], 0)?;
+    let before = (world::observed(&fleet)?, fleet.sandbox.ledger().await?.len());
+    let (path, mut saved) = read(&fleet, "plan.json")?;
+    saved["steps"][0]["bridge_id"] = json!(12);
+    std::fs::write(path.with_file_name("changed.json"), saved.to_string())?;
+    fleet.write("not.json", "version: 1\n")?;
+    for (file, code, words) in [
+        ("changed.json", 1, "was changed after it was made"),
+        ("not.json", 1, "no saved plan"),
+        ("nowhere.json", 1, "cannot read"),
+        ("late.json", 6, "expired at"),
+    ] {
+        let said = must(&fleet, &["apply", file], code)?;
+        assert!(said.stderr.contains(words) && said.stderr.contains("wab plan"), "{}", said.stderr);
+    }
+    must(&fleet, &["show", "changed.json"], 1)?;
+    let yaml = std::fs::read_to_string(path.with_file_name("fleet.yaml"))?;
+    fleet.write("fleet.yaml", &(yaml + "# another line\n"))?;
+    let said = must(&fleet, &["apply", "plan.json"], 6)?;
+    assert!(said.stderr.contains("fleet.yaml is no longer the one"), "{}", said.stderr);
+    let said = process::run(fleet.wab_command(&["apply", "plan.json"])?.env("WA_API_KEY", "sk_other"))?;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert_eq!((world::observed(&fleet)?, fleet.sandbox.ledger().await?.len()), before, "nobody was called");
+
+    let said = must(&fleet, &["plan", "--out", "/nonexistent/plan.json"], 1)?;
+    assert!(said.stderr.contains("cannot write the plan"), "{}", said.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_that_is_refused_is_not_written() -> Result<()> {
+    let fleet = drifted().await?;
+    let yaml = fleet.fleet_yaml("policy: { max_creates: 2 }\n")?;
+    let said = must(&fleet, &["plan", "--out", "plan.json"], 5)?;
+    assert!(said.stderr.contains("was not written"), "{}", said.stderr);
+    assert!(!yaml.with_file_name("plan.json").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_the_plan_of_the_digest_is_applied() -> Result<()> {
+    let fleet = drifted().await?;
+    must(&fleet, &["plan", "--out", "plan.json"], 0)?;
+    let (_, saved) = read(&fleet, "plan.json")?;
+    let digest = saved["plan_sha256"].as_str().context("no plan_sha256")?;
+    assert!(must(&fleet, &["plan"], 0)?.stdout.contains(digest), "every plan says its digest");
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new_4')")?;
+    let said = must(&fleet, &["apply", "--expect", digest], 6)?;
+    assert!(said.stderr.contains(digest) && said.stderr.contains("with 9 steps"), "{}", said.stderr);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    must(&fleet, &["apply", "--expect", "short"], 1)?;
+    fleet.sql("DELETE FROM tenants WHERE id = 'new_4'")?;
+    must(&fleet, &["apply", "--expect", digest], 0)?;
+    assert_eq!(fleet.sandbox.calls("POST").await?, 3);
+    Ok(())
+}
+
+#[tokio::test]
+async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
+    let fleet = drifted().await?;
+    let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;
+    assert!(said.stdout.starts_with("Plan: 2 to provision."), "{}", said.stdout);
+    assert!(said.stdout.contains("6 rows of drift are outside of it"), "{}", said.stdout);
+    must(&fleet, &["apply", "-y", "--target", "new_3"], 0)?;
+    assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (1, 0));
+    assert_eq!(
+        fleet.sql("SELECT string_agg(id, ',') FROM tenants WHERE id LIKE 'new%' AND bridge_id > 0")?,
+        "new_3"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deadline_ends_the_run_in_time_and_the_exit_is_9() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 20) n")?;
+    fleet.fleet_yaml(&format!("  limits: {{ provision: 2/2s }}\n{}", world::YAML))?;
+    let start = Instant::now();
+    let said = must(&fleet, &["apply", "-y", "--max-duration", "3s"], 9)?;
+    assert!(start.elapsed().as_secs_f64() < 3.0, "{:?}", start.elapsed());
+    assert!(
+        said.stdout.contains("--max-duration") && said.stdout.contains("safe to run again"),
+        "{}",
+        said.stdout
+    );
+    let made = fleet.sandbox.calls("POST").await?;
+    assert!((2..20).contains(&made), "{made}");
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_runs")?, "stopped");
+    assert_eq!(
+        fleet.sql("SELECT count(*) FILTER (WHERE outcome = 'done') = count(*) FROM wab_operations")?,
+        "t",
+        "what was begun was finished"
+    );
+    fleet.fleet_yaml(&format!("  limits: {{ provision: 10/1s }}\n{}", world::YAML))?;
+    must(&fleet, &["apply", "-y", "--max-duration", "5m"], 0)?;
+    assert_eq!(fleet.sandbox.calls("POST").await?, 20);
+    Ok(())
+}
