@@ -42,7 +42,7 @@ pub struct SavedPlan {
     /// What would be done.
     #[serde(flatten)]
     pub plan: Plan,
-    /// SHA-256 (hex) over the canonical JSON (RFC 8785) of everything else in this document.
+    /// SHA-256 (hex) over the canonical JSON (keys sorted, no white space) of everything else in this document.
     pub sha256: String,
 }
 
