@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, PlanArgs};
+use crate::verb::{ApplyArgs, DriftArgs, InitArgs, PlanArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -46,6 +46,8 @@ Exit codes:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a first, commented fleet.yaml; or install into a database where no extension can be (--sql-only)
+    Init(InitArgs),
     /// Check fleet.yaml, offline: the first wrong key or shape with line and column, else all wrong values with their paths
     Validate,
     /// Show what apply would do; writes nothing, neither at the provider nor in the database

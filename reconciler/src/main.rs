@@ -17,6 +17,7 @@ mod report;
 mod stop;
 mod store;
 mod verb;
+mod version;
 
 use std::error::Error as _;
 use std::process::ExitCode;

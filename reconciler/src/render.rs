@@ -5,6 +5,7 @@ mod json;
 mod lists;
 mod progress;
 mod rows;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -17,6 +18,7 @@ use wabridges::MalformedRow;
 
 pub use json::{duration_as_seconds, money_as_number};
 pub use progress::Progress;
+pub use setup::{installed, written};
 pub use words::harmless;
 
 use crate::cli::Format;

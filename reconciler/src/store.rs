@@ -5,7 +5,9 @@ mod connect;
 mod evaluate;
 mod find;
 mod ground;
+mod install;
 mod journal;
+mod script;
 mod status;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +18,7 @@ use crate::error::Error;
 use crate::fleet::Database;
 
 pub use evaluate::{Evaluation, Force};
+pub use install::{Done, Installation, install};
 pub use journal::{Ended, Entry, Finish, Journal};
 pub use status::Status;
 

@@ -8,5 +8,6 @@ mod main_job;
 mod plan_apply;
 mod scheduled;
 mod settings;
+mod setup;
 mod terminal;
 mod world;
