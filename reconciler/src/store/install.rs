@@ -185,6 +185,7 @@ async fn create(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     }
     run(tx, script::tables(&place.quoted)).await?;
     run(tx, script::functions(&place.quoted, script::Way::Create)).await?;
+    run(tx, script::comments(&place.quoted)).await?;
     run(tx, script::close_to_public(&place.quoted)).await?;
     Ok(Done::Installed)
 }
@@ -212,6 +213,7 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     require_same_tables(tx, place).await?;
     run(tx, script::functions(&place.quoted, script::Way::Replace)).await?;
     run(tx, script::drop_other_signatures(&place.quoted)).await?;
+    run(tx, script::comments(&place.quoted)).await?;
     run(tx, script::close_to_public(&place.quoted)).await?;
     run(tx, script::bind_again(&place.quoted)).await?;
     Ok(Done::Updated { from })

@@ -9,6 +9,8 @@ const FUNCTIONS: [&str; 3] = [
     include_str!("../../../sql/binding.sql"),
 ];
 
+const COMMENT: &str = "COMMENT ON FUNCTION ";
+
 /// What a name that is taken means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -27,17 +29,30 @@ pub fn tables(schema: &str) -> String {
 pub fn functions(schema: &str, way: Way) -> String {
     let version = version::OURS;
     let stamp = format!(
-        "\nCREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}';
-         COMMENT ON FUNCTION @extschema@.wab_version() IS 'The version of wab whose init --sql-only installed this.';\n"
+        "\nCREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}';\n"
     );
-    let script = FUNCTIONS.concat() + &stamp;
+    let script = lines(|line| !line.starts_with(COMMENT)) + &stamp;
     let script = match way {
         Way::Create => script,
-        Way::Replace => script
-            .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
-            .replace("\nCREATE TRIGGER ", "\nCREATE OR REPLACE TRIGGER "),
+        // A body may call what is replaced only after it.
+        Way::Replace => {
+            "SET LOCAL check_function_bodies = off;\n".to_owned()
+                + &script
+                    .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
+                    .replace("\nCREATE TRIGGER ", "\nCREATE OR REPLACE TRIGGER ")
+        }
     };
     script.replace("@extschema@", schema)
+}
+
+/// What the functions are for. They are named without arguments, so only once no other signature is left.
+pub fn comments(schema: &str) -> String {
+    let stamp = "COMMENT ON FUNCTION @extschema@.wab_version IS 'The version of wab whose init --sql-only installed this.';";
+    (lines(|line| line.starts_with(COMMENT)) + stamp).replace("@extschema@", schema)
+}
+
+fn lines(wanted: impl Fn(&str) -> bool) -> String {
+    FUNCTIONS.iter().flat_map(|file| file.split_inclusive('\n')).filter(|line| wanted(line)).collect()
 }
 
 /// What this transaction wrote is closed to PUBLIC but for what the views call, as `sql/extension.sql` has it.
@@ -129,5 +144,8 @@ mod tests {
             (0, 0, 0)
         );
         assert!(statements("CREATE OR REPLACE FUNCTION") > 25);
+        let comments = comments("x");
+        assert_eq!(comments.lines().count(), statements("CREATE OR REPLACE FUNCTION"));
+        assert!(comments.lines().all(|line| line.starts_with(COMMENT) && line.ends_with("';")));
     }
 }
