@@ -109,6 +109,21 @@ impl Belief {
     }
 }
 
+/// Whether sessions are asked themselves.
+#[derive(Clone, Debug, Args)]
+pub struct Polling {
+    /// Ask up to N sessions for the status that the list does not bring; the provider allows 120 a minute
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    poll_status: u16,
+}
+
+impl Polling {
+    /// How many at most.
+    pub fn max(&self) -> u16 {
+        self.poll_status
+    }
+}
+
 /// How much of long groups is shown.
 #[derive(Clone, Debug, Args)]
 pub struct Detail {
@@ -158,6 +173,10 @@ mod tests {
             &["apply", "--first-run", "--accept-shrink"][..],
             &["apply", "--json", "--format", "text"],
             &["drift", "--stored", "--first-run"],
+            &["drift", "--stored", "--poll-status", "5"],
+            &["plan", "--poll-status", "-1"],
+            &["init", "--schema", "x"],
+            &["init", "--sql-only", "--table", "x"],
             &["plan", "--auto-approve"],
             &["plna"],
         ] {

@@ -12,6 +12,7 @@ mod guard;
 mod observe;
 mod outlook;
 mod plan;
+mod poll;
 mod render;
 mod report;
 mod stop;

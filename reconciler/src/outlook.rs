@@ -1,14 +1,15 @@
 //! How a fleet is looked at: listed, evaluated, planned, and settled on. What is shown or done about it is not here.
 
-use wabridges::ReadClient;
+use wabridges::{Class, ReadClient};
 
 use crate::error::Error;
 use crate::facts::{Facts, RecentCall};
 use crate::fleet::{Fleet, Policy};
 use crate::observe::{self, Reading};
 use crate::plan::{Plan, plan};
+use crate::poll::{self, Polled};
 use crate::render;
-use crate::store::{Evaluation, Force, Store};
+use crate::store::{Evaluation, Force, Seen, Store};
 
 /// What the fleet should be, who tells what it is, and what is believed.
 pub struct Outlook<'a> {
@@ -16,6 +17,7 @@ pub struct Outlook<'a> {
     client: &'a ReadClient,
     force: Force,
     recent: Vec<RecentCall>,
+    polled: Option<Polled>,
 }
 
 impl<'a> Outlook<'a> {
@@ -33,7 +35,33 @@ impl<'a> Outlook<'a> {
                 client.preload(call.class, at);
             }
         }
-        Ok(Self { fleet, client, force, recent })
+        Ok(Self { fleet, client, force, recent, polled: None })
+    }
+
+    /// Asks up to `max` sessions for the statuses that the list does not bring; no transaction is open meanwhile. What
+    /// they say counts in every later look. The list is read again afterwards: by then this one may be overtaken.
+    pub async fn poll(&mut self, store: &mut Store, max: u16) -> Result<(), Error> {
+        if max == 0 {
+            return Ok(());
+        }
+        let listing = observe::read(store, self.client).await?.listing;
+        let chosen = store.poll_candidates(max, &poll::without_status(&listing)).await?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        render::polling(chosen.len(), self.client.duration_for(Class::Proxy, chosen.len()));
+        let asked_at = store.now().await?;
+        let polled = poll::ask(self.client, chosen, asked_at).await?;
+        render::polled(&polled);
+        self.polled = Some(polled);
+        Ok(())
+    }
+
+    /// Calls that still count for the provider's limits: those of earlier runs, and our own polls.
+    fn recent(&self) -> Vec<RecentCall> {
+        let polls = self.polled.iter().flat_map(|polled| &polled.calls);
+        let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
+        self.recent.iter().copied().chain(polls).collect()
     }
 
     /// Lists the fleet, and says which rows of the listing could not be read.
@@ -110,8 +138,9 @@ impl<'a> Outlook<'a> {
         reading: &Reading,
     ) -> Result<(Facts, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
-        let facts = evaluation.facts(self.fleet, reading, self.force).await?;
-        Ok((Facts { recent: self.recent.clone(), ..facts }, evaluation))
+        let seen = Seen { reading, polled: self.polled.as_ref() };
+        let facts = evaluation.facts(self.fleet, seen, self.force).await?;
+        Ok((Facts { recent: self.recent(), ..facts }, evaluation))
     }
 
     fn plan(&self, facts: &Facts) -> Plan {

@@ -7,6 +7,7 @@ mod find;
 mod ground;
 mod install;
 mod journal;
+mod poll;
 mod script;
 mod status;
 
@@ -17,7 +18,7 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::error::Error;
 use crate::fleet::Database;
 
-pub use evaluate::{Evaluation, Force};
+pub use evaluate::{Evaluation, Force, Seen};
 pub use install::{Done, Installation, install};
 pub use journal::{Ended, Entry, Finish, Journal};
 pub use status::Status;

@@ -5,7 +5,7 @@ use wabridges::Client;
 
 use crate::apply::{self, Executor};
 use crate::approval::{self, Approval};
-use crate::cli::{Belief, Detail, Format, Output};
+use crate::cli::{Belief, Detail, Format, Output, Polling};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -22,6 +22,8 @@ pub struct ApplyArgs {
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
+    #[command(flatten)]
+    pub polling: Polling,
     /// Do it without asking
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
@@ -39,7 +41,19 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database).await?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, client.reader(), args.belief.force(), &mut store).await?;
+    let mut outlook = Outlook::new(fleet, client.reader(), args.belief.force(), &mut store).await?;
+    let stop = match (approval, args.polling.max()) {
+        // Whoever is asked later must be able to end wab at the question; without one, it ends cleanly.
+        (Approval::Given, 1..) => Some(Stop::listen()?),
+        _ => None,
+    };
+    tokio::select! {
+        polled = outlook.poll(&mut store, args.polling.max()) => polled?,
+        () = wished(stop.as_ref()) => {
+            render::talk("interrupted while sessions were asked: nothing was written");
+            return Ok(Exit::Interrupted);
+        }
+    }
     let mut reading = outlook.read(&mut store).await?;
     let format = args.output.format();
     let mut approved = None;
@@ -74,7 +88,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
             store: &mut store,
             journal: &mut journal,
             progress: Progress::new(plan.steps.len()),
-            stop: Stop::listen()?,
+            stop: stop.map_or_else(Stop::listen, Ok)?,
         };
         apply::apply(&plan, run).await
     };
@@ -84,4 +98,11 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         _ => screen.applied(&plan, &report, (format, args.detail.length())),
     })?;
     Ok(report.exit().unless_incomplete(plan.summary.malformed))
+}
+
+async fn wished(stop: Option<&Stop>) {
+    match stop {
+        Some(stop) => stop.wished().await,
+        None => std::future::pending().await,
+    }
 }

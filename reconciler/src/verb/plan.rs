@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::reader;
-use crate::cli::{Belief, Detail, Output};
+use crate::cli::{Belief, Detail, Output, Polling};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -18,6 +18,8 @@ pub struct PlanArgs {
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
+    #[command(flatten)]
+    pub polling: Polling,
     /// Exit 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -29,7 +31,8 @@ pub struct PlanArgs {
 pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit, Error> {
     let client = reader(fleet)?;
     let mut store = Store::connect(&fleet.database).await?;
-    let outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
+    let mut outlook = Outlook::new(fleet, &client, args.belief.force(), &mut store).await?;
+    outlook.poll(&mut store, args.polling.max()).await?;
     let mut reading = outlook.read(&mut store).await?;
     let plan = outlook.preview(&mut store, &mut reading).await?;
     screen.result(&screen.plan(&plan, args.output.format(), args.detail.length()))?;

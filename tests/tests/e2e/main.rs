@@ -6,6 +6,7 @@ mod golden;
 mod hostile_provider;
 mod main_job;
 mod plan_apply;
+mod polling;
 mod scheduled;
 mod settings;
 mod setup;
