@@ -40,6 +40,10 @@ test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tes
 	$(MAKE) --no-print-directory extension
 	cargo build -p sandbox -p reconciler -p e2e
 	cargo test -p e2e
+	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS)
+
+# What needs nothing that only the extension has is tested without it too.
+SQL_ONLY_TESTS := plan_apply polling exit_codes terminal golden::scripts main_job::every_kind main_job::the_summary
 
 .PHONY: test-pg
 test-pg: pgrx-home ## the tests that run inside PostgreSQL

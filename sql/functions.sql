@@ -468,4 +468,3 @@ $$;
 COMMENT ON FUNCTION @extschema@.wab_policy_replace IS 'There is one policy: a new one takes the place of the old, when a dump is restored too.';
 CREATE TRIGGER wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
     FOR EACH ROW EXECUTE FUNCTION @extschema@.wab_policy_replace();
-INSERT INTO @extschema@.wab_policy DEFAULT VALUES;

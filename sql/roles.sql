@@ -1,10 +1,10 @@
--- A recipe for two roles, to be run by hand as the extension's owner, after wab_bind_tenants(); it may be run again.
+-- A recipe for two roles, to be run by hand as the owner of the wab_ objects, after wab_bind_tenants(); it may be run again.
 -- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles.
 -- Both need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
 
 DO $$
 DECLARE
-    ours regnamespace := (SELECT e.extnamespace FROM pg_extension e WHERE e.extname = 'pg_wabridges');
+    ours regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = 'wab_tenant_binding'::regclass);
     name text;
     b    record;
 BEGIN
@@ -20,8 +20,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %s TO wab_reader', name);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
     END LOOP;
-    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
-                JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_wabridges' LOOP
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname LIKE 'wab\_%' LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p

@@ -81,6 +81,8 @@ CREATE TABLE @extschema@.wab_policy (
     max_shrink          numeric(4,3) NOT NULL DEFAULT 0.200 CHECK (max_shrink BETWEEN 0 AND 1)
 );
 
+INSERT INTO @extschema@.wab_policy DEFAULT VALUES;
+
 COMMENT ON TABLE @extschema@.wab_policy IS 'One row of settings that the views and wab_observe() read. UPDATE it; an INSERT replaces it.';
 COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
 COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month.';

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::plan::Scope;
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, PlanArgs, ShowArgs};
+use crate::verb::{ApplyArgs, DriftArgs, InitArgs, PlanArgs, ShowArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -48,6 +48,8 @@ Exit codes:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Write a first, commented fleet.yaml; or install into a database where no extension can be (--sql-only)
+    Init(InitArgs),
     /// Check fleet.yaml, offline: the first wrong key or shape with line and column, else all wrong values with their paths
     Validate,
     /// Show what apply would do; writes nothing, neither at the provider nor in the database
@@ -129,6 +131,21 @@ impl Targets {
     }
 }
 
+/// Whether sessions are asked themselves.
+#[derive(Clone, Debug, Args)]
+pub struct Polling {
+    /// Ask up to N sessions for the status that the list does not bring; the provider allows 120 a minute
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    poll_status: u16,
+}
+
+impl Polling {
+    /// How many at most.
+    pub fn max(&self) -> u16 {
+        self.poll_status
+    }
+}
+
 /// How much of long groups is shown.
 #[derive(Clone, Debug, Args)]
 pub struct Detail {
@@ -178,6 +195,10 @@ mod tests {
             &["apply", "--first-run", "--accept-shrink"][..],
             &["apply", "--json", "--format", "text"],
             &["drift", "--stored", "--first-run"],
+            &["drift", "--stored", "--poll-status", "5"],
+            &["plan", "--poll-status", "-1"],
+            &["init", "--schema", "x"],
+            &["init", "--sql-only", "--table", "x"],
             &["plan", "--auto-approve"],
             &["apply", "plan.json", "--target", "a"],
             &["apply", "plan.json", "--expect", "0"],

@@ -12,12 +12,14 @@ mod guard;
 mod observe;
 mod outlook;
 mod plan;
+mod poll;
 mod render;
 mod report;
 mod saved;
 mod stop;
 mod store;
 mod verb;
+mod version;
 mod who;
 
 use std::error::Error as _;

@@ -1,15 +1,16 @@
 //! How a fleet is looked at: listed, evaluated, planned, and settled on. What is shown or done about it is not here.
 
-use wabridges::{Limits, ReadClient};
+use wabridges::{Class, Limits, ReadClient};
 
 use crate::error::Error;
 use crate::facts::{Facts, RecentCall};
 use crate::fleet::{Fleet, Policy};
 use crate::observe::{self, Reading};
 use crate::plan::{Plan, Scope, Step, Terms, plan};
+use crate::poll::{self, Polled};
 use crate::render;
 use crate::saved::{self, SavedPlan, Selection};
-use crate::store::{Evaluation, Force, Store};
+use crate::store::{Evaluation, Force, Seen, Store};
 
 /// What the fleet should be, who tells what it is, and what is believed.
 pub struct Outlook<'a> {
@@ -20,6 +21,7 @@ pub struct Outlook<'a> {
     policy: Policy,
     limits: Limits,
     recent: Vec<RecentCall>,
+    polled: Option<Polled>,
 }
 
 /// What somebody said yes to.
@@ -67,7 +69,33 @@ impl<'a> Outlook<'a> {
             Force::No | Force::AcceptShrink => fleet.policy.min_observed,
         };
         let policy = Policy { min_observed, ..fleet.policy.clone() };
-        Ok(Self { fleet, client, force, scope, policy, limits: fleet.limits(), recent })
+        Ok(Self { fleet, client, force, scope, policy, limits: fleet.limits(), recent, polled: None })
+    }
+
+    /// Asks up to `max` sessions for the statuses that the list does not bring; no transaction is open meanwhile. What
+    /// they say counts in every later look. The list is read again afterwards: by then this one may be overtaken.
+    pub async fn poll(&mut self, store: &mut Store, max: u16) -> Result<(), Error> {
+        if max == 0 {
+            return Ok(());
+        }
+        let listing = observe::read(store, self.client).await?.listing;
+        let chosen = store.poll_candidates(max, &poll::without_status(&listing)).await?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        render::polling(chosen.len(), self.client.duration_for(Class::Proxy, chosen.len()));
+        let asked_at = store.now().await?;
+        let polled = poll::ask(self.client, chosen, asked_at).await?;
+        render::polled(&polled);
+        self.polled = Some(polled);
+        Ok(())
+    }
+
+    /// Calls that still count for the provider's limits: those of earlier runs, and our own polls.
+    fn recent(&self) -> Vec<RecentCall> {
+        let polls = self.polled.iter().flat_map(|polled| &polled.calls);
+        let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
+        self.recent.iter().copied().chain(polls).collect()
     }
 
     /// Lists the fleet, and says which rows of the listing could not be read.
@@ -155,8 +183,9 @@ impl<'a> Outlook<'a> {
         reading: &Reading,
     ) -> Result<(Facts, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
-        let facts = evaluation.facts(self.fleet, reading, self.force).await?;
-        Ok((Facts { recent: self.recent.clone(), ..facts }, evaluation))
+        let seen = Seen { reading, polled: self.polled.as_ref() };
+        let facts = evaluation.facts(self.fleet, seen, self.force).await?;
+        Ok((Facts { recent: self.recent(), ..facts }, evaluation))
     }
 
     fn terms(&self) -> Terms<'_> {

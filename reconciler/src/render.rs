@@ -5,6 +5,7 @@ mod json;
 mod lists;
 mod progress;
 mod rows;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -12,18 +13,21 @@ mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use wabridges::MalformedRow;
 
 pub use json::{duration_as_seconds, money_as_number, saved as saved_json};
 pub use progress::Progress;
+pub use setup::{installed, written};
 pub use words::harmless;
 
 use crate::cli::Format;
 use crate::drift::Drift;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::fleet::Fleet;
 use crate::plan::Plan;
+use crate::poll::Polled;
 use crate::report::Report;
 use crate::saved::SavedPlan;
 use crate::store::Status;
@@ -170,6 +174,27 @@ pub fn talk_safely(text: &str) {
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// Sessions are about to be asked, and the least time that takes, on stderr.
+pub fn polling(sessions: usize, time: Duration) {
+    let time = match time {
+        Duration::ZERO => String::new(),
+        time => format!("; the provider's limits make that take {}", words::duration(time)),
+    };
+    talk(&format!("asking {} about the status{time}", words::count(sessions, "session")));
+}
+
+/// What became of it, on stderr.
+pub fn polled(polled: &Polled) {
+    let Some(error) = &polled.first_failure else { return };
+    talk_safely(&format!(
+        "warning: {} of {} told their status; the first that did not: {}",
+        polled.answered(),
+        words::count(polled.chosen, "session"),
+        chain(error)
+    ));
+    talk("what was learnt before stays; they are asked again next time");
 }
 
 /// The rows of the listing that could not be read, on stderr.

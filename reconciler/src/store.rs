@@ -5,7 +5,10 @@ mod connect;
 mod evaluate;
 mod find;
 mod ground;
+mod install;
 mod journal;
+mod poll;
+mod script;
 mod status;
 
 use chrono::{DateTime, Utc};
@@ -15,7 +18,8 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::error::Error;
 use crate::fleet::Database;
 
-pub use evaluate::{Evaluation, Force};
+pub use evaluate::{Evaluation, Force, Seen};
+pub use install::{Done, Installation, install};
 pub use journal::{Ended, Entry, Finish, Journal};
 pub use status::Status;
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod drift;
+mod init;
 mod plan;
 mod show;
 mod status;
@@ -9,6 +10,7 @@ mod validate;
 
 pub use apply::ApplyArgs;
 pub use drift::DriftArgs;
+pub use init::InitArgs;
 pub use plan::PlanArgs;
 pub use show::ShowArgs;
 
@@ -22,17 +24,15 @@ use crate::render::Screen;
 
 /// Runs the verb; stdout gets its result.
 pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
-    if let Verb::Show(args) = &cli.verb {
-        return show::show(args, screen);
-    }
-    let fleet = Fleet::load(&cli.file)?;
+    let fleet = || Fleet::load(&cli.file);
     match &cli.verb {
-        Verb::Validate => validate::validate(&cli.file, &fleet, screen),
-        Verb::Plan(args) => plan::plan(&fleet, args, screen).await,
-        Verb::Apply(args) => apply::apply(&fleet, args, screen).await,
-        Verb::Drift(args) => drift::drift(&fleet, args, screen).await,
+        Verb::Init(args) => init::init(&cli.file, args, screen).await,
+        Verb::Validate => validate::validate(&cli.file, &fleet()?, screen),
+        Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
+        Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
+        Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
         Verb::Show(args) => show::show(args, screen),
-        Verb::Status(output) => status::status(&fleet, output, screen).await,
+        Verb::Status(output) => status::status(&fleet()?, output, screen).await,
     }
 }
 

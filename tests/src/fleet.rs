@@ -14,23 +14,52 @@ use crate::sandbox::{KEY, Sandbox};
 /// The database every fleet lives in.
 pub const DATABASE: &str = "app";
 
+/// How the wab_ objects get into the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Install {
+    /// `CREATE EXTENSION pg_wabridges`.
+    Extension,
+    /// `wab init --sql-only`, as where no extension can be installed.
+    SqlOnly,
+    /// Not at all.
+    Nothing,
+}
+
+impl Install {
+    /// What the environment variable WAB_E2E_INSTALL says: extension, which is the default, or sql-only.
+    pub fn from_environment() -> Result<Self> {
+        match std::env::var("WAB_E2E_INSTALL").as_deref() {
+            Err(_) | Ok("extension") => Ok(Self::Extension),
+            Ok("sql-only") => Ok(Self::SqlOnly),
+            Ok(other) => anyhow::bail!("WAB_E2E_INSTALL is {other:?}: use extension or sql-only"),
+        }
+    }
+}
+
 /// The product, running.
 pub struct Fleet {
     /// The provider.
     pub sandbox: Sandbox,
     /// The database server.
     pub cluster: Cluster,
+    /// How the wab_ objects came into the database.
+    pub install: Install,
     dir: TempDir,
 }
 
 impl Fleet {
-    /// Starts a sandbox with these arguments and a cluster whose extension calls it; creates the extension.
+    /// Starts a sandbox with these arguments and a cluster whose extension calls it; installs as the environment says.
     pub fn start(sandbox_args: &[&str]) -> Result<Self> {
         Self::with(Sandbox::start(sandbox_args)?, &[])
     }
 
     /// The same with a sandbox of one's own and further lines for postgresql.conf.
     pub fn with(sandbox: Sandbox, conf: &[(&str, &str)]) -> Result<Self> {
+        Self::installed(Install::from_environment()?, sandbox, conf)
+    }
+
+    /// The same, installed so.
+    pub fn installed(install: Install, sandbox: Sandbox, conf: &[(&str, &str)]) -> Result<Self> {
         let cluster = Cluster::start(conf)?;
         let key_file = cluster.write_secret("api_key", KEY)?;
         cluster.configure(&[
@@ -38,10 +67,55 @@ impl Fleet {
             ("wab.api_key_file", &key_file.display().to_string()),
         ])?;
         cluster.reload()?;
-        let fleet = Self { sandbox, cluster, dir: tempfile::tempdir()? };
+        let fleet = Self { sandbox, cluster, install, dir: tempfile::tempdir()? };
         fleet.psql_in("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
-        fleet.sql("CREATE EXTENSION pg_wabridges")?;
+        match install {
+            Install::Extension => drop(fleet.sql("CREATE EXTENSION pg_wabridges")?),
+            Install::SqlOnly => fleet.install_sql_only()?,
+            Install::Nothing => {}
+        }
         Ok(fleet)
+    }
+
+    fn install_sql_only(&self) -> Result<()> {
+        process::must(&mut self.wab_command(&["init", "--sql-only"])?)?;
+        let extensions = self.sql("SELECT count(*) FROM pg_extension WHERE extname = 'pg_wabridges'")?;
+        anyhow::ensure!(extensions == "0", "the extension is here too");
+        Ok(())
+    }
+
+    /// Has the database observe the fleet as it is.
+    pub async fn observe(&self) -> Result<()> {
+        match self.install {
+            Install::Extension | Install::Nothing => self.sql("SELECT * FROM wab_refresh()").map(drop),
+            Install::SqlOnly => {
+                let listing = self.sandbox.listing().await?.replace('\'', "''");
+                self.sql(&format!(
+                    "SELECT o.* FROM (SELECT array_agg(b.id) AS ids, array_agg(b.customer_ref) AS refs, array_agg(b.state) AS states,
+                                             array_agg(b.status) AS statuses, array_agg(b.created_at) AS created
+                                      FROM jsonb_to_recordset('{listing}') AS b(id bigint, customer_ref text, state text,
+                                                                                status text, created_at timestamptz)) l,
+                     wab_observe(l.ids, l.refs, l.states, l.statuses, l.created) o"
+                ))
+                .map(drop)
+            }
+        }
+    }
+
+    /// Has the provider make a tenant's bridge, and the database record it.
+    pub async fn provision(&self, customer_ref: &str, webhook_url: &str) -> Result<()> {
+        match self.install {
+            Install::Extension | Install::Nothing => {
+                self.sql(&format!("SELECT * FROM wab_provision('{customer_ref}', '{webhook_url}')")).map(drop)
+            }
+            Install::SqlOnly => {
+                let id = self.sandbox.add_one(customer_ref, "qr").await?;
+                self.sql(&format!(
+                    "SELECT wab_record_provision('{customer_ref}', {id}, 'running', 'qr', '{webhook_url}')"
+                ))
+                .map(drop)
+            }
+        }
     }
 
     /// Runs SQL that must succeed; returns rows as lines, columns separated by `|`.
@@ -115,7 +189,7 @@ impl Fleet {
 
     /// Lets everything run on when this process ends; returns a shell script that stops it and removes its files.
     pub fn leave_running(self) -> Result<String> {
-        let Self { sandbox, cluster, dir } = self;
+        let Self { sandbox, cluster, dir, .. } = self;
         let files = dir.keep();
         Ok(format!(
             "kill {}\n{}\nrm -rf {}\n",

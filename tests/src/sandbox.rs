@@ -79,6 +79,12 @@ impl Sandbox {
         all.as_array().cloned().with_context(|| format!("no list: {all}"))
     }
 
+    /// The API's own list of the fleet, as it comes.
+    pub async fn listing(&self) -> Result<String> {
+        let request = self.http.get(format!("{}/api/instances", self.url)).bearer_auth(KEY);
+        Ok(request.send().await?.error_for_status()?.text().await?)
+    }
+
     /// Bridges by status and state.
     pub async fn summary(&self) -> Result<Value> {
         self.control("GET", "/summary", None).await

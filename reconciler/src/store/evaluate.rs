@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::facts::{Declared, Facts};
 use crate::fleet::{Fleet, Tombstone, WebhookTemplate};
 use crate::observe::Reading;
+use crate::poll::Polled;
 
 /// Whether a listing that looks wrong is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,15 @@ pub enum Force {
     FirstRun,
     /// Whatever is missing from the listing is really gone.
     AcceptShrink,
+}
+
+/// What was seen of the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The listing.
+    pub reading: &'a Reading,
+    /// What sessions said that were asked before it.
+    pub polled: Option<&'a Polled>,
 }
 
 /// An open transaction; dropping it rolls back.
@@ -37,10 +47,14 @@ impl<'c> Evaluation<'c> {
     }
 
     /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
-    pub async fn facts(&mut self, fleet: &Fleet, reading: &Reading, force: Force) -> Result<Facts, Error> {
+    pub async fn facts(&mut self, fleet: &Fleet, seen: Seen<'_>, force: Force) -> Result<Facts, Error> {
+        let Seen { reading, polled } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
         self.observe(reading, force).await?;
+        if let Some(polled) = polled {
+            self.observe_statuses(polled).await?;
+        }
         let drift = self.drift().await?;
         let (bridges, price) = self.numbers().await?;
         Ok(Facts {

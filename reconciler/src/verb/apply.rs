@@ -8,11 +8,12 @@ use wabridges::Client;
 
 use crate::apply::{self, Executor};
 use crate::approval::{self, Approval};
-use crate::cli::{Belief, Detail, Format, Output, Targets};
+use crate::cli::{Belief, Detail, Format, Output, Polling, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
-use crate::outlook::{Approved, Outlook, Settled};
+use crate::observe::Reading;
+use crate::outlook::{Approved, Outlook};
 use crate::plan::Plan;
 use crate::render::{self, Progress, Screen};
 use crate::report::Report;
@@ -35,6 +36,8 @@ pub struct ApplyArgs {
     /// Do it without asking, if the plan is still the one of which wab plan showed this plan_sha256
     #[arg(long, value_name = "SHA256", value_parser = sha256)]
     pub expect: Option<String>,
+    #[command(flatten)]
+    pub polling: Polling,
     /// Do it without asking
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
@@ -74,21 +77,26 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         require_appliable(saved, fleet, (fingerprint, &mut store)).await?;
     }
     let scope = (args.belief.force(), args.targets.scope());
-    let outlook = Outlook::new(fleet, client.reader(), scope, &mut store).await?;
-    let mut reading = outlook.read(&mut store).await?;
+    let mut outlook = Outlook::new(fleet, client.reader(), scope, &mut store).await?;
+    // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
+    let stop = match approval {
+        Approval::Given => Some(Stop::listen(deadline)?),
+        Approval::Ask => None,
+    };
+    let look = async {
+        outlook.poll(&mut store, args.polling.max()).await?;
+        outlook.read(&mut store).await
+    };
+    let mut reading = tokio::select! {
+        reading = look => reading?,
+        end = wished(stop.as_ref()) => {
+            render::talk("stopped while the fleet was looked at: nothing was written");
+            return Ok(end);
+        }
+    };
     let shown = match approval {
         Approval::Given => None,
-        Approval::Ask => {
-            let (shown, _) = outlook.preview(&mut store, &mut reading).await?;
-            if !shown.refusals.is_empty() {
-                return refused(&shown, args, screen);
-            }
-            if shown.has_changes() {
-                ask(&shown, args, screen)?;
-                reading = outlook.read(&mut store).await?;
-            }
-            Some(shown)
-        }
+        Approval::Ask => Some(ask(&outlook, (&mut store, &mut reading), args, screen).await?),
     };
     let approved = match (&shown, &saved, &args.expect) {
         (Some(shown), ..) => Approved::Shown(shown),
@@ -96,9 +104,11 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
         _ => Approved::Anything,
     };
-    let Settled { plan, already, stale } = outlook.settle(&mut store, &mut reading, approved).await?;
+    let settled = outlook.settle(&mut store, &mut reading, approved).await?;
+    let plan = &settled.plan;
     if !plan.refusals.is_empty() {
-        return refused(&plan, args, screen);
+        screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
+        return Ok(Exit::Refused);
     }
     let mut report = Report::nothing_to_do();
     if !plan.steps.is_empty() {
@@ -107,17 +117,12 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
             store: &mut store,
             journal: &mut journal,
             progress: Progress::new(plan.steps.len()),
-            stop: Stop::listen(deadline)?,
+            stop: stop.map_or_else(|| Stop::listen(deadline), Ok)?,
         };
-        report = apply::apply(&plan, run).await;
+        report = apply::apply(plan, run).await;
     }
-    report.skip(&already, &stale);
-    // Who was asked has seen the plan.
-    let format = args.output.format();
-    screen.result(&match (format, &shown) {
-        (Format::Text, Some(shown)) if shown.has_changes() => screen.report(&plan, &report),
-        _ => screen.applied(&plan, &report, (format, args.detail.length())),
-    })?;
+    report.skip(&settled.already, &settled.stale);
+    show(plan, &report, (shown.as_ref(), args), screen)?;
     Ok(report.exit().unless_incomplete(plan.summary.malformed))
 }
 
@@ -137,15 +142,44 @@ async fn require_appliable(
     saved.require_fresh(now)
 }
 
-fn refused(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
-    screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
-    Ok(Exit::Refused)
+/// Shows the plan, and asks if it changes anything; refused plans are not asked about.
+async fn ask(
+    outlook: &Outlook<'_>,
+    (store, reading): (&mut Store, &mut Reading),
+    args: &ApplyArgs,
+    screen: Screen,
+) -> Result<Plan, Error> {
+    let (plan, _) = outlook.preview(store, reading).await?;
+    if plan.refusals.is_empty() && plan.has_changes() {
+        render::talk(&screen.on_stderr().preview(&plan, args.detail.length()));
+        if !approval::ask()? {
+            return Err(Error::config(
+                "the plan was not approved: nothing was done",
+                "answer yes, or use -y",
+            ));
+        }
+        *reading = outlook.read(store).await?;
+    }
+    Ok(plan)
 }
 
-fn ask(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<(), Error> {
-    render::talk(&screen.on_stderr().preview(plan, args.detail.length()));
-    if approval::ask()? {
-        return Ok(());
-    }
-    Err(Error::config("the plan was not approved: nothing was done", "answer yes, or use -y"))
+/// What became of the plan; who was asked has seen the plan itself.
+fn show(
+    plan: &Plan,
+    report: &Report,
+    (shown, args): (Option<&Plan>, &ApplyArgs),
+    screen: Screen,
+) -> Result<(), Error> {
+    let format = args.output.format();
+    screen.result(&match (format, shown) {
+        (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
+        _ => screen.applied(plan, report, (format, args.detail.length())),
+    })
+}
+
+/// Returns the exit code when somebody asks to stop, or time is up.
+async fn wished(stop: Option<&Stop>) -> Exit {
+    let Some(stop) = stop else { return std::future::pending().await };
+    stop.wished().await;
+    Report { end: stop.end(), ..Report::nothing_to_do() }.exit()
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::reader;
-use crate::cli::{Belief, Output};
+use crate::cli::{Belief, Output, Polling};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -19,8 +19,10 @@ pub struct DriftArgs {
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
+    #[command(flatten)]
+    pub polling: Polling,
     /// Read the last observation and do not call the provider
-    #[arg(long, conflicts_with_all = ["first_run", "accept_shrink"])]
+    #[arg(long, conflicts_with_all = ["first_run", "accept_shrink", "poll_status"])]
     pub stored: bool,
 }
 
@@ -32,7 +34,8 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let client = reader(fleet)?;
         let mut store = Store::connect(&fleet.database).await?;
         let scope = (args.belief.force(), Scope::default());
-        let outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+        let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+        outlook.poll(&mut store, args.polling.max()).await?;
         let mut reading = outlook.read(&mut store).await?;
         let facts = outlook.look(&mut store, &mut reading).await?;
         (facts.drift, facts.malformed)

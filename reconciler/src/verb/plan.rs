@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::reader;
-use crate::cli::{Belief, Detail, Output, Targets};
+use crate::cli::{Belief, Detail, Output, Polling, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -30,6 +30,8 @@ pub struct PlanArgs {
     /// For how long the written plan may be applied
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
     pub valid_for: Duration,
+    #[command(flatten)]
+    pub polling: Polling,
     /// Exit 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -42,7 +44,8 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     let client = reader(fleet)?;
     let mut store = Store::connect(&fleet.database).await?;
     let scope = (args.belief.force(), args.targets.scope());
-    let outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+    let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+    outlook.poll(&mut store, args.polling.max()).await?;
     let mut reading = outlook.read(&mut store).await?;
     let (plan, observation_digest) = outlook.preview(&mut store, &mut reading).await?;
     let origin = Origin {

@@ -42,15 +42,14 @@ pub async fn fill(fleet: &Fleet) -> Result<()> {
          INSERT INTO tenants SELECT 'cust_' || lpad(n::text, 2, '0'), 'active', n, 'paired' FROM generate_series(1, 20) n;
          SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')",
     )?;
-    fleet.sql("SELECT * FROM wab_refresh()")?;
-    Ok(())
+    fleet.observe().await
 }
 
 /// Gives a healthy fleet one drift of each kind at least, and observes it.
 pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     let sandbox = &fleet.sandbox;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
-    fleet.sql("SELECT * FROM wab_provision('cust_21', 'https://old.example.com/')")?;
+    fleet.provision("cust_21", "https://old.example.com/").await?;
     fleet.sql(
         "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url => '''https://new.example.com/'' || id');
          UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
@@ -63,8 +62,7 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     sandbox.change(5, json!({"status": "disconnected"})).await?;
     sandbox.change(6, json!({"status": "qr"})).await?;
     sandbox.change(7, json!({"state": "stopped"})).await?;
-    fleet.sql("SELECT * FROM wab_refresh()")?;
-    Ok(())
+    fleet.observe().await
 }
 
 /// The kinds of drift there are now, sorted.

@@ -1,0 +1,33 @@
+//! What `init` did, in words; the check-up's words are in `doctor`.
+
+use std::path::Path;
+
+use super::words::harmless;
+use crate::store::{Done, Installation};
+use crate::version;
+
+/// A new fleet.yaml.
+pub fn written(file: &Path) -> String {
+    let name = harmless(&file.display().to_string());
+    format!(
+        "{name} was written. Say in it where your tenants table is, then:\n  wab validate\n  wab doctor\n  wab plan"
+    )
+}
+
+/// An installation without the extension.
+pub fn installed(installation: &Installation) -> String {
+    let (schema, ours) = (harmless(&installation.schema), version::OURS);
+    match &installation.done {
+        Done::Installed => format!(
+            "Schema {schema} now has version {ours} of the wab_ tables and functions. Next: describe your tenants table in \
+             fleet.yaml (wab init writes one), then:\n  wab doctor\n  wab plan"
+        ),
+        Done::Nothing => {
+            format!("Schema {schema} has version {ours} of the wab_ objects already: nothing was changed.")
+        }
+        Done::Updated { from } => {
+            let from = from.map_or_else(|| "an older one".to_owned(), |version| version.to_string());
+            format!("Schema {schema} now has version {ours} of the wab_ functions and views; it had {from}.")
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `--poll-status`: where the list brings no statuses, `wab` asks the sessions themselves.
+
+use std::process::Stdio;
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use e2e::wait;
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// Twenty tenants whose statuses were never learnt; one of them is disconnected.
+async fn silent() -> Result<Fleet> {
+    let fleet = Fleet::start(&["--speed", "60"])?;
+    world::fill(&fleet).await?;
+    fleet.sandbox.change(20, json!({"status": "disconnected"})).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.sandbox.clear_ledger().await?;
+    Ok(fleet)
+}
+
+const STATUSES: &str =
+    "SELECT count(*) FILTER (WHERE status = 'paired'), count(*) FILTER (WHERE status = 'disconnected'),
+                               count(status_asked_at) FROM wab_bridges";
+
+async fn sessions_asked(fleet: &Fleet) -> Result<usize> {
+    let calls = fleet.sandbox.ledger().await?;
+    let asked = |call: &&Value| call["path"].as_str().is_some_and(|path| path.ends_with("/proxy/status"));
+    Ok(calls.iter().filter(asked).count())
+}
+
+#[tokio::test]
+async fn a_look_shows_what_sessions_say_and_stores_nothing() -> Result<()> {
+    let fleet = silent().await?;
+    let before = world::observed(&fleet)?;
+    assert_eq!(fleet.wab(&["drift"])?.code, 0, "unknown is no drift");
+    assert_eq!(sessions_asked(&fleet).await?, 0, "nobody is asked unasked");
+    let said = fleet.wab(&["drift", "--poll-status", "100", "--json"])?;
+    assert_eq!(said.code, 2, "{}{}", said.stdout, said.stderr);
+    let drift: Value = serde_json::from_str(&said.stdout)?;
+    assert_eq!(drift["drift"][0]["kind"], "status_drift", "{drift}");
+    assert_eq!((&drift["drift"][0]["customer_ref"], &drift["drift"][1]), (&json!("cust_20"), &Value::Null));
+    assert_eq!(sessions_asked(&fleet).await?, 20);
+    let said = fleet.wab(&["plan", "--poll-status", "100"])?;
+    assert!(said.stdout.contains("bridge_status=disconnected"), "{}{}", said.stdout, said.stderr);
+    assert_eq!(world::observed(&fleet)?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_apply_asks_so_many_and_stores_what_they_say() -> Result<()> {
+    let fleet = silent().await?;
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "5"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!((sessions_asked(&fleet).await?, fleet.sql(STATUSES)?), (5, "5|0|5".to_owned()));
+    fleet
+        .sandbox
+        .fault(json!({"path": "/api/instances/cust_07/proxy/status", "kind": "status", "code": 404}))
+        .await?;
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
+    assert_eq!(said.code, 0, "one that fails does not fail the rest: {}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("14 of 15 sessions told their status"), "{}", said.stderr);
+    assert_eq!((sessions_asked(&fleet).await?, fleet.sql(STATUSES)?), (20, "18|1|20".to_owned()));
+    assert_eq!(fleet.sql("SELECT id FROM tenants WHERE bridge_status = 'disconnected'")?, "cust_20");
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(sessions_asked(&fleet).await?, 20, "who was asked within a minute is not asked again");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_key_ends_it_and_so_does_a_signal() -> Result<()> {
+    let fleet = silent().await?;
+    let before = world::observed(&fleet)?;
+    let refused = json!({"path": "/api/instances/cust_09/proxy/status", "kind": "status", "code": 401});
+    fleet.sandbox.fault(refused).await?;
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
+    assert_eq!(said.code, 3, "{}{}", said.stdout, said.stderr);
+    fleet.sandbox.heal().await?;
+
+    fleet.sandbox.fault(json!({"path_prefix": "/api/instances/", "kind": "hang"})).await?;
+    fleet.sandbox.clear_ledger().await?;
+    let mut wab = fleet
+        .wab_command(&["apply", "-y", "--poll-status", "100"])?
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    wait::until("sessions are asked", || async { Ok((sessions_asked(&fleet).await? > 0).then_some(())) })
+        .await?;
+    e2e::process::must(std::process::Command::new("kill").args(["-INT", &wab.id().to_string()]))?;
+    assert_eq!(wab.wait()?.code(), Some(8));
+    assert_eq!(world::observed(&fleet)?, before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_that_hang_are_given_up_and_lose_their_place() -> Result<()> {
+    let fleet = silent().await?;
+    fleet.fleet_yaml(&format!("  request_timeout: 500ms\n{}", world::YAML))?;
+    for n in 1..=9 {
+        let path = format!("/api/instances/cust_0{n}/proxy/status");
+        fleet.sandbox.fault(json!({"path": path, "kind": "hang"})).await?;
+    }
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "9"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("0 of 9 sessions"), "{}", said.stderr);
+    assert_eq!(fleet.sql(STATUSES)?, "0|0|5", "it gives up after five, and remembers whom it asked");
+    let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sql(STATUSES)?, "10|1|20", "the others get their turn");
+    Ok(())
+}
