@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use crate::world;
 
+/// Verdict and words of each check.
+type Checks = BTreeMap<String, (String, String)>;
+
 /// Runs `wab doctor --json` with this environment; returns its exit code and each check's verdict and words.
-fn doctor(fleet: &Fleet, env: &[(&str, &str)]) -> Result<(i32, BTreeMap<String, (String, String)>)> {
+fn doctor(fleet: &Fleet, env: &[(&str, &str)]) -> Result<(i32, Checks)> {
     let said = process::run(fleet.wab_command(&["doctor", "--json"])?.envs(env.iter().copied()))?;
     let document: Value = serde_json::from_str(&said.stdout).with_context(|| said.stderr.clone())?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
