@@ -2,12 +2,15 @@
 
 mod database;
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use serde::Serialize;
 use wabridges::Listing;
 
 use crate::error::{Error, chain};
 use crate::exit::Exit;
+use crate::render::span;
 
 pub use database::{binding, index, jobs, objects, observation, runs, server, statuses};
 
@@ -104,7 +107,23 @@ pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
 }
 
 /// The provider's list, and how long it took.
-pub fn provider(listing: &Listing, took: std::time::Duration) -> Check {
+pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Check {
+    let listing = match listed {
+        Ok(listing) => listing,
+        Err(wabridges::Error::RateLimited { retry_after }) => {
+            return Check::warning(
+                "provider",
+                format!("takes no more calls for {}", span(retry_after)),
+                "something else uses the key's limits up; leave it some: policy.rate_budget",
+            );
+        }
+        Err(error) => {
+            return Check::failed(
+                "provider",
+                &Error::provider("cannot list the fleet at the provider")(error),
+            );
+        }
+    };
     let (bridges, bad) = (listing.bridges.len(), listing.malformed.len());
     let told = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
     let statuses = match told {
@@ -173,6 +192,18 @@ mod tests {
         // An error that elsewhere means another code is a mere problem here.
         let locked = Check::failed("e", &Error::Locked { holder: String::new() });
         assert_eq!(exit(&[locked]), Exit::Error);
+    }
+
+    #[test]
+    fn used_up_limits_are_no_problem_and_a_refused_key_is_one_of_its_own() {
+        let provider = |error| provider(Err(error), Duration::ZERO);
+        let limited = provider(wabridges::Error::RateLimited { retry_after: Duration::from_secs(60) });
+        assert_eq!(
+            (limited.verdict, limited.says.as_str()),
+            (Verdict::Warning, "takes no more calls for 1m")
+        );
+        assert_eq!(provider(wabridges::Error::Auth { status: 401 }).exit, Exit::Auth);
+        assert_eq!(provider(wabridges::Error::NotFound { what: "x".into() }).exit, Exit::Error);
     }
 
     #[test]

@@ -79,8 +79,8 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
         }
     };
     let started = Instant::now();
-    let listed = client.list().await.map_err(Error::provider("cannot list the fleet at the provider"));
-    checks.push(Check::of("provider", listed, |listing| checkup::provider(&listing, started.elapsed())));
+    let listed = client.list().await;
+    checks.push(checkup::provider(listed, started.elapsed()));
     client.provider_ahead()
 }
 
