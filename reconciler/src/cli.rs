@@ -62,6 +62,8 @@ pub enum Verb {
     Drift(DriftArgs),
     /// Show the fleet as last observed, its cost, and the last run; calls nobody
     Status(Output),
+    /// Check everything wab stands on: fleet.yaml, key, provider, clocks, database, rights, binding, runs, pg_cron
+    Doctor(Output),
 }
 
 /// How the result is written to stdout.

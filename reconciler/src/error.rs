@@ -194,7 +194,7 @@ impl DatabaseError {
         match error.code() {
             "42883" | "42P01" | "42703" => Some(
                 "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
-                 SELECT * FROM wab_bind_tenants();"
+                 SELECT * FROM wab_bind_tenants(); or, without the extension: wab init --sql-only"
                     .to_owned(),
             ),
             "42501" => Some("grant the role what it lacks, or connect as another one".to_owned()),

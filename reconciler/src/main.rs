@@ -2,6 +2,7 @@
 
 mod apply;
 mod approval;
+mod checkup;
 mod cli;
 mod drift;
 mod error;

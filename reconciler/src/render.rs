@@ -1,5 +1,6 @@
 //! Everything that is shown: stdout is the result, stderr is progress and talk. Only here is anything printed.
 
+mod doctor;
 mod findings;
 mod json;
 mod lists;
@@ -22,6 +23,7 @@ pub use progress::Progress;
 pub use setup::{installed, written};
 pub use words::harmless;
 
+use crate::checkup::Check;
 use crate::cli::Format;
 use crate::drift::Drift;
 use crate::error::{Error, chain};
@@ -139,6 +141,14 @@ impl Screen {
         }
     }
 
+    /// What was checked.
+    pub fn checkup(self, checks: &[Check], format: Format) -> String {
+        match format {
+            Format::Text => doctor::checkup(checks, self.paint),
+            Format::Json => json::checkup(checks),
+        }
+    }
+
     /// The stored fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
@@ -146,6 +156,11 @@ impl Screen {
             Format::Json => json::status(status),
         }
     }
+}
+
+/// A span of time in words.
+pub fn span(time: Duration) -> String {
+    words::duration(time)
 }
 
 /// What `validate` says of a good file.

@@ -3,6 +3,7 @@
 mod bind;
 mod connect;
 mod evaluate;
+mod examine;
 mod find;
 mod ground;
 mod install;
@@ -19,6 +20,7 @@ use crate::error::Error;
 use crate::fleet::Database;
 
 pub use evaluate::{Evaluation, Force, Seen};
+pub use examine::{Index, Job, Objects, Source, Unfinished, Visit};
 pub use install::{Done, Installation, install};
 pub use journal::{Ended, Entry, Finish, Journal};
 pub use status::Status;

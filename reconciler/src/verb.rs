@@ -1,6 +1,7 @@
 //! The verbs, one file each: its flags, and what it does with what the other modules offer. No SQL and no HTTP here.
 
 mod apply;
+mod doctor;
 mod drift;
 mod init;
 mod plan;
@@ -27,6 +28,7 @@ pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
     let fleet = || Fleet::load(&cli.file);
     match &cli.verb {
         Verb::Init(args) => init::init(&cli.file, args, screen).await,
+        Verb::Doctor(output) => doctor::doctor(&cli.file, output, screen).await,
         Verb::Validate => validate::validate(&cli.file, &fleet()?, screen),
         Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
         Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::{sleep, timeout};
 
@@ -41,6 +42,8 @@ struct Shared {
     key: ApiKey,
     authorization: HeaderValue,
     throttle: Mutex<Throttle>,
+    /// How far the provider's clock was ahead of this machine's when it last told the time.
+    ahead: Mutex<Option<TimeDelta>>,
 }
 
 impl ReadClient {
@@ -55,7 +58,9 @@ impl ReadClient {
         })?;
         let http = transport::http_client(&config)?;
         let throttle = Mutex::new(Throttle::new(config.limits));
-        Ok(Self { shared: Arc::new(Shared { http, config, key, authorization, throttle }) })
+        Ok(Self {
+            shared: Arc::new(Shared { http, config, key, authorization, throttle, ahead: Mutex::new(None) }),
+        })
     }
 
     /// The whole fleet, from a complete 200 answer; rows that make no sense are in [`Listing::malformed`].
@@ -86,6 +91,11 @@ impl ReadClient {
     /// The time until the `n`-th further call of this class may leave; see [`Throttle::duration_for`].
     pub fn duration_for(&self, class: Class, n: usize) -> Duration {
         self.shared.throttle().duration_for(class, n, Instant::now())
+    }
+
+    /// How far the provider's clock is ahead of this machine's, to a second, by the `Date` of its last answer.
+    pub fn provider_ahead(&self) -> Option<TimeDelta> {
+        *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn call<T>(&self, call: Call<T>) -> Result<T, Error> {
@@ -217,6 +227,9 @@ impl Shared {
             .await?
             .map_err(|e| self.unsent(e))?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
+        if let Some(ahead) = ahead(response.headers()) {
+            *self.ahead.lock().unwrap_or_else(PoisonError::into_inner) = Some(ahead);
+        }
         let location = response.headers().get(header::LOCATION).map(|to| self.redacted(to.as_bytes()));
         let left = left.saturating_sub(started.elapsed());
         let body = self.within(left, Phase::Body, self.body(&mut response)).await??;
@@ -282,7 +295,12 @@ struct Received {
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    retry::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, chrono::Utc::now())
+    retry::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, Utc::now())
+}
+
+fn ahead(headers: &HeaderMap) -> Option<TimeDelta> {
+    let date = DateTime::parse_from_rfc2822(headers.get(header::DATE)?.to_str().ok()?).ok()?;
+    Some(date.to_utc().signed_duration_since(Utc::now()))
 }
 
 fn broken(error: reqwest::Error) -> Error {

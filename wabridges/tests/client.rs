@@ -404,3 +404,16 @@ fn calls_can_be_sent_to_another_thread() {
     is_send(client.reader().list());
     is_send(client.delete(id()));
 }
+
+#[tokio::test]
+async fn the_providers_clock_is_learnt_from_its_answers() {
+    let date = (chrono::Utc::now() + chrono::TimeDelta::hours(2)).format("%a, %d %b %Y %H:%M:%S GMT");
+    let dated = Send(answer(&format!("200 OK\r\ndate: {date}"), LIST));
+    let (_server, client) = started([ok(LIST), dated]).await;
+    let reader = client.reader();
+    reader.list().await.unwrap();
+    assert_eq!(reader.provider_ahead(), None, "that answer told no time");
+    reader.list().await.unwrap();
+    let minutes = reader.provider_ahead().unwrap().num_minutes();
+    assert!((118..=120).contains(&minutes), "{minutes}");
+}

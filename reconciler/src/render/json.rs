@@ -8,6 +8,7 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::words::{host_only, steers};
+use crate::checkup::Check;
 use crate::drift::{Drift, Kind};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
@@ -95,6 +96,15 @@ fn discreet(row: &Drift) -> Drift {
 /// The stored fleet.
 pub fn status(status: &Status) -> String {
     document(status)
+}
+
+/// What was checked.
+pub fn checkup(checks: &[Check]) -> String {
+    #[derive(Serialize)]
+    struct Checked<'a> {
+        checks: &'a [Check],
+    }
+    document(Checked { checks })
 }
 
 /// For serde: an amount of money as a JSON number.

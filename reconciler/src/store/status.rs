@@ -207,7 +207,7 @@ impl Store {
         read().map(Some).map_err(Error::database(DOING))
     }
 
-    async fn last_run(&mut self, holder: Option<&str>) -> Result<Option<LastRun>, Error> {
+    pub(super) async fn last_run(&mut self, holder: Option<&str>) -> Result<Option<LastRun>, Error> {
         const DOING: &str = "cannot read the last run";
         let row = sqlx::query(self.names.sql(
             "SELECT r.run_id::text, r.started_at, r.finished_at, r.who, r.git_sha, r.ci_url,

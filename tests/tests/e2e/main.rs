@@ -1,6 +1,7 @@
 //! The product from outside. Each module is one promise; every test starts its own cluster and sandbox.
 
 mod connections;
+mod doctor;
 mod exit_codes;
 mod golden;
 mod hostile_provider;

@@ -39,7 +39,15 @@ async fn a_plan_changes_nothing_anywhere() -> Result<()> {
     ))?;
     let (before, schema) = (dump(&fleet)?, fleet.sql("SELECT count(*) FROM pg_class")?);
     fleet.sandbox.clear_ledger().await?;
-    for verb in [&["plan"][..], &["plan", "--format", "json"], &["drift"], &["status"], &["validate"]] {
+    for verb in [
+        &["plan"][..],
+        &["plan", "--format", "json"],
+        &["drift"],
+        &["status"],
+        &["validate"],
+        &["doctor"],
+        &["plan", "--poll-status", "5"],
+    ] {
         let said = fleet.wab(verb)?;
         assert!([0, 2].contains(&said.code), "{verb:?}: {}{}", said.stdout, said.stderr);
     }
@@ -163,13 +171,24 @@ async fn the_key_is_nowhere() -> Result<()> {
     fleet.cluster.configure(&[("log_min_messages", "debug5"), ("log_statement", "all")])?;
     fleet.cluster.reload()?;
     let mut said = String::new();
-    for verb in [&["plan"][..], &["plan", "--json"], &["apply", "-y"], &["drift"], &["status"]] {
+    for verb in [
+        &["plan"][..],
+        &["plan", "--json"],
+        &["apply", "-y"],
+        &["drift"],
+        &["status"],
+        &["doctor"],
+        &["doctor", "--json"],
+    ] {
         let output = fleet.wab(verb)?;
         said.push_str(&output.stdout);
         said.push_str(&output.stderr);
     }
     fleet.sandbox.fault(json!({"path": "/api/instances", "kind": "status", "code": 401, "body": format!("bad key {KEY}")})).await?;
     said.push_str(&fleet.wab(&["plan"])?.stderr);
+    let refused = fleet.wab(&["doctor"])?;
+    assert_eq!(refused.code, 3, "{}{}", refused.stdout, refused.stderr);
+    said.push_str(&refused.stdout);
     if fleet.install == Install::Extension {
         said.push_str(&fleet.sql_error("SELECT * FROM wab_refresh()")?.1);
     }

@@ -1,4 +1,4 @@
-//! Getting started, and looking whether all is well: `wab init`, `wab init --sql-only`, `wab doctor`.
+//! Getting started: `wab init` writes a fleet.yaml, `wab init --sql-only` installs where no extension can be.
 
 use anyhow::Result;
 use e2e::fleet::{DATABASE, Fleet, Install};
@@ -199,5 +199,28 @@ fn the_schema_is_that_of_the_flag_or_of_fleet_yaml_and_is_found_again() -> Resul
     fleet.fleet_yaml(world::YAML)?;
     let said = fleet.wab(&["apply", "-y", "--first-run"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ordinary_role_does_the_main_job_without_the_extension() -> Result<()> {
+    let fleet = bare()?;
+    wab_as(&fleet, "deploy", &["init", "--sql-only"])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id uuid PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT gen_random_uuid() FROM generate_series(1, 3);
+         GRANT SELECT, UPDATE (bridge_id, bridge_status) ON tenants TO deploy",
+    )?;
+    fleet.sandbox.add_one("nobody", "connected").await?;
+    fleet.fleet_yaml(world::YAML)?;
+    for (verb, code) in
+        [(&["doctor"][..], 0), (&["apply", "-y"], 0), (&["drift"], 2), (&["doctor"], 0), (&["status"], 0)]
+    {
+        let said = wab_as(&fleet, "deploy", verb)?;
+        assert_eq!(said.code, code, "{verb:?}: {}{}", said.stdout, said.stderr);
+    }
+    assert_eq!(fleet.sandbox.calls("POST").await?, 3);
+    assert_eq!(fleet.sql("SELECT count(bridge_id) FROM tenants WHERE bridge_status = 'awaiting_scan'")?, "3");
+    assert_eq!(fleet.sql("SELECT kind, customer_ref FROM wab_drift")?, "orphaned|nobody");
     Ok(())
 }

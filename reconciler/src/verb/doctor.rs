@@ -1,0 +1,159 @@
+//! `wab doctor`: looks at everything that wab stands on, one thing after another, and says what to do. Nothing is changed.
+
+use std::path::Path;
+use std::time::Instant;
+
+use chrono::{TimeDelta, Utc};
+
+use super::reader;
+use crate::checkup::{self, Check};
+use crate::cli::Output;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::fleet::{Database, Fleet};
+use crate::render::{self, Screen};
+use crate::store::{Store, Visit};
+
+/// The checks that need the wab_ objects, in their order.
+const IN_THE_DATABASE: [&str; 8] =
+    ["objects", "rights", "binding", "index", "observation", "statuses", "runs", "pg_cron"];
+
+/// Checks everything, however much of it is broken.
+pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit, Error> {
+    let fleet = Fleet::load(file);
+    let mut checks = vec![self::file(file, &fleet)];
+    let fleet = fleet.ok();
+    let ahead_of_us = account(fleet.as_ref(), &mut checks).await;
+    let database =
+        fleet.as_ref().map_or(Database { url_env: None, schema: None }, |fleet| fleet.database.clone());
+    let mut rest = Vec::new();
+    let database_ahead = match Visit::begin(&database).await {
+        Ok(visit) => at(visit, &database, (fleet.as_ref(), &mut rest)).await,
+        Err(error) => {
+            rest.push(Check::failed("database", &error));
+            rest.extend(
+                IN_THE_DATABASE.map(|check| Check::skipped(check, "there is no database to look at")),
+            );
+            None
+        }
+    };
+    checks.push(checkup::clocks(database_ahead, ahead_of_us));
+    checks.append(&mut rest);
+    screen.result(&screen.checkup(&checks, output.format()))?;
+    Ok(checkup::exit(&checks))
+}
+
+fn file(file: &Path, fleet: &Result<Fleet, Error>) -> Check {
+    match fleet {
+        Ok(fleet) => Check::ok("fleet.yaml", render::validated(file, fleet)),
+        Err(error) if !file.exists() => Check {
+            hint: Some("write one: wab init; or name it with -f FILE".to_owned()),
+            ..Check::failed("fleet.yaml", error)
+        },
+        Err(error) => Check::failed("fleet.yaml", error),
+    }
+}
+
+/// The key and the provider; returns how far the provider's clock is ahead of ours.
+async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeDelta> {
+    let Some(fleet) = fleet else {
+        let why = "which account it is, only fleet.yaml says";
+        checks.extend([Check::skipped("key", why), Check::skipped("provider", why)]);
+        return None;
+    };
+    match fleet.api_key() {
+        Ok(key) => {
+            checks.push(checkup::key(&key.fingerprint(), fleet.account.key_fingerprint.as_deref()));
+        }
+        Err(error) => {
+            checks.push(Check::failed("key", &error));
+            checks.push(Check::skipped("provider", "it is not called without the account's key"));
+            return None;
+        }
+    }
+    let client = match reader(fleet) {
+        Ok(client) => client,
+        Err(error) => {
+            checks.push(Check::failed("provider", &error));
+            return None;
+        }
+    };
+    let started = Instant::now();
+    let listed = client.list().await;
+    checks.push(checkup::provider(listed, started.elapsed()));
+    client.provider_ahead()
+}
+
+/// The server and what is in it; returns how far its clock is ahead of ours.
+async fn at(
+    mut visit: Visit,
+    database: &Database,
+    (fleet, checks): (Option<&Fleet>, &mut Vec<Check>),
+) -> Option<TimeDelta> {
+    let version = visit.server_version();
+    checks.push(Check::of("database", visit.who().await, |(role, database)| {
+        checkup::server(version, &role, &database)
+    }));
+    let before = Utc::now();
+    let now = visit.now().await.ok();
+    let ahead = now.map(|now| now - (before + (Utc::now() - before) / 2));
+    match visit.enter(database.schema.as_deref()).await {
+        Ok(mut store) => inside(&mut store, fleet, checks).await,
+        Err(error) => {
+            checks.push(Check::failed("objects", &error));
+            let others = IN_THE_DATABASE.into_iter().filter(|check| *check != "objects");
+            checks.extend(others.map(|check| Check::skipped(check, "there are no wab_ objects to look at")));
+        }
+    }
+    ahead
+}
+
+async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
+    checks.push(Check::of("objects", store.objects().await, |objects| checkup::objects(&objects)));
+    checks.push(Check::of("rights", rights(store).await, |()| {
+        Check::ok("rights", "this role may record what an apply does")
+    }));
+    let index = store.tenant_index().await;
+    let table = index.as_ref().ok().and_then(Option::as_ref).map(|index| index.table.clone());
+    checks.push(match fleet {
+        Some(fleet) => Check::of("binding", binding(store, fleet).await, |change| {
+            checkup::binding(change.as_ref(), table.as_deref())
+        }),
+        None => Check::skipped("binding", "there is no valid fleet.yaml to compare it with"),
+    });
+    checks.push(Check::of("index", index, |index| checkup::index(index.as_ref())));
+    match (store.status().await, &table) {
+        (Ok(status), _) => checks.extend([checkup::observation(&status), checkup::statuses(&status)]),
+        (Err(_), None) => checks.extend(
+            ["observation", "statuses"].map(|check| Check::skipped(check, "no tenants table is bound yet")),
+        ),
+        (Err(error), Some(_)) => {
+            checks.extend(["observation", "statuses"].map(|check| Check::failed(check, &error)));
+        }
+    }
+    checks.push(Check::of("runs", store.unfinished().await, |unfinished| checkup::runs(&unfinished)));
+    checks.push(match store.jobs().await {
+        Ok(jobs) => checkup::jobs(jobs.as_deref()),
+        Err(Error::Database { doing, source }) if source.is_denied() => Check::warning(
+            "pg_cron",
+            doing,
+            "GRANT USAGE ON SCHEMA cron TO …; GRANT SELECT ON cron.job, cron.job_run_details TO …;",
+        ),
+        Err(error) => Check::failed("pg_cron", &error),
+    });
+}
+
+/// An error, with the grants it takes, unless this role may record what an apply does.
+async fn rights(store: &mut Store) -> Result<(), Error> {
+    let mut evaluation = store.evaluation().await?;
+    evaluation.require_recording().await?;
+    evaluation.rollback().await
+}
+
+/// Dropping an evaluation rolls it back, too.
+async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<crate::facts::BindingChange>, Error> {
+    let mut evaluation = store.evaluation().await?;
+    let change = evaluation.binding(fleet).await?;
+    evaluation.rollback().await?;
+    Ok(change)
+}
