@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{BridgeId, Class};
 
@@ -43,7 +44,7 @@ pub struct RecentCall {
 }
 
 /// How the tenants table is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Binding {
     /// The table.
     pub table: String,
@@ -81,7 +82,7 @@ impl From<&Tenants> for Binding {
 }
 
 /// How the reading of the tenants table changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct BindingChange {
     /// As it was bound; `None`: not at all.
     pub before: Option<Binding>,
@@ -92,7 +93,7 @@ pub struct BindingChange {
 }
 
 /// How many declared exceptions change in the database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Declared {
     /// New or changed ones.
     pub written: i64,

@@ -1,13 +1,14 @@
 //! The guards: which plans are refused, with the numbers and the way on. They look at the plan and change nothing.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{Bound, Policy};
 use crate::plan::Plan;
 
 /// A guard's no.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Refusal {
     /// The guard's name, which is the policy's key where there is one.
     pub guard: &'static str,

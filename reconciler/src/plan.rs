@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{BridgeId, CustomerRef, Limits};
 
@@ -19,15 +20,29 @@ use crate::guard::{self, Refusal};
 use pace::Pace;
 
 /// One thing that apply does. The order of the variants is the order of work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
     /// Writes the bridge_id on the tenant row.
-    Bind { customer_ref: CustomerRef, bridge_id: BridgeId, was: Option<String>, reason: String },
+    Bind {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        #[schemars(with = "i64")]
+        bridge_id: BridgeId,
+        was: Option<String>,
+        reason: String,
+    },
     /// Writes the status on the tenant row.
-    SetStatus { customer_ref: CustomerRef, was: Option<String>, status: String, reason: String },
+    SetStatus {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        was: Option<String>,
+        status: String,
+        reason: String,
+    },
     /// Has the provider make a bridge.
     Provision {
+        #[schemars(with = "String")]
         customer_ref: CustomerRef,
         owner: Owner,
         /// Never shown: secrets belong into it.
@@ -37,11 +52,17 @@ pub enum Step {
         reason: String,
     },
     /// Has the provider delete a bridge, for ever.
-    Delete { customer_ref: CustomerRef, bridge_id: BridgeId, reason: String },
+    Delete {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        #[schemars(with = "i64")]
+        bridge_id: BridgeId,
+        reason: String,
+    },
 }
 
 /// Who asks for a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
     /// A tenant row.
@@ -88,39 +109,45 @@ impl Step {
 }
 
 /// Something to know that no step takes care of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Finding {
     /// The kind of drift, `tombstone`, or `unusable_ref`.
     pub kind: &'static str,
     /// `critical`, `warning` or `info`.
+    #[schemars(extend("enum" = ["critical", "warning", "info"]))]
     pub severity: String,
     /// The join key, if there is one.
     pub customer_ref: Option<String>,
     /// The bridge, if there is one.
+    #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
     /// In words.
     pub detail: String,
     /// US dollars per month that it wastes.
     #[serde(serialize_with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
 }
 
 /// US dollars per month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Cost {
     /// Now.
     #[serde(serialize_with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub before: Decimal,
     /// After the plan.
     #[serde(serialize_with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub after: Decimal,
     /// The difference.
     #[serde(serialize_with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub change: Decimal,
 }
 
 /// The plan in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Summary {
     /// Live bridges before the plan.
     pub bridges: i64,
@@ -135,7 +162,7 @@ pub struct Summary {
 }
 
 /// What will be done, what will not, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Plan {
     /// The plan in numbers.
     pub summary: Summary,
@@ -153,6 +180,7 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// How long the provider's limits make it take, at the least.
     #[serde(rename = "duration_seconds", serialize_with = "crate::render::duration_as_seconds")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// US dollars per month.
     pub monthly_cost: Cost,

@@ -1,10 +1,15 @@
 //! Everything that is shown: stdout is the result, stderr is progress and talk. Only here is anything printed.
 
+pub mod ci;
 mod findings;
+mod github;
 mod json;
 mod lists;
+mod markdown;
 mod progress;
 mod rows;
+pub mod schema;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -13,10 +18,9 @@ mod words;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use wabridges::MalformedRow;
-
 pub use json::{duration_as_seconds, money_as_number};
 pub use progress::Progress;
+pub use talk::{error, malformed, prompt, speak, talk, warn};
 pub use words::harmless;
 
 use crate::cli::Format;
@@ -43,6 +47,8 @@ pub enum Length {
     Short,
     /// All of it.
     Full,
+    /// None of it: numbers alone.
+    Concise,
 }
 
 impl Length {
@@ -91,6 +97,8 @@ impl Screen {
         match format {
             Format::Text => text::plan(plan, self.paint, length),
             Format::Json => json::plan(plan),
+            Format::Markdown => markdown::plan(plan, length),
+            Format::Github => github::plan(plan, length),
         }
     }
 
@@ -105,6 +113,8 @@ impl Screen {
                 )
             }
             Format::Json => json::applied(plan, Some(report)),
+            Format::Markdown => markdown::applied(plan, Some(report), length),
+            Format::Github => github::applied(plan, Some(report), length),
         }
     }
 
@@ -118,14 +128,18 @@ impl Screen {
         match format {
             Format::Text => text::plan(plan, self.paint, length),
             Format::Json => json::applied(plan, None),
+            Format::Markdown => markdown::applied(plan, None, length),
+            Format::Github => github::applied(plan, None, length),
         }
     }
 
     /// The drift.
-    pub fn drift(self, drift: &[Drift], format: Format) -> String {
+    pub fn drift(self, drift: &[Drift], format: Format, length: Length) -> String {
         match format {
-            Format::Text => lists::drift(drift, self.paint),
+            Format::Text => lists::drift(drift, self.paint, length),
             Format::Json => json::drift(drift),
+            Format::Markdown => markdown::drift(drift, length),
+            Format::Github => github::drift(drift, length),
         }
     }
 
@@ -134,7 +148,20 @@ impl Screen {
         match format {
             Format::Text => lists::status(status, self.paint),
             Format::Json => json::status(status),
+            Format::Markdown => markdown::status(status),
+            Format::Github => github::status(status),
         }
+    }
+}
+
+impl Screen {
+    /// A verb that came to no result: whoever posts its Markdown must not be left with the last one.
+    pub fn failed(self, verb: &str, error: &Error, format: Format) {
+        if format == Format::Markdown {
+            // That it failed has been said; there is nobody left to tell that this did too.
+            let _ = self.result(&markdown::failed(verb, error));
+        }
+        ci::failed(verb, error);
     }
 }
 
@@ -147,38 +174,4 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
         fleet.keep.len(),
         fleet.remove.len()
     )
-}
-
-/// One line of talk on stderr.
-pub fn talk(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Lines of talk with foreign text in them: our line breaks stay, everything that could steer a terminal is escaped.
-pub fn talk_safely(text: &str) {
-    let lines: Vec<String> = text.split('\n').map(harmless).collect();
-    talk(&lines.join("\n"));
-}
-
-/// A question on stderr, without a line's end.
-pub fn prompt(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
-}
-
-/// The rows of the listing that could not be read, on stderr.
-pub fn malformed(rows: &[MalformedRow]) {
-    if rows.is_empty() {
-        return;
-    }
-    talk(&format!(
-        "warning: {} could not be read, so the reading is incomplete and no absence is believed:",
-        words::count(rows.len(), "listed row")
-    ));
-    for row in rows.iter().take(10) {
-        talk(&format!("  row {}: {}: {}", row.index, harmless(&row.reason), words::shown(&row.excerpt)));
-    }
-    if rows.len() > 10 {
-        talk(&format!("  … and {} more", rows.len() - 10));
-    }
 }

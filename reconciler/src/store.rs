@@ -17,6 +17,8 @@ use crate::fleet::Database;
 
 pub use evaluate::{Evaluation, Force};
 pub use journal::{Ended, Entry, Finish, Journal};
+#[cfg(test)]
+pub use status::LastRun;
 pub use status::Status;
 
 /// One connection, and the schema in which the wab_ objects live.

@@ -3,12 +3,14 @@
 mod apply;
 mod drift;
 mod plan;
+mod schema;
 mod status;
 mod validate;
 
 pub use apply::ApplyArgs;
 pub use drift::DriftArgs;
 pub use plan::PlanArgs;
+pub use schema::SchemaArgs;
 
 use wabridges::ReadClient;
 
@@ -20,8 +22,12 @@ use crate::render::Screen;
 
 /// Runs the verb; stdout gets its result.
 pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
+    if let Verb::Schema(args) = &cli.verb {
+        return schema::schema(args, screen);
+    }
     let fleet = Fleet::load(&cli.file)?;
     match &cli.verb {
+        Verb::Schema(args) => schema::schema(args, screen),
         Verb::Validate => validate::validate(&cli.file, &fleet, screen),
         Verb::Plan(args) => plan::plan(&fleet, args, screen).await,
         Verb::Apply(args) => apply::apply(&fleet, args, screen).await,

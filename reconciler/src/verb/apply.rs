@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
-use crate::render::{self, Progress, Screen};
+use crate::plan::Plan;
+use crate::render::{self, Progress, Screen, ci};
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::store::{Journal, Store};
@@ -35,19 +36,21 @@ pub struct ApplyArgs {
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let approval = Approval::of(args)?;
+    let format = args.output.format();
+    if approval == Approval::Given {
+        render::speak(format);
+    }
     let client = Client::new(fleet.client_config(), fleet.api_key()?)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database).await?;
     let mut store = Store::connect(&fleet.database).await?;
     let outlook = Outlook::new(fleet, client.reader(), args.belief.force(), &mut store).await?;
     let mut reading = outlook.read(&mut store).await?;
-    let format = args.output.format();
     let mut approved = None;
     if approval == Approval::Ask {
         let shown = outlook.preview(&mut store, &mut reading).await?;
         if !shown.refusals.is_empty() {
-            screen.result(&screen.refused(&shown, format, args.detail.length()))?;
-            return Ok(Exit::Refused);
+            return refused(&shown, args, screen);
         }
         if shown.has_changes() {
             render::talk(&screen.on_stderr().plan(&shown, Format::Text, args.detail.length()));
@@ -60,11 +63,12 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
             reading = outlook.read(&mut store).await?;
         }
         approved = Some(shown);
+        // Who was asked was talked to in lines until now.
+        render::speak(format);
     }
     let plan = outlook.settle(&mut store, &mut reading, approved.as_ref()).await?;
     if !plan.refusals.is_empty() {
-        screen.result(&screen.refused(&plan, format, args.detail.length()))?;
-        return Ok(Exit::Refused);
+        return refused(&plan, args, screen);
     }
     let report = if plan.steps.is_empty() {
         Report::nothing_to_do()
@@ -73,7 +77,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
             client: &client,
             store: &mut store,
             journal: &mut journal,
-            progress: Progress::new(plan.steps.len()),
+            progress: Progress::new(&plan),
             stop: Stop::listen()?,
         };
         apply::apply(&plan, run).await
@@ -83,5 +87,14 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         (Format::Text, Some(shown)) if shown.has_changes() => screen.report(&plan, &report),
         _ => screen.applied(&plan, &report, (format, args.detail.length())),
     })?;
-    Ok(report.exit().unless_incomplete(plan.summary.malformed))
+    let exit = report.exit().unless_incomplete(plan.summary.malformed);
+    ci::applied(&plan, Some(&report), exit);
+    Ok(exit)
+}
+
+/// Shows what a guard does not let happen.
+fn refused(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
+    screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
+    ci::applied(plan, None, Exit::Refused);
+    Ok(Exit::Refused)
 }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
-use crate::render::Screen;
+use crate::render::{Screen, ci};
 use crate::store::Store;
 
 /// Flags of `plan`.
@@ -38,5 +38,7 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
         (true, true) => Exit::Changes,
         (true, false) => Exit::Done,
     };
-    Ok(exit.unless_incomplete(plan.summary.malformed))
+    let exit = exit.unless_incomplete(plan.summary.malformed);
+    ci::plan(&plan, exit);
+    Ok(exit)
 }

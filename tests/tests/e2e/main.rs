@@ -5,6 +5,7 @@ mod exit_codes;
 mod golden;
 mod hostile_provider;
 mod main_job;
+mod output;
 mod plan_apply;
 mod scheduled;
 mod settings;
