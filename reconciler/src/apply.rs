@@ -45,13 +45,13 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
         },
         Err(error) => End::TrailLost(chain(&error)),
     };
-    run.progress.finish();
     // Without its last line the run reads as interrupted, and the next one goes on from what is observed.
     if let Err(error) = run.journal.finish_run(report.finish()).await
         && report.end == End::Finished
     {
         report.end = End::TrailLost(chain(&error));
     }
+    run.progress.finish(&report);
     report
 }
 
@@ -92,7 +92,7 @@ impl Executor<'_> {
                 .finish_step(number, &Ended { outcome: outcome.as_str(), detail: &detail, bridge_id })
                 .await?;
             longest = longest.max(began.elapsed());
-            self.progress.finished(batch, self.time_left(&plan.steps[reports.len()..]));
+            self.progress.finished(&reports[first - 1..], self.time_left(&plan.steps[reports.len()..]));
             if outcome != Outcome::Done {
                 self.progress.say(&format!("{} {}: {detail}", batch[0].kind(), subject(batch)));
             }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::plan::Scope;
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, InitArgs, PlanArgs, ShowArgs};
+use crate::verb::{ApplyArgs, DriftArgs, InitArgs, PlanArgs, SchemaArgs, ShowArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
+stdout is the result, stderr is talk. Where GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
+status append a summary and values to them, whatever the format.
+
 Exit codes:
    0  nothing to do, or everything was done
    1  error, incomplete reading, wrong flag or file
@@ -64,6 +67,22 @@ pub enum Verb {
     Status(Output),
     /// Check everything wab stands on: fleet.yaml, key, provider, clocks, database, rights, binding, runs, pg_cron
     Doctor(Output),
+    /// Print the JSON Schema of what a verb prints with --json
+    Schema(SchemaArgs),
+}
+
+impl Verb {
+    /// The name of a verb whose result a CI job is told, and the form of that result.
+    pub fn reports(&self) -> Option<(&'static str, Format)> {
+        match self {
+            Self::Plan(args) => Some(("plan", args.output.format())),
+            Self::Apply(args) => Some(("apply", args.output.format())),
+            Self::Drift(args) => Some(("drift", args.output.format())),
+            Self::Status(output) => Some(("status", output.format())),
+            Self::Validate | Self::Schema(_) | Self::Init(_) | Self::Doctor(_) => None,
+            Self::Show(args) => Some(("show", args.output.format())),
+        }
+    }
 }
 
 /// How the result is written to stdout.
@@ -71,8 +90,12 @@ pub enum Verb {
 pub enum Format {
     /// For people
     Text,
-    /// For programs
+    /// For programs: one document; its schema is printed by wab schema
     Json,
+    /// For a comment on GitHub or GitLab: a marker on the first line, what counts, then folded details; below 65,536 bytes
+    Markdown,
+    /// For the log of GitHub Actions: groups, and annotations for what somebody must look at
+    Github,
 }
 
 /// The result's form.
@@ -81,7 +104,8 @@ pub struct Output {
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// The same as --format json
+    /// The same as --format json; apply then tells its progress, warnings and errors on stderr as JSON Lines: events
+    /// started, waiting, progress, step, finished, message, warning, error, each with its ts
     #[arg(long, conflicts_with = "format")]
     json: bool,
 }
@@ -152,14 +176,21 @@ impl Polling {
 #[derive(Clone, Debug, Args)]
 pub struct Detail {
     /// Show every line of long groups
-    #[arg(long)]
+    #[arg(long, conflicts_with = "concise")]
     full: bool,
+    /// Show the counts, the money and what is refused; no step and no diff
+    #[arg(long)]
+    concise: bool,
 }
 
 impl Detail {
     /// The same as one value.
     pub fn length(&self) -> Length {
-        if self.full { Length::Full } else { Length::Short }
+        match (self.concise, self.full) {
+            (true, _) => Length::Concise,
+            (false, true) => Length::Full,
+            (false, false) => Length::Short,
+        }
     }
 }
 
@@ -189,6 +220,7 @@ mod tests {
         assert_eq!((args.output.format(), args.belief.force()), (Format::Json, Force::AcceptShrink));
         assert_eq!(apply(&["--first-run"]).belief.force(), Force::FirstRun);
         assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
+        assert_eq!(apply(&["--concise"]).detail.length(), Length::Concise);
     }
 
     #[test]
@@ -205,6 +237,9 @@ mod tests {
             &["apply", "plan.json", "--target", "a"],
             &["apply", "plan.json", "--expect", "0"],
             &["apply", "--max-duration", "soon"],
+            &["plan", "--full", "--concise"],
+            &["schema"],
+            &["schema", "--plan", "--apply"],
             &["plna"],
         ] {
             assert!(Cli::try_parse_from(["wab"].iter().chain(flags)).is_err(), "{flags:?}");

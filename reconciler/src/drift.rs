@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::BridgeId;
 
 /// What kind of difference it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A wanted tenant with no live bridge.
@@ -84,15 +85,17 @@ impl FromStr for Kind {
 }
 
 /// One difference, as the view words it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Drift {
     /// What kind of difference.
     pub kind: Kind,
     /// `critical`, `warning` or `info`.
+    #[schemars(extend("enum" = ["critical", "warning", "info"]))]
     pub severity: String,
     /// The tenant, if there is a row for it.
     pub tenant_id: Option<String>,
     /// The bridge, if one is live.
+    #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
     /// The join key; a bridge may carry none.
     pub customer_ref: Option<String>,
@@ -106,6 +109,7 @@ pub struct Drift {
     pub detail: String,
     /// US dollars per month that it wastes.
     #[serde(serialize_with = "crate::render::money_as_number::serialize")]
+    #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
     /// The webhook_url that the bridge should have.
     pub webhook_url: Option<String>,

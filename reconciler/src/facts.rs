@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, Class};
 
@@ -45,7 +46,7 @@ pub struct RecentCall {
 }
 
 /// How the tenants table is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {
     /// The table.
     pub table: String,
@@ -83,7 +84,7 @@ impl From<&Tenants> for Binding {
 }
 
 /// How the reading of the tenants table changes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BindingChange {
     /// As it was bound; `None`: not at all.
     pub before: Option<Binding>,
@@ -102,7 +103,7 @@ impl BindingChange {
 }
 
 /// How many declared exceptions change in the database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Declared {
     /// New or changed ones.
     pub written: i64,

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Bound, Policy};
 use crate::plan::Plan;
 
 /// A guard's no.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
     /// The guard's name, which is the policy's key where there is one.
     pub guard: Cow<'static, str>,

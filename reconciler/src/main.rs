@@ -23,14 +23,12 @@ mod verb;
 mod version;
 mod who;
 
-use std::error::Error as _;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::cli::Cli;
-use crate::error::Error;
+use crate::cli::{Cli, Format};
 use crate::exit::Exit;
 use crate::render::Screen;
 
@@ -53,22 +51,16 @@ fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let exit = runtime.block_on(verb::run(&cli, Screen::new(cli.colour()))).unwrap_or_else(|error| {
-        show(&error);
+    let screen = Screen::new(cli.colour());
+    if let Some((_, Format::Github)) = cli.verb.reports() {
+        render::speak(Format::Github);
+    }
+    let exit = runtime.block_on(verb::run(&cli, screen)).unwrap_or_else(|error| {
+        render::error(&error);
+        if let Some((verb, format)) = cli.verb.reports() {
+            screen.failed(verb, &error, format);
+        }
         error.exit()
     });
     exit.into()
-}
-
-/// The error, what is below it, and the way on.
-fn show(error: &Error) {
-    render::talk_safely(&format!("error: {error}"));
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        render::talk_safely(&format!("  because: {error}"));
-        cause = error.source();
-    }
-    if let Some(hint) = error.hint() {
-        render::talk_safely(&format!("hint: {hint}"));
-    }
 }

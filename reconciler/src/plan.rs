@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, CustomerRef, Limits};
 
@@ -26,39 +27,45 @@ pub use scope::Scope;
 pub use step::{Owner, Step};
 
 /// Something to know that no step takes care of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The kind of drift, `tombstone`, or `unusable_ref`.
     pub kind: Cow<'static, str>,
     /// `critical`, `warning` or `info`.
+    #[schemars(extend("enum" = ["critical", "warning", "info"]))]
     pub severity: String,
     /// The join key, if there is one.
     pub customer_ref: Option<String>,
     /// The bridge, if there is one.
+    #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
     /// In words.
     pub detail: String,
     /// US dollars per month that it wastes.
     #[serde(with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
 }
 
 /// US dollars per month.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// Now.
     #[serde(with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub before: Decimal,
     /// After the plan.
     #[serde(with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub after: Decimal,
     /// The difference.
     #[serde(with = "crate::render::money_as_number")]
+    #[schemars(with = "f64")]
     pub change: Decimal,
 }
 
 /// The plan in numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// Live bridges before the plan.
     pub bridges: i64,
@@ -73,7 +80,7 @@ pub struct Summary {
 }
 
 /// What will be done, what will not, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The plan in numbers.
     pub summary: Summary,
@@ -91,6 +98,7 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// How long the provider's limits make it take, at the least.
     #[serde(rename = "duration_seconds", with = "crate::render::duration_as_seconds")]
+    #[schemars(with = "u64")]
     pub duration: Duration,
     /// US dollars per month.
     pub monthly_cost: Cost,

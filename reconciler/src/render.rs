@@ -1,12 +1,17 @@
 //! Everything that is shown: stdout is the result, stderr is progress and talk. Only here is anything printed.
 
+pub mod ci;
 mod doctor;
 mod findings;
+mod github;
 mod json;
 mod lists;
+mod markdown;
 mod progress;
 mod rows;
+pub mod schema;
 mod setup;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -16,20 +21,18 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use wabridges::MalformedRow;
-
 pub use json::{duration_as_seconds, money_as_number, saved as saved_json};
 pub use progress::Progress;
 pub use setup::{installed, written};
+pub use talk::{error, malformed, polled, polling, prompt, speak, talk, talk_safely, warn};
 pub use words::harmless;
 
 use crate::checkup::Check;
 use crate::cli::Format;
 use crate::drift::Drift;
-use crate::error::{Error, chain};
+use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
-use crate::poll::Polled;
 use crate::report::Report;
 use crate::saved::SavedPlan;
 use crate::store::Status;
@@ -50,6 +53,8 @@ pub enum Length {
     Short,
     /// All of it.
     Full,
+    /// None of it: numbers alone.
+    Concise,
 }
 
 impl Length {
@@ -98,6 +103,8 @@ impl Screen {
         match format {
             Format::Text => text::plan(&saved.plan, self.paint, length),
             Format::Json => json::saved(saved),
+            Format::Markdown => markdown::plan(&saved.plan, length),
+            Format::Github => github::plan(&saved.plan, length),
         }
     }
 
@@ -117,6 +124,8 @@ impl Screen {
                 )
             }
             Format::Json => json::applied(plan, Some(report)),
+            Format::Markdown => markdown::applied(plan, Some(report), length),
+            Format::Github => github::applied(plan, Some(report), length),
         }
     }
 
@@ -130,22 +139,26 @@ impl Screen {
         match format {
             Format::Text => text::plan(plan, self.paint, length),
             Format::Json => json::applied(plan, None),
+            Format::Markdown => markdown::applied(plan, None, length),
+            Format::Github => github::applied(plan, None, length),
         }
     }
 
     /// The drift.
-    pub fn drift(self, drift: &[Drift], format: Format) -> String {
+    pub fn drift(self, drift: &[Drift], format: Format, length: Length) -> String {
         match format {
-            Format::Text => lists::drift(drift, self.paint),
+            Format::Text => lists::drift(drift, self.paint, length),
             Format::Json => json::drift(drift),
+            Format::Markdown => markdown::drift(drift, length),
+            Format::Github => github::drift(drift, length),
         }
     }
 
     /// What was checked.
     pub fn checkup(self, checks: &[Check], format: Format) -> String {
         match format {
-            Format::Text => doctor::checkup(checks, self.paint),
             Format::Json => json::checkup(checks),
+            Format::Text | Format::Markdown | Format::Github => doctor::checkup(checks, self.paint),
         }
     }
 
@@ -154,6 +167,8 @@ impl Screen {
         match format {
             Format::Text => lists::status(status, self.paint),
             Format::Json => json::status(status),
+            Format::Markdown => markdown::status(status),
+            Format::Github => github::status(status),
         }
     }
 }
@@ -161,6 +176,17 @@ impl Screen {
 /// A span of time in words.
 pub fn span(time: Duration) -> String {
     words::duration(time)
+}
+
+impl Screen {
+    /// A verb that came to no result: whoever posts its Markdown must not be left with the last one.
+    pub fn failed(self, verb: &str, error: &Error, format: Format) {
+        if format == Format::Markdown {
+            // That it failed has been said; there is nobody left to tell that this did too.
+            let _ = self.result(&markdown::failed(verb, error));
+        }
+        ci::failed(verb, error);
+    }
 }
 
 /// What `validate` says of a good file.
@@ -172,59 +198,4 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
         fleet.keep.len(),
         fleet.remove.len()
     )
-}
-
-/// One line of talk on stderr.
-pub fn talk(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// Lines of talk with foreign text in them: our line breaks stay, everything that could steer a terminal is escaped.
-pub fn talk_safely(text: &str) {
-    let lines: Vec<String> = text.split('\n').map(harmless).collect();
-    talk(&lines.join("\n"));
-}
-
-/// A question on stderr, without a line's end.
-pub fn prompt(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
-}
-
-/// Sessions are about to be asked, and the least time that takes, on stderr.
-pub fn polling(sessions: usize, time: Duration) {
-    let time = match time {
-        Duration::ZERO => String::new(),
-        time => format!("; the provider's limits make that take {}", words::duration(time)),
-    };
-    talk(&format!("asking {} about the status{time}", words::count(sessions, "session")));
-}
-
-/// What became of it, on stderr.
-pub fn polled(polled: &Polled) {
-    let Some(error) = &polled.first_failure else { return };
-    talk_safely(&format!(
-        "warning: {} of {} told their status; the first that did not: {}",
-        polled.answered(),
-        words::count(polled.chosen, "session"),
-        chain(error)
-    ));
-    talk("what was learnt before stays; they are asked again next time");
-}
-
-/// The rows of the listing that could not be read, on stderr.
-pub fn malformed(rows: &[MalformedRow]) {
-    if rows.is_empty() {
-        return;
-    }
-    talk(&format!(
-        "warning: {} could not be read, so the reading is incomplete and no absence is believed:",
-        words::count(rows.len(), "listed row")
-    ));
-    for row in rows.iter().take(10) {
-        talk(&format!("  row {}: {}: {}", row.index, harmless(&row.reason), words::shown(&row.excerpt)));
-    }
-    if rows.len() > 10 {
-        talk(&format!("  … and {} more", rows.len() - 10));
-    }
 }

@@ -1,5 +1,6 @@
 //! What became of a plan's steps, and the exit code of it; nothing is done or shown here.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{BridgeId, CustomerRef};
 
@@ -8,7 +9,7 @@ use crate::plan::Step;
 use crate::store::Finish;
 
 /// What became of one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Done.
@@ -34,15 +35,18 @@ impl Outcome {
 }
 
 /// What became of one step, with its number in the plan.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StepReport {
     /// From 1; 0: it was not tried.
     pub step: usize,
     /// The step's kind.
+    #[schemars(extend("enum" = crate::plan::Step::KINDS))]
     pub kind: &'static str,
     /// Whose bridge.
+    #[schemars(with = "String")]
     pub customer_ref: CustomerRef,
     /// The bridge, if it is known.
+    #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
     /// What became of it.
     pub outcome: Outcome,
@@ -51,7 +55,7 @@ pub struct StepReport {
 }
 
 /// Why a run came to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
 pub enum End {
     /// There were no more steps.
@@ -71,7 +75,7 @@ pub enum End {
 }
 
 /// What a run did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// Its id in wab_runs; `None` where the plan had no steps.
     pub run_id: Option<String>,

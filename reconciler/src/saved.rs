@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wabridges::{BridgeId, CustomerRef};
@@ -23,15 +24,18 @@ use crate::plan::{Plan, Step, sha256};
 pub const FORMAT_VERSION: u32 = 1;
 
 /// A plan with what it was made from. Holds no secret. This is what `wab plan --json` prints, too.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedPlan {
     /// Of this document.
+    #[schemars(extend("const" = FORMAT_VERSION))]
     pub format_version: u32,
     /// Program and version that made it.
     pub tool: String,
     /// When.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub made_at: DateTime<Utc>,
     /// From when on it is refused.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub expires_at: DateTime<Utc>,
     /// SHA-256 (hex) of the fleet.yaml that it was made from.
     pub fleet_yaml_sha256: String,

@@ -38,7 +38,7 @@ impl Stop {
                 if *tell.borrow() {
                     process::exit(KILLED);
                 }
-                render::talk("stopping after the call in flight; once more to end at once");
+                render::warn("stopping after the call in flight; once more to end at once");
                 tell.send_replace(true);
             }
         });

@@ -23,7 +23,7 @@ pub use evaluate::{Evaluation, Force, Seen};
 pub use examine::{Index, Job, Objects, Source, Unfinished, Visit};
 pub use install::{Done, Installation, install};
 pub use journal::{Ended, Entry, Finish, Journal};
-pub use status::Status;
+pub use status::{LastRun, Status};
 
 /// One connection, and the schema in which the wab_ objects live.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod doctor;
 mod drift;
 mod init;
 mod plan;
+mod schema;
 mod show;
 mod status;
 mod validate;
@@ -13,6 +14,7 @@ pub use apply::ApplyArgs;
 pub use drift::DriftArgs;
 pub use init::InitArgs;
 pub use plan::PlanArgs;
+pub use schema::SchemaArgs;
 pub use show::ShowArgs;
 
 use wabridges::ReadClient;
@@ -34,6 +36,7 @@ pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
         Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
         Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
         Verb::Show(args) => show::show(args, screen),
+        Verb::Schema(args) => schema::schema(args, screen),
         Verb::Status(output) => status::status(&fleet()?, output, screen).await,
     }
 }

@@ -182,6 +182,8 @@ impl Fleet {
             .env("WA_API_KEY", KEY)
             .env("DATABASE_URL", self.cluster.url(DATABASE))
             .env_remove("CI")
+            .env_remove("GITHUB_STEP_SUMMARY")
+            .env_remove("GITHUB_OUTPUT")
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE");
         Ok(command)

@@ -27,6 +27,7 @@ impl Executor<'_> {
             if wait.is_zero() || self.stop.is_wished() {
                 return;
             }
+            self.progress.waiting(wait);
             tokio::select! { () = tokio::time::sleep(wait) => {}, () = self.stop.wished() => {} }
         }
     }

@@ -1,20 +1,35 @@
 //! One step of a plan: what is done, to which bridge, on what ground, and why. Nothing is decided or done here.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::drift::Kind;
 
 /// One thing that apply does. The order of the variants is the order of work.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
     /// Writes the bridge_id on the tenant row.
-    Bind { customer_ref: CustomerRef, bridge_id: BridgeId, was: Option<String>, reason: String },
+    Bind {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        #[schemars(with = "i64")]
+        bridge_id: BridgeId,
+        was: Option<String>,
+        reason: String,
+    },
     /// Writes the status on the tenant row.
-    SetStatus { customer_ref: CustomerRef, was: Option<String>, status: String, reason: String },
+    SetStatus {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        was: Option<String>,
+        status: String,
+        reason: String,
+    },
     /// Has the provider make a bridge.
     Provision {
+        #[schemars(with = "String")]
         customer_ref: CustomerRef,
         owner: Owner,
         /// Never shown: secrets belong into it.
@@ -25,7 +40,9 @@ pub enum Step {
     },
     /// Has the provider delete a bridge, for ever.
     Delete {
+        #[schemars(with = "String")]
         customer_ref: CustomerRef,
+        #[schemars(with = "i64")]
         bridge_id: BridgeId,
         /// Why nobody needs it, as observed.
         because: Kind,
@@ -34,7 +51,7 @@ pub enum Step {
 }
 
 /// Who asks for a bridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
     /// A tenant row.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use super::Length;
-use super::words::{Paint, count, harmless, money, shown, table};
+use super::words::{self, Paint, count, harmless, shown, table};
 use crate::plan::{Finding, Plan};
 
 /// How many customer_refs stand for their kind.
@@ -20,10 +20,16 @@ pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
     }
     let title = format!("{} that apply does nothing about", count(all.len(), "finding"));
     let mut out = format!("\n{} {}\n", paint.yellow("!"), paint.bold(&title));
+    if length == Length::Concise {
+        let kinds: Vec<String> =
+            plan.summary.findings.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "   {}", kinds.join(", "));
+        return out;
+    }
     let few = length.of(all.len()) == all.len();
     let lines = if few { all.iter().map(one).collect() } else { by_kind(all) };
     for line in table(lines) {
-        // Writing to a String cannot fail.
         let _ = writeln!(out, "   {line}");
     }
     if !few {
@@ -64,5 +70,5 @@ fn name(finding: &Finding) -> String {
 }
 
 fn a_month(cost: Decimal) -> String {
-    if cost > Decimal::ZERO { format!("{} a month", money(cost)) } else { String::new() }
+    if cost > Decimal::ZERO { words::a_month(cost) } else { String::new() }
 }

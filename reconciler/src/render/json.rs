@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::words::{host_only, steers};
@@ -15,12 +16,43 @@ use crate::report::{Outcome, Report};
 use crate::saved::{FORMAT_VERSION, SavedPlan};
 use crate::store::Status;
 
-#[derive(Serialize)]
-struct Document<T> {
+/// What every document begins with.
+#[derive(Serialize, JsonSchema)]
+pub struct Document<T> {
+    /// Grows when a field changes its meaning or goes away.
+    #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: u32,
+    /// The program and its version.
     tool: &'static str,
     #[serde(flatten)]
     content: T,
+}
+
+/// A plan, and what became of it.
+#[derive(Serialize, JsonSchema)]
+pub struct Applied<'a> {
+    /// The plan.
+    plan: &'a Plan,
+    /// What became of it.
+    #[schemars(extend("enum" = ["done", "partly", "stopped", "refused"]))]
+    outcome: &'static str,
+    /// Steps that were done.
+    done: usize,
+    /// Steps that were not done.
+    failed: usize,
+    /// Steps that were sent without an answer: the next run settles them.
+    unknown: usize,
+    /// Steps that were not begun.
+    not_begun: usize,
+    /// The run; null where a guard refused it.
+    run: Option<&'a Report>,
+}
+
+/// The drift.
+#[derive(Serialize, JsonSchema)]
+pub struct Listed<'a> {
+    /// By kind, then by customer_ref. Of a webhook_url only the host is shown.
+    drift: &'a [Drift],
 }
 
 fn document<T: Serialize>(content: T) -> String {
@@ -33,13 +65,21 @@ fn pretty(value: &impl Serialize) -> String {
     escaped(&serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned()))
 }
 
-/// JSON may hold what steers a terminal as it is, but somebody will look at it on one. Outside of strings there is none.
-fn escaped(json: &str) -> String {
+/// JSON may hold what steers a terminal, or commands a CI runner (`##[`, see `harmless`), as it is; but it will be
+/// looked at on one and logged by the other. Outside of strings there is none of it.
+pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
+    let mut before = [' '; 2];
     for c in json.chars() {
         // Writing to a String cannot fail.
-        let _ =
-            if c != '\n' && steers(c) { write!(out, "\\u{:04x}", u32::from(c)) } else { out.write_char(c) };
+        let _ = if (c != '\n' && steers(c)) || (c == '[' && before == ['#'; 2]) {
+            write!(out, "\\u{:04x}", u32::from(c))
+        } else {
+            out.write_char(c)
+        };
+        if c.is_ascii() {
+            before = [before[1], c];
+        }
     }
     out
 }
@@ -51,16 +91,6 @@ pub fn saved(saved: &SavedPlan) -> String {
 
 /// The plan, and what became of it; without a report it was refused.
 pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
-    #[derive(Serialize)]
-    struct Applied<'a> {
-        plan: &'a Plan,
-        outcome: &'static str,
-        done: usize,
-        failed: usize,
-        unknown: usize,
-        not_begun: usize,
-        run: Option<&'a Report>,
-    }
     let count = |outcome| report.map_or(0, |report| report.count(outcome));
     document(Applied {
         plan,
@@ -75,10 +105,6 @@ pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
 
 /// The drift.
 pub fn drift(drift: &[Drift]) -> String {
-    #[derive(Serialize)]
-    struct Listed<'a> {
-        drift: &'a [Drift],
-    }
     let drift: Vec<Drift> = drift.iter().map(discreet).collect();
     document(Listed { drift: &drift })
 }

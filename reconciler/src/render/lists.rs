@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::words::{Paint, count, duration, money, shown, table};
+use super::Length;
+use super::words::{Paint, a_month, count, duration, harmless, money, shown, table};
 use crate::drift::Drift;
-use crate::store::Status;
+use crate::store::{LastRun, Status};
 
-/// Every difference, with its counts.
-pub fn drift(drift: &[Drift], paint: Paint) -> String {
+/// The differences by kind, in one line.
+pub fn drift_headline(drift: &[Drift]) -> String {
     if drift.is_empty() {
         return "No drift.".to_owned();
     }
@@ -20,7 +21,24 @@ pub fn drift(drift: &[Drift], paint: Paint) -> String {
         *counts.entry(row.kind).or_insert(0_usize) += 1;
     }
     let counts: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    let mut out = format!("{}\n\n", paint.bold(&format!("Drift: {}.", counts.join(", "))));
+    format!("Drift: {}.", counts.join(", "))
+}
+
+/// The differences with their counts: all of them, or the counts alone.
+pub fn drift(drift: &[Drift], paint: Paint, length: Length) -> String {
+    let headline = drift_headline(drift);
+    if drift.is_empty() {
+        return headline;
+    }
+    if length == Length::Concise {
+        return paint.bold(&headline);
+    }
+    format!("{}\n\n{}", paint.bold(&headline), differences(drift))
+}
+
+/// A line for each difference.
+pub fn differences(drift: &[Drift]) -> String {
+    let mut out = String::new();
     let rows = drift.iter().map(|row| {
         vec![
             row.kind.to_string(),
@@ -29,11 +47,7 @@ pub fn drift(drift: &[Drift], paint: Paint) -> String {
             row.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
             shown(&row.detail),
             row.since.map_or_else(String::new, |since| format!("since {}", since.format("%Y-%m-%d %H:%M"))),
-            if row.monthly_cost > Decimal::ZERO {
-                format!("{} a month", money(row.monthly_cost))
-            } else {
-                String::new()
-            },
+            if row.monthly_cost > Decimal::ZERO { a_month(row.monthly_cost) } else { String::new() },
         ]
     });
     for line in table(rows.collect()) {
@@ -73,8 +87,8 @@ pub fn status(status: &Status, paint: Paint) -> String {
     );
     let _ = writeln!(
         out,
-        "cost: {} a month, {} of it wasted\n",
-        money(status.monthly_cost),
+        "cost: {}, {} of it wasted\n",
+        a_month(status.monthly_cost),
         money(status.monthly_waste)
     );
     match (&status.applying, &status.last_run) {
@@ -93,9 +107,19 @@ pub fn status(status: &Status, paint: Paint) -> String {
             shown(&run.who),
             run.started_at.format("%Y-%m-%d %H:%M:%S UTC")
         );
+        for (what, text) in origin(run) {
+            let _ = writeln!(out, "  {what} {}", harmless(text));
+        }
         if run.outcome == "interrupted" {
             out += "It was cut short; run wab apply again, it goes on from what is there.\n";
         }
     }
     out
+}
+
+/// Where a run came from, as far as it is known.
+pub fn origin(run: &LastRun) -> impl Iterator<Item = (&'static str, &str)> {
+    [("commit", &run.git_sha), ("job", &run.ci_url), ("plan_sha256", &run.plan_sha256)]
+        .into_iter()
+        .filter_map(|(what, text)| Some((what, text.as_deref()?)))
 }

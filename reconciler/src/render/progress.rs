@@ -1,80 +1,268 @@
-//! How far a run is, on stderr: a bar on a terminal, else a line every few seconds. It counts and judges nothing.
+//! How far a run is, on stderr: a bar on a terminal, else a line every few seconds, or events. It judges nothing.
 
+use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use tokio::task::AbortHandle;
 
-use super::talk;
-use super::words::{duration, harmless, shown};
-use crate::plan::Step;
+use super::talk::{event, in_events, talk, warn};
+use super::words::{duration, shown};
+use crate::plan::{Plan, Step};
+use crate::report::{Outcome, Report, StepReport};
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How often a bar's words are brought up to date.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The rate is that of the last minute.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// A shorter wait is not worth an event.
+const SHORT: Duration = Duration::from_secs(1);
+
 /// The progress of one run.
 #[derive(Debug)]
 pub struct Progress {
-    total: usize,
-    done: usize,
-    shape: Shape,
+    pace: Arc<Mutex<Pace>>,
+    ticker: AbortHandle,
 }
 
+/// Where stderr leads.
 #[derive(Debug)]
 enum Shape {
     Bar(ProgressBar),
-    Lines { last: Instant },
+    Lines,
+    Events,
+}
+
+/// What is done, how fast, and what is left.
+#[derive(Debug)]
+struct Pace {
+    shape: Shape,
+    total: usize,
+    done: usize,
+    began: Instant,
+    /// What is being done, and since when.
+    kind: &'static str,
+    since: Instant,
+    /// What was done of this kind in the last minute.
+    recent: VecDeque<(Instant, usize)>,
+    /// The limits allow no earlier end.
+    due: Instant,
+    doing: String,
 }
 
 impl Progress {
-    /// A run of so many steps begins.
-    pub fn new(total: usize) -> Self {
-        let shape = if io::stderr().is_terminal() {
-            let bar = ProgressBar::new(total.try_into().unwrap_or(u64::MAX));
-            let style = ProgressStyle::with_template("{bar:30} {pos} of {len}  {per_sec}  {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(Duration::from_millis(200));
-            Shape::Bar(bar)
-        } else {
-            Shape::Lines { last: Instant::now() }
+    /// A run of these steps begins.
+    pub fn new(plan: &Plan) -> Self {
+        let (total, now) = (plan.steps.len(), Instant::now());
+        let pace = Pace {
+            shape: shape(total),
+            total,
+            done: 0,
+            began: now,
+            kind: "",
+            since: now,
+            recent: VecDeque::new(),
+            due: now + plan.duration,
+            doing: String::new(),
         };
-        Self { total, done: 0, shape }
+        if matches!(pace.shape, Shape::Events) {
+            event(
+                "started",
+                json!({"total": total, "steps": plan.summary.steps, "eta_seconds": pace.eta(now).as_secs()}),
+            );
+        }
+        let period = if matches!(pace.shape, Shape::Bar(_)) { TICK } else { EVERY };
+        let pace = Arc::new(Mutex::new(pace));
+        let ticking = Arc::clone(&pace);
+        let ticker = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(period).await;
+                lock(&ticking).tick(Instant::now());
+            }
+        });
+        Self { pace, ticker: ticker.abort_handle() }
     }
 
     /// This step is next; the rest takes at least so long.
     pub fn starting(&self, step: &Step, left: Duration) {
-        if let Shape::Bar(bar) = &self.shape {
-            let name = shown(step.customer_ref().as_str());
-            bar.set_message(format!("{} left  {} {name}", duration(left), step.kind()));
+        let (mut pace, now) = (lock(&self.pace), Instant::now());
+        pace.due = now + left;
+        if pace.kind != step.kind() {
+            (pace.kind, pace.since) = (step.kind(), now);
+            pace.recent.clear();
+        }
+        pace.doing = format!("{} {}", step.kind(), shown(step.customer_ref().as_str()));
+        pace.draw(now);
+    }
+
+    /// The limits make the run wait so long for its next call.
+    pub fn waiting(&self, wait: Duration) {
+        let pace = lock(&self.pace);
+        if wait >= SHORT && matches!(pace.shape, Shape::Events) {
+            let mut fields = pace.numbers(Instant::now());
+            fields["wait_seconds"] = wait.as_secs_f64().ceil().into();
+            event("waiting", fields);
         }
     }
 
     /// These steps were tried; the rest takes at least so long.
-    pub fn finished(&mut self, batch: &[Step], left: Duration) {
-        self.done += batch.len();
-        match &mut self.shape {
-            Shape::Bar(bar) => bar.inc(batch.len().try_into().unwrap_or(0)),
-            Shape::Lines { last } if last.elapsed() >= EVERY && self.done < self.total => {
-                *last = Instant::now();
-                talk(&format!("{} of {} steps, {} left", self.done, self.total, duration(left)));
-            }
-            Shape::Lines { .. } => {}
+    pub fn finished(&mut self, tried: &[StepReport], left: Duration) {
+        let (mut pace, now) = (lock(&self.pace), Instant::now());
+        pace.done += tried.len();
+        pace.due = now + left;
+        pace.recent.push_back((now, tried.len()));
+        match &pace.shape {
+            Shape::Bar(bar) => bar.inc(tried.len().try_into().unwrap_or(0)),
+            Shape::Lines => {}
+            Shape::Events => tried.iter().for_each(|step| event("step", json!(step))),
         }
+        pace.draw(now);
     }
 
-    /// A line that stays.
+    /// A line that stays. Events say it of each step anyway.
     pub fn say(&self, text: &str) {
-        let text = &harmless(text);
-        match &self.shape {
-            Shape::Bar(bar) => bar.suspend(|| talk(text)),
-            Shape::Lines { .. } => talk(text),
+        match &lock(&self.pace).shape {
+            Shape::Bar(bar) => bar.suspend(|| warn(text)),
+            Shape::Lines => warn(text),
+            Shape::Events => {}
         }
     }
 
     /// The run ended.
-    pub fn finish(&self) {
-        if let Shape::Bar(bar) = &self.shape {
-            bar.finish_and_clear();
+    pub fn finish(&self, report: &Report) {
+        self.ticker.abort();
+        let (pace, now) = (lock(&self.pace), Instant::now());
+        match &pace.shape {
+            Shape::Bar(bar) => bar.finish_and_clear(),
+            Shape::Lines => {}
+            Shape::Events => event(
+                "finished",
+                json!({
+                    "run_id": report.run_id,
+                    "outcome": report.finish().as_str(),
+                    "total": pace.total,
+                    "done": report.count(Outcome::Done),
+                    "failed": report.count(Outcome::Failed),
+                    "unknown": report.count(Outcome::Unknown),
+                    "not_begun": pace.total.saturating_sub(report.steps.len()),
+                    "seconds": now.duration_since(pace.began).as_secs(),
+                }),
+            ),
         }
+    }
+}
+
+fn lock(pace: &Mutex<Pace>) -> MutexGuard<'_, Pace> {
+    pace.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn shape(total: usize) -> Shape {
+    if in_events() {
+        return Shape::Events;
+    }
+    if !io::stderr().is_terminal() {
+        return Shape::Lines;
+    }
+    let bar = ProgressBar::new(total.try_into().unwrap_or(u64::MAX));
+    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}  {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Shape::Bar(bar)
+}
+
+impl Pace {
+    /// Steps a minute.
+    fn rate(&self, now: Instant) -> f64 {
+        let window = now.duration_since(self.since).clamp(SHORT, WINDOW);
+        let recent = self.recent.iter().filter(|(at, _)| now.duration_since(*at) <= WINDOW);
+        let done: usize = recent.map(|(_, n)| n).sum();
+        f64::from(u32::try_from(done).unwrap_or(u32::MAX)) * 60.0 / window.as_secs_f64()
+    }
+
+    /// What the limits leave, or what the rate leaves if that is longer.
+    fn eta(&self, now: Instant) -> Duration {
+        let limits = self.due.saturating_duration_since(now);
+        let rate = self.rate(now);
+        let left = f64::from(u32::try_from(self.total - self.done).unwrap_or(u32::MAX));
+        let measured = if rate > 0.0 { Duration::try_from_secs_f64(left * 60.0 / rate) } else { Ok(limits) };
+        limits.max(measured.unwrap_or(limits))
+    }
+
+    fn numbers(&self, now: Instant) -> Value {
+        let rate = (self.rate(now) * 10.0).round() / 10.0;
+        let eta = self.eta(now).as_secs_f64().ceil();
+        json!({"done": self.done, "total": self.total, "rate_per_minute": rate, "eta_seconds": eta})
+    }
+
+    fn words(&self, now: Instant) -> String {
+        let whole = Duration::from_secs(self.eta(now).as_secs_f64().ceil() as u64);
+        format!("{:.1} a minute, {} left", self.rate(now), duration(whole))
+    }
+
+    /// Time has passed.
+    fn tick(&mut self, now: Instant) {
+        while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            self.recent.pop_front();
+        }
+        match &self.shape {
+            Shape::Bar(_) => self.draw(now),
+            Shape::Lines => talk(&format!("{} of {} steps, {}", self.done, self.total, self.words(now))),
+            Shape::Events => event("progress", self.numbers(now)),
+        }
+    }
+
+    fn draw(&self, now: Instant) {
+        if let Shape::Bar(bar) = &self.shape {
+            bar.set_message(format!("{}  {}", self.words(now), self.doing));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(began: Instant) -> Pace {
+        Pace {
+            shape: Shape::Lines,
+            total: 100,
+            done: 0,
+            began,
+            kind: "provision",
+            since: began,
+            recent: VecDeque::new(),
+            due: began + Duration::from_secs(30),
+            doing: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_rate_is_measured_and_the_end_is_the_later_of_two_guesses() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut pace = pace(began);
+        assert_eq!(pace.words(began), "0.0 a minute, 30s left");
+        pace.recent = (1..=10).map(|n| (at(n * 6), 1)).collect();
+        pace.done = 10;
+        assert_eq!(pace.words(at(60)), "10.0 a minute, 9m left");
+        pace.due = at(60 + 7200);
+        assert_eq!(pace.words(at(60)), "10.0 a minute, 2h left");
+        pace.tick(at(121));
+        assert_eq!((pace.recent.len(), pace.rate(at(200))), (0, 0.0));
+    }
+
+    #[test]
+    fn numbers_are_whole_where_nobody_needs_more() {
+        let began = Instant::now();
+        let numbers = pace(began).numbers(began + Duration::from_millis(500));
+        assert_eq!(numbers, json!({"done": 0, "total": 100, "rate_per_minute": 0.0, "eta_seconds": 30.0}));
     }
 }

@@ -26,7 +26,7 @@ impl Row {
 /// One line before and one after for each tenant row that changes; nothing where none does.
 pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     let rows = changed(plan);
-    if rows.is_empty() {
+    if rows.is_empty() || length == Length::Concise {
         return String::new();
     }
     let width = rows.keys().map(|name| shown(name).chars().count()).max().unwrap_or(0);

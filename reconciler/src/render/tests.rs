@@ -1,5 +1,10 @@
 //! What people and programs get to see, word by word; no terminal is asked.
 
+mod formats;
+mod hostile;
+mod long;
+mod schemas;
+
 use std::time::Duration;
 
 use rust_decimal::Decimal;
@@ -101,11 +106,11 @@ Plan: 1 to provision, 1 to bind, 1 status to write, 1 to delete.
 +cust_1     bridge_id=1  bridge_status=disconnected
 
 ! 1 finding that apply does nothing about
-     orphaned  demo  bridge 8  because  $3.00 a month
+     orphaned  demo  bridge 8  because  $3.00/month
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
-Plan sha256: 6eb329cecc69be7df0d6b17e52539d79027ec8ca2d9bb84fdb2e812acdbffa75
+plan_sha256: 6eb329cecc69be7df0d6b17e52539d79027ec8ca2d9bb84fdb2e812acdbffa75
 "
     );
 }
@@ -117,7 +122,7 @@ fn a_long_plan_is_shortened_unless_all_of_it_is_asked_for() {
     let short = text::plan(&plan, Paint::Plain, Length::Short);
     assert!(short.contains("\n    … and 280 more (--full)\n"), "{short}");
     assert!(short.contains("\n  … and 280 more rows (--full)\n"), "{short}");
-    assert!(short.contains("Monthly cost: $12.00 → $912.00 (+$900.00)"), "{short}");
+    assert!(short.contains("Monthly cost: $12.00 → $912.00 (+$900.00/month)"), "{short}");
     assert!(short.contains("the calls take 29m."), "{short}");
     assert!(
         short.contains("Refused: 300 to provision, but policy.max_creates is 5 (max_creates)"),
@@ -136,7 +141,7 @@ fn many_findings_are_a_line_a_kind() {
     let short = text::plan(&plan, Paint::Plain, Length::Short);
     let table = "\
 ! 22 findings that apply does nothing about
-     2   orphaned  left_31, left_32              $6.00 a month
+     2   orphaned  left_31, left_32              $6.00/month
      20  state     cust_01, cust_02, cust_03, …
     each of them: wab plan --full, or SELECT * FROM wab_drift
 ";
@@ -268,9 +273,9 @@ fn a_run_says_what_became_of_it() {
 
 #[test]
 fn drift_is_listed_with_its_counts() {
-    assert_eq!(lists::drift(&[], Paint::Plain), "No drift.");
+    assert_eq!(lists::drift(&[], Paint::Plain, Length::Full), "No drift.");
     let rows = [row(Kind::Missing, "a", 0), row(Kind::Orphaned, "b", 2), row(Kind::Orphaned, "c", 3)];
-    let shown = lists::drift(&rows, Paint::Plain);
+    let shown = lists::drift(&rows, Paint::Plain, Length::Full);
     assert!(shown.starts_with("Drift: 1 missing, 2 orphaned.\n"), "{shown}");
     assert!(shown.contains("orphaned  warning  b  bridge 2  because"), "{shown}");
 }
@@ -278,7 +283,10 @@ fn drift_is_listed_with_its_counts() {
 #[test]
 fn money_and_time_are_words_for_people() {
     assert_eq!(money(Decimal::new(123_456_750, 2)), "$1,234,567.50");
-    assert_eq!((money(Decimal::from(-3)), change(Decimal::from(3))), ("-$3.00".into(), "+$3.00".into()));
+    assert_eq!(
+        (money(Decimal::from(-3)), change(Decimal::from(3))),
+        ("-$3.00".into(), "+$3.00/month".into())
+    );
     for (seconds, words) in [
         (0, "0s"),
         (54, "54s"),

@@ -5,29 +5,20 @@ use std::fmt::Write;
 use super::findings::findings;
 use super::words::{Paint, change, count, duration, harmless, money, shown, table};
 use super::{Length, rows};
-use crate::facts::Declared;
+use crate::exit::Exit;
+use crate::facts::{BindingChange, Declared};
 use crate::plan::{Plan, Step};
 use crate::report::{End, Outcome, Report, StepReport};
 
 /// The plan, grouped by kind of step.
 pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{}", paint.bold(&headline(plan)));
-    out += &preparations(plan, paint);
-    for kind in ["provision", "bind", "set_status", "delete"] {
-        out += &group(plan, kind, (paint, length));
-    }
-    let diff = rows::diff(plan, paint, length);
-    if !diff.is_empty() {
-        let _ = write!(out, "\n{diff}");
-    }
-    out += &findings(plan, paint, length);
-    for note in &plan.notes {
-        let _ = writeln!(out, "\n{} {}", paint.dim("note:"), harmless(note));
+    let mut out = format!("{}\n", paint.bold(&headline(plan)));
+    for part in parts(plan, paint, length) {
+        out += &part;
     }
     out += &footer(plan, paint);
     for refusal in &plan.refusals {
+        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "\n{} {} ({})\n  {}",
@@ -40,7 +31,23 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-fn headline(plan: &Plan) -> String {
+/// What is between the plan's first line and its numbers: each part begins with an empty line and its title.
+pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
+    let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
+    parts
+        .extend(["provision", "bind", "set_status", "delete"].map(|kind| group(plan, kind, (paint, length))));
+    let diff = rows::diff(plan, paint, length);
+    if !diff.is_empty() {
+        parts.push(format!("\n{diff}"));
+    }
+    parts.push(findings(plan, paint, length));
+    parts.extend(plan.notes.iter().map(|note| format!("\n{} {}\n", paint.dim("note:"), harmless(note))));
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// What the plan does, in one line.
+pub fn headline(plan: &Plan) -> String {
     match (plan.steps.is_empty(), plan.has_changes()) {
         (true, false) => return "Nothing to do.".to_owned(),
         (true, true) => return "No steps; only what the database holds of fleet.yaml changes.".to_owned(),
@@ -61,54 +68,61 @@ fn headline(plan: &Plan) -> String {
     format!("Plan: {}.", parts.join(", "))
 }
 
-fn preparations(plan: &Plan, paint: Paint) -> String {
-    let mut out = String::new();
-    if let Some(change) = &plan.binding {
-        let _ =
-            writeln!(out, "\n{} bind the tenants table {}", paint.yellow("~"), shown(&change.after.table));
-        let now = &change.after;
-        let old = change.before.as_ref();
-        let fields = [
-            ("table", Some(&now.table), old.map(|old| &old.table)),
-            ("tenant_id", Some(&now.tenant_id), old.map(|old| &old.tenant_id)),
-            ("bridge_id", Some(&now.bridge_id), old.map(|old| &old.bridge_id)),
-            ("bridge_status", Some(&now.bridge_status), old.map(|old| &old.bridge_status)),
-            ("wanted", Some(&now.wanted), old.map(|old| &old.wanted)),
-        ];
-        for (name, after, before) in fields.into_iter().filter(|(_, after, before)| after != before) {
-            let was = before.filter(|_| old.is_some()).map(|text| format!("{} → ", harmless(text)));
-            let is = after.map_or_else(|| "null".to_owned(), |text| harmless(text));
-            let _ = writeln!(out, "    {name}: {}{is}", was.unwrap_or_default());
-        }
-        // Secrets belong into this one, so it is not shown.
-        if old.and_then(|old| old.webhook_url.as_ref()) != now.webhook_url.as_ref() {
-            out += "    webhook_url: changed\n";
-        }
+fn binding(plan: &Plan, paint: Paint, length: Length) -> String {
+    let Some(change) = &plan.binding else { return String::new() };
+    let mut out = format!("\n{} bind the tenants table {}\n", paint.yellow("~"), shown(&change.after.table));
+    if length == Length::Concise {
+        return out;
     }
-    if plan.declared != Declared::default() {
-        let Declared { written, removed } = plan.declared;
-        let _ = writeln!(
-            out,
-            "\n{} declared exceptions: {written} to write, {removed} to remove",
-            paint.yellow("~")
-        );
+    for (name, before, after) in bound(change) {
+        let was = before.map(|text| format!("{} → ", harmless(text))).unwrap_or_default();
+        let _ = writeln!(out, "    {name}: {was}{}", harmless(after));
     }
     out
 }
 
+/// What is read in another way than before: name, before, after. Secrets belong into the webhook_url, so it is not shown.
+pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<&str>, &str)> {
+    let now = &change.after;
+    let old = change.before.as_ref();
+    let fields = [
+        ("table", old.map(|old| &old.table), &now.table),
+        ("tenant_id", old.map(|old| &old.tenant_id), &now.tenant_id),
+        ("bridge_id", old.map(|old| &old.bridge_id), &now.bridge_id),
+        ("bridge_status", old.map(|old| &old.bridge_status), &now.bridge_status),
+        ("wanted", old.map(|old| &old.wanted), &now.wanted),
+    ];
+    let mut bound: Vec<(&'static str, Option<&str>, &str)> = fields
+        .into_iter()
+        .filter(|(_, before, after)| *before != Some(*after))
+        .map(|(name, before, after)| (name, before.map(String::as_str), after.as_str()))
+        .collect();
+    if old.and_then(|old| old.webhook_url.as_ref()) != now.webhook_url.as_ref() {
+        bound.push(("webhook_url", None, "changed"));
+    }
+    bound
+}
+
+fn declared(plan: &Plan, paint: Paint) -> String {
+    let Declared { written, removed } = plan.declared;
+    if plan.declared == Declared::default() {
+        return String::new();
+    }
+    format!("\n{} declared exceptions: {written} to write, {removed} to remove\n", paint.yellow("~"))
+}
+
 fn group(plan: &Plan, kind: &str, (paint, length): (Paint, Length)) -> String {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.kind() == kind).collect();
-    if steps.is_empty() {
+    if steps.is_empty() || length == Length::Concise {
         return String::new();
     }
     let n = steps.len();
-    let (sign, title) = match kind {
-        "provision" => (paint.green("+"), format!("provision {}", count(n, "bridge"))),
-        "bind" => (paint.yellow("~"), format!("write the bridge_id on {}", count(n, "tenant row"))),
-        "set_status" => (paint.yellow("~"), format!("write the status on {}", count(n, "tenant row"))),
-        _ => (paint.red("-"), format!("delete {} for ever", count(n, "bridge"))),
+    let sign = match kind {
+        "provision" => paint.green("+"),
+        "delete" => paint.red("-"),
+        _ => paint.yellow("~"),
     };
-    let mut out = format!("\n{sign} {}\n", paint.bold(&title));
+    let mut out = format!("\n{sign} {}\n", paint.bold(&title(kind, n)));
     let visible = length.of(n);
     for line in table(steps.iter().take(visible).map(|step| cells(step)).collect()) {
         let _ = writeln!(out, "   {line}");
@@ -117,6 +131,16 @@ fn group(plan: &Plan, kind: &str, (paint, length): (Paint, Length)) -> String {
         let _ = writeln!(out, "    {}", paint.dim(&format!("… and {} more (--full)", n - visible)));
     }
     out
+}
+
+/// What so many steps of a kind do.
+pub fn title(kind: &str, n: usize) -> String {
+    match kind {
+        "provision" => format!("provision {}", count(n, "bridge")),
+        "bind" => format!("write the bridge_id on {}", count(n, "tenant row")),
+        "set_status" => format!("write the status on {}", count(n, "tenant row")),
+        _ => format!("delete {} for ever", count(n, "bridge")),
+    }
 }
 
 fn cells(step: &Step) -> Vec<String> {
@@ -135,28 +159,34 @@ fn cells(step: &Step) -> Vec<String> {
 }
 
 fn footer(plan: &Plan, paint: Paint) -> String {
-    let cost = plan.monthly_cost;
-    let mut out = if cost.change.is_zero() {
-        format!("\nMonthly cost: {}, unchanged\n", paint.bold(&money(cost.before)))
-    } else {
-        format!(
-            "\nMonthly cost: {} → {} ({})\n",
-            money(cost.before),
-            paint.bold(&money(cost.after)),
-            change(cost.change)
-        )
-    };
-    if plan.count("provision") + plan.count("delete") > 0 {
-        let _ = if plan.duration.is_zero() {
-            writeln!(out, "The provider's limits allow all calls at once.")
-        } else {
-            writeln!(out, "At the provider's limits the calls take {}.", duration(plan.duration))
-        };
-    }
-    if plan.has_changes() {
-        let _ = writeln!(out, "Plan sha256: {}", plan.plan_sha256);
+    let mut out = format!("\nMonthly cost: {}\n", cost(plan, paint));
+    for line in time(plan).into_iter().chain(digest(plan)) {
+        let _ = writeln!(out, "{line}");
     }
     out
+}
+
+/// By what the plan can be asked for again: `wab apply --expect`.
+pub fn digest(plan: &Plan) -> Option<String> {
+    plan.has_changes().then(|| format!("plan_sha256: {}", plan.plan_sha256))
+}
+
+/// What a month costs before and after.
+pub fn cost(plan: &Plan, paint: Paint) -> String {
+    let cost = plan.monthly_cost;
+    if cost.change.is_zero() {
+        return format!("{}, unchanged", paint.bold(&money(cost.before)));
+    }
+    format!("{} → {} ({})", money(cost.before), paint.bold(&money(cost.after)), change(cost.change))
+}
+
+/// How long the calls take; `None`: the plan has none.
+pub fn time(plan: &Plan) -> Option<String> {
+    let calls = plan.count("provision") + plan.count("delete");
+    (calls > 0).then(|| match plan.duration.is_zero() {
+        true => "The provider's limits allow all calls at once.".to_owned(),
+        false => format!("At the provider's limits the calls take {}.", duration(plan.duration)),
+    })
 }
 
 /// What became of a plan.
@@ -165,19 +195,23 @@ pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
 }
 
 /// Steps of a saved plan that needed no trying.
-fn skipped(report: &Report, paint: Paint) -> String {
-    let (already, stale): (Vec<_>, Vec<_>) =
-        report.skipped.iter().partition(|step| step.outcome == Outcome::Done);
+pub fn skipped(report: &Report, paint: Paint) -> String {
+    let (already, stale) = skipped_steps(report);
     let mut out = String::new();
     if !already.is_empty() {
-        let _ = writeln!(out, "{} of the saved plan were so already.", count(already.len(), "step"));
+        let _ = writeln!(out, "Done already: {} of the saved plan.", count(already.len(), "step"));
     }
     if !stale.is_empty() {
-        let title = format!("{} of the saved plan left alone:", count(stale.len(), "stale step"));
+        let title = format!("Stale, left alone: {} of the saved plan.", count(stale.len(), "step"));
         let _ = writeln!(out, "{}", paint.yellow(&title));
         out += &listed(&stale);
     }
     out
+}
+
+/// Those that were true already, and the stale ones.
+pub fn skipped_steps(report: &Report) -> (Vec<&StepReport>, Vec<&StepReport>) {
+    report.skipped.iter().partition(|step| step.outcome == Outcome::Done)
 }
 
 /// Steps with what became of them, twenty at most.
@@ -200,20 +234,37 @@ fn tried(plan: &Plan, report: &Report, paint: Paint) -> String {
     if plan.steps.is_empty() {
         return if plan.has_changes() { format!("{}\n", paint.green("Applied.")) } else { String::new() };
     }
+    let (verdict, numbers) = verdict(plan, report);
+    if report.exit() == Exit::Done {
+        return format!("{}{numbers}\n", paint.green(verdict));
+    }
+    let mut out = format!("{}{numbers}\n", paint.yellow(verdict));
+    if let Some(why) = ended_early(report) {
+        let _ = writeln!(out, "It ended early: {}.", harmless(&why));
+    }
+    let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
+    out + &listed(&bad)
+}
+
+/// What became of a plan, in one line.
+pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
+    if plan.steps.is_empty() {
+        return ("Applied.", String::new());
+    }
     let (done, failed) = (report.count(Outcome::Done), report.count(Outcome::Failed));
     let (unknown, left) = (report.count(Outcome::Unknown), plan.steps.len() - report.steps.len());
-    let mut out = String::new();
     let all = format!("{done} of {} done", count(plan.steps.len(), "step"));
     if report.end == End::Finished && done == plan.steps.len() {
-        let _ = writeln!(out, "{} {all}.", paint.green("Applied:"));
-        return out;
+        return ("Applied:", format!(" {all}."));
     }
-    let _ = writeln!(
-        out,
-        "{} {all}, {failed} failed, {unknown} unknown, {left} not begun. It is safe to run again.",
-        paint.yellow("Partly applied:")
-    );
-    let why = match &report.end {
+    let rest =
+        format!(" {all}, {failed} failed, {unknown} unknown, {left} not begun. It is safe to run again.");
+    ("Partly applied:", rest)
+}
+
+/// Why a run did not come to its steps' end.
+pub fn ended_early(report: &Report) -> Option<String> {
+    match &report.end {
         End::Finished => None,
         End::Interrupted => Some("it was interrupted".to_owned()),
         End::Deadline => Some("the rest would not be done in time (--max-duration)".to_owned()),
@@ -221,10 +272,5 @@ fn tried(plan: &Plan, report: &Report, paint: Paint) -> String {
         End::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
         End::Database(error) => Some(format!("the database takes no more: {error}")),
         End::TrailLost(error) => Some(format!("the run's trail could not be written: {error}")),
-    };
-    if let Some(why) = why {
-        let _ = writeln!(out, "It ended early: {}.", harmless(&why));
     }
-    let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
-    out + &listed(&bad)
 }

@@ -57,20 +57,30 @@ impl Paint {
 pub fn money(amount: Decimal) -> String {
     let text = format!("{:.2}", amount.abs());
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    let sign = if amount < Decimal::ZERO { "-" } else { "" };
+    format!("{sign}${}.{cents}", grouped(whole))
+}
+
+fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
-    for (nth, digit) in whole.chars().enumerate() {
-        if nth > 0 && (whole.len() - nth).is_multiple_of(3) {
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
     }
-    let sign = if amount < Decimal::ZERO { "-" } else { "" };
-    format!("{sign}${grouped}.{cents}")
+    grouped
 }
 
-/// The same with its sign always.
+/// `+$90.00/month`: what a month will cost more, or less.
 pub fn change(amount: Decimal) -> String {
-    if amount < Decimal::ZERO { money(amount) } else { format!("+{}", money(amount)) }
+    let sign = if amount < Decimal::ZERO { "" } else { "+" };
+    format!("{sign}{}", a_month(amount))
+}
+
+/// `$90.00/month`.
+pub fn a_month(amount: Decimal) -> String {
+    format!("{}/month", money(amount))
 }
 
 /// `1h 39m`, `1m 48s`, `54s`: the two largest units, rounded up to whole seconds.
@@ -95,12 +105,25 @@ pub fn steers(c: char) -> bool {
 }
 
 /// Sentences of ours with ids of theirs in them: whole, but with control characters escaped, those of direction too.
+/// Nor can it command a CI runner, whatever the format: any of these texts may end up in a job's log.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if steers(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
-    out
+    powerless(out)
+}
+
+/// The runner of GitHub Actions takes a line that begins with `::`, or has `##[` in it, for a command. It compares by
+/// the rules of a language, which overlook characters that are not seen: so they are overlooked here too.
+fn powerless(text: String) -> String {
+    let seen = || text.chars().filter(char::is_ascii);
+    let begins = seen().skip_while(char::is_ascii_whitespace).take(2).eq("::".chars());
+    let text = if begins { text.replacen(':', "\\u{3a}", 1) } else { text };
+    if text.contains('[') && text.chars().filter(char::is_ascii).collect::<String>().contains("##[") {
+        return text.replace('[', "\\u{5b}");
+    }
+    text
 }
 
 /// `https://app.example.com/…`: a URL without its path.
@@ -120,6 +143,11 @@ pub fn shown(text: &str) -> String {
         start.push('…');
     }
     harmless(&start)
+}
+
+/// `10,000`.
+pub fn thousands(n: usize) -> String {
+    grouped(&n.to_string())
 }
 
 /// Rows of cells as aligned lines, without borders.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
 use serde::Serialize;
 use sqlx::{PgConnection, Row};
 use wabridges::BridgeId;
@@ -11,7 +12,7 @@ use crate::drift::Drift;
 use crate::error::Error;
 
 /// The fleet as stored, and the runs on it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
     /// When the fleet was last observed; `None`: never.
     pub observed_at: Option<DateTime<Utc>>,
@@ -41,9 +42,11 @@ pub struct Status {
     pub missing: i64,
     /// US dollars per month for all of them.
     #[serde(serialize_with = "crate::render::money_as_number::serialize")]
+    #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
     /// US dollars per month for those that nobody needs.
     #[serde(serialize_with = "crate::render::money_as_number::serialize")]
+    #[schemars(with = "f64")]
     pub monthly_waste: Decimal,
     /// Who applies right now.
     pub applying: Option<String>,
@@ -52,7 +55,7 @@ pub struct Status {
 }
 
 /// One run of `wab apply`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct LastRun {
     /// Its id.
     pub run_id: String,
@@ -71,6 +74,7 @@ pub struct LastRun {
     /// Steps that its plan had.
     pub steps: i32,
     /// done, partly, stopped, running or interrupted.
+    #[schemars(extend("enum" = ["done", "partly", "stopped", "running", "interrupted"]))]
     pub outcome: String,
 }
 

@@ -15,7 +15,7 @@ use crate::fleet::Fleet;
 use crate::observe::Reading;
 use crate::outlook::{Approved, Outlook};
 use crate::plan::Plan;
-use crate::render::{self, Progress, Screen};
+use crate::render::{self, Progress, Screen, ci};
 use crate::report::Report;
 use crate::saved::{Origin, SavedPlan};
 use crate::stop::Stop;
@@ -66,6 +66,10 @@ fn sha256(text: &str) -> Result<String, &'static str> {
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
     let approval = Approval::of(args)?;
+    let format = args.output.format();
+    if approval == Approval::Given {
+        render::speak(format);
+    }
     let saved = args.plan_file.as_deref().map(SavedPlan::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
@@ -107,8 +111,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     let settled = outlook.settle(&mut store, &mut reading, approved).await?;
     let plan = &settled.plan;
     if !plan.refusals.is_empty() {
-        screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
-        return Ok(Exit::Refused);
+        return refused(plan, args, screen);
     }
     let mut report = Report::nothing_to_do();
     if !plan.steps.is_empty() {
@@ -116,14 +119,23 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
             client: &client,
             store: &mut store,
             journal: &mut journal,
-            progress: Progress::new(plan.steps.len()),
+            progress: Progress::new(plan),
             stop: stop.map_or_else(|| Stop::listen(deadline), Ok)?,
         };
         report = apply::apply(plan, run).await;
     }
     report.skip(&settled.already, &settled.stale);
     show(plan, &report, (shown.as_ref(), args), screen)?;
-    Ok(report.exit().unless_incomplete(plan.summary.malformed))
+    let exit = report.exit().unless_incomplete(plan.summary.malformed);
+    ci::applied(plan, Some(&report), exit);
+    Ok(exit)
+}
+
+/// Shows what a guard does not let happen.
+fn refused(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
+    screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
+    ci::applied(plan, None, Exit::Refused);
+    Ok(Exit::Refused)
 }
 
 async fn require_appliable(

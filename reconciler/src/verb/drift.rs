@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
 use crate::plan::Scope;
-use crate::render::Screen;
+use crate::render::{Length, Screen, ci};
 use crate::store::Store;
 
 /// Flags of `drift`.
@@ -24,6 +24,9 @@ pub struct DriftArgs {
     /// Read the last observation and do not call the provider
     #[arg(long, conflicts_with_all = ["first_run", "accept_shrink", "poll_status"])]
     pub stored: bool,
+    /// Show the counts alone
+    #[arg(long)]
+    pub concise: bool,
 }
 
 /// Shows the drift.
@@ -40,7 +43,10 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let facts = outlook.look(&mut store, &mut reading).await?;
         (facts.drift, facts.malformed)
     };
-    screen.result(&screen.drift(&drift, args.output.format()))?;
+    let length = if args.concise { Length::Concise } else { Length::Full };
+    screen.result(&screen.drift(&drift, args.output.format(), length))?;
     let exit = if drift.is_empty() { Exit::Done } else { Exit::Changes };
-    Ok(exit.unless_incomplete(malformed))
+    let exit = exit.unless_incomplete(malformed);
+    ci::drift(&drift, exit);
+    Ok(exit)
 }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
-use crate::render::{self, Screen};
+use crate::render::{self, Screen, ci};
 use crate::saved::{Origin, SavedPlan};
 use crate::store::Store;
 
@@ -64,6 +64,7 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
         (true, false) => Exit::Done,
     };
     let exit = exit.unless_incomplete(plan.summary.malformed);
+    ci::plan(plan, exit);
     match (&args.out, exit) {
         (Some(path), Exit::Done | Exit::Changes) => saved.write(path, &render::saved_json(&saved))?,
         (Some(path), _) => {

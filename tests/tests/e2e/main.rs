@@ -6,6 +6,7 @@ mod exit_codes;
 mod golden;
 mod hostile_provider;
 mod main_job;
+mod output;
 mod plan_apply;
 mod polling;
 mod recipes;

@@ -70,7 +70,7 @@ async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<
     );
 
     let said = must(&fleet, &["apply", "plan.json"], 0)?;
-    assert!(said.stdout.contains("8 steps of the saved plan were so already"), "{}", said.stdout);
+    assert!(said.stdout.contains("Done already: 8 steps of the saved plan"), "{}", said.stdout);
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (3, 1));
     Ok(())
 }

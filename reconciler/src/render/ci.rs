@@ -1,0 +1,162 @@
+//! What a CI job gets besides stdout, whatever the format: a summary in GITHUB_STEP_SUMMARY, values in GITHUB_OUTPUT.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use uuid::Uuid;
+
+use super::talk::warn;
+use super::{Length, markdown};
+use crate::drift::Drift;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::plan::Plan;
+use crate::report::{Outcome, Report};
+use crate::store::Status;
+
+/// GitHub throws the whole summary of a step away when it is longer.
+const SUMMARY_LIMIT: u64 = 1024 * 1024;
+
+/// Names and values for later steps of the job.
+type Outputs = Vec<(&'static str, String)>;
+
+/// What would be done.
+pub fn plan(plan: &Plan, exit: Exit) {
+    hand_over(|| markdown::plan(plan, Length::Full), || with(planned(plan), exit));
+}
+
+/// What was done; without a report a guard refused.
+pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
+    let outputs = || {
+        let mut outputs = planned(plan);
+        let count = |outcome| report.map_or(0, |report| report.count(outcome)).to_string();
+        outputs.push(("outcome", report.map_or("refused", |report| report.finish().as_str()).to_owned()));
+        outputs.push(("done", count(Outcome::Done)));
+        outputs.push(("failed", count(Outcome::Failed)));
+        outputs.push(("unknown", count(Outcome::Unknown)));
+        with(outputs, exit)
+    };
+    hand_over(|| markdown::applied(plan, report, Length::Full), outputs);
+}
+
+/// The differences.
+pub fn drift(drift: &[Drift], exit: Exit) {
+    let outputs = || vec![("drift", drift.len().to_string()), ("changes", (!drift.is_empty()).to_string())];
+    hand_over(|| markdown::drift(drift, Length::Full), || with(outputs(), exit));
+}
+
+/// The stored fleet.
+pub fn status(status: &Status, exit: Exit) {
+    let outputs = || {
+        vec![
+            ("bridges", status.bridges.to_string()),
+            ("missing", status.missing.to_string()),
+            ("monthly_cost", format!("{:.2}", status.monthly_cost)),
+            ("monthly_waste", format!("{:.2}", status.monthly_waste)),
+            ("last_run", status.last_run.as_ref().map_or("none", |run| &run.outcome).to_owned()),
+        ]
+    };
+    hand_over(|| markdown::status(status), || with(outputs(), exit));
+}
+
+/// A verb that came to no result.
+pub fn failed(verb: &str, error: &Error) {
+    hand_over(|| markdown::failed(verb, error), || with(Vec::new(), error.exit()));
+}
+
+fn planned(plan: &Plan) -> Outputs {
+    vec![
+        ("changes", plan.has_changes().to_string()),
+        ("steps", plan.steps.len().to_string()),
+        ("creates", plan.count("provision").to_string()),
+        ("deletes", plan.count("delete").to_string()),
+        ("refused", (!plan.refusals.is_empty()).to_string()),
+        ("monthly_cost_change", format!("{:.2}", plan.monthly_cost.change)),
+        ("plan_sha256", plan.plan_sha256.clone()),
+    ]
+}
+
+fn with(mut outputs: Outputs, exit: Exit) -> Outputs {
+    outputs.push(("exitcode", (exit as u8).to_string()));
+    outputs
+}
+
+/// A job without these files is no failure, nor is it one that they cannot be written.
+fn hand_over(summary: impl FnOnce() -> String, outputs: impl FnOnce() -> Outputs) {
+    if let Some(file) = file("GITHUB_STEP_SUMMARY") {
+        let written = append(&file, &format!("\n{}\n", summary()), SUMMARY_LIMIT);
+        told("GITHUB_STEP_SUMMARY", written);
+    }
+    if let Some(file) = file("GITHUB_OUTPUT") {
+        let lines: String = outputs().iter().map(|(name, value)| line(name, value)).collect();
+        told("GITHUB_OUTPUT", append(&file, &lines, u64::MAX));
+    }
+}
+
+fn file(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|file| !file.is_empty())
+}
+
+fn told(name: &str, written: io::Result<()>) {
+    if let Err(error) = written {
+        warn(&format!("the file that {name} names could not be written: {error}"));
+    }
+}
+
+/// `name=value`, or over several lines between delimiters that no value can know.
+fn line(name: &str, value: &str) -> String {
+    if !value.contains(['\n', '\r']) {
+        return format!("{name}={value}\n");
+    }
+    let delimiter = Uuid::new_v4();
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(out, "{name}<<{delimiter}\n{value}\n{delimiter}\n");
+    out
+}
+
+/// Below what others wrote; a line of theirs that has no end gets one.
+fn append(file: &OsString, text: &str, limit: u64) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().read(true).append(true).create(true).open(file)?;
+    let length = file.metadata()?.len();
+    let mut start = "";
+    if length > 0 {
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        start = if last == *b"\n" { "" } else { "\n" };
+    }
+    let text = format!("{start}{text}");
+    if length.saturating_add(text.len().try_into().unwrap_or(u64::MAX)) > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "with it the file would be too long"));
+    }
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_several_lines_cannot_set_another_output() {
+        assert_eq!(line("changes", "true"), "changes=true\n");
+        let set = line("text", "a\nchanges=true");
+        let delimiter = set.strip_prefix("text<<").unwrap().lines().next().unwrap();
+        assert_eq!(delimiter.len(), 36);
+        assert_eq!(set, format!("text<<{delimiter}\na\nchanges=true\n{delimiter}\n"));
+    }
+
+    #[test]
+    fn what_is_there_stays_and_the_limit_is_kept() {
+        let name = std::env::temp_dir().join(format!("wab-{}", Uuid::new_v4()));
+        std::fs::write(&name, "theirs").unwrap();
+        append(&name.as_os_str().to_owned(), "ours\n", 12).unwrap();
+        let refused = append(&name.as_os_str().to_owned(), "more", 12);
+        let text = std::fs::read_to_string(&name).unwrap();
+        std::fs::remove_file(&name).unwrap();
+        assert_eq!(text, "theirs\nours\n");
+        assert!(refused.unwrap_err().to_string().contains("too long"));
+    }
+}

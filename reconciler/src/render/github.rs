@@ -1,0 +1,203 @@
+//! The results for the log of a GitHub Actions job: details in groups, and annotations for what somebody must look at.
+//! Whatever is no command of ours goes through `lines`, and so cannot be one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use rust_decimal::Decimal;
+
+use super::words::{Paint, a_month, change, count, harmless, shown};
+use super::{Length, lists, text};
+use crate::drift::{Drift, Kind};
+use crate::plan::Plan;
+use crate::report::{End, Outcome, Report};
+use crate::store::Status;
+
+/// GitHub shows ten annotations of a level for a step: so many steps are named one by one.
+const NAMED: usize = 8;
+
+/// So many customer_refs stand for their kind.
+const SAMPLE: usize = 3;
+
+/// A workflow command with a title: one line, whatever the text is.
+pub fn command((level, title): (&str, &str), text: &str) -> String {
+    let title = escaped(title).replace(':', "%3A").replace(',', "%2C");
+    format!("::{level} title={title}::{}", escaped(text))
+}
+
+fn escaped(text: &str) -> String {
+    let text: Vec<String> = text.split('\n').map(harmless).collect();
+    text.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Lines that are no commands, whatever is in them.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| harmless(line) + "\n").collect()
+}
+
+/// A part under its title; one without a body is a line.
+fn group(part: &str) -> String {
+    let (title, body) = part.trim_start_matches('\n').split_once('\n').unwrap_or((part, ""));
+    if body.trim().is_empty() {
+        return lines(title);
+    }
+    format!("::group::{}\n{}::endgroup::\n", escaped(title), lines(body))
+}
+
+/// What would be done.
+pub fn plan(plan: &Plan, length: Length) -> String {
+    let mut out = planned(plan, length);
+    if plan.refusals.is_empty() && plan.has_changes() {
+        // Writing to a String cannot fail.
+        let text = format!("{} {}", text::headline(plan), change(plan.monthly_cost.change));
+        let _ = writeln!(out, "{}", command(("notice", "wab plan"), &text));
+    }
+    out
+}
+
+fn planned(plan: &Plan, length: Length) -> String {
+    let mut out = lines(&text::headline(plan));
+    for part in text::parts(plan, Paint::Plain, length) {
+        out += &group(&part);
+    }
+    let _ = writeln!(out, "Monthly cost: {}", text::cost(plan, Paint::Plain));
+    for line in text::time(plan).into_iter().chain(text::digest(plan)) {
+        let _ = writeln!(out, "{line}");
+    }
+    out + &annotations(plan)
+}
+
+fn annotations(plan: &Plan) -> String {
+    let mut out = String::new();
+    for refusal in &plan.refusals {
+        let text = format!("{}\n{}", refusal.message, refusal.way_on);
+        let title = format!("wab: refused by {}", refusal.guard);
+        let _ = writeln!(out, "{}", command(("error", &title), &text));
+    }
+    if plan.summary.malformed > 0 {
+        let text = format!(
+            "{} could not be read: the reading is incomplete",
+            count(plan.summary.malformed, "listed row")
+        );
+        let _ = writeln!(out, "{}", command(("error", "wab: incomplete"), &text));
+    }
+    out += &noted(plan.findings.iter().map(|finding| Noted {
+        kind: &finding.kind,
+        severity: &finding.severity,
+        customer_ref: finding.customer_ref.as_deref(),
+        detail: &finding.detail,
+    }));
+    out
+}
+
+/// Something of a kind that may be worth an annotation.
+struct Noted<'a> {
+    kind: &'a str,
+    severity: &'a str,
+    customer_ref: Option<&'a str>,
+    detail: &'a str,
+}
+
+/// An annotation a kind; what is merely informative gets none.
+fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
+    let mut kinds: BTreeMap<(&str, &str), Vec<Noted<'_>>> = BTreeMap::new();
+    for one in all {
+        kinds.entry((one.severity, one.kind)).or_default().push(one);
+    }
+    let mut out = String::new();
+    for ((severity, kind), found) in kinds {
+        let level = match severity {
+            "critical" => "error",
+            "warning" => "warning",
+            _ => continue,
+        };
+        let mut names: Vec<String> = found
+            .iter()
+            .take(SAMPLE)
+            .map(|one| one.customer_ref.map_or_else(|| "-".to_owned(), shown))
+            .collect();
+        if found.len() > SAMPLE {
+            names.push(format!("… and {} more", found.len() - SAMPLE));
+        }
+        let detail = match &found[..] {
+            [first, rest @ ..] if rest.iter().all(|one| one.detail == first.detail) => {
+                format!(": {}", first.detail)
+            }
+            _ => String::new(),
+        };
+        let title = format!("wab: {} {kind}", found.len());
+        let _ = writeln!(out, "{}", command((level, &title), &format!("{}{detail}", names.join(", "))));
+    }
+    out
+}
+
+/// What was done; without a report a guard refused.
+pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
+    let mut out = planned(of, length);
+    let Some(report) = report else { return out };
+    let told = text::report(of, report, Paint::Plain);
+    if !told.is_empty() {
+        out += &group(&told);
+    }
+    let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
+    if bad.is_empty() && of.has_changes() && report.end == End::Finished {
+        let (verdict, numbers) = text::verdict(of, report);
+        let _ = writeln!(out, "{}", command(("notice", "wab apply"), &format!("{verdict}{numbers}")));
+    }
+    for step in bad.iter().take(NAMED) {
+        let title = format!("wab: {} {}", step.kind, step.outcome.as_str());
+        let text = format!("{}: {}", shown(step.customer_ref.as_str()), step.detail);
+        let _ = writeln!(out, "{}", command(("error", &title), &text));
+    }
+    if bad.len() > NAMED {
+        let text = format!("and {} more; each of them is in wab_operations", bad.len() - NAMED);
+        let _ = writeln!(out, "{}", command(("error", "wab: steps not done"), &text));
+    }
+    if let Some(why) = text::ended_early(report) {
+        let _ = writeln!(out, "{}", command(("error", "wab: ended early"), &why));
+    }
+    if report.is_stale() {
+        let text = text::skipped(report, Paint::Plain);
+        let _ = writeln!(out, "{}", command(("warning", "wab: stale steps"), &text));
+    }
+    out
+}
+
+/// The differences.
+pub fn drift(drift: &[Drift], length: Length) -> String {
+    let mut out = lines(&lists::drift_headline(drift));
+    for kind in Kind::ALL {
+        let rows: Vec<Drift> = drift.iter().filter(|row| row.kind == kind).cloned().collect();
+        if !rows.is_empty() && length != Length::Concise {
+            out += &group(&format!("{} {kind}\n{}", rows.len(), lists::differences(&rows)));
+        }
+    }
+    out + &noted(drift.iter().map(|row| Noted {
+        kind: row.kind.as_str(),
+        severity: &row.severity,
+        customer_ref: row.customer_ref.as_deref(),
+        detail: &row.detail,
+    }))
+}
+
+/// The stored fleet.
+pub fn status(status: &Status) -> String {
+    let mut out = lines(&lists::status(status, Paint::Plain));
+    if status.missing > 0 {
+        let text = format!("{} tenants have no bridge", status.missing);
+        let _ = writeln!(out, "{}", command(("warning", "wab: missing"), &text));
+    }
+    if let Some(malformed @ 1..) = status.malformed {
+        let text = format!("{malformed} listed rows could not be read");
+        let _ = writeln!(out, "{}", command(("warning", "wab: incomplete"), &text));
+    }
+    if status.last_run.as_ref().is_some_and(|run| run.outcome != "done" && run.outcome != "running") {
+        let text = "the last run did not come to its end: run wab apply again";
+        let _ = writeln!(out, "{}", command(("warning", "wab: last run"), text));
+    }
+    if status.monthly_waste > Decimal::ZERO {
+        let text = format!("{} is spent on bridges that nobody needs", a_month(status.monthly_waste));
+        let _ = writeln!(out, "{}", command(("notice", "wab: waste"), &text));
+    }
+    out
+}

@@ -1,0 +1,208 @@
+//! The results as GitHub-flavoured Markdown for comments and job summaries: a marker, what counts, then folded details.
+//! Whatever is not ours goes through `code`.
+
+mod code;
+mod fit;
+mod folds;
+mod ids;
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use super::words::{Paint, a_month, change, count, duration, thousands};
+use super::{Length, lists, text};
+use crate::drift::{Drift, Kind};
+use crate::error::Error;
+use crate::facts::Declared;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::store::Status;
+use code::code;
+use fit::fit;
+
+/// By this first line a job finds the comment that it wrote before.
+fn marker(verb: &str) -> String {
+    format!("<!-- wab:{verb} -->\n")
+}
+
+/// What would be done.
+pub fn plan(plan: &Plan, length: Length) -> String {
+    let head = format!("{}### wab plan\n\n{}", marker("plan"), summary(plan));
+    with_details(&head, folds::plan(plan), length, "`wab plan --full` or `wab plan --json`")
+}
+
+/// What was done; without a report a guard refused.
+pub fn applied(plan: &Plan, report: Option<&Report>, length: Length) -> String {
+    let mut head = format!("{}### wab apply\n\n", marker("apply"));
+    let mut details = Vec::new();
+    if let Some(report) = report {
+        let (verdict, numbers) = text::verdict(plan, report);
+        if plan.has_changes() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(head, "**{verdict}**{numbers}\n");
+        }
+        if let Some(why) = text::ended_early(report) {
+            let _ = writeln!(head, "> [!WARNING]\n> It ended early: {}\n", code(&why));
+        }
+        head += &skipped(report);
+        details.extend(folds::failures(report));
+    }
+    head += &summary(plan);
+    details.extend(folds::plan(plan));
+    with_details(&head, details, length, "`wab apply --json`, or in the database wab_runs and wab_operations")
+}
+
+fn with_details(head: &str, details: Vec<fit::Fold>, length: Length, where_all: &str) -> String {
+    let details = if length == Length::Concise { Vec::new() } else { details };
+    fit(head, &details, where_all)
+}
+
+/// What a plan comes down to.
+fn summary(plan: &Plan) -> String {
+    let mut out = format!("**{}**\n", text::headline(plan));
+    for refusal in &plan.refusals {
+        let _ = write!(
+            out,
+            "\n> [!CAUTION]\n> **Refused** by `{}`: {}\n>\n> {}\n",
+            refusal.guard,
+            code(&refusal.message),
+            code(&refusal.way_on)
+        );
+    }
+    if plan.summary.malformed > 0 {
+        let rows = count(plan.summary.malformed, "listed row");
+        let _ = write!(out, "\n> [!WARNING]\n> {rows} could not be read: the reading is incomplete.\n");
+    }
+    let critical = plan.findings.iter().filter(|finding| finding.severity == "critical").count();
+    let n = |kind| thousands(plan.count(kind));
+    let _ = write!(
+        out,
+        "\n| provision | bind | set status | delete | findings | of these critical | monthly cost |\n\
+         |---:|---:|---:|---:|---:|---:|---:|\n| {} | {} | {} | {} | {} | {} | {} |\n",
+        n("provision"),
+        n("bind"),
+        n("set_status"),
+        n("delete"),
+        thousands(plan.findings.len()),
+        thousands(critical),
+        change(plan.monthly_cost.change),
+    );
+    if plan.has_changes() && plan.declared != Declared::default() {
+        let declared = plan.declared;
+        let _ = write!(
+            out,
+            "\nDeclared exceptions: {} to write, {} to remove.\n",
+            declared.written, declared.removed
+        );
+    }
+    let _ = write!(out, "\nMonthly cost: {}.", text::cost(plan, Paint::Plain));
+    let _ = writeln!(out, " {}", text::time(plan).unwrap_or_default());
+    if let Some(digest) = text::digest(plan) {
+        let _ = writeln!(out, "\n{digest}");
+    }
+    out
+}
+
+/// Steps of a saved plan that needed no trying.
+fn skipped(report: &Report) -> String {
+    let (already, stale) = text::skipped_steps(report);
+    let mut out = String::new();
+    if !already.is_empty() {
+        let _ = writeln!(out, "Done already: {} of the saved plan.\n", count(already.len(), "step"));
+    }
+    if !stale.is_empty() {
+        let n = count(stale.len(), "step");
+        let _ = writeln!(out, "> [!WARNING]\n> Stale, left alone: {n} of the saved plan:\n>");
+        for step in stale.iter().take(20) {
+            let name = code(step.customer_ref.as_str());
+            let _ = writeln!(out, "> - {} {name}: {}", step.kind, code(&step.detail));
+        }
+        if stale.len() > 20 {
+            let _ = writeln!(out, "> - and {} more", stale.len() - 20);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The differences.
+pub fn drift(drift: &[Drift], length: Length) -> String {
+    let mut head = format!("{}### wab drift\n\n**{}**\n", marker("drift"), lists::drift_headline(drift));
+    if !drift.is_empty() {
+        head += "\n| kind | severity | count | wasted |\n|---|---|---:|---:|\n";
+    }
+    for kind in Kind::ALL {
+        let rows: Vec<&Drift> = drift.iter().filter(|row| row.kind == kind).collect();
+        if let [first, ..] = rows[..] {
+            let wasted = rows.iter().map(|row| row.monthly_cost).sum::<Decimal>();
+            let n = thousands(rows.len());
+            let _ = writeln!(head, "| {kind} | {} | {n} | {} |", first.severity, a_month(wasted));
+        }
+    }
+    let where_all = "`wab drift`, `wab drift --json`, or `SELECT * FROM wab_drift`";
+    with_details(&head, folds::drift(drift), length, where_all)
+}
+
+/// The stored fleet.
+pub fn status(status: &Status) -> String {
+    let mut out = format!("{}### wab status\n\n", marker("status"));
+    let _ = match (status.observed_at, status.age_seconds) {
+        (Some(at), Some(age)) => writeln!(
+            out,
+            "Observed {} ago ({}, by {}).",
+            duration(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
+            at.format("%Y-%m-%d %H:%M:%S UTC"),
+            code(status.source.as_deref().unwrap_or("?"))
+        ),
+        _ => writeln!(out, "**Never observed yet.**"),
+    };
+    if let Some(malformed @ 1..) = status.malformed {
+        let _ = write!(out, "\n> [!WARNING]\n> {malformed} listed rows could not be read.\n");
+    }
+    let Status { bridges, paired, awaiting_scan, disconnected, unknown, .. } = status;
+    let Status { missing, orphaned, churned, duplicate, .. } = status;
+    let _ = write!(
+        out,
+        "\n| bridges | paired | awaiting scan | disconnected | unknown | missing | orphaned | churned | duplicate |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|\n\
+         | {bridges} | {paired} | {awaiting_scan} | {disconnected} | {unknown} | {missing} | {orphaned} | {churned} | {duplicate} |\n\
+         \nCost: {}, {} of it wasted.\n",
+        a_month(status.monthly_cost),
+        a_month(status.monthly_waste),
+    );
+    if let Some(holder) = &status.applying {
+        let _ = write!(out, "\nAn apply runs now: {}.\n", code(holder));
+    }
+    if let Some(run) = &status.last_run {
+        let _ = write!(
+            out,
+            "\nLast run: **{}**, {}, by {}, began {}.\n",
+            run.outcome,
+            count(usize::try_from(run.steps).unwrap_or(0), "step"),
+            code(&run.who),
+            run.started_at.format("%Y-%m-%d %H:%M:%S UTC")
+        );
+        for (what, text) in lists::origin(run) {
+            let _ = writeln!(out, "- {what} {}", code(text));
+        }
+    }
+    out
+}
+
+/// A verb that came to no result.
+pub fn failed(verb: &str, error: &Error) -> String {
+    let lines: Vec<String> = super::talk::told(error).lines().map(super::words::harmless).collect();
+    let mut told = lines.join("\n");
+    if told.len() > 8_000 {
+        told.truncate(told.floor_char_boundary(8_000));
+        told += "\n…";
+    }
+    format!(
+        "{}### wab {verb}\n\n> [!CAUTION]\n> wab {verb} failed (exit {}).\n\n{}",
+        marker(verb),
+        error.exit() as u8,
+        code::block("text", &told)
+    )
+}

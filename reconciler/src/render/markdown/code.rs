@@ -1,0 +1,57 @@
+//! Foreign text as Markdown code that nothing in it can leave: nothing in a code span is a mention, a link or HTML.
+
+use super::super::words::harmless;
+
+/// So many bytes of one text are shown at the most.
+const MOST: usize = 300;
+
+/// The text as a code span, fit for a table's cell too.
+pub fn code(text: &str) -> String {
+    let mut out = String::from("`");
+    let start: String = text.chars().take(MOST).collect();
+    for c in harmless(&start).chars() {
+        if out.len() > MOST {
+            break;
+        }
+        // These could end the span, the cell, or look like the marker of a comment to whoever searches for it.
+        if matches!(c, '`' | '|' | '<' | '>') { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    if out.len() > MOST || start.len() < text.len() {
+        out.push('…');
+    }
+    // Two backticks with nothing between them would open another span.
+    if out.len() == 1 {
+        return "—".to_owned();
+    }
+    out.push('`');
+    out
+}
+
+/// Lines as a block of code, which ends at a fence that is not in it. Comments stay ours alone.
+pub fn block(language: &str, lines: &str) -> String {
+    let lines = lines.replace("<!--", "\\u{3c}!--");
+    let mut fence = "```".to_owned();
+    while lines.contains(&fence) {
+        fence.push('`');
+    }
+    format!("{fence}{language}\n{}\n{fence}\n", lines.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_the_span() {
+        assert_eq!(code("cust_1"), "`cust_1`");
+        assert_eq!(code("a`b|c\nd-->e"), "`a\\u{60}b\\u{7c}c\\nd--\\u{3e}e`");
+        assert_eq!(code(""), "—");
+        let long = code(&"\u{1b}".repeat(10_000));
+        assert!(long.len() < MOST + 20 && long.ends_with("…`"), "{long}");
+    }
+
+    #[test]
+    fn nothing_leaves_the_block() {
+        assert_eq!(block("diff", "+```\n+````\n"), "`````diff\n+```\n+````\n`````\n");
+    }
+}

@@ -1,0 +1,147 @@
+//! What a plan, a run and the drift have to fold: which columns, and what stands for a group. Sizes are not looked at here.
+
+use rust_decimal::Decimal;
+use wabridges::BridgeId;
+
+use super::super::words::{Paint, a_month, count};
+use super::super::{Length, rows, text};
+use super::code::{block, code};
+use super::fit::{Fold, Item};
+use crate::drift::{Drift, Kind};
+use crate::plan::{Plan, Step};
+use crate::report::{Outcome, Report};
+
+/// Everything about a plan that its head does not say.
+pub fn plan(plan: &Plan) -> Vec<Fold> {
+    let mut folds: Vec<Fold> = ["delete", "provision", "bind", "set_status"]
+        .into_iter()
+        .filter(|kind| plan.count(kind) > 0)
+        .map(|kind| steps(plan, kind))
+        .collect();
+    if !plan.findings.is_empty() {
+        folds.push(findings(plan));
+    }
+    if let Some(change) = &plan.binding {
+        let rows: Vec<Item<'_>> = text::bound(change)
+            .into_iter()
+            .map(|(name, before, after)| Item {
+                cells: vec![name.to_owned(), before.map_or_else(|| "—".to_owned(), code), code(after)],
+                id: name,
+                reason: "changes".to_owned(),
+            })
+            .collect();
+        folds.push(Fold::of("bind the tenants table".to_owned(), &["what", "before", "after"], &rows));
+    }
+    if !plan.notes.is_empty() {
+        let notes: String = plan.notes.iter().map(|note| format!("- {}\n", code(note))).collect();
+        folds.push(Fold::whole(count(plan.notes.len(), "note"), notes));
+    }
+    let diff = rows::diff(plan, Paint::Plain, Length::Full);
+    if !diff.is_empty() {
+        folds.push(Fold::whole("diff of the tenant rows".to_owned(), block("diff", &diff)));
+    }
+    folds
+}
+
+fn steps(plan: &Plan, kind: &str) -> Fold {
+    let items: Vec<Item<'_>> = plan.steps.iter().filter(|step| step.kind() == kind).map(step).collect();
+    let columns: &[&str] = match kind {
+        "set_status" => &["tenant", "status"],
+        "provision" => &["tenant", "reason"],
+        _ => &["tenant", "bridge", "reason"],
+    };
+    Fold::of(text::title(kind, items.len()), columns, &items)
+}
+
+fn step(step: &Step) -> Item<'_> {
+    let id = step.customer_ref().as_str();
+    let (cells, reason) = match step {
+        Step::Provision { reason, .. } => (vec![code(id), code(reason)], code(reason)),
+        Step::Bind { bridge_id, reason, .. } | Step::Delete { bridge_id, reason, .. } => {
+            (vec![code(id), bridge_id.to_string(), code(reason)], code(reason))
+        }
+        Step::SetStatus { was, status, .. } => {
+            let was = was.as_deref().map_or_else(|| "null".to_owned(), code);
+            let change = format!("{was} → {}", code(status));
+            (vec![code(id), change.clone()], change)
+        }
+    };
+    Item { cells, id, reason }
+}
+
+fn findings(plan: &Plan) -> Fold {
+    let items: Vec<Item<'_>> = plan
+        .findings
+        .iter()
+        .map(|finding| Item {
+            cells: vec![
+                finding.kind.to_string(),
+                finding.severity.clone(),
+                finding.customer_ref.as_deref().map_or_else(|| "—".to_owned(), code),
+                bridge(finding.bridge_id),
+                code(&finding.detail),
+                wasted(finding.monthly_cost),
+            ],
+            id: finding.customer_ref.as_deref().unwrap_or_default(),
+            reason: format!("{} ({})", finding.kind, finding.severity),
+        })
+        .collect();
+    let title = format!("{} that apply does nothing about", count(items.len(), "finding"));
+    Fold::of(title, &["kind", "severity", "tenant", "bridge", "detail", "wasted"], &items)
+}
+
+fn wasted(cost: Decimal) -> String {
+    if cost > Decimal::ZERO { a_month(cost) } else { "—".to_owned() }
+}
+
+fn bridge(id: Option<BridgeId>) -> String {
+    id.map_or_else(|| "—".to_owned(), |id| id.to_string())
+}
+
+/// The steps that were not done.
+pub fn failures(report: &Report) -> Option<Fold> {
+    let items: Vec<Item<'_>> = report
+        .steps
+        .iter()
+        .filter(|step| step.outcome != Outcome::Done)
+        .map(|step| Item {
+            cells: vec![
+                step.outcome.as_str().to_owned(),
+                step.kind.to_string(),
+                code(step.customer_ref.as_str()),
+                bridge(step.bridge_id),
+                code(&step.detail),
+            ],
+            id: step.customer_ref.as_str(),
+            reason: format!("{} {}", step.kind, step.outcome.as_str()),
+        })
+        .collect();
+    let columns = ["outcome", "step", "tenant", "bridge", "detail"];
+    let title = format!("{} not done", count(items.len(), "step"));
+    (!items.is_empty()).then(|| Fold::of(title, &columns, &items))
+}
+
+/// The drift, a fold a kind.
+pub fn drift(drift: &[Drift]) -> Vec<Fold> {
+    let fold = |kind: Kind| {
+        let items: Vec<Item<'_>> = drift.iter().filter(|row| row.kind == kind).map(difference).collect();
+        let title = format!("{} {kind}", items.len());
+        (!items.is_empty())
+            .then(|| Fold::of(title, &["tenant", "bridge", "detail", "since", "wasted"], &items))
+    };
+    Kind::ALL.into_iter().filter_map(fold).collect()
+}
+
+fn difference(row: &Drift) -> Item<'_> {
+    Item {
+        cells: vec![
+            row.customer_ref.as_deref().map_or_else(|| "—".to_owned(), code),
+            bridge(row.bridge_id),
+            code(&row.detail),
+            row.since.map_or_else(|| "—".to_owned(), |since| since.format("%Y-%m-%d %H:%M").to_string()),
+            wasted(row.monthly_cost),
+        ],
+        id: row.customer_ref.as_deref().unwrap_or_default(),
+        reason: code(&row.detail),
+    }
+}

@@ -1,0 +1,37 @@
+//! `wab schema`: the JSON Schemas of what the verbs print with `--json`; neither a file nor a database is needed.
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render::{Screen, schema};
+
+/// Flags of `schema`: which one.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SchemaArgs {
+    /// Of the document that plan --json prints
+    #[arg(long)]
+    plan: bool,
+    /// Of the document that apply --json prints
+    #[arg(long)]
+    apply: bool,
+    /// Of the document that drift --json prints
+    #[arg(long)]
+    drift: bool,
+    /// Of the document that status --json prints
+    #[arg(long)]
+    status: bool,
+}
+
+/// Shows the schema.
+pub fn schema(args: &SchemaArgs, screen: Screen) -> Result<Exit, Error> {
+    let schema = match args {
+        SchemaArgs { plan: true, .. } => schema::plan(),
+        SchemaArgs { apply: true, .. } => schema::apply(),
+        SchemaArgs { drift: true, .. } => schema::drift(),
+        SchemaArgs { .. } => schema::status(),
+    };
+    screen.result(&schema)?;
+    Ok(Exit::Done)
+}
