@@ -64,6 +64,15 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// How stderr talks from the start: in lines unless it is known that nobody will be asked.
+    pub fn talks(&self) -> Format {
+        match (self, self.reports()) {
+            (_, Some((_, Format::Github))) => Format::Github,
+            (Self::Apply(args), Some((_, Format::Json))) if args.auto_approve => Format::Json,
+            _ => Format::Text,
+        }
+    }
+
     /// The name of a verb whose result a CI job is told, and the form of that result.
     pub fn reports(&self) -> Option<(&'static str, Format)> {
         match self {

@@ -24,7 +24,7 @@ pub use talk::{error, malformed, prompt, speak, talk, warn};
 pub use words::harmless;
 
 use crate::cli::Format;
-use crate::drift::Drift;
+use crate::drift::Differences;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
@@ -134,9 +134,9 @@ impl Screen {
     }
 
     /// The drift.
-    pub fn drift(self, drift: &[Drift], format: Format, length: Length) -> String {
+    pub fn drift(self, drift: &Differences, format: Format, length: Length) -> String {
         match format {
-            Format::Text => lists::drift(drift, self.paint, length),
+            Format::Text => lists::drift(&drift.rows, self.paint, length),
             Format::Json => json::drift(drift),
             Format::Markdown => markdown::drift(drift, length),
             Format::Github => github::drift(drift, length),

@@ -35,11 +35,8 @@ pub struct ApplyArgs {
 
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
-    let approval = Approval::of(args)?;
     let format = args.output.format();
-    if approval == Approval::Given {
-        render::speak(format);
-    }
+    let approval = Approval::of(args).inspect_err(|_| render::speak(format))?;
     let client = Client::new(fleet.client_config(), fleet.api_key()?)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database).await?;
