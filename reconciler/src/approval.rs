@@ -18,7 +18,7 @@ pub enum Approval {
 impl Approval {
     /// Asks only where somebody can answer; `CI` never means yes.
     pub fn of(args: &ApplyArgs) -> Result<Self, Error> {
-        if args.auto_approve || args.plan_file.is_some() || args.expect.is_some() {
+        if args.is_approved() {
             return Ok(Self::Given);
         }
         let in_ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));

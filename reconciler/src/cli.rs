@@ -72,6 +72,15 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// How stderr talks from the start: in lines unless it is known that nobody will be asked.
+    pub fn talks(&self) -> Format {
+        match (self, self.reports()) {
+            (_, Some((_, Format::Github))) => Format::Github,
+            (Self::Apply(args), Some((_, Format::Json))) if args.is_approved() => Format::Json,
+            _ => Format::Text,
+        }
+    }
+
     /// The name of a verb whose result a CI job is told, and the form of that result.
     pub fn reports(&self) -> Option<(&'static str, Format)> {
         match self {
@@ -79,8 +88,8 @@ impl Verb {
             Self::Apply(args) => Some(("apply", args.output.format())),
             Self::Drift(args) => Some(("drift", args.output.format())),
             Self::Status(output) => Some(("status", output.format())),
+            Self::Show(args) => Some(("plan", args.output.format())),
             Self::Validate | Self::Schema(_) | Self::Init(_) | Self::Doctor(_) => None,
-            Self::Show(args) => Some(("show", args.output.format())),
         }
     }
 }

@@ -115,6 +115,15 @@ pub struct Drift {
     pub webhook_url: Option<String>,
 }
 
+/// The drift, and how far it can be trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// By kind, then by customer_ref.
+    pub rows: Vec<Drift>,
+    /// Listed rows that could not be read: with any of them no absence is believed.
+    pub malformed: usize,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::cli::{Cli, Format};
+use crate::cli::Cli;
 use crate::exit::Exit;
 use crate::render::Screen;
 
@@ -52,9 +52,7 @@ fn main() -> ExitCode {
         }
     };
     let screen = Screen::new(cli.colour());
-    if let Some((_, Format::Github)) = cli.verb.reports() {
-        render::speak(Format::Github);
-    }
+    render::speak(cli.verb.talks());
     let exit = runtime.block_on(verb::run(&cli, screen)).unwrap_or_else(|error| {
         render::error(&error);
         if let Some((verb, format)) = cli.verb.reports() {

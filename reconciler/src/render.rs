@@ -29,7 +29,7 @@ pub use words::harmless;
 
 use crate::checkup::Check;
 use crate::cli::Format;
-use crate::drift::Drift;
+use crate::drift::Differences;
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
@@ -145,9 +145,9 @@ impl Screen {
     }
 
     /// The drift.
-    pub fn drift(self, drift: &[Drift], format: Format, length: Length) -> String {
+    pub fn drift(self, drift: &Differences, format: Format, length: Length) -> String {
         match format {
-            Format::Text => lists::drift(drift, self.paint, length),
+            Format::Text => lists::drift(&drift.rows, self.paint, length),
             Format::Json => json::drift(drift),
             Format::Markdown => markdown::drift(drift, length),
             Format::Github => github::drift(drift, length),

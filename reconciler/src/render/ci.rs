@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::talk::warn;
 use super::{Length, markdown};
-use crate::drift::Drift;
+use crate::drift::Differences;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::plan::Plan;
@@ -42,8 +42,9 @@ pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
 }
 
 /// The differences.
-pub fn drift(drift: &[Drift], exit: Exit) {
-    let outputs = || vec![("drift", drift.len().to_string()), ("changes", (!drift.is_empty()).to_string())];
+pub fn drift(drift: &Differences, exit: Exit) {
+    let outputs =
+        || vec![("drift", drift.rows.len().to_string()), ("changes", (!drift.rows.is_empty()).to_string())];
     hand_over(|| markdown::drift(drift, Length::Full), || with(outputs(), exit));
 }
 

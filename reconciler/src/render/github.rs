@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::words::{Paint, a_month, change, count, harmless, shown};
 use super::{Length, lists, text};
-use crate::drift::{Drift, Kind};
+use crate::drift::{Differences, Drift, Kind};
 use crate::plan::Plan;
 use crate::report::{End, Outcome, Report};
 use crate::store::Status;
@@ -74,13 +74,7 @@ fn annotations(plan: &Plan) -> String {
         let title = format!("wab: refused by {}", refusal.guard);
         let _ = writeln!(out, "{}", command(("error", &title), &text));
     }
-    if plan.summary.malformed > 0 {
-        let text = format!(
-            "{} could not be read: the reading is incomplete",
-            count(plan.summary.malformed, "listed row")
-        );
-        let _ = writeln!(out, "{}", command(("error", "wab: incomplete"), &text));
-    }
+    out += &incomplete(plan.summary.malformed);
     out += &noted(plan.findings.iter().map(|finding| Noted {
         kind: &finding.kind,
         severity: &finding.severity,
@@ -88,6 +82,14 @@ fn annotations(plan: &Plan) -> String {
         detail: &finding.detail,
     }));
     out
+}
+
+fn incomplete(malformed: usize) -> String {
+    if malformed == 0 {
+        return String::new();
+    }
+    let text = format!("{} could not be read: the reading is incomplete", count(malformed, "listed row"));
+    command(("error", "wab: incomplete"), &text) + "\n"
 }
 
 /// Something of a kind that may be worth an annotation.
@@ -164,7 +166,8 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
 }
 
 /// The differences.
-pub fn drift(drift: &[Drift], length: Length) -> String {
+pub fn drift(drift: &Differences, length: Length) -> String {
+    let Differences { rows: drift, malformed } = drift;
     let mut out = lines(&lists::drift_headline(drift));
     for kind in Kind::ALL {
         let rows: Vec<Drift> = drift.iter().filter(|row| row.kind == kind).cloned().collect();
@@ -172,6 +175,7 @@ pub fn drift(drift: &[Drift], length: Length) -> String {
             out += &group(&format!("{} {kind}\n{}", rows.len(), lists::differences(&rows)));
         }
     }
+    out += &incomplete(*malformed);
     out + &noted(drift.iter().map(|row| Noted {
         kind: row.kind.as_str(),
         severity: &row.severity,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::words::{host_only, steers};
 use crate::checkup::Check;
-use crate::drift::{Drift, Kind};
+use crate::drift::{Differences, Drift, Kind};
 use crate::plan::Plan;
 use crate::report::{Outcome, Report};
 use crate::saved::{FORMAT_VERSION, SavedPlan};
@@ -51,6 +51,8 @@ pub struct Applied<'a> {
 /// The drift.
 #[derive(Serialize, JsonSchema)]
 pub struct Listed<'a> {
+    /// Listed rows that could not be read: with any of them no absence is believed.
+    malformed: usize,
     /// By kind, then by customer_ref. Of a webhook_url only the host is shown.
     drift: &'a [Drift],
 }
@@ -104,9 +106,10 @@ pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
 }
 
 /// The drift.
-pub fn drift(drift: &[Drift]) -> String {
-    let drift: Vec<Drift> = drift.iter().map(discreet).collect();
-    document(Listed { drift: &drift })
+pub fn drift(drift: &Differences) -> String {
+    let malformed = drift.malformed;
+    let drift: Vec<Drift> = drift.rows.iter().map(discreet).collect();
+    document(Listed { malformed, drift: &drift })
 }
 
 /// Secrets belong into the path of a webhook_url, so only its host is shown.

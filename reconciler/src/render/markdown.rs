@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::words::{Paint, a_month, change, count, duration, thousands};
 use super::{Length, lists, text};
-use crate::drift::{Drift, Kind};
+use crate::drift::{Differences, Drift, Kind};
 use crate::error::Error;
 use crate::facts::Declared;
 use crate::plan::Plan;
@@ -71,10 +71,7 @@ fn summary(plan: &Plan) -> String {
             code(&refusal.way_on)
         );
     }
-    if plan.summary.malformed > 0 {
-        let rows = count(plan.summary.malformed, "listed row");
-        let _ = write!(out, "\n> [!WARNING]\n> {rows} could not be read: the reading is incomplete.\n");
-    }
+    out += &incomplete(plan.summary.malformed);
     let critical = plan.findings.iter().filter(|finding| finding.severity == "critical").count();
     let n = |kind| thousands(plan.count(kind));
     let _ = write!(
@@ -127,9 +124,21 @@ fn skipped(report: &Report) -> String {
     out
 }
 
+fn incomplete(malformed: usize) -> String {
+    match malformed {
+        0 => String::new(),
+        n => format!(
+            "\n> [!WARNING]\n> {} could not be read: the reading is incomplete.\n",
+            count(n, "listed row")
+        ),
+    }
+}
+
 /// The differences.
-pub fn drift(drift: &[Drift], length: Length) -> String {
+pub fn drift(drift: &Differences, length: Length) -> String {
+    let Differences { rows: drift, malformed } = drift;
     let mut head = format!("{}### wab drift\n\n**{}**\n", marker("drift"), lists::drift_headline(drift));
+    head += &incomplete(*malformed);
     if !drift.is_empty() {
         head += "\n| kind | severity | count | wasted |\n|---|---|---:|---:|\n";
     }

@@ -1,8 +1,8 @@
-//! What is said on stderr beside the result, in one voice a process: for people, as events, or for a job's log.
+//! What is said on stderr beside the result, in one voice at a time: for people, as events, or for a job's log.
 
 use std::error::Error as _;
 use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
@@ -26,20 +26,20 @@ enum Voice {
     Commands,
 }
 
-static VOICE: OnceLock<Voice> = OnceLock::new();
+static VOICE: RwLock<Voice> = RwLock::new(Voice::Lines);
 
-/// From here on stderr talks as the result is written; the first word counts.
+/// From here on stderr talks as the result is written.
 pub fn speak(format: Format) {
     let voice = match format {
         Format::Text | Format::Markdown => Voice::Lines,
         Format::Json => Voice::Events,
         Format::Github => Voice::Commands,
     };
-    let _ = VOICE.set(voice);
+    *VOICE.write().unwrap_or_else(PoisonError::into_inner) = voice;
 }
 
 fn voice() -> Voice {
-    VOICE.get().copied().unwrap_or(Voice::Lines)
+    *VOICE.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether stderr carries events.

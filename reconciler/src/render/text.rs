@@ -41,7 +41,15 @@ pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
         parts.push(format!("\n{diff}"));
     }
     parts.push(findings(plan, paint, length));
+    if length == Length::Concise && plan.notes.len() > 1 {
+        parts.push(format!("\n{}\n", count(plan.notes.len(), "note")));
+        return nonempty(parts);
+    }
     parts.extend(plan.notes.iter().map(|note| format!("\n{} {}\n", paint.dim("note:"), harmless(note))));
+    nonempty(parts)
+}
+
+fn nonempty(mut parts: Vec<String>) -> Vec<String> {
     parts.retain(|part| !part.is_empty());
     parts
 }

@@ -54,6 +54,13 @@ pub struct ApplyArgs {
     pub detail: Detail,
 }
 
+impl ApplyArgs {
+    /// Whether the yes was given beforehand.
+    pub fn is_approved(&self) -> bool {
+        self.auto_approve || self.plan_file.is_some() || self.expect.is_some()
+    }
+}
+
 fn sha256(text: &str) -> Result<String, &'static str> {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
@@ -65,11 +72,8 @@ fn sha256(text: &str) -> Result<String, &'static str> {
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
-    let approval = Approval::of(args)?;
     let format = args.output.format();
-    if approval == Approval::Given {
-        render::speak(format);
-    }
+    let approval = Approval::of(args).inspect_err(|_| render::speak(format))?;
     let saved = args.plan_file.as_deref().map(SavedPlan::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
@@ -172,6 +176,8 @@ async fn ask(
         }
         *reading = outlook.read(store).await?;
     }
+    // Who was asked was talked to in lines until now.
+    render::speak(args.output.format());
     Ok(plan)
 }
 

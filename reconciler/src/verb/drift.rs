@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::reader;
 use crate::cli::{Belief, Output, Polling};
+use crate::drift::Differences;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -31,8 +32,9 @@ pub struct DriftArgs {
 
 /// Shows the drift.
 pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Exit, Error> {
-    let (drift, malformed) = if args.stored {
-        Store::connect(&fleet.database).await?.stored_drift().await?
+    let drift = if args.stored {
+        let (rows, malformed) = Store::connect(&fleet.database).await?.stored_drift().await?;
+        Differences { rows, malformed }
     } else {
         let client = reader(fleet)?;
         let mut store = Store::connect(&fleet.database).await?;
@@ -41,12 +43,12 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         outlook.poll(&mut store, args.polling.max()).await?;
         let mut reading = outlook.read(&mut store).await?;
         let facts = outlook.look(&mut store, &mut reading).await?;
-        (facts.drift, facts.malformed)
+        Differences { rows: facts.drift, malformed: facts.malformed }
     };
     let length = if args.concise { Length::Concise } else { Length::Full };
     screen.result(&screen.drift(&drift, args.output.format(), length))?;
-    let exit = if drift.is_empty() { Exit::Done } else { Exit::Changes };
-    let exit = exit.unless_incomplete(malformed);
+    let exit = if drift.rows.is_empty() { Exit::Done } else { Exit::Changes };
+    let exit = exit.unless_incomplete(drift.malformed);
     ci::drift(&drift, exit);
     Ok(exit)
 }

@@ -188,10 +188,17 @@ async fn json_talks_in_events() -> Result<()> {
         (&"finished".into(), &12.into(), &"partly".into())
     );
 
-    let said = fleet.wab(&["apply", "-y", "--json", "--first-run"])?;
-    assert_ne!(said.code, 0, "{}", said.stdout);
-    let error: Value = serde_json::from_str(said.stderr.trim())?;
-    assert_eq!((&error["event"], &error["exitcode"]), (&"error".into(), &said.code.into()));
+    for (args, code, words) in [
+        (&["apply", "-y", "--json", "--first-run"][..], 5, "first"),
+        (&["apply", "--json"], 1, "yes"),
+        (&["apply", "-y", "--json", "-f", "nowhere.yaml"], 1, "nowhere.yaml"),
+    ] {
+        let said = fleet.wab(args)?;
+        assert_eq!(said.code, code, "{args:?}: {}{}", said.stdout, said.stderr);
+        let error: Value = serde_json::from_str(said.stderr.trim()).context(said.stderr.clone())?;
+        assert_eq!((&error["event"], &error["exitcode"]), (&"error".into(), &said.code.into()));
+        assert!(said.stderr.contains(words), "{}", said.stderr);
+    }
     Ok(())
 }
 

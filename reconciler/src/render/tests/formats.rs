@@ -138,13 +138,13 @@ fn a_run() {
 #[test]
 fn the_drift() {
     let rows = differences();
-    let show = |format, length| SCREEN.drift(&rows, format, length);
+    let show = |format, length| SCREEN.drift(&Differences { malformed: 2, ..seen(&rows) }, format, length);
     assert_snapshot!("drift_text", show(Format::Text, Length::Full));
     assert_snapshot!("drift_text_concise", show(Format::Text, Length::Concise));
     assert_snapshot!("drift_json", show(Format::Json, Length::Full));
     assert_snapshot!("drift_markdown", show(Format::Markdown, Length::Full));
     assert_snapshot!("drift_github", show(Format::Github, Length::Full));
-    assert_snapshot!(SCREEN.drift(&[], Format::Markdown, Length::Full), @r"
+    assert_snapshot!(SCREEN.drift(&seen(&[]), Format::Markdown, Length::Full), @r"
     <!-- wab:drift -->
     ### wab drift
 

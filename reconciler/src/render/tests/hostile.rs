@@ -79,14 +79,14 @@ fn no_line_of_any_other_format_is_a_command_either() {
         text::plan(&plan, Paint::Plain, Length::Full),
         text::report(&plan, &report, Paint::Plain),
         json::applied(&plan, Some(&report)),
-        json::drift(&drift),
+        json::drift(&seen(&drift)),
         lists::drift(&drift, Paint::Plain, Length::Full),
         markdown::applied(&plan, Some(&report), Length::Full),
     ] {
         let command = text.lines().find(|line| is_command(line));
         assert_eq!(command, None, "{text}");
     }
-    let value: serde_json::Value = serde_json::from_str(&json::drift(&drift)).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json::drift(&seen(&drift))).unwrap();
     assert_eq!(value["drift"][4]["customer_ref"], HOSTILE[4], "programs read what it was");
 }
 
