@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, PlanArgs};
+use crate::verb::{ApplyArgs, CompletionArgs, DriftArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs, QrArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -56,6 +56,16 @@ pub enum Verb {
     Drift(DriftArgs),
     /// Show the fleet as last observed, its cost, and the last run; calls nobody
     Status(Output),
+    /// Get a code that the tenant types on the phone to pair the bridge
+    Pair(PairArgs),
+    /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG
+    Qr(QrArgs),
+    /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
+    Logout(LogoutArgs),
+    /// Write a shell's completion script to stdout
+    Completion(CompletionArgs),
+    /// Write the man page to stdout, or one page for each verb into a directory
+    Man(ManArgs),
 }
 
 /// How the result is written to stdout.
@@ -83,6 +93,17 @@ impl Output {
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
+}
+
+/// Whether a person agrees.
+#[derive(Clone, Debug, Args)]
+pub struct Consent {
+    /// Do it without asking
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// Whether a question may be asked on the terminal
+    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
+    pub input: bool,
 }
 
 /// Which listings are believed.
@@ -141,10 +162,10 @@ mod tests {
                 other => panic!("{other:?}"),
             };
         let args = apply(&[]);
-        assert!(!args.auto_approve && args.input);
+        assert!(!args.consent.auto_approve && args.consent.input);
         assert_eq!((args.output.format(), args.belief.force()), (Format::Text, Force::No));
         let args = apply(&["-y", "--input=false", "--json", "--accept-shrink"]);
-        assert!(args.auto_approve && !args.input);
+        assert!(args.consent.auto_approve && !args.consent.input);
         assert_eq!((args.output.format(), args.belief.force()), (Format::Json, Force::AcceptShrink));
         assert_eq!(apply(&["--first-run"]).belief.force(), Force::FirstRun);
         assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
@@ -157,6 +178,13 @@ mod tests {
             &["apply", "--json", "--format", "text"],
             &["drift", "--stored", "--first-run"],
             &["plan", "--auto-approve"],
+            &["drift", "--ignore", "orphand"],
+            &["drift", "--fail-on", ""],
+            &["pair", "cust_01"],
+            &["pair", "cust_01", "--phone", "0155 5000 1234"],
+            &["qr", ".."],
+            &["qr", "cust_01", "--force"],
+            &["completion", "tcsh"],
             &["plna"],
         ] {
             assert!(Cli::try_parse_from(["wab"].iter().chain(flags)).is_err(), "{flags:?}");

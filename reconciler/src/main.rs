@@ -14,6 +14,7 @@ mod outlook;
 mod plan;
 mod render;
 mod report;
+mod scan;
 mod stop;
 mod store;
 mod verb;

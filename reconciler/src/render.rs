@@ -4,6 +4,7 @@ mod findings;
 mod json;
 mod lists;
 mod progress;
+mod qr;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -13,14 +14,15 @@ mod words;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use wabridges::MalformedRow;
+use wabridges::{CustomerRef, MalformedRow, Session};
 
-pub use json::{duration_as_seconds, money_as_number};
+pub use json::{duration_as_seconds, money_as_number, pairing};
 pub use progress::Progress;
+pub use qr::Terminal;
 pub use words::harmless;
 
 use crate::cli::Format;
-use crate::drift::Drift;
+use crate::drift::{Drift, Kind};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::plan::Plan;
@@ -129,6 +131,11 @@ impl Screen {
         }
     }
 
+    /// A QR code of this content, or why it cannot be drawn.
+    pub fn qr(self, content: &[u8], terminal: Terminal) -> Result<String, String> {
+        qr::drawn(content, self.paint, terminal)
+    }
+
     /// The stored fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
@@ -149,6 +156,23 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
     )
 }
 
+/// What `logout` asks.
+pub fn logout_question(tenant: &CustomerRef, session: &Session) -> String {
+    let whose = match &session.phone {
+        Some(phone) => format!("paired with +{}", words::shown(phone)),
+        None => format!("which is not paired ({})", words::shown(&session.raw_status)),
+    };
+    format!("Log out {}, {whose}? The customer will have to pair again.", words::shown(tenant.as_str()))
+}
+
+/// What `logout` says when it is done.
+pub fn logged_out(tenant: &CustomerRef) -> String {
+    format!(
+        "{} is logged out; its bridge stays. To pair it again: wab qr, or wab pair",
+        words::shown(tenant.as_str())
+    )
+}
+
 /// One line of talk on stderr.
 pub fn talk(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -164,6 +188,13 @@ pub fn talk_safely(text: &str) {
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+}
+
+/// How much drift was left out, on stderr: a list without it must not look like all there is.
+pub fn ignored(kinds: &[Kind]) {
+    if !kinds.is_empty() {
+        talk(&format!("ignored: {}", lists::by_kind(kinds.iter().copied())));
+    }
 }
 
 /// The rows of the listing that could not be read, on stderr.

@@ -1,14 +1,25 @@
 //! The verbs, one file each: its flags, and what it does with what the other modules offer. No SQL and no HTTP here.
 
 mod apply;
+mod completion;
 mod drift;
+mod logout;
+mod man;
+mod pair;
 mod plan;
+mod qr;
 mod status;
+mod tenant;
 mod validate;
 
 pub use apply::ApplyArgs;
+pub use completion::CompletionArgs;
 pub use drift::DriftArgs;
+pub use logout::LogoutArgs;
+pub use man::ManArgs;
+pub use pair::PairArgs;
 pub use plan::PlanArgs;
+pub use qr::QrArgs;
 
 use wabridges::ReadClient;
 
@@ -20,13 +31,19 @@ use crate::render::Screen;
 
 /// Runs the verb; stdout gets its result.
 pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
-    let fleet = Fleet::load(&cli.file)?;
+    // Some verbs do without fleet.yaml, so each loads it for itself.
+    let fleet = || Fleet::load(&cli.file);
     match &cli.verb {
-        Verb::Validate => validate::validate(&cli.file, &fleet, screen),
-        Verb::Plan(args) => plan::plan(&fleet, args, screen).await,
-        Verb::Apply(args) => apply::apply(&fleet, args, screen).await,
-        Verb::Drift(args) => drift::drift(&fleet, args, screen).await,
-        Verb::Status(output) => status::status(&fleet, output, screen).await,
+        Verb::Validate => validate::validate(&cli.file, &fleet()?, screen),
+        Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
+        Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
+        Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
+        Verb::Status(output) => status::status(&fleet()?, output, screen).await,
+        Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
+        Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
+        Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,
+        Verb::Completion(args) => completion::completion(args, screen),
+        Verb::Man(args) => man::man(args, screen),
     }
 }
 

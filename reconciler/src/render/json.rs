@@ -6,6 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::{Serialize, Serializer};
+use wabridges::{CustomerRef, PairingCode, Phone};
 
 use super::words::{host_only, steers};
 use crate::drift::{Drift, Kind};
@@ -90,6 +91,17 @@ fn discreet(row: &Drift) -> Drift {
         (row.stored, row.observed) = (host(&row.stored), host(&row.observed));
     }
     row
+}
+
+/// A pairing code.
+pub fn pairing(tenant: &CustomerRef, phone: &Phone, code: &PairingCode) -> String {
+    #[derive(Serialize)]
+    struct Pairing<'a> {
+        tenant: &'a CustomerRef,
+        phone: &'a str,
+        code: &'a str,
+    }
+    document(Pairing { tenant, phone: phone.as_str(), code: code.as_str() })
 }
 
 /// The stored fleet.

@@ -7,20 +7,25 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use super::words::{Paint, count, duration, money, shown, table};
-use crate::drift::Drift;
+use crate::drift::{Drift, Kind};
 use crate::store::Status;
+
+/// `2 missing, 1 orphaned`.
+pub fn by_kind(kinds: impl Iterator<Item = Kind>) -> String {
+    let mut counts = BTreeMap::new();
+    for kind in kinds {
+        *counts.entry(kind).or_insert(0_usize) += 1;
+    }
+    counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
+}
 
 /// Every difference, with its counts.
 pub fn drift(drift: &[Drift], paint: Paint) -> String {
     if drift.is_empty() {
         return "No drift.".to_owned();
     }
-    let mut counts = BTreeMap::new();
-    for row in drift {
-        *counts.entry(row.kind).or_insert(0_usize) += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    let mut out = format!("{}\n\n", paint.bold(&format!("Drift: {}.", counts.join(", "))));
+    let counts = by_kind(drift.iter().map(|row| row.kind));
+    let mut out = format!("{}\n\n", paint.bold(&format!("Drift: {counts}.")));
     let rows = drift.iter().map(|row| {
         vec![
             row.kind.to_string(),

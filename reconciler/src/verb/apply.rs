@@ -5,7 +5,7 @@ use wabridges::Client;
 
 use crate::apply::{self, Executor};
 use crate::approval::{self, Approval};
-use crate::cli::{Belief, Detail, Format, Output};
+use crate::cli::{Belief, Consent, Detail, Format, Output};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -22,19 +22,19 @@ pub struct ApplyArgs {
     pub output: Output,
     #[command(flatten)]
     pub belief: Belief,
-    /// Do it without asking
-    #[arg(short = 'y', long)]
-    pub auto_approve: bool,
-    /// Whether a question may be asked on the terminal
-    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
-    pub input: bool,
+    #[command(flatten)]
+    pub consent: Consent,
     #[command(flatten)]
     pub detail: Detail,
 }
 
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
-    let approval = Approval::of(args)?;
+    let approval = Approval::of(
+        &args.consent,
+        "apply",
+        "look at the plan with wab plan, then: wab apply --auto-approve (-y)",
+    )?;
     let client = Client::new(fleet.client_config(), fleet.api_key()?)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database).await?;
@@ -51,7 +51,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         }
         if shown.has_changes() {
             render::talk(&screen.on_stderr().plan(&shown, Format::Text, args.detail.length()));
-            if !approval::ask()? {
+            if !approval::ask("Apply this plan?")? {
                 return Err(Error::config(
                     "the plan was not approved: nothing was done",
                     "answer yes, or use -y",

@@ -4,11 +4,12 @@ use clap::Args;
 
 use super::reader;
 use crate::cli::{Belief, Output};
+use crate::drift::{Drift, Kind};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
-use crate::render::Screen;
+use crate::render::{self, Screen};
 use crate::store::Store;
 
 /// Flags of `drift`.
@@ -21,11 +22,36 @@ pub struct DriftArgs {
     /// Read the last observation and do not call the provider
     #[arg(long, conflicts_with_all = ["first_run", "accept_shrink"])]
     pub stored: bool,
+    /// Exit 2 only for these kinds, separated by commas; others are shown and exit 0
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
+    pub fail_on: Vec<Kind>,
+    /// Leave these kinds, the same as above, out of the list and of the exit code
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
+    pub ignore: Vec<Kind>,
+}
+
+impl DriftArgs {
+    /// Nobody can mean both of one kind.
+    fn check(&self) -> Result<(), Error> {
+        match self.fail_on.iter().find(|kind| self.ignore.contains(kind)) {
+            None => Ok(()),
+            Some(kind) => Err(Error::config(
+                format!("{kind} is named by --fail-on and by --ignore"),
+                "take it out of one of the two",
+            )),
+        }
+    }
+
+    /// Whether the drift that is shown is one to exit 2 for.
+    fn fails(&self, shown: &[Drift]) -> bool {
+        shown.iter().any(|row| self.fail_on.is_empty() || self.fail_on.contains(&row.kind))
+    }
 }
 
 /// Shows the drift.
 pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Exit, Error> {
-    let (drift, malformed) = if args.stored {
+    args.check()?;
+    let (mut drift, malformed) = if args.stored {
         Store::connect(&fleet.database).await?.stored_drift().await?
     } else {
         let client = reader(fleet)?;
@@ -35,7 +61,10 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let facts = outlook.look(&mut store, &mut reading).await?;
         (facts.drift, facts.malformed)
     };
+    let ignored: Vec<Kind> =
+        drift.extract_if(.., |row| args.ignore.contains(&row.kind)).map(|row| row.kind).collect();
+    render::ignored(&ignored);
     screen.result(&screen.drift(&drift, args.output.format()))?;
-    let exit = if drift.is_empty() { Exit::Done } else { Exit::Changes };
+    let exit = if args.fails(&drift) { Exit::Changes } else { Exit::Done };
     Ok(exit.unless_incomplete(malformed))
 }
