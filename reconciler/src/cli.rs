@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, CompletionArgs, DriftArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs, QrArgs};
+use crate::verb::{
+    ApplyArgs, CompletionArgs, DriftArgs, ExportArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs, QrArgs,
+};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -56,6 +58,8 @@ pub enum Verb {
     Drift(DriftArgs),
     /// Show the fleet as last observed, its cost, and the last run; calls nobody
     Status(Output),
+    /// Write what adopts an existing account to stdout: a fleet.yaml, or SQL for the tenants table; changes nothing
+    Export(ExportArgs),
     /// Get a code that the tenant types on the phone to pair the bridge
     Pair(PairArgs),
     /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG
@@ -184,6 +188,8 @@ mod tests {
             &["pair", "cust_01", "--phone", "0155 5000 1234"],
             &["qr", ".."],
             &["qr", "cust_01", "--force"],
+            &["export", "--sql", "--format", "yaml"],
+            &["export", "--wanted", "true"],
             &["completion", "tcsh"],
             &["plna"],
         ] {

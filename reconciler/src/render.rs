@@ -10,6 +10,7 @@ mod rows;
 mod tests;
 mod text;
 mod words;
+mod yaml;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -19,7 +20,8 @@ use wabridges::{CustomerRef, MalformedRow, Session};
 pub use json::{duration_as_seconds, money_as_number, pairing};
 pub use progress::Progress;
 pub use qr::Terminal;
-pub use words::harmless;
+pub use words::{harmless, steers};
+pub use yaml::fleet as fleet_yaml;
 
 use crate::cli::Format;
 use crate::drift::{Drift, Kind};

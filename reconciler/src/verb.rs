@@ -3,6 +3,7 @@
 mod apply;
 mod completion;
 mod drift;
+mod export;
 mod logout;
 mod man;
 mod pair;
@@ -15,6 +16,7 @@ mod validate;
 pub use apply::ApplyArgs;
 pub use completion::CompletionArgs;
 pub use drift::DriftArgs;
+pub use export::ExportArgs;
 pub use logout::LogoutArgs;
 pub use man::ManArgs;
 pub use pair::PairArgs;
@@ -39,6 +41,7 @@ pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
         Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
         Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
         Verb::Status(output) => status::status(&fleet()?, output, screen).await,
+        Verb::Export(args) => export::export(&cli.file, args, screen).await,
         Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
         Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
         Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,

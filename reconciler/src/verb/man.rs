@@ -24,7 +24,7 @@ pub fn man(args: &ManArgs, screen: Screen) -> Result<Exit, Error> {
         Some(dir) => pages(dir)?,
         None => {
             let mut page = Vec::new();
-            Man::new(Cli::command()).render(&mut page).map_err(|error| {
+            Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page).map_err(|error| {
                 Error::config(format!("cannot write the man page: {error}"), "run it again")
             })?;
             screen.result(&String::from_utf8_lossy(&page))?;
