@@ -14,13 +14,13 @@ use crate::fleet::{Fleet, Keep};
 pub struct Found {
     /// Wanted tenants and extras with no bridge.
     pub missing: usize,
-    /// Live bridges with some drift, by customer_ref.
+    /// Live bridges with some drift, or kept with no tenant row, by customer_ref.
     pub strays: Vec<Stray>,
     /// US dollars for all live bridges.
     pub monthly_cost: Decimal,
 }
 
-/// A live bridge with some drift.
+/// A live bridge that is not simply its tenant's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// Its number.
@@ -31,6 +31,8 @@ pub struct Stray {
     pub status: Option<String>,
     /// What does not agree.
     pub drift: Vec<Kind>,
+    /// No tenant owns it, and it is declared to be kept.
+    pub kept: bool,
 }
 
 /// Why a bridge is not taken in: it stays what it is, drift.
@@ -63,8 +65,8 @@ pub struct Adoption {
     pub fleet: Fleet,
     /// Bridges whose tenant row shall hold their id and status.
     pub rows: Vec<Stray>,
-    /// Bridges that fleet.yaml now keeps because no tenant owns them.
-    pub kept: Vec<Stray>,
+    /// Bridges that no tenant owns, kept by now or before.
+    pub strangers: Vec<Stray>,
     /// Bridges that remain drift.
     pub left: Vec<(Why, Stray)>,
 }
@@ -74,7 +76,7 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
     let buried: BTreeSet<_> = fleet.remove.iter().map(|item| item.customer_ref.clone()).collect();
     let expired: BTreeSet<_> = fleet.keep.iter().map(|item| item.customer_ref.clone()).collect();
     let mut kept: Vec<Stray> = Vec::new();
-    let (mut rows, mut left) = (Vec::new(), Vec::new());
+    let (mut rows, mut strangers, mut left) = (Vec::new(), Vec::new(), Vec::new());
     for stray in found.strays {
         let has = |kind| stray.drift.contains(&kind);
         if has(Kind::Unbound) || has(Kind::StatusDrift) {
@@ -83,6 +85,10 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
         let why = match &stray.customer_ref {
             _ if has(Kind::Duplicate) => Why::Duplicate,
             _ if has(Kind::Churned) => Why::Churned,
+            _ if stray.kept => {
+                strangers.push(stray);
+                continue;
+            }
             _ if !has(Kind::Orphaned) => continue,
             None => Why::NoRef,
             Some(customer_ref) if buried.contains(customer_ref) => Why::Buried,
@@ -104,6 +110,7 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
     });
     let mut fleet = fleet;
     fleet.keep.extend(keeps);
+    strangers.append(&mut kept);
     Adoption {
         day,
         listed,
@@ -111,7 +118,7 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
         monthly_cost: found.monthly_cost,
         fleet,
         rows,
-        kept,
+        strangers,
         left,
     }
 }
@@ -128,6 +135,7 @@ mod tests {
             customer_ref: CustomerRef::listed(customer_ref).ok(),
             status: None,
             drift: drift.to_vec(),
+            kept: false,
         }
     }
 
@@ -153,10 +161,17 @@ mod tests {
             ],
         );
         assert_eq!(adoption.rows.iter().map(|row| row.bridge_id.get()).collect::<Vec<_>>(), [1, 2]);
-        assert_eq!(adoption.kept.len(), 1);
+        assert_eq!(adoption.strangers.len(), 1);
         assert_eq!(adoption.fleet.keep[0].customer_ref.as_str(), "c");
         assert_eq!(adoption.fleet.keep[0].reason, "adopted by wab export on 2026-11-23");
         assert!(adoption.left.is_empty());
+    }
+
+    #[test]
+    fn what_was_kept_before_is_a_stranger_and_not_kept_twice() {
+        let kept = Stray { kept: true, ..stray(1, "demo", &[Kind::State]) };
+        let adoption = adopted("bridges: { keep: [{ customer_ref: demo, reason: x }] }", vec![kept]);
+        assert_eq!((adoption.strangers.len(), adoption.fleet.keep.len(), adoption.left.len()), (1, 1, 0));
     }
 
     #[test]

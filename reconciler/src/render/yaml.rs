@@ -257,7 +257,7 @@ policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 1
             monthly_cost: Decimal::from(90),
             fleet,
             rows: Vec::new(),
-            kept: Vec::new(),
+            strangers: Vec::new(),
             left: Vec::new(),
         }
     }
@@ -288,6 +288,7 @@ policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 1
                     customer_ref: None,
                     status: None,
                     drift: vec![],
+                    kept: false,
                 },
             ),
             (
@@ -297,6 +298,7 @@ policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 1
                     customer_ref: Some(CustomerRef::new("x\nversion: 2").unwrap()),
                     status: None,
                     drift: vec![],
+                    kept: false,
                 },
             ),
         ];
@@ -304,25 +306,26 @@ policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 1
     }
 
     proptest! {
-        #[test]
-        fn no_id_and_no_reason_is_read_as_another(ids in prop::collection::btree_set("(?s)[^\0]{1,12}", 1..6), word in "(?s)\\PC{0,5}[^\0]{0,8}") {
-            let mut given = parsed("version: 1");
-            let reason = format!("x{word}x");
-            for (nth, id) in ids.iter().enumerate() {
-                match (nth % 2, CustomerRef::new(id.clone())) {
-                    (0, Ok(tenant_id)) => given.extra.push(Extra { tenant_id, reason: reason.clone() }),
-                    _ => given.keep.push(Keep { customer_ref: CustomerRef::listed(id.clone()).unwrap(), reason: reason.clone(), until: None }),
+            #[test]
+            fn no_id_and_no_reason_is_read_as_another(ids in prop::collection::btree_set("(?s)[^\0]{1,12}", 1..6), word in "(?s)\\PC{0,5}[^\0]{0,8}") {
+                let mut given = parsed("version: 1");
+                let reason = format!("x{word}x");
+                for (nth, id) in ids.iter().enumerate() {
+                    match (nth % 2, CustomerRef::new(id.clone())) {
+                        (0, Ok(tenant_id)) => given.extra.push(Extra { tenant_id, reason: reason.clone() }),
+                        _ => given.keep.push(Keep { customer_ref: CustomerRef::listed(id.clone()).unwrap(), reason: reason.clone(), until: None }),
+                    }
                 }
+                given.tenants = Some(Tenants {
+                    table: reason.clone(), tenant_id: reason.clone(), bridge_id: reason.clone(),
+                    bridge_status: reason.clone(), wanted: reason,
+                });
+                let mut adoption = adoption(given.clone());
+                adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, Stray {
+                    bridge_id: BridgeId::new(1).unwrap(), customer_ref: Some(keep.customer_ref.clone()), status: None, drift: vec![],
+    kept: false,
+                })).collect();
+                prop_assert_eq!(format!("{:?}", parsed(&fleet(&adoption))), format!("{:?}", given));
             }
-            given.tenants = Some(Tenants {
-                table: reason.clone(), tenant_id: reason.clone(), bridge_id: reason.clone(),
-                bridge_status: reason.clone(), wanted: reason,
-            });
-            let mut adoption = adoption(given.clone());
-            adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, Stray {
-                bridge_id: BridgeId::new(1).unwrap(), customer_ref: Some(keep.customer_ref.clone()), status: None, drift: vec![],
-            })).collect();
-            prop_assert_eq!(format!("{:?}", parsed(&fleet(&adoption))), format!("{:?}", given));
         }
-    }
 }

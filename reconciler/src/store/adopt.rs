@@ -67,8 +67,10 @@ impl Evaluation<'_> {
     async fn found_beside_tenants(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the fleet";
         let rows = sqlx::query(self.names.sql(
-            "SELECT f.bridge_id, f.customer_ref, nullif(f.status, 'unknown') AS status, f.drift
-             FROM @extschema@.wab_fleet f WHERE f.drift <> '{}'",
+            "SELECT f.bridge_id, f.customer_ref, nullif(f.status, 'unknown') AS status, f.drift,
+                    f.kept AND f.tenant_id IS NULL AS kept
+             FROM @extschema@.wab_fleet f
+             WHERE f.drift <> '{}' OR (f.kept AND f.tenant_id IS NULL AND f.bridge_id IS NOT NULL)",
         ))
         .fetch_all(&mut *self.tx)
         .await
@@ -83,7 +85,8 @@ impl Evaluation<'_> {
     async fn found_alone(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the bridges";
         let rows = sqlx::query(self.names.sql(
-            "SELECT b.bridge_id, b.customer_ref, nullif(b.status, 'unknown') AS status, ARRAY['orphaned'] AS drift
+            "SELECT b.bridge_id, b.customer_ref, nullif(b.status, 'unknown') AS status, ARRAY['orphaned'] AS drift,
+                    false AS kept
              FROM @extschema@.wab_bridges b
              WHERE NOT EXISTS (SELECT FROM @extschema@.wab_declared d WHERE d.customer_ref = b.customer_ref)",
         ))
@@ -150,6 +153,7 @@ fn strays(rows: &[PgRow]) -> Result<Vec<Stray>, sqlx::Error> {
             bridge_id,
             customer_ref: row.try_get::<Option<String>, _>("customer_ref")?.map(customer_ref).transpose()?,
             status: row.try_get("status")?,
+            kept: row.try_get("kept")?,
             drift: drift.map_err(|error| sqlx::Error::Decode(error.into()))?,
         });
     }

@@ -31,8 +31,8 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     };
     out += "\n";
     out += &update(&adoption.rows, target);
-    if !adoption.kept.is_empty() {
-        out += &inserts(&adoption.kept, target);
+    if !adoption.strangers.is_empty() {
+        out += &inserts(&adoption.strangers, target);
     }
     out + "\nCOMMIT;\n"
 }
@@ -77,11 +77,12 @@ fn status(row: &Stray) -> String {
     row.status.as_deref().map_or_else(|| "NULL".to_owned(), literal)
 }
 
-fn inserts(kept: &[Stray], target: &Target) -> String {
+fn inserts(strangers: &[Stray], target: &Target) -> String {
     let (table, columns) = (&target.binding.table, target.columns.join(", "));
-    let mut out = "\n-- Bridges that no tenant owns; the exported fleet.yaml keeps them. To make tenants of them instead:\n"
-        .to_owned();
-    for bridge in kept {
+    let mut out =
+        "\n-- Bridges that no tenant owns; fleet.yaml keeps them. To make tenants of them instead:\n"
+            .to_owned();
+    for bridge in strangers {
         let Some(customer_ref) = &bridge.customer_ref else { continue };
         out += &commented(&format!(
             "INSERT INTO {table} ({columns}) VALUES ({}, {}, {});",
