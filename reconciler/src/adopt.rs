@@ -8,6 +8,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::drift::Kind;
 use crate::fleet::{Fleet, Keep};
+use crate::observe::Reading;
 
 /// What does not agree between the account and the database.
 #[derive(Clone, Debug)]
@@ -57,6 +58,8 @@ pub struct Adoption {
     pub day: NaiveDate,
     /// Bridges that the provider listed.
     pub listed: usize,
+    /// Listed rows that could not be read: what they are is not adopted.
+    pub malformed: usize,
     /// Wanted tenants and extras with no bridge.
     pub missing: usize,
     /// US dollars for all live bridges.
@@ -72,7 +75,8 @@ pub struct Adoption {
 }
 
 /// Takes in what can be: tenants' bridges by their rows, nobody's bridges by `bridges.keep`.
-pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> Adoption {
+pub fn adopt(fleet: Fleet, found: Found, reading: &Reading) -> Adoption {
+    let day = reading.listed_at.date_naive();
     let buried: BTreeSet<_> = fleet.remove.iter().map(|item| item.customer_ref.clone()).collect();
     let expired: BTreeSet<_> = fleet.keep.iter().map(|item| item.customer_ref.clone()).collect();
     let mut kept: Vec<Stray> = Vec::new();
@@ -113,7 +117,8 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
     strangers.append(&mut kept);
     Adoption {
         day,
-        listed,
+        listed: reading.listing.bridges.len(),
+        malformed: reading.listing.malformed.len(),
         missing: found.missing,
         monthly_cost: found.monthly_cost,
         fleet,
@@ -126,6 +131,8 @@ pub fn adopt(fleet: Fleet, found: Found, (listed, day): (usize, NaiveDate)) -> A
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use wabridges::Listing;
 
     use super::*;
 
@@ -142,7 +149,8 @@ mod tests {
     fn adopted(fleet: &str, strays: Vec<Stray>) -> Adoption {
         let fleet = Fleet::parse(&format!("version: 1\n{fleet}"), Path::new("fleet.yaml")).unwrap();
         let found = Found { missing: 0, strays, monthly_cost: Decimal::ZERO };
-        adopt(fleet, found, (9, NaiveDate::from_ymd_opt(2026, 11, 23).unwrap()))
+        let listed_at = "2026-11-23T23:59:59Z".parse().unwrap();
+        adopt(fleet, found, &Reading { listed_at, listing: Listing::default() })
     }
 
     fn why(adoption: &Adoption) -> Vec<(Why, i64)> {

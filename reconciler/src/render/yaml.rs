@@ -19,12 +19,19 @@ pub fn fleet(adoption: &Adoption) -> String {
          version: 1\n",
         count(*listed, "bridge")
     );
+    if adoption.malformed > 0 {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "# INCOMPLETE: {} could not be read, and are missing here.",
+            count(adoption.malformed, "listed row")
+        );
+    }
     out += &account(&fleet.account);
     out += &database(&fleet.database);
     out += &tenants(fleet.tenants.as_ref());
     if adoption.missing > 0 {
         let missing = adoption.missing;
-        // Writing to a String cannot fail.
         let _ = writeln!(
             out,
             "\n# Wanted, and without a bridge: {missing}. wab plan names them, wab apply provisions them."
@@ -253,6 +260,7 @@ policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 1
         Adoption {
             day: NaiveDate::from_ymd_opt(2026, 11, 23).unwrap(),
             listed: 30,
+            malformed: 0,
             missing: 2,
             monthly_cost: Decimal::from(90),
             fleet,

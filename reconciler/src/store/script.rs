@@ -25,6 +25,12 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
          BEGIN;\n\n",
         adoption.day
     );
+    if adoption.malformed > 0 {
+        out += &commented(&format!(
+            "INCOMPLETE: {} listed rows could not be read, and are missing here.",
+            adoption.malformed
+        ));
+    }
     out += &match bind {
         Bind::Needed => binding(target),
         Bind::Done => commented(&format!("{} is bound already.", target.binding.table)),

@@ -83,8 +83,7 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
         }
         result => result,
     }?;
-    let listed = (reading.listing.bridges.len(), reading.listed_at.date_naive());
-    let adoption = adopt::adopt(look.fleet, look.found, listed);
+    let adoption = adopt::adopt(look.fleet, look.found, &reading);
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => render::fleet_yaml(&adoption),
         (Form::Sql, Some(target)) => store::script(&adoption, target, look.bind),

@@ -190,6 +190,28 @@ async fn an_export_keeps_what_was_declared_and_what_is_in_doubt() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_bad_listing_is_not_exported_as_if_it_were_whole() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let list = |kind| json!({"method": "GET", "path": "/api/instances", "kind": kind});
+    for kind in ["empty_list", "half_list", "cut_json"] {
+        fleet.sandbox.fault(list(kind)).await?;
+        assert_eq!(said(&fleet, &["export"], 1)?.stdout, "", "{kind}");
+        fleet.sandbox.heal().await?;
+    }
+    fleet.sandbox.fault(list("malformed_row")).await?;
+    for args in [&["export"][..], &["export", "--sql"]] {
+        let said = said(&fleet, args, 1)?;
+        assert!(
+            said.stdout.contains("# INCOMPLETE: 1 ") || said.stdout.contains("-- INCOMPLETE: 1 "),
+            "{}",
+            said.stdout
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn ten_thousand_bridges_are_exported() -> Result<()> {
     let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
     let bridges: Vec<_> =
