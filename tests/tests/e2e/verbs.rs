@@ -1,6 +1,7 @@
 //! The verbs around plan and apply: adopting an account, pairing, shells' completions, the manual.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -275,6 +276,9 @@ async fn a_tenant_is_paired_and_logged_out() -> Result<()> {
     assert!(drawn.stdout.contains('▄') && drawn.stderr.contains("Linked devices"), "{}", drawn.stdout);
     assert_ne!(drawn.stdout, wab(&["qr", "a b/ü", "--light"], 0)?.stdout);
     wab(&["qr", "a b/ü", "--out", "code.png"], 0)?;
+    let picture = fleet.write("beside", "")?.with_file_name("code.png");
+    assert!(std::fs::read(&picture)?.starts_with(b"\x89PNG"));
+    assert_eq!(std::fs::metadata(&picture)?.permissions().mode() & 0o777, 0o600);
     let kept = wab(&["qr", "a b/ü", "--out", "code.png"], 1)?;
     assert!(kept.stderr.contains("--force"), "{}", kept.stderr);
     wab(&["qr", "a b/ü", "--out", "code.png", "--force"], 0)?;
