@@ -1,13 +1,13 @@
 //! The database: the only module (with its parts) that names a table, a view or a SQL function. It decides nothing.
 
 mod adopt;
+mod adoption;
 mod bind;
 mod connect;
 mod evaluate;
 mod find;
 mod ground;
 mod journal;
-mod script;
 mod status;
 
 use chrono::{DateTime, Utc};
@@ -18,9 +18,9 @@ use crate::error::Error;
 use crate::fleet::Database;
 
 pub use adopt::{Known, Target};
+pub use adoption::{Bind, script};
 pub use evaluate::{Evaluation, Force};
 pub use journal::{Ended, Entry, Finish, Journal};
-pub use script::{Bind, script};
 pub use status::Status;
 
 /// One connection, and the schema in which the wab_ objects live.
