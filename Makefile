@@ -57,10 +57,16 @@ lint: pgrx-home ## formatting and clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 
 .PHONY: install
-install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab into PREFIX/bin
+install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pages and completions into PREFIX
 	cargo pgrx install --release -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
 	cargo build --release -p reconciler
-	$(if $(call sudo_for,$(PREFIX)),$(SUDO)) install -D -m 0755 target/release/wab $(DESTDIR)$(PREFIX)/bin/wab
+	install="$(if $(call sudo_for,$(PREFIX)),$(SUDO)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=target/release/wab
+	$$install -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
+	rm -rf target/man && $$wab man --out target/man
+	$$install -m 0644 -t $$share/man/man1 target/man/*.1
+	$$wab completion bash | $$install -m 0644 /dev/stdin $$share/bash-completion/completions/wab
+	$$wab completion zsh | $$install -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
+	$$wab completion fish | $$install -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
 .PHONY: extension
 extension: pgrx-home ## the extension, built for development, into PG_CONFIG's PostgreSQL

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
+use crate::cli::Consent;
 use crate::error::Error;
 use crate::render;
-use crate::verb::ApplyArgs;
 
 /// How the yes is got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,25 +16,22 @@ pub enum Approval {
 }
 
 impl Approval {
-    /// Asks only where somebody can answer; `CI` never means yes.
-    pub fn of(args: &ApplyArgs) -> Result<Self, Error> {
-        if args.is_approved() {
+    /// Asks only where somebody can answer; `CI` never means yes. `hint` is the way on where nobody can.
+    pub fn of(consent: &Consent, verb: &str, hint: &str) -> Result<Self, Error> {
+        if consent.auto_approve {
             return Ok(Self::Given);
         }
         let in_ci = std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"));
-        if args.input && !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal() {
+        if consent.input && !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal() {
             return Ok(Self::Ask);
         }
-        Err(Error::config(
-            "apply needs a yes, and there is nobody to ask",
-            "look at the plan with wab plan, then: wab apply --auto-approve (-y)",
-        ))
+        Err(Error::config(format!("{verb} needs a yes, and there is nobody to ask"), hint))
     }
 }
 
 /// Asks; anything but yes is no.
-pub fn ask() -> Result<bool, Error> {
-    render::prompt("Apply this plan? Only `yes` is a yes: ");
+pub fn ask(question: &str) -> Result<bool, Error> {
+    render::prompt(&format!("{question} Only `yes` is a yes: "));
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

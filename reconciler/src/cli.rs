@@ -7,7 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::plan::Scope;
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, InitArgs, PlanArgs, SchemaArgs, ShowArgs};
+use crate::verb::{
+    ApplyArgs, CompletionArgs, DriftArgs, ExportArgs, InitArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs,
+    QrArgs, SchemaArgs, ShowArgs,
+};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -69,6 +72,18 @@ pub enum Verb {
     Doctor(Output),
     /// Print the JSON Schema of what a verb prints with --json
     Schema(SchemaArgs),
+    /// Write what adopts an existing account to stdout: a fleet.yaml, or SQL for the tenants table; changes nothing
+    Export(ExportArgs),
+    /// Get a code that the tenant types on the phone to pair the bridge
+    Pair(PairArgs),
+    /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG
+    Qr(QrArgs),
+    /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
+    Logout(LogoutArgs),
+    /// Write a shell's completion script to stdout
+    Completion(CompletionArgs),
+    /// Write the man page to stdout, or one page for each verb into a directory
+    Man(ManArgs),
 }
 
 impl Verb {
@@ -89,7 +104,7 @@ impl Verb {
             Self::Drift(args) => Some(("drift", args.output.format())),
             Self::Status(output) => Some(("status", output.format())),
             Self::Show(args) => Some(("plan", args.output.format())),
-            Self::Validate | Self::Schema(_) | Self::Init(_) | Self::Doctor(_) => None,
+            _ => None,
         }
     }
 }
@@ -124,6 +139,17 @@ impl Output {
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
+}
+
+/// Whether a person agrees.
+#[derive(Clone, Debug, Args)]
+pub struct Consent {
+    /// Do it without asking
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// Whether a question may be asked on the terminal
+    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
+    pub input: bool,
 }
 
 /// Which listings are believed.
@@ -222,10 +248,10 @@ mod tests {
                 other => panic!("{other:?}"),
             };
         let args = apply(&[]);
-        assert!(!args.auto_approve && args.input);
+        assert!(!args.consent.auto_approve && args.consent.input);
         assert_eq!((args.output.format(), args.belief.force()), (Format::Text, Force::No));
         let args = apply(&["-y", "--input=false", "--json", "--accept-shrink"]);
-        assert!(args.auto_approve && !args.input);
+        assert!(args.consent.auto_approve && !args.consent.input);
         assert_eq!((args.output.format(), args.belief.force()), (Format::Json, Force::AcceptShrink));
         assert_eq!(apply(&["--first-run"]).belief.force(), Force::FirstRun);
         assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
@@ -249,6 +275,15 @@ mod tests {
             &["plan", "--full", "--concise"],
             &["schema"],
             &["schema", "--plan", "--apply"],
+            &["drift", "--ignore", "orphand"],
+            &["drift", "--fail-on", ""],
+            &["pair", "cust_01"],
+            &["pair", "cust_01", "--phone", "0155 5000 1234"],
+            &["qr", ".."],
+            &["qr", "cust_01", "--force"],
+            &["export", "--sql", "--format", "yaml"],
+            &["export", "--wanted", "true"],
+            &["completion", "tcsh"],
             &["plna"],
         ] {
             assert!(Cli::try_parse_from(["wab"].iter().chain(flags)).is_err(), "{flags:?}");

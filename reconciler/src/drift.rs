@@ -4,14 +4,18 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use clap::ValueEnum;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::BridgeId;
 
 /// What kind of difference it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
 pub enum Kind {
     /// A wanted tenant with no live bridge.
     Missing,
@@ -132,6 +136,7 @@ mod tests {
     fn every_kind_is_read_as_it_is_written() {
         for kind in Kind::ALL {
             assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(<Kind as ValueEnum>::from_str(kind.as_str(), false), Ok(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
         assert!("bored".parse::<Kind>().unwrap_err().contains("newer wab"));

@@ -83,6 +83,13 @@ impl From<&Tenants> for Binding {
     }
 }
 
+impl From<Binding> for Tenants {
+    fn from(binding: Binding) -> Self {
+        let Binding { table, tenant_id, bridge_id, bridge_status, wanted, webhook_url: _ } = binding;
+        Self { table, tenant_id, bridge_id, bridge_status, wanted }
+    }
+}
+
 /// How the reading of the tenants table changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BindingChange {

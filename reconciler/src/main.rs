@@ -1,5 +1,6 @@
 //! `wab`, from the command line to the exit code; errors are shown here, once, and nothing is decided.
 
+mod adopt;
 mod apply;
 mod approval;
 mod checkup;
@@ -17,6 +18,7 @@ mod poll;
 mod render;
 mod report;
 mod saved;
+mod scan;
 mod stop;
 mod store;
 mod verb;

@@ -8,6 +8,7 @@ mod json;
 mod lists;
 mod markdown;
 mod progress;
+mod qr;
 mod rows;
 pub mod schema;
 mod setup;
@@ -16,16 +17,21 @@ mod talk;
 mod tests;
 mod text;
 mod words;
+mod yaml;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
-pub use json::{duration_as_seconds, money_as_number, saved as saved_json};
+use wabridges::{CustomerRef, Session};
+
+pub use json::{duration_as_seconds, money_as_number, pairing, saved as saved_json};
 pub use progress::Progress;
+pub use qr::Terminal;
 pub use setup::{installed, written};
-pub use talk::{error, malformed, polled, polling, prompt, speak, talk, talk_safely, warn};
-pub use words::harmless;
+pub use talk::{error, ignored, malformed, polled, polling, prompt, speak, talk, talk_safely, warn};
+pub use words::{harmless, steers};
+pub use yaml::fleet as fleet_yaml;
 
 use crate::checkup::Check;
 use crate::cli::Format;
@@ -162,6 +168,11 @@ impl Screen {
         }
     }
 
+    /// A QR code of this content, or why it cannot be drawn.
+    pub fn qr(self, content: &[u8], terminal: Terminal) -> Result<String, String> {
+        qr::drawn(content, self.paint, terminal)
+    }
+
     /// The stored fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
@@ -197,5 +208,22 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
         fleet.extra.len(),
         fleet.keep.len(),
         fleet.remove.len()
+    )
+}
+
+/// What `logout` asks.
+pub fn logout_question(tenant: &CustomerRef, session: &Session) -> String {
+    let whose = match &session.phone {
+        Some(phone) => format!("paired with +{}", words::shown(phone)),
+        None => format!("which is not paired ({})", words::shown(&session.raw_status)),
+    };
+    format!("Log out {}, {whose}? The customer will have to pair again.", words::shown(tenant.as_str()))
+}
+
+/// What `logout` says when it is done.
+pub fn logged_out(tenant: &CustomerRef) -> String {
+    format!(
+        "{} is logged out; its bridge stays. To pair it again: wab qr, or wab pair",
+        words::shown(tenant.as_str())
     )
 }

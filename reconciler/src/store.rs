@@ -1,5 +1,7 @@
 //! The database: the only module (with its parts) that names a table, a view or a SQL function. It decides nothing.
 
+mod adopt;
+mod adoption;
 mod bind;
 mod connect;
 mod evaluate;
@@ -19,6 +21,8 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::error::Error;
 use crate::fleet::Database;
 
+pub use adopt::{Known, Target};
+pub use adoption::{Bind, script};
 pub use evaluate::{Evaluation, Force, Seen};
 pub use examine::{Index, Job, Objects, Source, Unfinished, Visit};
 pub use install::{Done, Installation, install};

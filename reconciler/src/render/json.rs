@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wabridges::{CustomerRef, PairingCode, Phone};
 
 use super::words::{host_only, steers};
 use crate::checkup::Check;
@@ -120,6 +121,17 @@ fn discreet(row: &Drift) -> Drift {
         (row.stored, row.observed) = (host(&row.stored), host(&row.observed));
     }
     row
+}
+
+/// A pairing code.
+pub fn pairing(tenant: &CustomerRef, phone: &Phone, code: &PairingCode) -> String {
+    #[derive(Serialize)]
+    struct Pairing<'a> {
+        tenant: &'a CustomerRef,
+        phone: &'a str,
+        code: &'a str,
+    }
+    document(Pairing { tenant, phone: phone.as_str(), code: code.as_str() })
 }
 
 /// The stored fleet.

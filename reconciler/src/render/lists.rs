@@ -8,20 +8,24 @@ use rust_decimal::Decimal;
 
 use super::Length;
 use super::words::{Paint, a_month, count, duration, harmless, money, shown, table};
-use crate::drift::Drift;
+use crate::drift::{Drift, Kind};
 use crate::store::{LastRun, Status};
+
+/// `2 missing, 1 orphaned`.
+pub fn by_kind(kinds: impl Iterator<Item = Kind>) -> String {
+    let mut counts = BTreeMap::new();
+    for kind in kinds {
+        *counts.entry(kind).or_insert(0_usize) += 1;
+    }
+    counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
+}
 
 /// The differences by kind, in one line.
 pub fn drift_headline(drift: &[Drift]) -> String {
     if drift.is_empty() {
         return "No drift.".to_owned();
     }
-    let mut counts = BTreeMap::new();
-    for row in drift {
-        *counts.entry(row.kind).or_insert(0_usize) += 1;
-    }
-    let counts: Vec<String> = counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-    format!("Drift: {}.", counts.join(", "))
+    format!("Drift: {}.", by_kind(drift.iter().map(|row| row.kind)))
 }
 
 /// The differences with their counts: all of them, or the counts alone.

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use wabridges::MalformedRow;
 
 use super::words::{count, duration, harmless, shown};
-use super::{github, json as documents};
+use super::{github, json as documents, lists};
 use crate::cli::Format;
+use crate::drift::Kind;
 use crate::error::{Error, chain};
 use crate::poll::Polled;
 
@@ -119,6 +120,13 @@ pub fn told(error: &Error) -> String {
 /// The same with foreign text in it.
 pub fn talk_safely(text: &str) {
     talk(&text.split('\n').map(harmless).collect::<Vec<_>>().join("\n"));
+}
+
+/// How much drift was left out: a list without it must not look like all there is.
+pub fn ignored(kinds: &[Kind]) {
+    if !kinds.is_empty() {
+        talk(&format!("ignored: {}", lists::by_kind(kinds.iter().copied())));
+    }
 }
 
 /// Sessions are about to be asked, and the least time that takes.

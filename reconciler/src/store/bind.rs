@@ -12,17 +12,7 @@ use crate::fleet::{Fleet, WebhookTemplate};
 impl Evaluation<'_> {
     /// Binds the tenants table as fleet.yaml says, if that is not how it is bound; says what changed.
     pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
-        const DOING: &str = "cannot read how the tenants table is bound";
-        let row = sqlx::query(self.names.sql(
-            "SELECT b.tenants::oid AS oid, b.tenants::text AS table, b.tenant_id::text, b.bridge_id::text,
-                    b.bridge_status::text, b.wanted, b.webhook_url, b.resolved_in,
-                    to_regclass('@extschema@.wab_drift') IS NOT NULL AS usable
-             FROM @extschema@.wab_tenant_binding b",
-        ))
-        .fetch_optional(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
-        let bound = row.as_ref().map(Bound::read).transpose().map_err(Error::database(DOING))?;
+        let bound = self.bound().await?;
         let (oid, wished, resolved_in) = match (&fleet.tenants, &bound) {
             (Some(tenants), _) => {
                 (self.table(&tenants.table).await?, Binding::from(tenants), self.names.search_path.clone())
@@ -47,6 +37,21 @@ impl Evaluation<'_> {
             before: bound.map(|bound| bound.binding),
             after,
         }))
+    }
+
+    /// How the tenants table is bound, if it is.
+    pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
+        const DOING: &str = "cannot read how the tenants table is bound";
+        let row = sqlx::query(self.names.sql(
+            "SELECT b.tenants::oid AS oid, b.tenants::text AS table, b.tenant_id::text, b.bridge_id::text,
+                    b.bridge_status::text, b.wanted, b.webhook_url, b.resolved_in,
+                    to_regclass('@extschema@.wab_drift') IS NOT NULL AS usable
+             FROM @extschema@.wab_tenant_binding b",
+        ))
+        .fetch_optional(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        row.as_ref().map(Bound::read).transpose().map_err(Error::database(DOING))
     }
 
     async fn table(&mut self, table: &str) -> Result<Oid, Error> {
@@ -123,9 +128,9 @@ fn nothing_bound() -> Error {
 }
 
 /// The binding as the database has it.
-struct Bound {
+pub(super) struct Bound {
     oid: Oid,
-    binding: Binding,
+    pub(super) binding: Binding,
     resolved_in: String,
     usable: bool,
 }

@@ -82,7 +82,7 @@ impl<'c> Evaluation<'c> {
     }
 
     /// Makes wab_declared say what fleet.yaml says; only rows that differ are written.
-    async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
+    pub(super) async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
         const DOING: &str = "cannot store what fleet.yaml declares";
         let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
         let keeps =
@@ -122,7 +122,7 @@ impl<'c> Evaluation<'c> {
         read().map_err(Error::database(DOING))
     }
 
-    async fn observe(&mut self, reading: &Reading, force: Force) -> Result<(), Error> {
+    pub(super) async fn observe(&mut self, reading: &Reading, force: Force) -> Result<(), Error> {
         if force == Force::FirstRun {
             self.require_first_run().await?;
         }
@@ -174,7 +174,7 @@ impl<'c> Evaluation<'c> {
         super::status::drift(&mut self.tx, self.names).await
     }
 
-    async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
+    pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
         const DOING: &str = "cannot read the fleet's numbers";
         let row = sqlx::query(self.names.sql(
             "SELECT (SELECT s.bridges FROM @extschema@.wab_fleet_summary s) AS bridges,

@@ -8,7 +8,7 @@ use wabridges::Client;
 
 use crate::apply::{self, Executor};
 use crate::approval::{self, Approval};
-use crate::cli::{Belief, Detail, Format, Output, Polling, Targets};
+use crate::cli::{Belief, Consent, Detail, Format, Output, Polling, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
@@ -38,12 +38,8 @@ pub struct ApplyArgs {
     pub expect: Option<String>,
     #[command(flatten)]
     pub polling: Polling,
-    /// Do it without asking
-    #[arg(short = 'y', long)]
-    pub auto_approve: bool,
-    /// Whether a question may be asked on the terminal
-    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
-    pub input: bool,
+    #[command(flatten)]
+    pub consent: Consent,
     /// How long to wait for another apply to end, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub lock_timeout: Duration,
@@ -57,7 +53,15 @@ pub struct ApplyArgs {
 impl ApplyArgs {
     /// Whether the yes was given beforehand.
     pub fn is_approved(&self) -> bool {
-        self.auto_approve || self.plan_file.is_some() || self.expect.is_some()
+        self.consent.auto_approve || self.plan_file.is_some() || self.expect.is_some()
+    }
+
+    fn approval(&self) -> Result<Approval, Error> {
+        if self.is_approved() {
+            return Ok(Approval::Given);
+        }
+        let hint = "look at the plan with wab plan, then: wab apply --auto-approve (-y)";
+        Approval::of(&self.consent, "apply", hint)
     }
 }
 
@@ -73,7 +77,7 @@ fn sha256(text: &str) -> Result<String, &'static str> {
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
     let format = args.output.format();
-    let approval = Approval::of(args).inspect_err(|_| render::speak(format))?;
+    let approval = args.approval().inspect_err(|_| render::speak(format))?;
     let saved = args.plan_file.as_deref().map(SavedPlan::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
@@ -168,7 +172,7 @@ async fn ask(
     let (plan, _) = outlook.preview(store, reading).await?;
     if plan.refusals.is_empty() && plan.has_changes() {
         render::talk(&screen.on_stderr().preview(&plan, args.detail.length()));
-        if !approval::ask()? {
+        if !approval::ask("Apply this plan?")? {
             return Err(Error::config(
                 "the plan was not approved: nothing was done",
                 "answer yes, or use -y",

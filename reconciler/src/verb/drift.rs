@@ -4,13 +4,13 @@ use clap::Args;
 
 use super::reader;
 use crate::cli::{Belief, Output, Polling};
-use crate::drift::Differences;
+use crate::drift::{Differences, Drift, Kind};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
 use crate::outlook::Outlook;
 use crate::plan::Scope;
-use crate::render::{Length, Screen, ci};
+use crate::render::{self, Length, Screen, ci};
 use crate::store::Store;
 
 /// Flags of `drift`.
@@ -28,11 +28,36 @@ pub struct DriftArgs {
     /// Show the counts alone
     #[arg(long)]
     pub concise: bool,
+    /// Exit 2 only for these kinds, separated by commas; others are shown and exit 0
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
+    pub fail_on: Vec<Kind>,
+    /// Leave these kinds, the same as above, out of the list and of the exit code
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
+    pub ignore: Vec<Kind>,
+}
+
+impl DriftArgs {
+    /// Nobody can mean both of one kind.
+    fn check(&self) -> Result<(), Error> {
+        match self.fail_on.iter().find(|kind| self.ignore.contains(kind)) {
+            None => Ok(()),
+            Some(kind) => Err(Error::config(
+                format!("{kind} is named by --fail-on and by --ignore"),
+                "take it out of one of the two",
+            )),
+        }
+    }
+
+    /// Whether the drift that is shown is one to exit 2 for.
+    fn fails(&self, shown: &[Drift]) -> bool {
+        shown.iter().any(|row| self.fail_on.is_empty() || self.fail_on.contains(&row.kind))
+    }
 }
 
 /// Shows the drift.
 pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Exit, Error> {
-    let drift = if args.stored {
+    args.check()?;
+    let mut drift = if args.stored {
         let (rows, malformed) = Store::connect(&fleet.database).await?.stored_drift().await?;
         Differences { rows, malformed }
     } else {
@@ -46,8 +71,11 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         Differences { rows: facts.drift, malformed: facts.malformed }
     };
     let length = if args.concise { Length::Concise } else { Length::Full };
+    let ignored: Vec<Kind> =
+        drift.rows.extract_if(.., |row| args.ignore.contains(&row.kind)).map(|row| row.kind).collect();
+    render::ignored(&ignored);
     screen.result(&screen.drift(&drift, args.output.format(), length))?;
-    let exit = if drift.rows.is_empty() { Exit::Done } else { Exit::Changes };
+    let exit = if args.fails(&drift.rows) { Exit::Changes } else { Exit::Done };
     let exit = exit.unless_incomplete(drift.malformed);
     ci::drift(&drift, exit);
     Ok(exit)

@@ -15,4 +15,5 @@ mod scheduled;
 mod settings;
 mod setup;
 mod terminal;
+mod verbs;
 mod world;

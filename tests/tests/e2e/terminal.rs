@@ -54,6 +54,21 @@ async fn nothing_is_done_without_a_yes() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_logout_asks_and_a_code_is_drawn_in_colours_of_its_own() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml("")?;
+    for (answer, code, calls) in [("no\n", 1, 0), ("yes\n", 0, 1)] {
+        let said = typing(&fleet, "logout cust_01", answer)?;
+        assert_eq!(said.code, code, "{}", said.stdout);
+        assert!(said.stdout.contains("Log out cust_01, paired with +"), "{}", said.stdout);
+        assert_eq!(fleet.sandbox.calls("DELETE").await?, calls, "{}", said.stdout);
+    }
+    let said = typing(&fleet, "qr cust_01", "")?;
+    assert!(said.code == 0 && said.stdout.contains("\u{1b}[38;5;16;48;5;231m"), "{}", said.stdout);
+    Ok(())
+}
+
+#[tokio::test]
 async fn progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 12) n")?;

@@ -1,0 +1,54 @@
+//! `wab logout`: unpairs a tenant's bridge after a yes. The bridge stays, and the database is not needed.
+
+use clap::Args;
+use wabridges::Client;
+
+use super::tenant::TenantArg;
+use crate::approval::{self, Approval};
+use crate::cli::Consent;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::fleet::Fleet;
+use crate::render::{self, Screen};
+
+/// Flags of `logout`.
+#[derive(Debug, Args)]
+pub struct LogoutArgs {
+    #[command(flatten)]
+    pub tenant: TenantArg,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// Logs the tenant out; the call is sent once.
+pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<Exit, Error> {
+    let approval = Approval::of(
+        &args.consent,
+        "logout",
+        "the customer will have to pair again; if that is meant: --auto-approve (-y)",
+    )?;
+    let tenant = &args.tenant.tenant;
+    let client = Client::new(fleet.client_config(), fleet.api_key()?)
+        .map_err(Error::provider("cannot set the provider's client up"))?;
+    if approval == Approval::Ask {
+        let session = match client.reader().session(tenant).await {
+            Ok(session) => session,
+            Err(error) => {
+                return Err(args.tenant.failed(client.reader(), "nothing was done", error).await);
+            }
+        };
+        if !approval::ask(&render::logout_question(tenant, &session))? {
+            return Err(Error::config("nothing was done: it was not approved", "answer yes, or use -y"));
+        }
+    }
+    if let Err(error) = client.logout(tenant).await {
+        let doing = if error.is_ambiguous() {
+            "it is not known whether the session was destroyed: wab qr has a code for it if it was"
+        } else {
+            "the session was not destroyed"
+        };
+        return Err(args.tenant.failed(client.reader(), doing, error).await);
+    }
+    screen.result(&render::logged_out(tenant))?;
+    Ok(Exit::Done)
+}

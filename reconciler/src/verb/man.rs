@@ -1,0 +1,43 @@
+//! `wab man`: the manual, made from the command line's own words; nothing else is read and nobody is called.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory};
+use clap_mangen::Man;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render::Screen;
+
+/// Flags of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write wab.1, wab-plan.1 and so on into this directory; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Writes the page, or all pages.
+pub fn man(args: &ManArgs, screen: Screen) -> Result<Exit, Error> {
+    match &args.out {
+        Some(dir) => pages(dir)?,
+        None => {
+            let mut page = Vec::new();
+            Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page).map_err(|error| {
+                Error::config(format!("cannot write the man page: {error}"), "run it again")
+            })?;
+            screen.result(&String::from_utf8_lossy(&page))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn pages(dir: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(
+        |error| {
+            let what = format!("cannot write man pages into {}: {error}", dir.display());
+            Error::config(what, "name a directory in which you may write: --out DIR")
+        },
+    )
+}

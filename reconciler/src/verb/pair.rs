@@ -1,0 +1,91 @@
+//! `wab pair`: has the provider make a pairing code, and says what to do with it. The database is not needed.
+
+use clap::Args;
+use wabridges::{Client, Phone};
+
+use super::tenant::TenantArg;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::fleet::Fleet;
+use crate::render::{self, Screen};
+
+/// Flags of `pair`.
+#[derive(Debug, Args)]
+pub struct PairArgs {
+    #[command(flatten)]
+    pub tenant: TenantArg,
+    /// The phone's number with its country code, such as 15550001234 or "+1 555 000-1234"
+    #[arg(long, value_name = "NUMBER", value_parser = phone)]
+    pub phone: Phone,
+    /// Write the code as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Separators are taken out. A zero in front is none of a country code: it belongs to a way of dialling.
+fn phone(text: &str) -> Result<Phone, String> {
+    let digits: String = text.strip_prefix('+').unwrap_or(text).replace([' ', '-', '.'], "");
+    match Phone::new(digits) {
+        Ok(phone) if !phone.as_str().starts_with('0') => Ok(phone),
+        _ => {
+            Err("write it with its country code and no zeros before that, 7 to 15 digits: 15550001234".into())
+        }
+    }
+}
+
+/// Gets the code; the call is sent once.
+pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit, Error> {
+    let client = Client::new(fleet.client_config(), fleet.api_key()?)
+        .map_err(Error::provider("cannot set the provider's client up"))?;
+    let code = match client.pair(&args.tenant.tenant, &args.phone).await {
+        Ok(code) => code,
+        Err(error) => {
+            let doing = if error.is_ambiguous() {
+                "no pairing code came, though the provider may have made one: ask for another"
+            } else {
+                "no pairing code was made"
+            };
+            return Err(args.tenant.failed(client.reader(), doing, error).await);
+        }
+    };
+    if args.json {
+        screen.result(&render::pairing(&args.tenant.tenant, &args.phone, &code))?;
+    } else {
+        screen.result(&render::harmless(code.as_str()))?;
+        render::talk(&format!(
+            "Type it on the phone +{}: WhatsApp > Settings > Linked devices > Link a device > Link with phone number.\n\
+             It holds for a few minutes. Afterwards the next wab plan or wab_refresh() sees the bridge as paired.",
+            args.phone.as_str()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_may_be_written_as_people_write_it() {
+        for text in ["15550001234", "+15550001234", "+1 555 000-1234", "1.555.000.1234"] {
+            assert_eq!(phone(text).unwrap().as_str(), "15550001234", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_two_numbers_is_none() {
+        for text in [
+            "0155 500 1234",
+            "00 1 555 000 1234",
+            "+44 (0)20 7946 0000",
+            "++15550001234",
+            "1555+0001234",
+            "",
+            "+",
+            "123456",
+            "1234567890123456",
+        ] {
+            assert!(phone(text).is_err(), "{text}");
+        }
+    }
+}
