@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::{Colour, Length};
 use crate::store::Force;
-use crate::verb::{ApplyArgs, DriftArgs, PlanArgs};
+use crate::verb::{ApplyArgs, DriftArgs, PlanArgs, ValidateArgs};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -46,8 +46,10 @@ Exit codes:
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Check fleet.yaml, offline: the first wrong key or shape with line and column, else all wrong values with their paths
-    Validate,
+    /// Check fleet.yaml, offline: everything that is wrong with it, each with its place
+    Validate(ValidateArgs),
+    /// Print the JSON Schema of fleet.yaml, for editors
+    Schema,
     /// Show what apply would do; writes nothing, neither at the provider nor in the database
     Plan(PlanArgs),
     /// Do what plan shows: write tenant rows, provision, delete by tombstone

@@ -48,15 +48,19 @@ fn main() -> ExitCode {
             return Exit::Error.into();
         }
     };
-    let exit = runtime.block_on(verb::run(&cli, Screen::new(cli.colour()))).unwrap_or_else(|error| {
-        show(&error);
+    let screen = Screen::new(cli.colour());
+    let exit = runtime.block_on(verb::run(&cli, screen)).unwrap_or_else(|error| {
+        show(&error, screen.on_stderr());
         error.exit()
     });
     exit.into()
 }
 
 /// The error, what is below it, and the way on.
-fn show(error: &Error) {
+fn show(error: &Error, screen: Screen) {
+    if let Error::Fleet { file, problems } = error {
+        render::talk(&format!("{}\n", screen.problems(file, problems)));
+    }
     render::talk_safely(&format!("error: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,6 +3,7 @@
 mod findings;
 mod json;
 mod lists;
+mod problems;
 mod progress;
 mod rows;
 #[cfg(test)]
@@ -16,13 +17,14 @@ use std::path::Path;
 use wabridges::MalformedRow;
 
 pub use json::{duration_as_seconds, money_as_number};
+pub use problems::Weight;
 pub use progress::Progress;
-pub use words::harmless;
+pub use words::{count, harmless, steers};
 
 use crate::cli::Format;
 use crate::drift::Drift;
 use crate::error::Error;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Problem};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::store::Status;
@@ -129,6 +131,16 @@ impl Screen {
         }
     }
 
+    /// What is wrong with fleet.yaml, each with its line and what in it is meant.
+    pub fn problems(self, file: &str, problems: &[Problem]) -> String {
+        problems::text(file, problems, (Weight::Error, self.paint))
+    }
+
+    /// What should be known of a fleet.yaml that is right.
+    pub fn notes(self, file: &str, notes: &[Problem]) -> String {
+        problems::text(file, notes, (Weight::Note, self.paint))
+    }
+
     /// The stored fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
@@ -136,6 +148,16 @@ impl Screen {
             Format::Json => json::status(status),
         }
     }
+}
+
+/// Problems and notes as annotations of GitHub's workflows.
+pub fn github_annotations(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    problems::github(file, said)
+}
+
+/// Problems and notes as JSON.
+pub fn json_problems(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    problems::json(file, said)
 }
 
 /// What `validate` says of a good file.

@@ -3,12 +3,14 @@
 mod apply;
 mod drift;
 mod plan;
+mod schema;
 mod status;
 mod validate;
 
 pub use apply::ApplyArgs;
 pub use drift::DriftArgs;
 pub use plan::PlanArgs;
+pub use validate::ValidateArgs;
 
 use wabridges::ReadClient;
 
@@ -20,13 +22,14 @@ use crate::render::Screen;
 
 /// Runs the verb; stdout gets its result.
 pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
-    let fleet = Fleet::load(&cli.file)?;
+    let fleet = || Fleet::load(&cli.file);
     match &cli.verb {
-        Verb::Validate => validate::validate(&cli.file, &fleet, screen),
-        Verb::Plan(args) => plan::plan(&fleet, args, screen).await,
-        Verb::Apply(args) => apply::apply(&fleet, args, screen).await,
-        Verb::Drift(args) => drift::drift(&fleet, args, screen).await,
-        Verb::Status(output) => status::status(&fleet, output, screen).await,
+        Verb::Validate(args) => validate::validate(&cli.file, args, screen),
+        Verb::Schema => schema::schema(screen),
+        Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
+        Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
+        Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
+        Verb::Status(output) => status::status(&fleet()?, output, screen).await,
     }
 }
 
