@@ -9,7 +9,7 @@ use crate::render::{Colour, Length};
 use crate::store::Force;
 use crate::verb::{
     ApplyArgs, CompletionArgs, DriftArgs, ExportArgs, InitArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs,
-    QrArgs, SchemaArgs, ShowArgs,
+    QrArgs, SchemaArgs, ShowArgs, ValidateArgs,
 };
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
@@ -56,8 +56,8 @@ Exit codes:
 pub enum Verb {
     /// Write a first, commented fleet.yaml; or install into a database where no extension can be (--sql-only)
     Init(InitArgs),
-    /// Check fleet.yaml, offline: the first wrong key or shape with line and column, else all wrong values with their paths
-    Validate,
+    /// Check fleet.yaml, offline: everything that is wrong with it, each with its place
+    Validate(ValidateArgs),
     /// Show what apply would do; writes nothing, neither at the provider nor in the database
     Plan(PlanArgs),
     /// Do what plan shows, or what a saved plan says: write tenant rows, provision, delete by tombstone
@@ -70,7 +70,7 @@ pub enum Verb {
     Status(Output),
     /// Check everything wab stands on: fleet.yaml, key, provider, clocks, database, rights, binding, runs, pg_cron
     Doctor(Output),
-    /// Print the JSON Schema of what a verb prints with --json
+    /// Print the JSON Schema of fleet.yaml, for editors, or of what a verb prints with --json
     Schema(SchemaArgs),
     /// Write what adopts an existing account to stdout: a fleet.yaml, or SQL for the tenants table; changes nothing
     Export(ExportArgs),
@@ -273,7 +273,6 @@ mod tests {
             &["apply", "plan.json", "--expect", "0"],
             &["apply", "--max-duration", "soon"],
             &["plan", "--full", "--concise"],
-            &["schema"],
             &["schema", "--plan", "--apply"],
             &["drift", "--ignore", "orphand"],
             &["drift", "--fail-on", ""],

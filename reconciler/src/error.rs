@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::exit::Exit;
 use crate::fleet::Problem;
-use crate::render::harmless;
+use crate::render::{count, harmless};
 
 /// Why a verb did not finish. The chain of sources and the hint are shown once, in `main`.
 #[derive(Debug, Error)]
@@ -20,8 +20,8 @@ pub enum Error {
         /// The way on.
         hint: String,
     },
-    /// fleet.yaml can be read but says things that cannot be meant.
-    #[error("{file}: {}", listed(problems))]
+    /// fleet.yaml is wrong; each problem is shown with its place before this.
+    #[error("{file} has {}", count(problems.len(), "problem"))]
     Fleet {
         /// The file as it was named.
         file: String,
@@ -141,17 +141,9 @@ impl Error {
             Self::Overtaken => Some("run wab again".into()),
             Self::Stale { .. } => Some("look at the plan as it is now: wab plan".into()),
             Self::Locked { .. } => Some("wait for it to end, and look with: wab status".into()),
-            Self::Fleet { .. } | Self::Provider { .. } => None,
+            Self::Fleet { .. } => Some("every key is explained in fleet.yaml.example".into()),
+            Self::Provider { .. } => None,
         }
-    }
-}
-
-fn listed(problems: &[Problem]) -> String {
-    let lines: String =
-        problems.iter().map(|problem| format!("\n  {}", harmless(&problem.to_string()))).collect();
-    match problems.len() {
-        1 => format!("1 problem{lines}"),
-        many => format!("{many} problems{lines}"),
     }
 }
 

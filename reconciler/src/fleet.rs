@@ -1,7 +1,13 @@
-//! fleet.yaml as checked, typed values; its raw shape is in `file`, its rules in `check`. Nothing here calls anyone.
+//! fleet.yaml as checked, typed values; how it is read is in `inspect` and what it names. Nothing here calls anyone.
 
 mod check;
+mod document;
 mod file;
+mod inspect;
+mod problem;
+mod reader;
+mod shape;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +20,10 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use wabridges::{ApiKey, ApiUrl, BridgeId, Config, CustomerRef, Limits};
+
+pub use inspect::{Inspection, inspect};
+pub use problem::Problem;
+pub use shape::schema;
 
 use crate::error::Error;
 
@@ -191,42 +201,18 @@ impl fmt::Display for Bound {
     }
 }
 
-/// One thing in fleet.yaml that cannot be meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The field's path, such as `bridges.remove[2].customer_ref`.
-    pub at: String,
-    /// What is wrong with it and what is expected.
-    pub what: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.at, self.what)
-    }
-}
-
 impl Fleet {
-    /// Reads and checks the file; every semantic problem is reported at once.
+    /// Reads and checks the file; all that is wrong with it is reported at once.
     pub fn load(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::config(
-                format!("cannot read {}: {error}", path.display()),
-                "name the file with -f FILE, or start from fleet.yaml.example",
-            )
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&text(path)?, path)
     }
 
     /// The same, of a text; relative file names in it count from where `path` lies.
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
-        let file = file::parse(text).map_err(|(place, what)| {
-            let hint = "every key is explained in fleet.yaml.example";
-            Error::config(format!("{}{place}: {what}", path.display()), hint)
-        })?;
-        let fleet = check::check(file, path.parent().unwrap_or(Path::new("")))
-            .map_err(|problems| Error::Fleet { file: path.display().to_string(), problems })?;
-        Ok(Self { sha256: sha256(text), ..fleet })
+        match inspect(text, path) {
+            Inspection { fleet: Some(fleet), .. } => Ok(Self { sha256: sha256(text), ..fleet }),
+            Inspection { problems, .. } => Err(Error::Fleet { file: path.display().to_string(), problems }),
+        }
     }
 
     /// The provider's limits, scaled by `policy.rate_budget`; at least one call per window stays.
@@ -285,6 +271,29 @@ impl Fleet {
 
 fn sha256(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The file's text.
+pub fn text(path: &Path) -> Result<String, Error> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::config(
+            format!("cannot read {}: {error}", path.display()),
+            "name the file with -f FILE, or start from fleet.yaml.example",
+        )
+    })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + readable.iter().filter(|byte| **byte == b'\n').count();
+        Error::config(format!("{}:{line}: this is not UTF-8", path.display()), "save the file as UTF-8")
+    })
+}
+
+/// Text of the file in a message: in quotes, not longer than a line.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
 }
 
 /// An environment variable; `None`: it is not set.

@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     let screen = Screen::new(cli.colour());
     render::speak(cli.verb.talks());
     let exit = runtime.block_on(verb::run(&cli, screen)).unwrap_or_else(|error| {
-        render::error(&error);
+        render::error(&error, screen);
         if let Some((verb, format)) = cli.verb.reports() {
             screen.failed(verb, &error, format);
         }

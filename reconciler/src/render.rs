@@ -7,6 +7,7 @@ mod github;
 mod json;
 mod lists;
 mod markdown;
+mod problems;
 mod progress;
 mod qr;
 mod rows;
@@ -26,18 +27,19 @@ use std::time::Duration;
 use wabridges::{CustomerRef, Session};
 
 pub use json::{duration_as_seconds, money_as_number, pairing, saved as saved_json};
+pub use problems::Weight;
 pub use progress::Progress;
 pub use qr::Terminal;
 pub use setup::{installed, written};
 pub use talk::{error, ignored, malformed, polled, polling, prompt, speak, talk, talk_safely, warn};
-pub use words::{harmless, steers};
+pub use words::{count, harmless, steers};
 pub use yaml::fleet as fleet_yaml;
 
 use crate::checkup::Check;
 use crate::cli::Format;
 use crate::drift::Differences;
 use crate::error::Error;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Problem};
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::saved::SavedPlan;
@@ -173,6 +175,16 @@ impl Screen {
         qr::drawn(content, self.paint, terminal)
     }
 
+    /// What is wrong with fleet.yaml, each with its line and what in it is meant.
+    pub fn problems(self, file: &str, problems: &[Problem]) -> String {
+        problems::text(file, problems, (Weight::Error, self.paint))
+    }
+
+    /// What should be known of a fleet.yaml that is right.
+    pub fn notes(self, file: &str, notes: &[Problem]) -> String {
+        problems::text(file, notes, (Weight::Note, self.paint))
+    }
+
     /// The stored fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
@@ -198,6 +210,16 @@ impl Screen {
         }
         ci::failed(verb, error);
     }
+}
+
+/// Problems and notes as annotations of GitHub's workflows.
+pub fn github_annotations(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    problems::github(file, said)
+}
+
+/// Problems and notes as JSON.
+pub fn json_problems(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    problems::json(file, said)
 }
 
 /// What `validate` says of a good file.

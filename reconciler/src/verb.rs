@@ -29,6 +29,7 @@ pub use plan::PlanArgs;
 pub use qr::QrArgs;
 pub use schema::SchemaArgs;
 pub use show::ShowArgs;
+pub use validate::ValidateArgs;
 
 use wabridges::ReadClient;
 
@@ -45,7 +46,7 @@ pub async fn run(cli: &Cli, screen: Screen) -> Result<Exit, Error> {
     match &cli.verb {
         Verb::Init(args) => init::init(&cli.file, args, screen).await,
         Verb::Doctor(output) => doctor::doctor(&cli.file, output, screen).await,
-        Verb::Validate => validate::validate(&cli.file, &fleet()?, screen),
+        Verb::Validate(args) => validate::validate(&cli.file, args, screen),
         Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
         Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
         Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,

@@ -9,19 +9,24 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
 
+use super::document::Document;
 use super::file::{self, File, Id, Scalar};
+use super::problem::Wrong;
 use super::{
-    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Problem, Tenants, Tombstone,
-    WebhookTemplate,
+    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Tenants, Tombstone,
+    WebhookTemplate, quoted,
 };
 
-/// The problems found so far.
-#[derive(Default)]
-struct Problems(Vec<Problem>);
+/// The problems found so far, and where things are written.
+struct Problems<'a> {
+    document: &'a Document,
+    found: &'a mut Vec<Wrong>,
+}
 
-impl Problems {
+impl Problems<'_> {
     fn add(&mut self, at: impl Into<String>, what: impl Into<String>) {
-        self.0.push(Problem { at: at.into(), what: what.into() });
+        let at = at.into();
+        self.found.push(Wrong::new(self.document.span(&at), at, what));
     }
 
     /// The value read by `read`; its complaint is collected.
@@ -36,14 +41,15 @@ impl Problems {
     }
 
     /// An id, taken as it is written: a space may be a part of it.
-    fn id(&mut self, at: String, id: &Id, limit: Extent) -> Option<CustomerRef> {
-        let Id::Text(text) = id else {
+    fn id(&mut self, at: String, id: Option<Id>, limit: Extent) -> Option<CustomerRef> {
+        let Id(text) = id?;
+        if self.document.find(&at).1.is_ambiguous_number() {
             self.add(at, "a number like this can be read in several ways: put it in quotes");
             return None;
-        };
+        }
         let read = match limit {
-            Extent::InPath => CustomerRef::new(text.clone()),
-            Extent::Listed => CustomerRef::listed(text.clone()),
+            Extent::InPath => CustomerRef::new(text),
+            Extent::Listed => CustomerRef::listed(text),
         };
         read.map_err(|error| self.add(at, error.to_string())).ok()
     }
@@ -58,12 +64,13 @@ enum Extent {
     Listed,
 }
 
-/// Turns the raw file into a [`Fleet`], or says all that is wrong with it. `folder` is where the file lies.
-pub fn check(file: File, folder: &Path) -> Result<Fleet, Vec<Problem>> {
-    let mut problems = Problems::default();
-    if file.version.0 != "1" {
-        problems.add("version", format!("this wab reads version 1, not {}", file.version.0));
-    }
+/// Turns the raw file into a [`Fleet`], or adds all that is wrong with it. `folder` is where the file lies.
+pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wrong>) -> Option<Fleet> {
+    let mut problems = Problems { document, found };
+    problems.read("version", file.version, |version| match version {
+        "1" => Ok(()),
+        other => Err(format!("this wab reads version 1, not {}", quoted(other))),
+    });
     let account = account(&mut problems, file.account.unwrap_or_default(), folder);
     let database = file.database.unwrap_or_default();
     let bridges = file.bridges.unwrap_or_default();
@@ -78,8 +85,8 @@ pub fn check(file: File, folder: &Path) -> Result<Fleet, Vec<Problem>> {
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
     let policy = policy(&mut problems, file.policy.unwrap_or_default());
-    let (Some(account), true) = (account, problems.0.is_empty()) else { return Err(problems.0) };
-    Ok(Fleet {
+    let account = account.filter(|_| problems.found.is_empty())?;
+    Some(Fleet {
         account,
         database,
         tenants,
@@ -114,10 +121,15 @@ fn variable(text: &str) -> Result<String, &'static str> {
 fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option<Account> {
     let in_folder = |name: &str| text(name).map(|name| folder.join(PathBuf::from(name)));
     if raw.api_key_env.is_some() && raw.api_key_file.is_some() {
-        problems.add("account", "name api_key_env or api_key_file, not both");
+        problems.add("account.api_key_file", "name api_key_env or api_key_file, not both");
     }
     let env = problems.read("account.api_key_env", raw.api_key_env, variable);
-    let api_key = match problems.read("account.api_key_file", raw.api_key_file, in_folder) {
+    let api_key = match problems.read("account.api_key_file", raw.api_key_file, |name| {
+        if name.starts_with("sk_") && !name.contains(['/', '.']) {
+            return Err("must be the name of a file, not the key itself");
+        }
+        in_folder(name)
+    }) {
         Some(path) => KeySource::File(path),
         None => KeySource::Env(env.unwrap_or_else(|| "WA_API_KEY".to_owned())),
     };
@@ -142,7 +154,7 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
 
 fn timeout(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| format!("{text:?} is no length of time: write it like 30s or 500ms"))
+    time.ok_or_else(|| format!("{} is no length of time: write it like 30s or 500ms", quoted(text)))
 }
 
 fn fingerprint(text: &str) -> Result<String, &'static str> {
@@ -161,30 +173,31 @@ fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
     let bridge_id = column("bridge_id", raw.bridge_id, "bridge_id");
     let bridge_status = column("bridge_status", raw.bridge_status, "bridge_status");
     let wanted = column("wanted", raw.wanted, "true");
-    let table = problems.read("tenants.table", Some(raw.table), text)?;
+    let table = problems.read("tenants.table", raw.table, text)?;
     Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
 }
 
+/// A webhook_url. A secret may be in it, so it is not repeated.
 fn template(text: &str) -> Result<WebhookTemplate, String> {
     let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
     if filled.contains(['{', '}']) {
-        return Err(format!("{text:?}: the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
+        return Err(format!("the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
     }
     match url::Url::parse(&filled) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
             Ok(WebhookTemplate(text.to_owned()))
         }
-        _ => Err(format!(
-            "{text:?} is no http or https URL: write https://app.example.com/hooks/{{tenant_id}}"
-        )),
+        _ => {
+            Err("must be an http or https URL, such as https://app.example.com/hooks/{tenant_id}".to_owned())
+        }
     }
 }
 
 fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.extra[{nth}].{field}");
-        let tenant_id = problems.id(at("tenant_id"), &raw.tenant_id, Extent::InPath);
-        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        let tenant_id = problems.id(at("tenant_id"), raw.tenant_id, Extent::InPath);
+        let reason = problems.read(at("reason"), raw.reason, text);
         Some((nth, Extra { tenant_id: tenant_id?, reason: reason? }))
     });
     checked.collect()
@@ -193,10 +206,10 @@ fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> 
 fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.keep[{nth}].{field}");
-        let customer_ref = problems.id(at("customer_ref"), &raw.customer_ref, Extent::Listed);
-        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        let customer_ref = problems.id(at("customer_ref"), raw.customer_ref, Extent::Listed);
+        let reason = problems.read(at("reason"), raw.reason, text);
         let until = problems.read(at("until"), raw.until, |text| {
-            text.parse().map_err(|_| format!("{text:?} is no day: write it like 2027-01-31"))
+            text.parse().map_err(|_| format!("{} is no day: write it like 2027-01-31", quoted(text)))
         });
         Some((nth, Keep { customer_ref: customer_ref?, reason: reason?, until }))
     });
@@ -206,9 +219,9 @@ fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
 fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombstone)> {
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("bridges.remove[{nth}].{field}");
-        let customer_ref = problems.id(at("customer_ref"), &raw.customer_ref, Extent::Listed);
-        let bridge_id = problems.read(at("bridge_id"), Some(raw.bridge_id), bridge_id);
-        let reason = problems.read(at("reason"), Some(raw.reason), text);
+        let customer_ref = problems.id(at("customer_ref"), raw.customer_ref, Extent::Listed);
+        let bridge_id = problems.read(at("bridge_id"), raw.bridge_id, bridge_id);
+        let reason = problems.read(at("reason"), raw.reason, text);
         Some((nth, Tombstone { customer_ref: customer_ref?, bridge_id: bridge_id?, reason: reason? }))
     });
     checked.collect()
@@ -216,7 +229,9 @@ fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombst
 
 fn bridge_id(text: &str) -> Result<BridgeId, String> {
     let id = text.parse().ok().and_then(BridgeId::new);
-    id.ok_or_else(|| format!("{text:?} is no bridge_id: bridge ids are whole numbers greater than zero"))
+    id.ok_or_else(|| {
+        format!("{} is no bridge_id: bridge ids are whole numbers greater than zero", quoted(text))
+    })
 }
 
 type Placed<'a, T> = &'a [(usize, T)];
@@ -262,7 +277,8 @@ fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
         max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),
         min_observed: problems
             .read("policy.min_observed", raw.min_observed, |text| {
-                text.parse().map_err(|_| format!("{text:?} is no count: write a whole number, such as 1"))
+                text.parse()
+                    .map_err(|_| format!("{} is no count: write a whole number, such as 1", quoted(text)))
             })
             .unwrap_or(1),
         max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
@@ -276,16 +292,18 @@ fn percent(text: &str) -> Option<Percent> {
 
 fn bound(text: &str) -> Result<Bound, String> {
     let bound = percent(text).map(Bound::Share).or_else(|| text.parse().ok().map(Bound::Count));
-    bound.ok_or_else(|| format!("{text:?} is neither a whole number nor a percentage: write 50 or 10%"))
+    bound.ok_or_else(|| {
+        format!("{} is neither a whole number nor a percentage: write 50 or 10%", quoted(text))
+    })
 }
 
 fn budget(text: &str) -> Result<Percent, String> {
     percent(text)
         .filter(|share| share.0 > 0)
-        .ok_or_else(|| format!("{text:?} is no percentage from 1% to 100%: write it like 50%"))
+        .ok_or_else(|| format!("{} is no percentage from 1% to 100%: write it like 50%", quoted(text)))
 }
 
 fn money(text: &str) -> Result<Decimal, String> {
     let amount = Decimal::from_str(text).ok().filter(|amount| !amount.is_sign_negative());
-    amount.ok_or_else(|| format!("{text:?} is no amount of US dollars: write it like 3000.00"))
+    amount.ok_or_else(|| format!("{} is no amount of US dollars: write it like 3000.00", quoted(text)))
 }

@@ -1,15 +1,18 @@
-//! The raw shape of fleet.yaml, keys and kinds of values only; what the values may be is in `check`.
+//! The raw shape of fleet.yaml, keys and kinds of values only; what the values may be is in `check`. The JSON Schema is
+//! made of these types: their comments are what an editor shows, their patterns only help it.
 
-use std::fmt;
-
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
-/// The whole file. A section left empty is a section left out.
-#[derive(Debug, Deserialize)]
+/// What a fleet of WhatsApp bridges should be. Only `version` is required.
+// A section left empty is a section left out. Every field is optional here: what is missing is found by the schema.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(title = "fleet.yaml")]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    pub version: Scalar,
+    /// The version of this file's form: 1.
+    #[schemars(required, extend("enum" = [1, "1"]))]
+    pub version: Option<Scalar>,
     pub account: Option<Account>,
     pub database: Option<Database>,
     pub tenants: Option<Tenants>,
@@ -17,211 +20,183 @@ pub struct File {
     pub policy: Option<Policy>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The provider's account.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
+    /// The provider's API.
+    #[schemars(with = "Option<String>", extend("default" = "https://wabridges.com", "pattern" = "^https?://"))]
     pub api_url: Option<Scalar>,
+    /// The environment variable that holds the API key: its name, not the key.
+    #[schemars(with = "Option<String>", extend("default" = "WA_API_KEY", "pattern" = "^(?!sk_)[A-Za-z_][A-Za-z0-9_]*$"))]
     pub api_key_env: Option<Scalar>,
+    /// The file that holds the API key, instead of a variable. A relative name counts from where fleet.yaml lies.
+    #[schemars(extend("minLength" = 1))]
     pub api_key_file: Option<Scalar>,
+    /// Pins the account: with another key nothing is called. The first 16 hex digits of the key's SHA-256.
+    #[schemars(extend("pattern" = "^[0-9A-Fa-f]{16}$"))]
     pub key_fingerprint: Option<Scalar>,
     pub limits: Option<Limits>,
+    /// How long connecting may take, such as 5s.
+    #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Scalar>,
+    /// How long one call to the provider may take, its retries included, such as 30s.
+    #[schemars(with = "Option<String>")]
     pub request_timeout: Option<Scalar>,
+    /// PEM certificates trusted besides the system's. A relative name counts from where fleet.yaml lies.
+    #[schemars(extend("minLength" = 1))]
     pub ca_file: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Calls per window that the provider allows you.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
+    /// Calls that make a bridge.
+    #[schemars(with = "Option<String>", extend("default" = "10/60s", "pattern" = "^[0-9]+ */ *[0-9]+(ms|s|m|h)?$"))]
     pub provision: Option<Scalar>,
+    /// Calls to the sessions of bridges.
+    #[schemars(with = "Option<String>", extend("default" = "120/60s", "pattern" = "^[0-9]+ */ *[0-9]+(ms|s|m|h)?$"))]
     pub proxy: Option<Scalar>,
+    /// All other calls.
+    #[schemars(with = "Option<String>", extend("default" = "120/60s", "pattern" = "^[0-9]+ */ *[0-9]+(ms|s|m|h)?$"))]
     pub other: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// Where the database is.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
+    /// The environment variable that holds the URL: its name, not the URL. Named here, it must be set; left out:
+    /// DATABASE_URL if it is set, else PGHOST, PGUSER, PGDATABASE … and .pgpass.
+    #[schemars(with = "Option<String>", extend("pattern" = "^(?!sk_)[A-Za-z_][A-Za-z0-9_]*$"))]
     pub url_env: Option<Scalar>,
+    /// The schema of the wab_ objects; left out, it is looked for.
+    #[schemars(extend("minLength" = 1))]
     pub schema: Option<Scalar>,
 }
 
-#[derive(Debug, Deserialize)]
+/// How your tenants table is read. Left out: as the database has it bound already.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tenants {
-    pub table: Scalar,
+    /// Your table, with or without its schema.
+    #[schemars(required, extend("minLength" = 1))]
+    pub table: Option<Scalar>,
+    /// Its column that identifies a tenant: as text it is the customer_ref.
+    #[schemars(extend("default" = "id", "minLength" = 1))]
     pub tenant_id: Option<Scalar>,
+    /// Its column for the bridge_id, which apply writes.
+    #[schemars(extend("default" = "bridge_id", "minLength" = 1))]
     pub bridge_id: Option<Scalar>,
+    /// Its column for the status, which apply writes.
+    #[schemars(extend("default" = "bridge_status", "minLength" = 1))]
     pub bridge_status: Option<Scalar>,
+    /// SQL over one row: who should have a bridge.
+    #[schemars(extend("default" = "true", "minLength" = 1))]
     pub wanted: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What is wanted of bridges besides the tenants.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
+    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded.
+    #[schemars(with = "Option<String>", extend("pattern" = "^https?://([^{}]|\\{tenant_id\\})+$"))]
     pub webhook_url: Option<Scalar>,
+    /// Wanted, though no tenant row asks for it.
     pub extra: Option<Vec<Extra>>,
+    /// Not reported as orphaned or churned.
     pub keep: Option<Vec<Keep>>,
+    /// Tombstones: the only way anything is ever deleted.
     pub remove: Option<Vec<Remove>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A bridge wanted with no tenant row.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extra {
-    pub tenant_id: Id,
-    pub reason: Scalar,
+    /// Its customer_ref; in quotes if it looks like a number.
+    #[schemars(required)]
+    pub tenant_id: Option<Id>,
+    /// Why.
+    #[schemars(required, extend("minLength" = 1))]
+    pub reason: Option<Scalar>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A bridge that is not drift though nobody owns it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
-    pub customer_ref: Id,
-    pub reason: Scalar,
+    /// Its customer_ref; in quotes if it looks like a number.
+    #[schemars(required)]
+    pub customer_ref: Option<Id>,
+    /// Why.
+    #[schemars(required, extend("minLength" = 1))]
+    pub reason: Option<Scalar>,
+    /// The last day on which this holds, such as 2027-01-31.
+    #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$"))]
     pub until: Option<Scalar>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A bridge that shall be deleted. Both ids must match the live bridge.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
-    pub customer_ref: Id,
-    pub bridge_id: Scalar,
-    pub reason: Scalar,
+    /// Its customer_ref; in quotes if it looks like a number.
+    #[schemars(required)]
+    pub customer_ref: Option<Id>,
+    /// Its number.
+    #[schemars(required, extend("minimum" = 1, "pattern" = "^[0-9]+$"))]
+    pub bridge_id: Option<Scalar>,
+    /// Why.
+    #[schemars(required, extend("minLength" = 1))]
+    pub reason: Option<Scalar>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// What a plan may do. One that goes beyond any of these is refused before anything is written.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
+    /// Bridges made in one run: a number, or a share of the observed fleet such as 10%.
+    #[schemars(extend("default" = 10, "minimum" = 0, "pattern" = "^[0-9]+ *%?$"))]
     pub max_creates: Option<Scalar>,
+    /// Bridges deleted in one run: a number, or a share of the observed fleet such as 10%.
+    #[schemars(extend("default" = 0, "minimum" = 0, "pattern" = "^[0-9]+ *%?$"))]
     pub max_deletes: Option<Scalar>,
+    /// Bridges that the provider must list.
+    #[schemars(extend("default" = 1, "minimum" = 0, "pattern" = "^[0-9]+$"))]
     pub min_observed: Option<Scalar>,
+    /// US dollars per month after the plan. Left out: no limit.
+    #[schemars(extend("minimum" = 0))]
     pub max_monthly_cost: Option<Scalar>,
+    /// Share of the provider's limits that wab may use, 1% to 100%.
+    #[schemars(with = "Option<String>", extend("default" = "100%", "pattern" = "^[0-9]{1,3} *%$"))]
     pub rate_budget: Option<Scalar>,
 }
 
-/// A text or a number, as text.
-#[derive(Debug)]
+/// A text or a number, as it is written.
+#[derive(Debug, Deserialize)]
 pub struct Scalar(pub String);
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsText;
-        impl Visitor<'_> for AsText {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a number")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(text.to_owned()))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-            fn visit_i128<E: de::Error>(self, number: i128) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-            fn visit_u128<E: de::Error>(self, number: u128) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-        }
-        deserializer.deserialize_any(AsText)
+impl JsonSchema for Scalar {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"] })
     }
 }
 
-/// An id. YAML reads `5e3`, `1.10` and `0x1F` as numbers, which would make other ids of them.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Id {
-    /// In quotes, or a text anyway, or a plain decimal number.
-    Text(String),
-    /// A whole number as YAML reads it; how it is written is not known yet.
-    Whole(String),
-    /// Any other number.
-    Number,
-}
+/// An id, as it is written. YAML reads `5e3`, `1.10` and `0x1F` as numbers, which would make other ids of them.
+#[derive(Debug, Deserialize)]
+pub struct Id(pub String);
 
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AsId;
-        impl Visitor<'_> for AsId {
-            type Value = Id;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: put it in quotes")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
-                Ok(Id::Text(text.to_owned()))
-            }
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
-                Ok(Id::Whole(number.to_string()))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
-                Ok(Id::Whole(number.to_string()))
-            }
-            fn visit_i128<E: de::Error>(self, _: i128) -> Result<Id, E> {
-                Ok(Id::Number)
-            }
-            fn visit_u128<E: de::Error>(self, _: u128) -> Result<Id, E> {
-                Ok(Id::Number)
-            }
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<Id, E> {
-                Ok(Id::Number)
-            }
-        }
-        deserializer.deserialize_any(AsId)
+impl JsonSchema for Id {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Id".into()
     }
-}
-
-/// The ids of the file as they are written, whatever YAML makes of them.
-#[derive(Deserialize)]
-struct Written {
-    bridges: Option<WrittenBridges>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WrittenBridges {
-    extra: Option<Vec<WrittenId>>,
-    keep: Option<Vec<WrittenId>>,
-    remove: Option<Vec<WrittenId>>,
-}
-
-#[derive(Deserialize)]
-struct WrittenId {
-    #[serde(alias = "tenant_id")]
-    customer_ref: String,
-}
-
-impl File {
-    /// Whole numbers are taken for texts where that is exactly how they are written.
-    fn settle_ids(&mut self, written: Written) {
-        let (Some(bridges), Some(written)) = (&mut self.bridges, written.bridges) else { return };
-        let extra = bridges.extra.iter_mut().flatten().map(|item| &mut item.tenant_id);
-        let keep = bridges.keep.iter_mut().flatten().map(|item| &mut item.customer_ref);
-        let remove = bridges.remove.iter_mut().flatten().map(|item| &mut item.customer_ref);
-        let written = [written.extra, written.keep, written.remove].into_iter().flatten().flatten();
-        for (id, written) in extra.chain(keep).chain(remove).zip(written) {
-            if matches!(id, Id::Whole(number) if *number == written.customer_ref) {
-                *id = Id::Text(written.customer_ref);
-            }
-        }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"] })
     }
-}
-
-/// The file's text as its raw shape; else the place (`:line:column`, or nothing) and what is wrong.
-pub fn parse(text: &str) -> Result<File, (String, String)> {
-    let mut file: File = serde_yaml::from_str(text).map_err(placed)?;
-    file.settle_ids(serde_yaml::from_str(text).map_err(placed)?);
-    Ok(file)
-}
-
-fn placed(error: serde_yaml::Error) -> (String, String) {
-    let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
-    let said = error.to_string();
-    let what = said.split(" at line ").next().unwrap_or(&said).to_owned();
-    (place, what)
 }

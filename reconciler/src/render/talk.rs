@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wabridges::MalformedRow;
 
 use super::words::{count, duration, harmless, shown};
-use super::{github, json as documents, lists};
+use super::{Screen, Weight, github, json as documents, lists};
 use crate::cli::Format;
 use crate::drift::Kind;
 use crate::error::{Error, chain};
@@ -83,21 +83,38 @@ pub fn event(name: &str, fields: Value) {
     line(&documents::escaped(&object.to_string()));
 }
 
-/// The error, what is below it, and the way on.
-pub fn error(error: &Error) {
+/// The error, what is below it, and the way on. What is wrong with fleet.yaml comes before it, each with its place.
+pub fn error(error: &Error, screen: Screen) {
     let told = told(error);
+    let problems = match error {
+        Error::Fleet { file, problems } => Some((file, problems)),
+        _ => None,
+    };
     match voice() {
-        Voice::Lines => lines(&told),
+        Voice::Lines => {
+            if let Some((file, problems)) = problems {
+                line(&format!("{}\n", screen.on_stderr().problems(file, problems)));
+            }
+            lines(&told);
+        }
         Voice::Events => {
             let causes: Vec<String> = causes(error).map(ToString::to_string).collect();
             let hint = error.hint();
             let exitcode = error.exit() as u8;
+            let problems: Vec<String> =
+                problems.iter().flat_map(|(_, problems)| problems.iter()).map(ToString::to_string).collect();
             event(
                 "error",
-                json!({"message": error.to_string(), "because": causes, "hint": hint, "exitcode": exitcode}),
+                json!({"message": error.to_string(), "because": causes, "problems": problems, "hint": hint,
+                       "exitcode": exitcode}),
             );
         }
-        Voice::Commands => line(&github::command(("error", "wab"), &told)),
+        Voice::Commands => {
+            if let Some((file, problems)) = problems {
+                line(&super::github_annotations(file, &[(Weight::Error, problems)]));
+            }
+            line(&github::command(("error", "wab"), &told));
+        }
     }
 }
 

@@ -1,14 +1,15 @@
-//! `wab schema`: the JSON Schemas of what the verbs print with `--json`; neither a file nor a database is needed.
+//! `wab schema`: the JSON Schemas of fleet.yaml and of what the verbs print with `--json`; no file is read.
 
 use clap::Args;
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::fleet;
 use crate::render::{Screen, schema};
 
-/// Flags of `schema`: which one.
+/// Flags of `schema`: which one; without any, fleet.yaml's.
 #[derive(Clone, Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct SchemaArgs {
     /// Of the document that plan --json prints
     #[arg(long)]
@@ -30,7 +31,8 @@ pub fn schema(args: &SchemaArgs, screen: Screen) -> Result<Exit, Error> {
         SchemaArgs { plan: true, .. } => schema::plan(),
         SchemaArgs { apply: true, .. } => schema::apply(),
         SchemaArgs { drift: true, .. } => schema::drift(),
-        SchemaArgs { .. } => schema::status(),
+        SchemaArgs { status: true, .. } => schema::status(),
+        SchemaArgs { .. } => format!("{:#}", fleet::schema()),
     };
     screen.result(&schema)?;
     Ok(Exit::Done)

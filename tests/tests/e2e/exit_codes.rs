@@ -34,9 +34,79 @@ async fn nothing_to_do_changes_and_usage() -> Result<()> {
     code(&fleet, &["plan", "-f", "nowhere.yaml"], 1)?;
     let said = code(&fleet, &["apply"], 1)?;
     assert!(said.contains("--auto-approve"), "{said}");
-    fleet.write("bad.yaml", "version: 1\npolicy:\n  max_create: 5\n")?;
-    let said = code(&fleet, &["validate", "-f", "bad.yaml"], 1)?;
-    assert!(said.contains("bad.yaml:3:3") && said.contains("max_create"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_file_is_1_and_every_verb_says_all_that_is_wrong() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.write("bad.yaml", "version: 1\npolicy:\n  max_create: 5\n  rate_budget: 0%\n")?;
+    for verb in [&["validate"][..], &["plan"], &["apply", "-y"], &["drift"], &["status"]] {
+        let said = fleet.wab(&[verb, &["-f", "bad.yaml"]].concat())?;
+        assert_eq!((said.code, &*said.stdout), (1, ""), "{verb:?}: {}", said.stderr);
+        for part in [
+            "bad.yaml:3:3: unknown key \"max_create\": did you mean max_creates?",
+            "3 |   max_create: …\n  |   ^^^^^^^^^^ policy.max_create\n",
+            "bad.yaml:4:16: ",
+            "4 |   rate_budget: 0%\n  |                ^^ policy.rate_budget\n",
+            "error: bad.yaml has 2 problems",
+        ] {
+            assert!(said.stderr.contains(part), "{verb:?}: {part}: {}", said.stderr);
+        }
+    }
+    let said = fleet.wab(&["validate", "-f", "bad.yaml", "--format", "github"])?;
+    assert_eq!((said.code, &*said.stderr), (1, ""));
+    assert!(said.stdout.starts_with("::error file=bad.yaml,line=3,endLine=3,col=3,"), "{}", said.stdout);
+    let said = fleet.wab(&["validate", "-f", "bad.yaml", "--format", "json"])?;
+    let problems: serde_json::Value = serde_json::from_str(&said.stdout)?;
+    assert_eq!((said.code, problems.as_array().map(Vec::len)), (1, Some(2)), "{problems}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_schema_needs_no_file_and_validate_nothing_else() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    let alone = |args: &[&str]| {
+        let mut wab = fleet.wab_command(args)?;
+        e2e::process::run(
+            wab.env_remove("WA_API_KEY").env("DATABASE_URL", "postgres:///nowhere?host=/nonexistent"),
+        )
+    };
+    let said = alone(&["schema"])?;
+    let schema: serde_json::Value = serde_json::from_str(&said.stdout)?;
+    assert_eq!((said.code, &schema["title"]), (0, &json!("fleet.yaml")), "{}", said.stderr);
+    fleet.fleet_yaml(world::YAML)?;
+    let said = alone(&["validate"])?;
+    assert_eq!((said.code, &*said.stderr), (0, ""), "{}", said.stdout);
+    for format in ["github", "json"] {
+        assert_eq!(alone(&["validate", "--format", format])?.code, 0);
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_keep_that_has_expired_is_drift_again_and_says_so() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sandbox.add_one("demo", "connected").await?;
+    let keep = |until: &str| {
+        fleet.fleet_yaml(&format!(
+            "{}bridges: {{ keep: [ {{ customer_ref: demo, reason: sales demo, until: {until} }} ] }}\n",
+            world::YAML
+        ))
+    };
+    keep("2999-01-01")?;
+    code(&fleet, &["drift"], 0)?;
+    assert!(!code(&fleet, &["validate"], 0)?.contains("note"));
+    keep("2020-01-01")?;
+    let said = code(&fleet, &["drift"], 2)?;
+    assert!(said.contains("kept until 2020-01-01, which has passed"), "{said}");
+    let said = code(&fleet, &["validate"], 0)?;
+    assert!(
+        said.contains("demo is kept no longer: 2020-01-01 has passed") && said.contains("is valid"),
+        "{said}"
+    );
     Ok(())
 }
 

@@ -1,0 +1,115 @@
+//! What is wrong with fleet.yaml: with carets for people, as annotations for GitHub, as JSON for programs.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use super::words::{Paint, harmless};
+use crate::fleet::Problem;
+
+/// So many are shown to people; who has more has another kind of problem.
+const SHOWN: usize = 500;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// The file cannot be used.
+    Error,
+    /// It can be used.
+    Note,
+}
+
+/// One paragraph each: what is wrong, the place, the line, and carets under what is meant.
+pub fn text(file: &str, problems: &[Problem], (weight, paint): (Weight, Paint)) -> String {
+    let renderer = match paint {
+        Paint::Plain => Renderer::plain(),
+        Paint::Ansi => Renderer::styled(),
+    };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(300);
+    let file = harmless(file);
+    let shown = problems.iter().take(SHOWN).map(|problem| paragraph(&file, problem, weight, &renderer));
+    let mut paragraphs: Vec<String> = shown.collect();
+    if problems.len() > SHOWN {
+        paragraphs.push(format!("… and {} more problems", problems.len() - SHOWN));
+    }
+    paragraphs.join("\n\n")
+}
+
+fn paragraph(file: &str, problem: &Problem, weight: Weight, renderer: &Renderer) -> String {
+    let place = &problem.place;
+    let level = match weight {
+        Weight::Error => Level::ERROR,
+        Weight::Note => Level::NOTE,
+    };
+    let title = format!("{file}:{}:{}: {}", place.line, place.column, harmless(&problem.what));
+    let at = harmless(&problem.at);
+    let caret = AnnotationKind::Primary.span(place.marked.clone()).label((!at.is_empty()).then_some(at));
+    let group = level
+        .primary_title(title)
+        .element(Snippet::source(&*place.excerpt).line_start(place.line).annotation(caret));
+    let lines = renderer.render(&[group]);
+    lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+/// One workflow command a line.
+pub fn github(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    let lines = all(said).map(|(weight, problem)| {
+        let command = match weight {
+            Weight::Error => "error",
+            Weight::Note => "notice",
+        };
+        let place = &problem.place;
+        let end = if place.end_column > place.column { place.end_column - 1 } else { place.column };
+        let title = if problem.at.is_empty() { "fleet.yaml" } else { &problem.at };
+        format!(
+            "::{command} file={},line={},endLine={},col={},endColumn={end},title={}::{}",
+            property(file),
+            place.line,
+            place.line,
+            place.column,
+            property(title),
+            data(&problem.what)
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn data(text: &str) -> String {
+    let escaped = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    harmless(&escaped)
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// A problem for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    severity: Weight,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    end_column: usize,
+    path: &'a str,
+    message: &'a str,
+}
+
+/// An array, empty when there is nothing to say.
+pub fn json(file: &str, said: &[(Weight, &[Problem])]) -> String {
+    let rows = all(said).map(|(severity, problem)| Row {
+        severity,
+        file,
+        line: problem.place.line,
+        column: problem.place.column,
+        end_column: problem.place.end_column,
+        path: &problem.at,
+        message: &problem.what,
+    });
+    serde_json::to_string_pretty(&rows.collect::<Vec<_>>()).unwrap_or_default()
+}
+
+fn all<'a>(said: &'a [(Weight, &'a [Problem])]) -> impl Iterator<Item = (Weight, &'a Problem)> {
+    said.iter().flat_map(|(weight, problems)| problems.iter().map(|problem| (*weight, problem)))
+}
