@@ -64,7 +64,11 @@ impl Check {
 
     /// Broken, as this error tells.
     pub fn failed(check: &'static str, error: &Error) -> Self {
-        Self { check, verdict: Verdict::Problem, says: chain(error), hint: error.hint(), exit: error.exit() }
+        let mut says = chain(error);
+        for problem in error.problems().iter().take(3) {
+            says += &format!("; {problem}");
+        }
+        Self { check, verdict: Verdict::Problem, says, hint: error.hint(), exit: error.exit() }
     }
 
     /// Not looked at.

@@ -125,6 +125,14 @@ impl Error {
         }
     }
 
+    /// What is wrong with fleet.yaml, each in words; of other errors nothing.
+    pub fn problems(&self) -> &[Problem] {
+        match self {
+            Self::Fleet { problems, .. } => problems,
+            _ => &[],
+        }
+    }
+
     /// The database refused the rows of a statement, and is there to take others.
     pub fn is_about_rows(&self) -> bool {
         matches!(self, Self::Database { source, .. } if !source.is_lost() && !source.is_denied())

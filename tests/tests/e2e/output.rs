@@ -129,7 +129,8 @@ async fn refusals_and_errors_reach_the_job_too() -> Result<()> {
             step.said.stdout
         );
         assert_eq!(
-            step.said.stderr.starts_with("::error title=wab::"),
+            step.said.stderr.starts_with("::error file=broken.yaml,line=1,")
+                && step.said.stderr.contains("\n::error title=wab::"),
             format == "github",
             "{}",
             step.said.stderr

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::parse;
+use crate::fleet::Fleet;
 use crate::fleet::schema;
 
 const EXAMPLE: &str = include_str!("../../../../fleet.yaml.example");
