@@ -9,4 +9,5 @@ mod plan_apply;
 mod scheduled;
 mod settings;
 mod terminal;
+mod together;
 mod world;
