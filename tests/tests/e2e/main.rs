@@ -15,5 +15,6 @@ mod scheduled;
 mod settings;
 mod setup;
 mod terminal;
+mod together;
 mod verbs;
 mod world;

@@ -1,0 +1,79 @@
+//! The provider's limits are kept and used: no call is refused, and almost none is left unused. A program of its own,
+//! so that nothing runs beside it that takes time.
+#![allow(clippy::print_stdout)]
+
+use anyhow::{Context, Result};
+use e2e::fleet::Fleet;
+use serde_json::Value;
+
+#[path = "e2e/world.rs"]
+#[allow(dead_code)]
+mod world;
+
+/// A fleet file for the sandbox at sixty times the speed: its windows last one second.
+const YAML: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }
+tenants: { table: public.tenants, wanted: status = 'active' }
+policy: { max_creates: 1000 }
+";
+
+async fn posts(fleet: &Fleet) -> Result<Vec<Value>> {
+    let ledger = fleet.sandbox.ledger().await?;
+    let refused = ledger.iter().filter(|call| call["status"] == 429).count();
+    assert_eq!(refused, 0, "no call is refused for its pace, of {}", ledger.len());
+    Ok(ledger.into_iter().filter(|call| call["method"] == "POST").collect())
+}
+
+/// Seconds from the first call to the last, as the sandbox received them.
+fn span(fleet: &Fleet, calls: &[Value]) -> Result<f64> {
+    let at = |call: Option<&Value>| call.and_then(|call| call["at"].as_str()).map(str::to_owned);
+    let first = at(calls.first()).context("no call")?;
+    let last = at(calls.last()).context("no call")?;
+    Ok(fleet.sql(&format!("SELECT extract(epoch FROM '{last}'::timestamptz - '{first}')"))?.parse()?)
+}
+
+fn want(fleet: &Fleet, prefix: &str, count: usize) -> Result<()> {
+    fleet.sql(&format!(
+        "INSERT INTO tenants (id) SELECT '{prefix}' || n FROM generate_series(1, {count}) n"
+    ))?;
+    Ok(())
+}
+
+fn apply(fleet: &Fleet) -> Result<()> {
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn six_hundred_creates_use_99_percent_of_the_limit_and_none_is_refused() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(YAML)?;
+    want(&fleet, "new_", 600)?;
+    fleet.sandbox.clear_ledger().await?;
+    apply(&fleet)?;
+    let posts = posts(&fleet).await?;
+    assert_eq!(posts.len(), 600, "one call each");
+    let took = span(&fleet, &posts)?;
+    println!("600 creates in {took:.2} s: {:.1} % of the limit", 600.0 / 10.0 / took * 100.0);
+    assert!(took <= 600.0 / 10.0 / 0.99, "{took:.2} s");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_run_knows_what_the_first_one_called() -> Result<()> {
+    // A window that outlasts both runs: 8 and 8 calls are more than the 10 that fit.
+    let fleet = Fleet::start(&["--list-status", "--speed", "6"])?;
+    world::fill(&fleet).await?;
+    fleet.fleet_yaml(&YAML.replace("10/1s", "10/10s").replace("120/1s", "120/10s"))?;
+    fleet.sandbox.clear_ledger().await?;
+    for prefix in ["one_", "two_"] {
+        want(&fleet, prefix, 8)?;
+        apply(&fleet)?;
+    }
+    let posts = posts(&fleet).await?;
+    assert_eq!(posts.len(), 16, "one call each");
+    let took = span(&fleet, &posts)?;
+    println!("8 and 8 creates in {took:.2} s");
+    assert!(took >= 10.0, "the second run waited for the first one's window: {took:.2} s");
+    Ok(())
+}
