@@ -110,33 +110,36 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         Approval::Given => None,
         Approval::Ask => Some(ask(&outlook, (&mut store, &mut reading), args, screen).await?),
     };
-    let approved = match (&shown, &saved, &args.expect) {
-        (Some(shown), ..) => Approved::Shown(shown),
-        (_, Some(saved), _) => Approved::Saved(saved),
-        (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
-        _ => Approved::Anything,
-    };
+    let approved = approved(shown.as_ref(), saved.as_ref(), args);
     let settled = outlook.settle(&mut store, &mut reading, approved).await?;
     let plan = &settled.plan;
     if !plan.refusals.is_empty() {
         return refused(plan, args, screen);
     }
-    let mut report = Report::nothing_to_do();
-    if !plan.steps.is_empty() {
-        let run = Executor {
-            client: &client,
-            store: &mut store,
-            journal: &mut journal,
-            progress: Progress::new(plan),
-            stop: stop.map_or_else(|| Stop::listen(deadline), Ok)?,
-        };
-        report = apply::apply(plan, run).await;
-    }
+    let stop = stop.map_or_else(|| Stop::listen(deadline), Ok)?;
+    let mut report = match plan.steps.as_slice() {
+        [] => Report::nothing_to_do(),
+        _ => {
+            let progress = Progress::new(plan);
+            let (store, journal) = (&mut store, &mut journal);
+            apply::apply(plan, Executor { client: &client, store, journal, progress, stop }).await
+        }
+    };
     report.skip(&settled.already, &settled.stale);
     show(plan, &report, (shown.as_ref(), args), screen)?;
     let exit = report.exit().unless_incomplete(plan.summary.malformed);
     ci::applied(plan, Some(&report), exit);
     Ok(exit)
+}
+
+/// What the yes was said to.
+fn approved<'a>(shown: Option<&'a Plan>, saved: Option<&'a SavedPlan>, args: &'a ApplyArgs) -> Approved<'a> {
+    match (shown, saved, &args.expect) {
+        (Some(shown), ..) => Approved::Shown(shown),
+        (_, Some(saved), _) => Approved::Saved(saved),
+        (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
+        _ => Approved::Anything,
+    }
 }
 
 /// Shows what a guard does not let happen.
