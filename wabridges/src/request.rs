@@ -111,7 +111,7 @@ pub(crate) fn provision(
 
 /// Stops and removes a bridge for good.
 pub(crate) fn delete(id: BridgeId) -> Call<()> {
-    Call::new(Method::DELETE, format!("{INSTANCES}/{id}"), |_| Ok(())).naming(format!("bridge {id}"))
+    Call::new(Method::DELETE, format!("{INSTANCES}/{id}"), acknowledged).naming(format!("bridge {id}"))
 }
 
 /// The WhatsApp session of a bridge.
@@ -172,7 +172,7 @@ pub(crate) fn pair(customer_ref: &CustomerRef, phone: &Phone) -> Result<Call<Pai
 
 /// Unpairs a bridge and destroys its session.
 pub(crate) fn logout(customer_ref: &CustomerRef) -> Result<Call<()>, Error> {
-    proxy(Method::DELETE, customer_ref, "logout", |_| Ok(()))
+    proxy(Method::DELETE, customer_ref, "logout", acknowledged)
 }
 
 const INSTANCES: &str = "/api/instances";
@@ -262,6 +262,17 @@ fn unwritable(source: crate::Cause) -> Error {
     Error::Config {
         what: "the request cannot be written: check the API URL".to_owned(),
         source: Some(source),
+    }
+}
+
+/// A yes that says nothing more: no body, or an object. A page of something in between is no yes.
+fn acknowledged(body: &[u8]) -> Result<(), Fault> {
+    if body.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    match whole(body)?.get().as_bytes().first() {
+        Some(b'{') => Ok(()),
+        _ => Err("neither an empty body nor a JSON object".to_owned()),
     }
 }
 

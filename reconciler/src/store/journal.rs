@@ -95,6 +95,14 @@ impl Journal {
         Ok(self)
     }
 
+    /// Gives the lock back. It would end with the connection, but a moment later: the next run may be waiting.
+    pub async fn unlock(mut self) {
+        // A connection that cannot do this is gone, and the lock with it.
+        let _ = sqlx::query(self.names.sql("SELECT pg_advisory_unlock(@extschema@.wab_lock_id('apply'))"))
+            .execute(&mut self.conn)
+            .await;
+    }
+
     /// The run's own id.
     pub fn run_id(&self) -> Uuid {
         self.run_id

@@ -84,15 +84,38 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     let client = Client::new(fleet.client_config(), key)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut journal = Journal::lock(&fleet.database, args.lock_timeout).await?;
+    let consent = Consented { approval, saved, fingerprint, deadline };
+    let result = locked(fleet, args, screen, (&client, &mut journal, &consent)).await;
+    journal.unlock().await;
+    result
+}
+
+/// What was said before anything was looked at.
+struct Consented {
+    approval: Approval,
+    saved: Option<SavedPlan>,
+    /// Of the key at hand.
+    fingerprint: String,
+    deadline: Option<Instant>,
+}
+
+/// The same, while no other apply runs.
+async fn locked(
+    fleet: &Fleet,
+    args: &ApplyArgs,
+    screen: Screen,
+    (client, journal, consent): (&Client, &mut Journal, &Consented),
+) -> Result<Exit, Error> {
+    let Consented { approval, saved, fingerprint, deadline } = consent;
     let mut store = Store::connect(&fleet.database).await?;
-    if let Some(saved) = &saved {
-        require_appliable(saved, fleet, (fingerprint, &mut store)).await?;
+    if let Some(saved) = saved {
+        require_appliable(saved, fleet, (fingerprint.clone(), &mut store)).await?;
     }
     let scope = (args.belief.force(), args.targets.scope());
     let mut outlook = Outlook::new(fleet, client.reader(), scope, &mut store).await?;
     // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
     let stop = match approval {
-        Approval::Given => Some(Stop::listen(deadline)?),
+        Approval::Given => Some(Stop::listen(*deadline)?),
         Approval::Ask => None,
     };
     let look = async {
@@ -116,13 +139,13 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     if !plan.refusals.is_empty() {
         return refused(plan, args, screen);
     }
-    let stop = stop.map_or_else(|| Stop::listen(deadline), Ok)?;
+    let stop = stop.map_or_else(|| Stop::listen(*deadline), Ok)?;
     let mut report = match plan.steps.as_slice() {
         [] => Report::nothing_to_do(),
         _ => {
             let progress = Progress::new(plan);
-            let (store, journal) = (&mut store, &mut journal);
-            apply::apply(plan, Executor { client: &client, store, journal, progress, stop }).await
+            let store = &mut store;
+            apply::apply(plan, Executor { client, store, journal, progress, stop }).await
         }
     };
     report.skip(&settled.already, &settled.stale);

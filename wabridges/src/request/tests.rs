@@ -201,6 +201,10 @@ fn pictures_codes_and_empty_answers_are_read() {
         assert!(delete(id(42)).read(&answer(status, "")).is_ok());
         assert!(logout(&user).unwrap().read(&answer(status, "{}")).is_ok());
     }
+    for page in ["<html>Back soon</html>", "[]", "true", "{", "OK"] {
+        assert!(delete(id(42)).read(&answer(200, page)).is_err(), "a page of something in between: {page}");
+        assert!(logout(&user).unwrap().read(&answer(200, page)).is_err(), "{page}");
+    }
 }
 
 #[test]
