@@ -9,6 +9,7 @@ mod main_job;
 mod output;
 mod plan_apply;
 mod polling;
+mod properties;
 mod recipes;
 mod saved_plans;
 mod scheduled;
