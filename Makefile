@@ -43,7 +43,7 @@ test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tes
 	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS)
 
 # What needs nothing that only the extension has is tested without it too.
-SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together properties \
+SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties \
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use anyhow::Result;
+use e2e::fleet::DATABASE;
 use serde_json::json;
 
 use crate::world;
@@ -41,5 +42,62 @@ async fn of_eight_applies_one_runs() -> Result<()> {
     assert_eq!(holders.len(), 1, "all name the one that runs: {holders:?}");
     assert_eq!(fleet.sandbox.calls("POST").await?, 5, "one call for each missing bridge");
     assert!(world::kinds(&fleet)?.is_empty(), "the fleet has converged");
+    Ok(())
+}
+
+#[tokio::test]
+async fn refreshes_and_an_apply_do_not_get_in_each_others_way() -> Result<()> {
+    let limits = ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
+    let fleet = world::healthy(&limits).await?;
+    fleet.fleet_yaml(&format!(
+        "  limits: {{ provision: 1000/1s, proxy: 1000/1s, other: 1000/1s }}\n{}",
+        world::YAML
+    ))?;
+    let slow = json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 25});
+    fleet.sandbox.fault(slow).await?;
+    for round in 0..3 {
+        // Steps of each kind that writes rows; statuses too, which wab_reconcile() writes as well.
+        fleet.sql(&format!(
+            "INSERT INTO tenants (id) SELECT 'new_{round}_' || n FROM generate_series(1, 30) n;
+             UPDATE tenants SET bridge_id = NULL WHERE id IN ('cust_01', 'cust_02', 'cust_03');
+             UPDATE tenants SET bridge_status = 'unknown' WHERE id IN ('cust_04', 'cust_05')"
+        ))?;
+        let mut command = fleet.wab_command(&["apply", "-y"])?;
+        let mut run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut refreshes = 0;
+        while run.try_wait()?.is_none() {
+            let sessions =
+                ["SELECT * FROM wab_refresh()"; 3].into_iter().chain(["SELECT * FROM wab_reconcile()"]);
+            let mut clients = Vec::new();
+            for sql in sessions {
+                let mut psql = fleet.cluster.program("psql", DATABASE);
+                psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+                clients.push(psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?);
+            }
+            for client in clients {
+                let output = client.wait_with_output()?;
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                refreshes += 1;
+            }
+        }
+        let output = run.wait_with_output()?;
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(refreshes >= 8, "they did run at the same time: {refreshes}");
+    }
+    assert!(!fleet.cluster.log()?.contains("deadlock detected"));
+    fleet.observe().await?;
+    assert!(world::kinds(&fleet)?.is_empty(), "{:?}", world::kinds(&fleet)?);
+    let live = fleet.sandbox.bridges().await?;
+    let mut live: Vec<String> =
+        live.iter().filter_map(|b| Some(format!("{}|{}", b["customer_ref"].as_str()?, b["id"]))).collect();
+    live.sort();
+    assert_eq!(live.len(), 20 + 90, "one bridge each");
+    let lines = |sql: &str| -> Result<Vec<String>> {
+        let mut lines: Vec<String> = fleet.sql(sql)?.lines().map(str::to_owned).collect();
+        lines.sort();
+        Ok(lines)
+    };
+    assert_eq!(lines("SELECT id, bridge_id FROM tenants")?, live, "each row holds its own");
+    assert_eq!(lines("SELECT customer_ref, bridge_id FROM wab_bridges")?, live, "and each was observed");
     Ok(())
 }
