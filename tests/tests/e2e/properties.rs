@@ -122,13 +122,17 @@ fn customer() -> impl Strategy<Value = Customer> {
         })
 }
 
-/// The provider's and the database's side, as these customers are; with one healthy tenant, for an empty list is refused.
+/// The provider's and the database's side, as these customers are; with one healthy tenant, for an empty list is refused,
+/// and a bridge that has no customer_ref.
 async fn settle(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     let sandbox = &fleet.sandbox;
     for bridge in sandbox.bridges().await? {
         sandbox.remove(bridge["id"].as_i64().context("no id")?).await?;
     }
-    let mut bridges = vec![json!({"id": 1, "customer_ref": "anchor", "status": "connected"})];
+    let mut bridges = vec![
+        json!({"id": 1, "customer_ref": "anchor", "status": "connected"}),
+        json!({"id": 2, "customer_ref": null, "status": "connected"}),
+    ];
     let mut sql = String::from(
         "TRUNCATE wab_bridges, wab_bridge_events, wab_observations, wab_operations, wab_runs, wab_declared, tenants;
          INSERT INTO tenants VALUES ('anchor', 'active', 1, 'paired');",
@@ -209,12 +213,15 @@ async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     ensure!(deletes == wished, "deletes {deletes:?}, tombstones that hold {wished:?}");
 
     let live = fleet.sandbox.bridges().await?;
-    let live: BTreeMap<i64, &str> =
-        live.iter().filter_map(|b| Some((b["id"].as_i64()?, b["customer_ref"].as_str()?))).collect();
+    let live: BTreeMap<i64, &str> = live
+        .iter()
+        .filter_map(|b| Some((b["id"].as_i64()?, b["customer_ref"].as_str().unwrap_or("-"))))
+        .collect();
     let kept: BTreeSet<i64> =
         all().flat_map(|(nth, c)| c.ids(nth)).filter(|id| !deleted.contains(id)).collect();
     ensure!(kept.iter().all(|id| live.contains_key(id)), "a bridge is lost: {live:?}");
-    ensure!(live.len() == 1 + kept.len() + missing.len(), "a bridge too many: {live:?}");
+    ensure!(live.get(&2) == Some(&"-"), "the bridge without a customer_ref is lost: {live:?}");
+    ensure!(live.len() == 2 + kept.len() + missing.len(), "a bridge too many: {live:?}");
     Ok(())
 }
 
