@@ -176,6 +176,7 @@ async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
         let truth = format!("bridge {id} was {what}, but: ");
         ensure!(said.contains(&truth), "{truth:?} is not said: {said}");
     }
+    scene.write_rows_in(0.0)?;
     scene.lock_is_free().await?;
     recovers(scene, &run).await
 }
