@@ -41,7 +41,7 @@ impl Cluster {
         ];
         lines.extend_from_slice(conf);
         cluster.configure(&lines)?;
-        cluster.pg_ctl(&["-w", "-l", &cluster.path("log"), "start"])?;
+        cluster.start_again()?;
         Ok(cluster)
     }
 
@@ -101,6 +101,16 @@ impl Cluster {
     /// Stops the server and starts it again.
     pub fn restart(&self) -> Result<()> {
         self.pg_ctl(&["-w", "-m", "fast", "-l", &self.path("log"), "restart"])
+    }
+
+    /// Ends the server as a crash does: no checkpoint, no goodbye to its clients.
+    pub fn crash(&self) -> Result<()> {
+        self.pg_ctl(&["-w", "-m", "immediate", "stop"])
+    }
+
+    /// Starts a server that has stopped or crashed; returns when it has recovered and takes connections.
+    pub fn start_again(&self) -> Result<()> {
+        self.pg_ctl(&["-w", "-l", &self.path("log"), "start"])
     }
 
     /// Writes a file that only the server's user can read, as an API key is kept.

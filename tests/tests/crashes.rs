@@ -1,0 +1,275 @@
+//! `wab apply` is killed, its database crashes, it gets signals, at any moment: one more apply ends well, and nothing was
+//! done twice. A program of its own, so that nothing runs beside it that takes time.
+#![allow(clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::wait;
+use serde_json::json;
+
+#[path = "crashes/phase.rs"]
+mod phase;
+#[path = "crashes/scene.rs"]
+mod scene;
+
+use scene::{Running, STEPS, Scene};
+
+/// Kills in all, and how many fleets they are spread over.
+const KILLS: usize = 50;
+const FLEETS: usize = 2;
+
+/// WAB_E2E_SEED sets another one.
+fn seed() -> Result<u64> {
+    Ok(std::env::var("WAB_E2E_SEED").ok().map(|seed| seed.parse()).transpose()?.unwrap_or(20_261_123))
+}
+
+/// A number from 0 up to 1 that the seed and its place determine (SplitMix64).
+fn random(seed: u64, place: usize) -> f64 {
+    let mut x = seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Slow enough that every window is wide.
+async fn slowly(scene: &Scene) -> Result<()> {
+    scene.reset().await?;
+    scene.answer_in(20).await?;
+    scene.write_rows_in(0.006)
+}
+
+/// How long the whole run takes.
+async fn full_run(scene: &Scene) -> Result<Duration> {
+    slowly(scene).await?;
+    let start = Instant::now();
+    let mut run = scene.apply()?;
+    let code = run.end()?;
+    let took = start.elapsed();
+    ensure!(code == 0, "{code}: {}", run.said()?);
+    let steps = scene.fleet.sql("SELECT steps FROM wab_runs")?;
+    ensure!(steps == STEPS.to_string(), "{steps} steps: {}", run.said()?);
+    Ok(took)
+}
+
+/// Kills one run at this moment, and sees that all promises hold. Returns the phase it was in.
+async fn kill_at(scene: &Scene, moment: Duration) -> Result<String> {
+    slowly(scene).await?;
+    let start = Instant::now();
+    let mut run = scene.apply()?;
+    // Not a wait for anything: the moment is what is tested.
+    tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
+    run.child.kill()?;
+    run.end()?;
+    scene.lock_is_free().await?;
+    let phase = phase::phase(scene).await?;
+    recovers(scene, &run).await.with_context(|| format!("it was in phase {phase}: {:?}", run.said()))?;
+    Ok(phase)
+}
+
+/// What is promised after any crash.
+async fn recovers(scene: &Scene, run: &Running) -> Result<()> {
+    run.said()?;
+    scene.no_row_is_half_written().await?;
+    scene.every_call_is_on_record().await?;
+    scene.status_tells()?;
+    scene.fleet.sandbox.heal().await?;
+    scene.one_more_apply_converges().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_fifty_moments_it_converges_and_does_nothing_twice() -> Result<()> {
+    let (start, seed) = (Instant::now(), seed()?);
+    let fleets = (0..FLEETS).map(|fleet| {
+        tokio::spawn(async move {
+            let scene = Scene::start()?;
+            let whole = full_run(&scene).await?;
+            let mut phases = Vec::new();
+            for nth in (fleet..KILLS).step_by(FLEETS) {
+                let moment = whole.mul_f64((nth as f64 + random(seed, nth)) / KILLS as f64);
+                let killed = kill_at(&scene, moment).await;
+                phases.push(killed.with_context(|| {
+                    format!("WAB_E2E_SEED={seed}: kill {nth} at {moment:?} of {whole:?}")
+                })?);
+            }
+            scene.key_is_nowhere()?;
+            anyhow::Ok((whole, phases))
+        })
+    });
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for fleet in fleets.collect::<Vec<_>>() {
+        let (whole, phases) = fleet.await??;
+        println!("a whole run took {whole:?}");
+        for phase in phases {
+            *count.entry(phase).or_default() += 1;
+        }
+    }
+    println!("{KILLS} kills in {:.1} s, seed {seed}", start.elapsed().as_secs_f64());
+    for (phase, kills) in &count {
+        println!("{kills:3}  {phase}");
+    }
+    let in_phase =
+        |digit: char| count.iter().filter(|(name, _)| name.starts_with(digit)).map(|(_, n)| n).sum::<usize>();
+    ensure!(in_phase('9') < KILLS / 5, "most kills came during the run: {count:?}");
+    ensure!(in_phase('5') >= 5 && in_phase('6') >= 1, "kills struck POSTs and DELETEs: {count:?}");
+    Ok(())
+}
+
+/// Where the database crashes: during the nth call with this method, or while rows are written.
+#[derive(Clone, Copy, Debug)]
+enum Crash {
+    Call(&'static str, usize),
+    Rows,
+}
+
+async fn reached(scene: &Scene, crash: Crash) -> Result<()> {
+    wait::until("the run is where the database shall crash", || async {
+        Ok(match crash {
+            Crash::Call(method, nth) => scene.fleet.sandbox.calls(method).await? >= nth,
+            Crash::Rows => {
+                scene.fleet.sql("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' LIMIT 1")? == "1"
+            }
+        }
+        .then_some(()))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_crashes_five_times_and_it_says_what_was_not_recorded() -> Result<()> {
+    let scene = Scene::start()?;
+    for crash in [
+        Crash::Call("POST", 1),
+        Crash::Call("POST", 5),
+        Crash::Call("POST", 10),
+        Crash::Call("DELETE", 2),
+        Crash::Rows,
+    ] {
+        database_crashes(&scene, crash).await.with_context(|| format!("{crash:?}"))?;
+    }
+    scene.key_is_nowhere()
+}
+
+async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
+    scene.reset().await?;
+    match crash {
+        Crash::Call(method, nth) => {
+            let late = json!({"method": method, "path_prefix": "/api/instances", "kind": "delay", "ms": 2000, "after": nth - 1, "times": 1});
+            scene.fleet.sandbox.fault(late).await?;
+        }
+        Crash::Rows => scene.write_rows_in(1.0)?,
+    }
+    let mut run = scene.apply()?;
+    reached(scene, crash).await?;
+    scene.fleet.cluster.crash()?;
+    let code = run.end()?;
+    let said = run.said()?;
+    scene.fleet.cluster.start_again()?;
+    let mut lost = said.lines().filter(|line| line.contains(", but: "));
+    println!("{crash:?}: exit {code} {}", lost.next_back().unwrap_or_default().trim());
+    ensure!([1, 4].contains(&code), "exit {code}: {said}");
+    ensure!(said.contains("database"), "that the database is gone is not said: {said}");
+    if let Crash::Call(method, nth) = crash {
+        let id = struck(scene, method, nth).await?;
+        let what = if method == "POST" { "provisioned" } else { "deleted" };
+        let truth = format!("bridge {id} was {what}, but: ");
+        ensure!(said.contains(&truth), "{truth:?} is not said: {said}");
+    }
+    scene.write_rows_in(0.0)?;
+    scene.lock_is_free().await?;
+    recovers(scene, &run).await
+}
+
+/// The bridge of the nth call with this method.
+async fn struck(scene: &Scene, method: &str, nth: usize) -> Result<String> {
+    let ledger = scene.fleet.sandbox.ledger().await?;
+    let call = ledger.iter().filter(|call| call["method"] == method).nth(nth - 1).context("no such call")?;
+    if method == "DELETE" {
+        return Ok(call["path"]
+            .as_str()
+            .and_then(|path| path.rsplit('/').next())
+            .context("no id")?
+            .to_owned());
+    }
+    let live = scene.live().await?;
+    let made = live.into_iter().find(|(_, owner)| call["customer_ref"] == owner.as_str());
+    Ok(made.context("no bridge was made")?.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_at_six_moments_ends_it_with_8_and_the_call_in_flight_is_recorded() -> Result<()> {
+    let (scene, seed) = (Scene::start()?, seed()?);
+    for nth in 0..6 {
+        // Of the 15 calls that change something, one from each sixth; never the last.
+        let calls = 1 + ((nth as f64 + random(seed, 100 + nth)) / 6.0 * 13.0) as usize;
+        let name = if nth % 2 == 0 { "TERM" } else { "INT" };
+        let stopped = signalled(&scene, calls, name).await;
+        stopped.with_context(|| format!("WAB_E2E_SEED={seed}: SIG{name} after {calls} calls"))?;
+        println!("SIG{name} after {calls} calls");
+    }
+    scene.key_is_nowhere()
+}
+
+async fn changes(scene: &Scene) -> Result<usize> {
+    let ledger = scene.fleet.sandbox.ledger().await?;
+    Ok(ledger.iter().filter(|call| call["method"] != "GET").count())
+}
+
+async fn signalled(scene: &Scene, calls: usize, name: &str) -> Result<()> {
+    scene.reset().await?;
+    scene.answer_in(150).await?;
+    let mut run = scene.apply()?;
+    wait::until("so many calls", || async { Ok((changes(scene).await? >= calls).then_some(())) }).await?;
+    run.signal(name)?;
+    let code = run.end()?;
+    ensure!(code == 8, "exit {code}: {}", run.said()?);
+    let sql = |sql: &str| scene.fleet.sql(sql);
+    ensure!(sql("SELECT outcome FROM wab_runs WHERE finished_at IS NOT NULL")? == "stopped");
+    let open = sql("SELECT count(*) FROM wab_operations WHERE outcome IS DISTINCT FROM 'done'")?;
+    ensure!(open == "0", "every step that was begun is done: {open} are not");
+    let made = scene.fleet.sandbox.calls("POST").await?.to_string();
+    let held = sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?;
+    ensure!(held == made, "{made} bridges were made, {held} are recorded");
+    let live = scene.live().await?;
+    let known = sql("SELECT count(*) FROM wab_bridges WHERE customer_ref LIKE 'gone%'")?;
+    let gone = live.values().filter(|owner| owner.starts_with("gone")).count().to_string();
+    ensure!(known == gone, "{gone} tombstoned bridges are left, {known} are on record");
+    recovers(scene, &run).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()> {
+    let scene = Scene::start()?;
+    for (first, second) in [("INT", "TERM"), ("TERM", "TERM"), ("INT", "INT")] {
+        scene.reset().await?;
+        let hang = json!({"method": "POST", "path": "/api/instances", "kind": "hang"});
+        scene.fleet.sandbox.fault(hang).await?;
+        let mut run = scene.apply()?;
+        wait::until("a POST hangs", || async {
+            Ok((scene.fleet.sandbox.calls("POST").await? == 1).then_some(()))
+        })
+        .await?;
+        run.signal(first)?;
+        wait::until("the first signal was heard", || async {
+            Ok(run.said()?.contains("once more to end at once").then_some(()))
+        })
+        .await?;
+        ensure!(run.child.try_wait()?.is_none(), "one signal lets the call finish");
+        let start = Instant::now();
+        run.signal(second)?;
+        let code = run.end()?;
+        let took = start.elapsed();
+        ensure!(code == 130, "exit {code}: {}", run.said()?);
+        ensure!(took < Duration::from_secs(1), "SIG{second} took {took:?}");
+        scene.lock_is_free().await?;
+        ensure!(scene.is_interrupted()?, "a run that was not let finish is on record as interrupted");
+        // What a hang leaves behind, made or not, is the provider's business: only the rest of the promises hold.
+        scene.no_row_is_half_written().await?;
+        scene.status_tells()?;
+        scene.fleet.sandbox.heal().await?;
+        scene.fleet.sandbox.clear_ledger().await?;
+        scene.one_more_apply_converges().await.with_context(|| format!("SIG{first}, SIG{second}"))?;
+    }
+    scene.key_is_nowhere()
+}
