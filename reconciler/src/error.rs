@@ -69,7 +69,7 @@ pub enum Error {
         what: String,
     },
     /// A newer observation was stored between the listing and its evaluation: list anew.
-    #[error("a newer observation was stored meanwhile, twice: the listing at hand was not used")]
+    #[error("newer observations were stored meanwhile, again and again: the listing at hand was not used")]
     Overtaken,
     /// Another apply is running on this database.
     #[error("another wab apply runs on this database{holder}")]

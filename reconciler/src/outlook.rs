@@ -12,6 +12,9 @@ use crate::render;
 use crate::saved::{self, SavedPlan, Selection};
 use crate::store::{Evaluation, Force, Seen, Store};
 
+/// How often the list is read when refreshes that began later keep storing theirs first.
+const READINGS: usize = 8;
+
 /// What the fleet should be, who tells what it is, and what is believed.
 pub struct Outlook<'a> {
     fleet: &'a Fleet,
@@ -107,13 +110,13 @@ impl<'a> Outlook<'a> {
 
     /// What follows from the reading; the database is left as it was.
     pub async fn look(&self, store: &mut Store, reading: &mut Reading) -> Result<Facts, Error> {
-        match self.look_once(store, reading).await {
-            Err(Error::Overtaken) => {
-                *reading = self.read(store).await?;
-                self.look_once(store, reading).await
+        for _ in 1..READINGS {
+            match self.look_once(store, reading).await {
+                Err(Error::Overtaken) => *reading = self.read(store).await?,
+                result => return result,
             }
-            result => result,
         }
+        self.look_once(store, reading).await
     }
 
     async fn look_once(&self, store: &mut Store, reading: &Reading) -> Result<Facts, Error> {
@@ -135,13 +138,13 @@ impl<'a> Outlook<'a> {
         reading: &mut Reading,
         approved: Approved<'_>,
     ) -> Result<Settled, Error> {
-        match self.settle_once(store, reading, approved).await {
-            Err(Error::Overtaken) => {
-                *reading = self.read(store).await?;
-                self.settle_once(store, reading, approved).await
+        for _ in 1..READINGS {
+            match self.settle_once(store, reading, approved).await {
+                Err(Error::Overtaken) => *reading = self.read(store).await?,
+                result => return result,
             }
-            result => result,
         }
+        self.settle_once(store, reading, approved).await
     }
 
     /// An error drops the evaluation, which rolls it back.
