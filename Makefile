@@ -72,8 +72,10 @@ install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pa
 	$$wab completion fish | $$install -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
 .PHONY: extension
-extension: pgrx-home ## the extension, built for development, into PG_CONFIG's PostgreSQL
+extension: pgrx-home ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
 	cargo pgrx install -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
+	share=$$($(PG_CONFIG) --sharedir)/extension
+	$$([ -w "$$share" ] || echo sudo) install -m 0644 tests/versions/*.sql "$$share"
 
 # --sudo for cargo-pgrx, unless we may write there ourselves.
 sudo_for = $(shell [ -w "$(1)" ] || echo --sudo)

@@ -126,7 +126,7 @@ CREATE FUNCTION @extschema@.wab_bind_tenants(
     bridge_status text DEFAULT 'bridge_status', wanted text DEFAULT 'true', webhook_url text DEFAULT NULL,
     add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'))
 RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding @extschema@.wab_tenant_binding;

@@ -1,4 +1,4 @@
--- What only the extension needs: which rows a dump takes along, who may call what, the overloads of Rust functions.
+-- What only the extension needs: what calls the provider in steps, which rows a dump takes along, who may call what, the overloads of Rust functions.
 
 CREATE FUNCTION @extschema@.wab_provision(tenant_id anynonarray, webhook_url text DEFAULT NULL)
 RETURNS TABLE (tenant_id text, bridge_id bigint, state text, outcome text)
@@ -7,6 +7,32 @@ AS $$
     SELECT p.tenant_id, p.bridge_id, p.state, p.outcome FROM @extschema@.wab_provision($1::text, $2) p;
 $$;
 
+CREATE FUNCTION @extschema@.wab_session_status(tenant_id anynonarray)
+RETURNS TABLE (tenant_id text, status text, raw_status text, phone text, jid text, name text)
+LANGUAGE sql VOLATILE COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.tenant_id, s.status, s.raw_status, s.phone, s.jid, s.name FROM @extschema@.wab_session_status($1::text) s;
+$$;
+CREATE FUNCTION @extschema@.wab_qr(tenant_id anynonarray) RETURNS bytea
+LANGUAGE sql VOLATILE COST 1000000 SET search_path = pg_catalog, pg_temp
+AS $$ SELECT @extschema@.wab_qr($1::text); $$;
+CREATE FUNCTION @extschema@.wab_pair(tenant_id anynonarray, phone text) RETURNS text
+LANGUAGE sql VOLATILE COST 1000000 SET search_path = pg_catalog, pg_temp
+AS $$ SELECT @extschema@.wab_pair($1::text, $2); $$;
+CREATE FUNCTION @extschema@.wab_logout(tenant_id anynonarray)
+RETURNS TABLE (tenant_id text, status text, raw_status text)
+LANGUAGE sql VOLATILE COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ SELECT l.tenant_id, l.status, l.raw_status FROM @extschema@.wab_logout($1::text) l; $$;
+
+COMMENT ON FUNCTION @extschema@.wab_session_status(text) IS 'Asks a tenant''s WhatsApp session for its status, and, while it is paired, for phone, jid and name. Stores nothing.';
+COMMENT ON FUNCTION @extschema@.wab_session_status(anynonarray) IS 'wab_session_status() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_qr(text) IS 'The QR code for a tenant to scan, as a PNG file. There is one only while the bridge is unpaired.';
+COMMENT ON FUNCTION @extschema@.wab_qr(anynonarray) IS 'wab_qr() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_pair(text, text) IS 'A code for the tenant to type on the phone of this number (digits with the country code) under Linked Devices. A ROLLBACK does not undo it.';
+COMMENT ON FUNCTION @extschema@.wab_pair(anynonarray, text) IS 'wab_pair() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_logout(text) IS 'Unpairs a tenant''s bridge and destroys its session, for good: it must be paired again. The bridge stays. A ROLLBACK does not undo it.';
+COMMENT ON FUNCTION @extschema@.wab_logout(anynonarray) IS 'wab_logout() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_call_provision(text, text, bigint) IS 'The call of wab_provision() and nothing else: writes nothing. For wab_work_queue().';
 COMMENT ON FUNCTION @extschema@.wab_provision(anynonarray, text) IS 'wab_provision() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS 'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
 COMMENT ON FUNCTION @extschema@.wab_version() IS 'The version of the compiled library; pg_extension.extversion is that of the SQL.';
@@ -17,6 +43,11 @@ COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS 'Asks the prov
 COMMENT ON FUNCTION @extschema@.wab_poll_status(integer) IS 'Asks up to max_calls bridges for their status: never asked first, then disconnected, then stalest.';
 COMMENT ON FUNCTION @extschema@.wab_reconcile(integer) IS 'Refreshes, asks for the statuses that the list did not bring, writes bridge_status on the tenant rows, returns the drift. Never provisions, never deletes.';
 
+ALTER FUNCTION @extschema@.wab_session_status(text) COST 1000000 ROWS 1;
+ALTER FUNCTION @extschema@.wab_qr(text) COST 1000000;
+ALTER FUNCTION @extschema@.wab_pair(text, text) COST 1000000;
+ALTER FUNCTION @extschema@.wab_logout(text) COST 1000000 ROWS 1;
+ALTER FUNCTION @extschema@.wab_call_provision(text, text, bigint) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_list_instances() COST 1000000 ROWS 1000;
 ALTER FUNCTION @extschema@.wab_get_instance(bigint) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_provision(text, text) COST 1000000 ROWS 1;
@@ -24,6 +55,97 @@ ALTER FUNCTION @extschema@.wab_delete_instance(bigint, text) COST 1000000 ROWS 1
 ALTER FUNCTION @extschema@.wab_refresh(interval, boolean) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_poll_status(integer) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_reconcile(integer) COST 1000000 ROWS 100;
+
+-- The jobs of sql/cron.sql. They commit, so they are called outside of a transaction block, and have no SET of their own: every name
+-- is qualified. A failure is noted in wab_jobs, and then raised as it was.
+CREATE PROCEDURE @extschema@.wab_job_refresh(max_age interval DEFAULT '50 seconds')
+LANGUAGE plpgsql AS $$
+DECLARE
+    state   text;
+    message text;
+    details text;
+    hints   text;
+BEGIN
+    BEGIN
+        PERFORM r.skipped FROM @extschema@.wab_refresh(max_age) r;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
+    END;
+    CALL @extschema@.wab_end_job('refresh', state, message, details, hints);
+END
+$$;
+COMMENT ON PROCEDURE @extschema@.wab_job_refresh(interval) IS 'wab_refresh(max_age) as a scheduled job: notes in wab_jobs how it went.';
+
+CREATE PROCEDURE @extschema@.wab_job_poll_status(max_calls integer DEFAULT 60)
+LANGUAGE plpgsql AS $$
+DECLARE
+    state   text;
+    message text;
+    details text;
+    hints   text;
+BEGIN
+    BEGIN
+        PERFORM p.polled FROM @extschema@.wab_poll_status(max_calls) p;
+    EXCEPTION WHEN OTHERS THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
+    END;
+    CALL @extschema@.wab_end_job('poll_status', state, message, details, hints);
+END
+$$;
+COMMENT ON PROCEDURE @extschema@.wab_job_poll_status(integer) IS 'wab_poll_status(max_calls) as a scheduled job: notes in wab_jobs how it went.';
+
+-- Claim, call, record: each in a transaction of its own, so that none that holds a lock or a row is open while the provider is asked.
+CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
+LANGUAGE plpgsql AS $$
+DECLARE
+    entry   record;
+    made    record;
+    state   text;
+    message text;
+    details text;
+    hints   text;
+    failed  boolean;
+BEGIN
+    FOR nth IN 1 .. max_calls LOOP
+        SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry FROM @extschema@.wab_claim_queued() c;
+        COMMIT;
+        EXIT WHEN entry.queue_id IS NULL;
+        failed := false;
+        BEGIN
+            SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
+            FROM @extschema@.wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
+            failed := true;
+        END;
+        IF failed THEN
+            PERFORM @extschema@.wab_release_queued(entry.queue_id, pg_catalog.concat_ws(': ', message, details));
+        ELSE
+            PERFORM @extschema@.wab_record_provision(entry.customer_ref, made.bridge_id, made.state, made.raw_status, made.webhook_url);
+        END IF;
+        COMMIT;
+        -- The key, the network or the limit: the next entry would fare no better.
+        EXIT WHEN failed AND pg_catalog.left(state, 2) OPERATOR(pg_catalog.=) ANY ('{08,28,53,55}'::pg_catalog.text[]);
+    END LOOP;
+    CALL @extschema@.wab_end_job('work_queue', state, message, details, hints);
+END
+$$;
+COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS 'Provisions bridges for tenants that wait in wab_queue, up to max_calls of them, oldest first. Several may run at once. Entries that fail are tried again later; then it ends with the last one''s error.';
+
+CREATE PROCEDURE @extschema@.wab_end_job(job text, state text, message text, details text, hints text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.concat_ws(': ', message, NULLIF(details, '')));
+    COMMIT;
+    IF message IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = hints;
+    END IF;
+END
+$$;
+COMMENT ON PROCEDURE @extschema@.wab_end_job(text, text, text, text, text) IS 'Notes in wab_jobs how a job went, and raises its error if it had one.';
+
+-- For wab_status.
+GRANT USAGE ON SCHEMA @extschema@ TO pg_monitor;
 
 -- PUBLIC keeps what is pure or only reads what the caller may read: the functions that the views call.
 DO $$
@@ -37,7 +159,7 @@ BEGIN
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
           AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
-        EXECUTE pg_catalog.format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', member);
+        EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;
 END
 $$;
@@ -51,3 +173,6 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_tenant_binding', '')
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_operations', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_summaries', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_drift_episodes', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_queue', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_jobs', '');

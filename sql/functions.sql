@@ -44,7 +44,7 @@ CREATE FUNCTION @extschema@.wab_observe(
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
     malformed integer DEFAULT 0, force boolean DEFAULT false)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -93,6 +93,7 @@ BEGIN
         SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id,
                l.customer_ref, l.state, l.raw_status, l.status, l.created_at,
                b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
+               coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at) AS lived_since,
                -- Another owner's status and webhook_url are not this one's.
                l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
                l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AND n.newer AS raw_status_moved,
@@ -126,8 +127,9 @@ BEGIN
     ), gone AS (
         DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NULL
     ), events AS (
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-        SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref), e.event, e.was, e.became
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
+        SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref), e.event, e.was, e.became,
+               CASE WHEN d.known_id = d.listed_id THEN NULL ELSE d.lived_since END
         FROM diff d, LATERAL (VALUES
             ('appeared', d.known_id IS NULL, NULL, d.status),
             ('disappeared', d.listed_id IS NULL, d.was_status, NULL),
@@ -154,10 +156,10 @@ BEGIN
     IF appeared + changed + disappeared > 0 THEN
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
-    INSERT INTO @extschema@.wab_observations (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed)
+    INSERT INTO @extschema@.wab_observations (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses)
     VALUES (listed_at, source,
             encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex'),
-            listed, appeared, changed, disappeared, malformed);
+            listed, appeared, changed, disappeared, malformed, listed - cardinality(array_positions(raw_statuses, NULL)));
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
 END
 $$;
@@ -295,7 +297,8 @@ BEGIN
         SELECT format('GRANT %s ON %s', g.privilege, g.target)
         FROM (VALUES ('@extschema@.wab_bridges'::regclass, 'SELECT'), ('@extschema@.wab_bridges', 'INSERT'),
                      ('@extschema@.wab_bridges', 'UPDATE'), ('@extschema@.wab_bridges', 'DELETE'),
-                     ('@extschema@.wab_bridge_events', 'INSERT')) AS g(target, privilege)
+                     ('@extschema@.wab_bridge_events', 'INSERT'),
+                     ('@extschema@.wab_queue', 'SELECT'), ('@extschema@.wab_queue', 'UPDATE')) AS g(target, privilege)
         WHERE NOT has_table_privilege(g.target, g.privilege)
         UNION ALL
         SELECT format('GRANT UPDATE (%I) ON %s', a.attname, a.attrelid::regclass)
@@ -330,8 +333,8 @@ BEGIN
     IF was.bridge_id IS NULL THEN
         INSERT INTO @extschema@.wab_bridges (bridge_id, customer_ref, state, webhook_url, first_seen_at)
         VALUES (bridge_id, customer_ref, state, webhook_url, at);
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became)
-        VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown');
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became, since)
+        VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown', at);
     ELSIF was.customer_ref IS DISTINCT FROM customer_ref THEN
         -- Another owner's status and webhook_url are not this one's.
         UPDATE @extschema@.wab_bridges b
@@ -341,6 +344,10 @@ BEGIN
         WHERE b.bridge_id = wab_record_provision.bridge_id;
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
         VALUES (at, bridge_id, customer_ref, 'customer_ref', was.customer_ref, customer_ref);
+        IF was.status <> 'unknown' THEN
+            INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
+            VALUES (at, bridge_id, customer_ref, 'status', was.status, 'unknown');
+        END IF;
     ELSE
         UPDATE @extschema@.wab_bridges b
         SET state = coalesce(wab_record_provision.state, b.state),
@@ -360,22 +367,37 @@ BEGIN
     FROM @extschema@.wab_bridges b
     WHERE b.bridge_id = wab_record_provision.bridge_id AND t.customer_ref = wab_record_provision.customer_ref
       AND (t.bridge_id IS DISTINCT FROM b.bridge_id OR (b.status <> 'unknown' AND t.bridge_status IS DISTINCT FROM b.status));
+    UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
+    WHERE q.customer_ref = wab_record_provision.customer_ref AND q.finished_at IS NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_provision IS 'Records a bridge that the provider just created or returned, and writes its bridge_id and, if known, its status on the tenant row.';
+COMMENT ON FUNCTION @extschema@.wab_record_provision IS 'Records a bridge that the provider just created or returned, writes its bridge_id and, if known, its status on the tenant row, and takes the tenant off wab_queue.';
+
+CREATE FUNCTION @extschema@.wab_record_session(customer_ref text, raw_status text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF raw_status IS NOT NULL THEN
+        PERFORM @extschema@.wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[wab_record_session.raw_status], clock_timestamp())
+        FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_record_session.customer_ref AND NOT b.duplicated;
+    END IF;
+    RETURN @extschema@.wab_normalize_status(raw_status);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_record_session IS 'Records what a tenant''s session was just asked for (null: it did not say), and returns it in our words.';
 
 CREATE FUNCTION @extschema@.wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    was text;
+    was @extschema@.wab_bridges;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_delete.bridge_id RETURNING b.status INTO was;
+    DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_delete.bridge_id RETURNING b.* INTO was;
     IF FOUND THEN
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was)
-        VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was);
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, since)
+        VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status, coalesce(was.created_at, was.first_seen_at));
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
 END
@@ -445,17 +467,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_log_summary IS 'Logs wab_summary() to wab_summaries and to the server log, and returns it. Made for pg_cron.';
-
-CREATE FUNCTION @extschema@.wab_prune_history(older_than interval DEFAULT '400 days') RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH e AS (DELETE FROM @extschema@.wab_bridge_events WHERE at < now() - older_than RETURNING 1),
-         o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than RETURNING 1),
-         s AS (DELETE FROM @extschema@.wab_summaries WHERE logged_at < now() - older_than RETURNING 1),
-         r AS (DELETE FROM @extschema@.wab_runs WHERE started_at < now() - older_than RETURNING 1)
-    SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s) + (SELECT count(*) FROM r);
-$$;
-COMMENT ON FUNCTION @extschema@.wab_prune_history IS 'Deletes events, observations, summaries and runs older than this; returns how many rows.';
 
 CREATE FUNCTION @extschema@.wab_policy_replace() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

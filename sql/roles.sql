@@ -1,6 +1,8 @@
--- A recipe for two roles, to be run by hand as the owner of the wab_ objects, after wab_bind_tenants(); it may be run again.
--- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles.
--- Both need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
+-- A recipe for three roles, to be run by hand as the owner of the wab_ objects, after wab_bind_tenants(); it may be run again, and
+-- should be after each upgrade.
+-- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles; wab_enqueuer does
+-- nothing but enqueue tenants and hand over webhook events' customers: it is for the application that signs tenants up.
+-- The first two need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
 
 DO $$
 DECLARE
@@ -8,7 +10,7 @@ DECLARE
     name text;
     b    record;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator'] LOOP
+    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_enqueuer'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
@@ -21,12 +23,18 @@ BEGIN
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname LIKE 'wab\_%' LOOP
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_operator', name);
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', 'wab_require_binding', 'wab_last_observation') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
+                WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', 'wab_enqueue_wanted') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_enqueuer', name);
+    END LOOP;
+    EXECUTE format('GRANT SELECT, INSERT ON %s.wab_queue TO wab_enqueuer', ours);
+    EXECUTE format('GRANT SELECT ON %s.wab_tenants TO wab_enqueuer', ours);
     SELECT t.* INTO b FROM wab_tenant_binding t;
     EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
     EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);

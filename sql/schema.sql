@@ -39,18 +39,20 @@ CREATE TABLE @extschema@.wab_bridge_events (
     customer_ref text,
     event        text NOT NULL CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref')),
     was          text,
-    became       text
+    became       text,
+    since        timestamptz
 );
 CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_id, at);
 CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
 
-COMMENT ON TABLE @extschema@.wab_bridge_events IS 'Append-only history of the fleet: one row per change that was observed.';
+COMMENT ON TABLE @extschema@.wab_bridge_events IS 'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.at IS 'When the change was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.bridge_id IS 'The bridge that changed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.customer_ref IS 'Its customer_ref at that time.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.event IS 'appeared, disappeared, status, state or customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null for appeared.';
-COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. Otherwise null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at timestamptz PRIMARY KEY,
@@ -60,7 +62,8 @@ CREATE TABLE @extschema@.wab_observations (
     appeared    integer NOT NULL,
     changed     integer NOT NULL,
     disappeared integer NOT NULL,
-    malformed   integer NOT NULL
+    malformed   integer NOT NULL,
+    statuses    integer NOT NULL DEFAULT 0
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
@@ -72,6 +75,7 @@ COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the obs
 COMMENT ON COLUMN @extschema@.wab_observations.changed IS 'Bridges whose customer_ref, state or status differs from the observation before.';
 COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were no longer listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
+COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -207,3 +211,64 @@ COMMENT ON COLUMN @extschema@.wab_summaries.churned IS 'Live bridges of tenants 
 COMMENT ON COLUMN @extschema@.wab_summaries.missing IS 'Wanted tenants with no live bridge.';
 COMMENT ON COLUMN @extschema@.wab_summaries.monthly_cost IS 'US dollars per month for all live bridges.';
 COMMENT ON COLUMN @extschema@.wab_summaries.monthly_waste IS 'US dollars per month for orphaned, churned and duplicate bridges.';
+
+CREATE TABLE @extschema@.wab_drift_episodes (
+    kind         text NOT NULL,
+    subject      text NOT NULL,
+    bridge_id    bigint,
+    customer_ref text,
+    began_at     timestamptz NOT NULL,
+    ended_at     timestamptz CHECK (ended_at >= began_at)
+);
+CREATE INDEX wab_drift_episodes_open ON @extschema@.wab_drift_episodes USING hash (subject) WHERE ended_at IS NULL;
+CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
+
+COMMENT ON TABLE @extschema@.wab_drift_episodes IS 'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by wab_record_drift().';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.kind IS 'The kind of drift, as in wab_drift.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS 'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.bridge_id IS 'The live bridge; null when there was none.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.customer_ref IS 'The customer_ref when it began.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When it was first seen.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When it was no longer seen; null: it still lasts.';
+
+CREATE TABLE @extschema@.wab_queue (
+    queue_id      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    customer_ref  text NOT NULL CHECK (customer_ref <> ''),
+    enqueued_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    enqueued_by   name NOT NULL DEFAULT session_user,
+    attempts      integer NOT NULL DEFAULT 0,
+    claimed_until timestamptz,
+    last_error    text,
+    finished_at   timestamptz,
+    outcome       text CHECK (outcome IN ('provisioned', 'refused')),
+    CHECK ((finished_at IS NULL) = (outcome IS NULL))
+);
+CREATE INDEX wab_queue_pending ON @extschema@.wab_queue USING hash (customer_ref) WHERE finished_at IS NULL;
+
+COMMENT ON TABLE @extschema@.wab_queue IS 'Tenants waiting for their bridge, as enqueued by wab_enqueue_provision() in the transaction that created them. Worked off by CALL wab_work_queue() or wab apply.';
+COMMENT ON COLUMN @extschema@.wab_queue.queue_id IS 'The entry''s own id.';
+COMMENT ON COLUMN @extschema@.wab_queue.customer_ref IS 'The tenant''s id as text.';
+COMMENT ON COLUMN @extschema@.wab_queue.enqueued_at IS 'When it was enqueued.';
+COMMENT ON COLUMN @extschema@.wab_queue.enqueued_by IS 'The role that enqueued it.';
+COMMENT ON COLUMN @extschema@.wab_queue.attempts IS 'How often a worker took it up.';
+COMMENT ON COLUMN @extschema@.wab_queue.claimed_until IS 'No worker takes it up before: one is at it, or it failed and waits for its next attempt.';
+COMMENT ON COLUMN @extschema@.wab_queue.last_error IS 'Why the last attempt failed.';
+COMMENT ON COLUMN @extschema@.wab_queue.finished_at IS 'When it was done with; null: still waiting.';
+COMMENT ON COLUMN @extschema@.wab_queue.outcome IS 'provisioned: the tenant has its bridge. refused: the tenant is unknown or not wanted, see last_error.';
+
+CREATE TABLE @extschema@.wab_jobs (
+    job            text PRIMARY KEY,
+    succeeded_at   timestamptz,
+    failed_at      timestamptz,
+    failures       integer NOT NULL DEFAULT 0,
+    sqlstate       text,
+    error          text
+);
+
+COMMENT ON TABLE @extschema@.wab_jobs IS 'How the scheduled jobs do: one row per job of sql/cron.sql that calls the provider.';
+COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'refresh, poll_status or work_queue.';
+COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
+COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';
+COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'How often in a row it failed; 0 when it succeeded last.';
+COMMENT ON COLUMN @extschema@.wab_jobs.sqlstate IS 'The SQLSTATE of its last failure.';
+COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'What its last failure said.';

@@ -82,10 +82,13 @@ SELECT
          WHEN 'state' THEN d.state
          WHEN 'webhook' THEN d.last_webhook_url
          ELSE d.bridge_id::text END AS observed,
-    CASE WHEN d.kind IN ('status_drift', 'disconnected', 'awaiting_scan') THEN d.status_since
-         WHEN d.kind IN ('orphaned', 'churned', 'duplicate') THEN d.created_at END AS since,
+    CASE WHEN d.kind IN ('disconnected', 'awaiting_scan') THEN d.status_since
+         ELSE (SELECT min(e.began_at) FROM @extschema@.wab_drift_episodes e
+               WHERE e.ended_at IS NULL AND e.kind = d.kind AND e.subject = coalesce(d.bridge_id::text, d.customer_ref)) END AS since,
     CASE d.kind
          WHEN 'missing' THEN CASE
+              WHEN EXISTS (SELECT FROM @extschema@.wab_queue q WHERE q.customer_ref = d.customer_ref AND q.finished_at IS NULL)
+                   THEN 'wanted, and waits for its bridge in wab_queue'
               WHEN d.tenant_id IS NULL THEN 'declared extra: ' || d.declared_reason
               WHEN d.stored_bridge_id IS NULL THEN 'wanted, and has no bridge'
               ELSE 'wanted, and bridge ' || d.stored_bridge_id || ' is no longer listed' END
@@ -179,7 +182,7 @@ COMMENT ON COLUMN @extschema@.wab_drift.bridge_id IS 'The live bridge; null when
 COMMENT ON COLUMN @extschema@.wab_drift.customer_ref IS 'The tenant''s id as text, or what the bridge carries.';
 COMMENT ON COLUMN @extschema@.wab_drift.stored IS 'What your side says.';
 COMMENT ON COLUMN @extschema@.wab_drift.observed IS 'What the provider says.';
-COMMENT ON COLUMN @extschema@.wab_drift.since IS 'Since when: of the status, or for bridges nobody needs, their creation. Null where it was not observed.';
+COMMENT ON COLUMN @extschema@.wab_drift.since IS 'Since when, as far as it was observed: the status, or for other kinds since a refresh or wab first saw this drift. Null before that.';
 COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'The difference in words.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS 'US dollars per month that are paid for a bridge nobody needs; 0 for other kinds.';
 COMMENT ON COLUMN @extschema@.wab_drift.webhook_url IS 'The webhook_url that is wanted for this tenant.';

@@ -219,6 +219,25 @@ pub fn write_statuses() -> Result<(), Raise> {
     one(&format!("SELECT {}.wab_write_statuses(NULL::pg_catalog.text[])", schema()?), &[], |_| Ok(()))
 }
 
+/// `wab_record_drift()`: notes and announces what drift began and ended. Objects of 0.1.0 do not have it.
+pub fn record_drift() -> Result<(), Raise> {
+    let schema = schema()?;
+    let known = "SELECT pg_catalog.to_regprocedure($1) IS NOT NULL";
+    let name = format!("{schema}.wab_record_drift()");
+    if one(known, &[name.as_str().into()], |row| Ok(row.get(1)?.unwrap_or(false)))? {
+        one(&format!("SELECT {name}"), &[], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Stores what a tenant's session was just asked for; returns it in our words.
+pub fn record_session(customer_ref: &CustomerRef, raw_status: Option<&str>) -> Result<String, Raise> {
+    let sql = format!("SELECT {}.wab_record_session($1, $2)", schema()?);
+    one(&sql, &[customer_ref.as_str().into(), raw_status.into()], |row| {
+        Ok(row.get(1)?.unwrap_or_else(|| "unknown".to_owned()))
+    })
+}
+
 /// The drift that is left.
 pub fn drift() -> Result<Vec<Drift>, Raise> {
     let sql = format!(

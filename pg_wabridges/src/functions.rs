@@ -112,6 +112,30 @@ fn wab_provision(
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
 }
 
+/// The call of `wab_provision()` alone: `wab_work_queue` commits what comes before it, and records what comes after.
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_call_provision(
+    customer_ref: Option<String>,
+    webhook_url: Option<String>,
+    stored_bridge_id: Option<i64>,
+) -> TableIterator<
+    'static,
+    (
+        name!(bridge_id, i64),
+        name!(state, Option<String>),
+        name!(raw_status, Option<String>),
+        name!(webhook_url, Option<String>),
+    ),
+> {
+    let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
+    database::require_writable(c"wab_call_provision()");
+    let wish = Wish { customer_ref, webhook_url: webhook_url.clone(), stored: stored_bridge_id };
+    let bridge = provider::call(|client| provider::provision(client, wish)).or_raise();
+    let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
+    TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
+}
+
 #[pg_extern(volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity)]
 fn wab_delete_instance(
@@ -175,6 +199,7 @@ fn wab_poll_status(
     database::require_writable(c"wab_poll_status()");
     let candidates = database::poll_candidates(max_calls, None).or_raise();
     let (polled, changed) = poll_and_store(candidates).or_raise();
+    database::record_drift().or_raise();
     let remaining = database::never_polled().or_raise();
     let failed = polled.failed();
     TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
@@ -230,7 +255,9 @@ fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
     let listed_at = database::now();
     let listing = list()?;
     warn_of_malformed_rows(&listing);
-    database::observe(&listing, listed_at, "wab_refresh", believe)
+    let observed = database::observe(&listing, listed_at, "wab_refresh", believe)?;
+    database::record_drift()?;
+    Ok(observed)
 }
 
 fn reconcile(max_calls: i32) -> Result<(), Raise> {
@@ -248,7 +275,8 @@ fn reconcile(max_calls: i32) -> Result<(), Raise> {
     let polled = ask(candidates)?;
     database::observe(&listing, listed_at, "wab_reconcile", Believe::Plausible)?;
     database::observe_statuses(&polled, asked_at)?;
-    database::write_statuses()
+    database::write_statuses()?;
+    database::record_drift()
 }
 
 /// Leaves out customer_refs that several bridges carry: whose session would answer is not known.
@@ -316,7 +344,7 @@ fn bridge_id_argument(given: Option<i64>) -> Result<BridgeId, Raise> {
         .map_err(|invalid| Raise::bad_argument("bridge_id cannot be used", invalid.to_string()))
 }
 
-fn customer_ref_argument(given: Option<String>, name: &'static str) -> Result<CustomerRef, Raise> {
+pub fn customer_ref_argument(given: Option<String>, name: &'static str) -> Result<CustomerRef, Raise> {
     let text = given.ok_or_else(|| {
         Raise::null_argument("the id of a tenant or bridge may not be null")
             .with_detail(format!("{name} is null"))

@@ -9,6 +9,7 @@ mod functions;
 mod http;
 mod json;
 mod provider;
+mod sessions;
 mod settings;
 #[cfg(any(test, feature = "pg_test"))]
 mod shapes;
@@ -19,6 +20,10 @@ extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../../sql/functions.sql", name = "functions", requires = ["schema"]);
 extension_sql_file!("../../sql/views.sql", name = "views", requires = ["functions"]);
 extension_sql_file!("../../sql/binding.sql", name = "binding", requires = ["views"]);
+extension_sql_file!("../../sql/events.sql", name = "events", requires = ["binding"]);
+extension_sql_file!("../../sql/history.sql", name = "history", requires = ["events"]);
+extension_sql_file!("../../sql/queue.sql", name = "queue", requires = ["history"]);
+extension_sql_file!("../../sql/jobs.sql", name = "jobs", requires = ["queue", functions::wab_version]);
 extension_sql_file!("../../sql/extension.sql", name = "extension", finalize);
 
 /// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.

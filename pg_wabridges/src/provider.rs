@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::future::Future;
 
 use futures::StreamExt;
-use wabridges::{Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, ReadClient};
+use wabridges::{
+    Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, PairingCode, Phone, ReadClient,
+};
 
 use crate::error::Raise;
 use crate::{http, settings};
@@ -162,6 +164,46 @@ pub enum Deletion {
         /// The one it carries.
         carries: Option<CustomerRef>,
     },
+}
+
+/// The QR code of an unpaired bridge.
+pub async fn qr(client: Client, customer_ref: CustomerRef) -> Result<Told<Vec<u8>>, Error> {
+    let answer = client.reader().qr(&customer_ref).await;
+    told(client.reader(), &customer_ref, answer).await
+}
+
+/// A code that pairs a bridge with this phone.
+pub async fn pair(
+    client: Client,
+    customer_ref: CustomerRef,
+    phone: Phone,
+) -> Result<Told<PairingCode>, Error> {
+    let answer = client.pair(&customer_ref, &phone).await;
+    told(client.reader(), &customer_ref, answer).await
+}
+
+/// What was asked for, or the session's status for which the provider has none.
+pub type Told<T> = Result<T, String>;
+
+/// Where the provider refused to answer, the session's status is the reason.
+async fn told<T>(
+    reader: &ReadClient,
+    customer_ref: &CustomerRef,
+    answer: Result<T, Error>,
+) -> Result<Told<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Ok(value)),
+        Err(error @ Error::BadAnswer { status: 400..500, .. }) => {
+            reader.session(customer_ref).await.map(|session| Err(session.raw_status)).map_err(|_| error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Unpairs a bridge and asks its session what it is then; not knowing that is no failure.
+pub async fn logout(client: Client, customer_ref: CustomerRef) -> Result<Option<String>, Error> {
+    client.logout(&customer_ref).await?;
+    Ok(client.reader().session(&customer_ref).await.ok().map(|session| session.raw_status))
 }
 
 /// Statuses learnt by asking the sessions themselves.

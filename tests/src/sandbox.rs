@@ -15,6 +15,7 @@ pub const KEY: &str = "sk_test_4f1d2c3b";
 pub struct Sandbox {
     child: Child,
     url: String,
+    args: Vec<String>,
     http: reqwest::Client,
 }
 
@@ -44,7 +45,23 @@ impl Sandbox {
             bail!("the sandbox said {line:?}");
         }
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Self { child, url, http })
+        let args = args.iter().map(ToString::to_string).collect();
+        Ok(Self { child, url, args, http })
+    }
+
+    /// Ends it without notice; calls find nobody there.
+    pub fn stop(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Starts one that was stopped, at the same address; it has its bridges if it was given a `--state` file.
+    pub fn start_again(&mut self) -> Result<()> {
+        let address = self.url.trim_start_matches("http://").to_owned();
+        let args: Vec<_> = self.args.iter().map(String::as_str).collect();
+        *self = Self::listen(&address, &args)?;
+        Ok(())
     }
 
     /// Its address.

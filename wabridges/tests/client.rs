@@ -81,7 +81,10 @@ async fn a_plain_call_is_answered() {
     let request = server.seen().requests[0].to_ascii_lowercase();
     assert!(request.starts_with("get /api/instances http/1.1\r\n"), "{request}");
     assert!(request.contains(&format!("authorization: bearer {KEY}\r\n")), "{request}");
-    assert!(request.contains("user-agent: pg_wabridges/0.1.0\r\n"), "{request}");
+    assert!(
+        request.contains(concat!("user-agent: pg_wabridges/", env!("CARGO_PKG_VERSION"), "\r\n")),
+        "{request}"
+    );
 }
 
 #[tokio::test]

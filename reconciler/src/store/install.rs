@@ -210,6 +210,9 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     if !place.creatable {
         return Err(not_creatable(tx, place).await);
     }
+    if let Some(from) = from {
+        run(tx, script::upgrade_tables(&place.quoted, from)).await?;
+    }
     require_same_tables(tx, place).await?;
     run(tx, script::functions(&place.quoted, script::Way::Replace)).await?;
     run(tx, script::drop_other_signatures(&place.quoted)).await?;
@@ -262,7 +265,7 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
     }
 }
 
-/// Tables are never changed here: no version before this one had others.
+/// Tables that are none of any version's are not touched.
 async fn require_same_tables(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
     run(tx, format!("SAVEPOINT scratch; {}", script::tables("pg_temp"))).await?;
     let differing: Vec<String> = sqlx::query(script::DIFFERING_TABLES)

@@ -1,13 +1,20 @@
 //! The files of `sql/` as scripts for one schema, and what an extension would do besides; running them is `install`'s.
 
-use crate::version;
+use crate::version::{self, Version};
 
 const TABLES: &str = include_str!("../../../sql/schema.sql");
-const FUNCTIONS: [&str; 3] = [
+const FUNCTIONS: [&str; 7] = [
     include_str!("../../../sql/functions.sql"),
     include_str!("../../../sql/views.sql"),
     include_str!("../../../sql/binding.sql"),
+    include_str!("../../../sql/events.sql"),
+    include_str!("../../../sql/history.sql"),
+    include_str!("../../../sql/queue.sql"),
+    include_str!("../../../sql/jobs.sql"),
 ];
+
+/// What became of the tables with each version, and from which one on.
+const UPGRADES: [(&str, &str); 1] = [("0.1.0", include_str!("../../../sql/upgrade/0.1.0--0.2.0.sql"))];
 
 const COMMENT: &str = "COMMENT ON FUNCTION ";
 
@@ -25,13 +32,21 @@ pub fn tables(schema: &str) -> String {
     TABLES.replace("@extschema@", schema)
 }
 
+/// What makes the tables of this version those of ours, in this quoted schema; nothing for a version that none is known of.
+pub fn upgrade_tables(schema: &str, from: Version) -> String {
+    let from = from.to_string();
+    let later = UPGRADES.iter().skip_while(|(version, _)| *version != from);
+    later.map(|(_, script)| script.replace("@extschema@", schema)).collect()
+}
+
 /// All functions and the trigger, in this quoted schema, and the stamp.
 pub fn functions(schema: &str, way: Way) -> String {
     let version = version::OURS;
     let stamp = format!(
-        "\nCREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}';\n"
+        "CREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}';\n"
     );
-    let script = lines(|line| !line.starts_with(COMMENT)) + &stamp;
+    // The stamp comes first: wab_status shows it.
+    let script = format!("\n{stamp}\n{}", lines(|line| !line.starts_with(COMMENT)));
     let script = match way {
         Way::Create => script,
         // A body may call what is replaced only after it.
@@ -39,6 +54,7 @@ pub fn functions(schema: &str, way: Way) -> String {
             "SET LOCAL check_function_bodies = off;\n".to_owned()
                 + &script
                     .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
+                    .replace("\nCREATE VIEW ", "\nCREATE OR REPLACE VIEW ")
                     .replace("\nCREATE TRIGGER ", "\nCREATE OR REPLACE TRIGGER ")
         }
     };
@@ -66,7 +82,7 @@ pub fn close_to_public(schema: &str) -> String {
                        AND p.xmin = pg_current_xact_id()::xid
                        AND p.proname <> ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::name[])
          LOOP
-             EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', ours);
+             EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', ours);
          END LOOP;
      END
      $$"
@@ -135,13 +151,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn tables_are_upgraded_from_where_they_are() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        let script = upgrade_tables("x", version("0.1.0"));
+        assert!(script.contains("ALTER TABLE x.wab_observations") && !script.contains("@extschema@"));
+        assert_eq!(upgrade_tables("x", version(version::OURS)), "");
+        // The extension's own upgrade does the same to the tables.
+        let extension = include_str!("../../../pg_wabridges/sql/pg_wabridges--0.1.0--0.2.0.sql");
+        assert!(extension.contains(UPGRADES[0].1));
+    }
+
+    #[test]
     fn every_statement_of_a_replacement_may_meet_an_older_one() {
         let script = functions("\"my app\"", Way::Replace);
         assert!(!script.contains("@extschema@") && script.contains("\"my app\".wab_observe("));
         let statements = |start: &str| script.lines().filter(|line| line.starts_with(start)).count();
         assert_eq!(
-            (statements("CREATE FUNCTION"), statements("CREATE TRIGGER"), statements("INSERT")),
-            (0, 0, 0)
+            (
+                statements("CREATE FUNCTION"),
+                statements("CREATE VIEW"),
+                statements("CREATE TRIGGER"),
+                statements("INSERT")
+            ),
+            (0, 0, 0, 0)
         );
         assert!(statements("CREATE OR REPLACE FUNCTION") > 25);
         let comments = comments("x");

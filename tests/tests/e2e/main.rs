@@ -2,10 +2,12 @@
 
 mod connections;
 mod doctor;
+mod documented;
 mod exit_codes;
 mod golden;
 mod hostile_provider;
 mod main_job;
+mod monitoring;
 mod output;
 mod plan_apply;
 mod polling;
@@ -13,9 +15,13 @@ mod properties;
 mod recipes;
 mod saved_plans;
 mod scheduled;
+mod sessions;
 mod settings;
 mod setup;
+mod signup;
 mod terminal;
 mod together;
+mod upgrade;
 mod verbs;
+mod webhooks;
 mod world;

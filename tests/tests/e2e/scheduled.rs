@@ -11,50 +11,90 @@ use serde_json::json;
 
 use crate::world;
 
-#[tokio::test]
-async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
-    let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
+/// In a background worker, and over a connection of its own: pg_cron's two ways.
+async fn scheduled(state: &Path, workers: &str) -> Result<Fleet> {
+    let state = state.display().to_string();
+    let sandbox = Sandbox::start(&["--list-status", "--speed", "60", "--state", &state])?;
     let fleet = Fleet::with(
         sandbox,
         &[
             ("shared_preload_libraries", "pg_cron"),
             ("cron.database_name", "app"),
-            ("cron.use_background_workers", "on"),
+            ("cron.use_background_workers", workers),
         ],
     )?;
+    fleet.cluster.configure(&[("cron.host", &fleet.cluster.socket_dir().display().to_string())])?;
+    fleet.cluster.restart()?;
     world::fill(&fleet).await?;
     fleet.sql("CREATE EXTENSION pg_cron")?;
-    let recipe = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/cron.sql"))?;
-    fleet.sql(&recipe)?;
+    Ok(fleet)
+}
+
+fn recipe() -> Result<String> {
+    Ok(std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/cron.sql"))?)
+}
+
+#[tokio::test]
+async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut fleet = scheduled(&dir.path().join("state"), "on").await?;
+    fleet.sql(&recipe()?)?;
     let jobs = fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?;
-    fleet.sql(&recipe)?;
+    fleet.sql(&recipe()?)?;
     assert_eq!(fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?, jobs, "the recipe may be run again");
     let before = fleet.sql("SELECT max(observed_at) FROM wab_observations")?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
+    fleet.sandbox.change(4, json!({"status": "disconnected"})).await?;
 
-    fleet.sandbox.fault(json!({"path": "/api/instances", "kind": "status", "code": 503})).await?;
-    job(&fleet, "failed").await?;
+    fleet.sandbox.stop()?;
+    job(&fleet, "wab_job_refresh", "failed").await?;
     assert_eq!(
         fleet.sql("SELECT max(observed_at) FROM wab_observations")?,
         before,
         "the observation before stays"
     );
-    fleet.sandbox.heal().await?;
-    fleet.sql("DELETE FROM cron.job_run_details")?;
-    fleet.sandbox.change(4, json!({"status": "disconnected"})).await?;
-    job(&fleet, "succeeded").await?;
     assert_eq!(
-        fleet.sql("SELECT kind, tenant_id FROM wab_drift WHERE kind = 'status_drift'")?,
-        "status_drift|cust_04"
+        fleet.sql(
+            "SELECT failing_job, failures >= 1, last_error_sqlstate, last_error LIKE 'cannot connect to the provider: %'
+             FROM wab_status"
+        )?,
+        "refresh|t|08001|t"
     );
+    fleet.sandbox.start_again()?;
+    fleet.sql("SELECT wab_enqueue_provision('cust_21')")?;
+    for done in ["wab_job_refresh", "wab_job_poll_status", "wab_work_queue"] {
+        fleet.sql(&format!("DELETE FROM cron.job_run_details WHERE command LIKE '%{done}%'"))?;
+        job(&fleet, done, "succeeded").await?;
+    }
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
+    assert_eq!(
+        fleet.sql("SELECT kind, tenant_id, since IS NOT NULL FROM wab_drift WHERE kind = 'status_drift'")?,
+        "status_drift|cust_04|t"
+    );
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_queue")?, "provisioned");
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_21'")?, "21");
     Ok(())
 }
 
-/// Waits for the refresh job's first run that ended so; pg_cron starts it with each minute.
-async fn job(fleet: &Fleet, status: &str) -> Result<()> {
+#[tokio::test]
+async fn jobs_run_over_connections_too() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let fleet = scheduled(&dir.path().join("state"), "off").await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21'); SELECT wab_enqueue_provision('cust_21')")?;
+    fleet.sql(&recipe()?)?;
+    for done in ["wab_job_refresh", "wab_work_queue"] {
+        job(&fleet, done, "succeeded").await?;
+    }
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_queue")?, "provisioned");
+    Ok(())
+}
+
+/// Waits for the job's first run that ended so; pg_cron starts it with each minute.
+async fn job(fleet: &Fleet, command: &str, status: &str) -> Result<()> {
     let runs = format!(
-        "SELECT 1 FROM cron.job_run_details WHERE command LIKE '%wab_refresh%' AND status = '{status}' LIMIT 1"
+        "SELECT 1 FROM cron.job_run_details WHERE command LIKE '%{command}%' AND status = '{status}' LIMIT 1"
     );
-    wait::until_within(Duration::from_secs(150), &format!("a run that {status}"), || async {
+    wait::until_within(Duration::from_secs(150), &format!("a run of {command} that {status}"), || async {
         Ok((!fleet.sql(&runs)?.is_empty()).then_some(()))
     })
     .await

@@ -1,0 +1,94 @@
+//! The functions about one bridge's WhatsApp session. They name it by its tenant; the session itself lives at the provider.
+
+use pgrx::prelude::*;
+use wabridges::{CustomerRef, Phone};
+
+use crate::database;
+use crate::error::{OrRaise, Raise};
+use crate::functions::customer_ref_argument;
+use crate::provider;
+
+#[pg_extern(volatile, parallel_restricted)]
+#[allow(clippy::type_complexity)]
+fn wab_session_status(
+    tenant_id: Option<String>,
+) -> TableIterator<
+    'static,
+    (
+        name!(tenant_id, String),
+        name!(status, String),
+        name!(raw_status, String),
+        name!(phone, Option<String>),
+        name!(jid, Option<String>),
+        name!(name, Option<String>),
+    ),
+> {
+    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let asked = customer_ref.clone();
+    let session = provider::call(|client| async move { client.reader().session(&asked).await }).or_raise();
+    let status = database::normalize(&[session.raw_status.as_str()])
+        .or_raise()
+        .remove(&session.raw_status)
+        .unwrap_or_else(|| "unknown".to_owned());
+    TableIterator::once((
+        customer_ref.into(),
+        status,
+        session.raw_status,
+        session.phone,
+        session.jid,
+        session.name,
+    ))
+}
+
+#[pg_extern(volatile, parallel_restricted)]
+fn wab_qr(tenant_id: Option<String>) -> Vec<u8> {
+    let customer_ref = tenant_argument(tenant_id).or_raise();
+    provider::call(|client| provider::qr(client, customer_ref)).or_raise().map_err(no_code).or_raise()
+}
+
+#[pg_extern(volatile, parallel_unsafe)]
+fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
+    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let phone = phone_argument(phone).or_raise();
+    database::require_writable(c"wab_pair()");
+    let told = provider::call(|client| provider::pair(client, customer_ref, phone)).or_raise();
+    told.map_err(no_code).or_raise().to_string()
+}
+
+/// Asks the session what became of it, so that its new status is known at once.
+#[pg_extern(volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn wab_logout(
+    tenant_id: Option<String>,
+) -> TableIterator<
+    'static,
+    (name!(tenant_id, String), name!(status, String), name!(raw_status, Option<String>)),
+> {
+    let customer_ref = tenant_argument(tenant_id).or_raise();
+    database::require_writable(c"wab_logout()");
+    database::require_recording().or_raise();
+    let asked = customer_ref.clone();
+    let raw_status = provider::call(|client| provider::logout(client, asked)).or_raise();
+    let status = database::record_session(&customer_ref, raw_status.as_deref()).or_raise();
+    TableIterator::once((customer_ref.into(), status, raw_status))
+}
+
+fn no_code(raw_status: String) -> Raise {
+    Raise::not_configured("there is no code for this bridge", format!("its session's status is {raw_status}"))
+        .with_hint(
+            "Only an unpaired bridge can be paired. To pair another phone: SELECT * FROM wab_logout(…);",
+        )
+}
+
+fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {
+    customer_ref_argument(given, "tenant_id")
+}
+
+fn phone_argument(given: Option<String>) -> Result<Phone, Raise> {
+    let digits = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
+    // The number itself stays out of the message, which is logged.
+    Phone::new(digits).map_err(|invalid| {
+        Raise::bad_argument("this is no phone number", invalid.to_string())
+            .with_hint("Country code and number in digits only, for instance 15550001234.")
+    })
+}

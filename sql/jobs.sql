@@ -1,0 +1,101 @@
+-- What scheduled runs leave behind for who watches: how long drift lasts, a notification when it changes, how the jobs do.
+
+CREATE FUNCTION @extschema@.wab_record_drift() RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    at     timestamptz := clock_timestamp();
+    began  jsonb;
+    ended  jsonb;
+    moved  bigint;
+    reason text;
+BEGIN
+    IF to_regclass('@extschema@.wab_drift') IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    BEGIN
+        WITH present AS MATERIALIZED (
+            SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
+            FROM @extschema@.wab_drift d
+        ), began AS (
+            INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at)
+            SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, at FROM present p
+            WHERE NOT EXISTS (SELECT FROM @extschema@.wab_drift_episodes e
+                              WHERE e.ended_at IS NULL AND e.kind = p.kind AND e.subject = p.subject)
+            RETURNING kind
+        ), ended AS (
+            UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
+            WHERE e.ended_at IS NULL
+              AND NOT EXISTS (SELECT FROM present p WHERE p.kind = e.kind AND p.subject = e.subject)
+            RETURNING e.kind
+        )
+        SELECT (SELECT jsonb_object_agg(b.kind, b.n) FROM (SELECT kind, count(*) AS n FROM began GROUP BY kind) b),
+               (SELECT jsonb_object_agg(e.kind, e.n) FROM (SELECT kind, count(*) AS n FROM ended GROUP BY kind) e),
+               (SELECT count(*) FROM began) + (SELECT count(*) FROM ended)
+        INTO began, ended, moved;
+    -- An observation is worth keeping though the drift cannot be read, for instance by a role that may not see the tenants.
+    EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT;
+        RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = reason,
+            HINT = 'What was observed is stored. SELECT * FROM wab_drift shows the error.';
+        RETURN 0;
+    END;
+    IF moved > 0 THEN
+        PERFORM pg_notify('wab_drift', jsonb_build_object(
+            'at', at, 'began', coalesce(began, '{}'), 'ended', coalesce(ended, '{}'), 'drift', coalesce((
+                SELECT jsonb_object_agg(o.kind, o.n) FROM (SELECT e.kind, count(*) AS n FROM @extschema@.wab_drift_episodes e
+                                                           WHERE e.ended_at IS NULL GROUP BY e.kind) o), '{}'))::text);
+    END IF;
+    RETURN moved;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+
+CREATE FUNCTION @extschema@.wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO @extschema@.wab_jobs AS j (job, succeeded_at, failed_at, failures, sqlstate, error)
+    VALUES (job, CASE WHEN state IS NULL THEN clock_timestamp() END, CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
+            (state IS NOT NULL)::integer, state, nullif(message, ''))
+    ON CONFLICT (job) DO UPDATE
+    SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at), failed_at = coalesce(excluded.failed_at, j.failed_at),
+        failures = CASE WHEN excluded.failures = 0 THEN 0 ELSE j.failures + 1 END,
+        sqlstate = coalesce(excluded.sqlstate, j.sqlstate), error = coalesce(excluded.error, j.error);
+$$;
+COMMENT ON FUNCTION @extschema@.wab_note_job IS 'Notes in wab_jobs how a run of a job ended: with an error, or well.';
+
+-- With the rights of its owner on purpose: whoever monitors sees this one row, and no bridge, tenant or phone number.
+CREATE VIEW @extschema@.wab_status AS
+SELECT
+    @extschema@.wab_version() AS version,
+    o.observed_at,
+    pg_catalog.now() OPERATOR(pg_catalog.-) o.observed_at AS observation_age,
+    o.bridges,
+    o.malformed,
+    (SELECT pg_catalog.count(*) FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL) AS drift,
+    (SELECT pg_catalog.count(*) FROM @extschema@.wab_bridges b
+     WHERE b.status_observed_at IS NULL AND b.customer_ref IS NOT NULL AND NOT b.duplicated) AS pending_polls,
+    (SELECT pg_catalog.count(*) FROM @extschema@.wab_queue q WHERE q.finished_at IS NULL) AS pending_provisions,
+    j.job AS failing_job, j.failures, j.failed_at AS last_error_at, j.sqlstate AS last_error_sqlstate, j.error AS last_error
+FROM (SELECT 1) always
+LEFT JOIN LATERAL (SELECT l.observed_at, l.bridges, l.malformed FROM @extschema@.wab_observations l
+                   ORDER BY l.observed_at DESC LIMIT 1) o ON true
+LEFT JOIN LATERAL (SELECT f.job, f.failures, f.failed_at, f.sqlstate, f.error FROM @extschema@.wab_jobs f
+                   WHERE f.failures OPERATOR(pg_catalog.>) 0 ORDER BY f.failed_at DESC LIMIT 1) j ON true;
+
+COMMENT ON VIEW @extschema@.wab_status IS 'One row for monitoring, which pg_monitor may read: how fresh the observation is, what waits, what fails. For the fleet itself see wab_fleet_summary.';
+COMMENT ON COLUMN @extschema@.wab_status.version IS 'The version of the compiled library, or of the wab that installed the objects.';
+COMMENT ON COLUMN @extschema@.wab_status.observed_at IS 'When the last good observation was made; null when there was none.';
+COMMENT ON COLUMN @extschema@.wab_status.observation_age IS 'How long ago that was.';
+COMMENT ON COLUMN @extschema@.wab_status.bridges IS 'Bridges that it listed.';
+COMMENT ON COLUMN @extschema@.wab_status.malformed IS 'Listed rows that it could not read.';
+COMMENT ON COLUMN @extschema@.wab_status.drift IS 'Differences that last, when they were last recorded.';
+COMMENT ON COLUMN @extschema@.wab_status.pending_polls IS 'Bridges whose status was never learnt, though it could be asked for.';
+COMMENT ON COLUMN @extschema@.wab_status.pending_provisions IS 'Tenants that wait in wab_queue.';
+COMMENT ON COLUMN @extschema@.wab_status.failing_job IS 'The job that failed last, if its newest run failed; null when all is well.';
+COMMENT ON COLUMN @extschema@.wab_status.failures IS 'How often in a row it failed.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error_at IS 'When it failed last.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error_sqlstate IS 'With which SQLSTATE.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error IS 'What the error said.';
+GRANT SELECT ON @extschema@.wab_status TO pg_monitor;

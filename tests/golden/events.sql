@@ -1,0 +1,36 @@
+-- Webhook events: a bridge's status at the time each says, in whatever order they come.
+CREATE EXTENSION pg_wabridges;
+SET timezone = 'UTC';
+\set history 'SELECT at, bridge_id, event, was, became FROM wab_bridge_events ORDER BY bridge_id, at, became DESC'
+SELECT appeared FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{NULL,connected,NULL,NULL}', '{NULL,NULL,NULL,NULL}', '2026-01-01');
+SELECT wab_ingest_event('a', '{"event": "connected", "phone": "15550001234"}', '2026-01-02');
+SELECT wab_ingest_event('a', '{"event": "disconnected", "customer_ref": "a", "timestamp": "2026-01-04T00:00:00Z"}');
+SELECT bridge_id, status, raw_status, status_since, status_observed_at FROM wab_bridges WHERE bridge_id = 1;
+-- Late: the history takes it, the status stays. Twice: nothing happens.
+SELECT wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-03'), wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-03');
+SELECT bridge_id, status, status_since, status_observed_at FROM wab_bridges WHERE bridge_id = 1;
+-- Unix time, in seconds and in milliseconds; before the bridge was first seen; at one moment disconnected is the later one.
+SELECT wab_ingest_event('a', '{"event": "connected", "timestamp": 1767571200}'), wab_ingest_event('a', '{"event": "connected", "timestamp": 1767657600000}');
+SELECT wab_ingest_event('a', '{"event": "connected"}', '2025-12-31');
+SELECT wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-06'), wab_ingest_event('a', '{"event": "connected"}', '2026-01-06');
+:history;
+-- What a poll learnt in between, and was no change then, is one when a late event comes before it.
+SELECT wab_observe_statuses('{2}', '{connected}', '2026-01-05');
+SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-03');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
+SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 2 ORDER BY at;
+-- So is what a list of every bridge's status confirmed.
+SELECT changed FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{closed,connected,qr,qr}', '{NULL,NULL,NULL,NULL}', '2026-01-10');
+SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-09');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
+-- An event from the future happened now.
+SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2999-01-01');
+SELECT status, status_observed_at <= clock_timestamp() AS now FROM wab_bridges WHERE bridge_id = 2;
+-- Nothing to learn, nobody to learn it of, nothing that makes sense.
+SELECT wab_ingest_event('a', '{"event": "message"}'), wab_ingest_event('nobody', '{"event": "connected"}'), wab_ingest_event('c', '{"event": "connected"}');
+SELECT wab_event_time('{"timestamp": "soon"}'), wab_event_time('{"timestamp": 1e300}'), wab_event_time('{"timestamp": [1]}'), wab_event_time('{}');
+SELECT wab_ingest_event(NULL, '{}');
+SELECT wab_ingest_event('a', '[]');
+SELECT wab_ingest_event('a', '{"event": 1}');
+SELECT wab_ingest_event('a', '{"event": "connected", "customer_ref": "b"}');
+SELECT * FROM wab_status_history WHERE bridge_id = 1 ORDER BY since;

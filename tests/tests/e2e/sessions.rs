@@ -1,0 +1,118 @@
+//! One bridge's WhatsApp session from SQL: status, QR code, pairing, logout; and many at once, polled.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use e2e::fleet::Fleet;
+use serde_json::json;
+
+/// Two bridges of tenants with integer ids: 1 is paired, 2 waits to be scanned.
+async fn two() -> Result<Fleet> {
+    let fleet = Fleet::start(&["--speed", "60"])?;
+    fleet
+        .sandbox
+        .add(json!([{"id": 11, "customer_ref": "1", "status": "connected"}, {"id": 12, "customer_ref": "2", "status": "qr"}]))
+        .await?;
+    fleet.sql(
+        "CREATE TABLE tenants (id integer PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants VALUES (1, 11), (2, 12);
+         SELECT * FROM wab_bind_tenants('tenants'); SELECT * FROM wab_refresh()",
+    )?;
+    Ok(fleet)
+}
+
+#[tokio::test]
+async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
+    let fleet = two().await?;
+    let status = "SELECT status, raw_status, phone IS NOT NULL, jid IS NOT NULL FROM wab_session_status";
+    assert_eq!(fleet.sql(&format!("{status}(1)"))?, "paired|connected|t|t");
+    assert_eq!(fleet.sql(&format!("{status}('2')"))?, "awaiting_scan|qr|f|f");
+    assert_eq!(
+        fleet.sql("SELECT status FROM wab_bridges WHERE bridge_id = 11")?,
+        "unknown",
+        "a look stores nothing"
+    );
+    let png = "substring(q.png FROM 1 FOR 8) = '\\x89504e470d0a1a0a'::bytea";
+    assert_eq!(fleet.sql(&format!("SELECT {png} FROM wab_qr(2) AS q(png)"))?, "t");
+    for call in ["wab_qr(1)", "wab_pair(1, '15550001234')"] {
+        let (state, message) = fleet.sql_error(&format!("SELECT {call}"))?;
+        assert!(state == "55000" && message.contains("status is connected"), "{call}: {message}");
+    }
+    let code = fleet.sql("SELECT wab_pair(2, '15550001234')")?;
+    assert!(code.len() == 9 && code.as_bytes()[4] == b'-', "{code}");
+    assert_eq!(fleet.sql("SELECT tenant_id, status FROM wab_logout(1)")?, "1|awaiting_scan");
+    assert_eq!(
+        fleet.sql("SELECT status, status_since IS NOT NULL FROM wab_bridges WHERE bridge_id = 11")?,
+        "awaiting_scan|t",
+        "what became of it is known at once"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused_before_any_call() -> Result<()> {
+    let fleet = two().await?;
+    fleet.sandbox.clear_ledger().await?;
+    for (call, state) in [
+        ("wab_session_status(NULL::text)", "22004"),
+        ("wab_qr('')", "22023"),
+        ("wab_logout('..')", "22023"),
+        ("wab_pair('2', NULL)", "22004"),
+        ("wab_pair('2', '+19998887777')", "22023"),
+        ("wab_pair('2', '1999 888 7777')", "22023"),
+        ("wab_pair('2', '199988')", "22023"),
+        ("wab_pair('2', '1999888777766665')", "22023"),
+    ] {
+        let (said, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
+        assert_eq!(said, state, "{call}: {message}");
+        assert!(!message.contains("1999"), "no phone number in a message: {message}");
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
+    for call in ["wab_session_status('nobody')", "wab_pair('nobody', '15550001234')", "wab_logout('nobody')"]
+    {
+        assert_eq!(fleet.sql_error(&format!("SELECT * FROM {call}"))?.0, "02000", "{call}");
+    }
+    Ok(())
+}
+
+/// Sixty bridges; asking one takes 200 ms, and one of them fails.
+#[tokio::test]
+async fn many_are_polled_at_once_and_one_that_fails_fails_alone() -> Result<()> {
+    let fleet = Fleet::start(&["--limit-proxy", "0", "--limit-floor", "0"])?;
+    let bridges: Vec<_> =
+        (1..=60).map(|n| json!({"id": n, "customer_ref": format!("c{n}"), "status": "connected"})).collect();
+    fleet.sandbox.add(json!(bridges)).await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    let proxy = "/api/instances/c";
+    fleet
+        .sandbox
+        .fault(json!({"path": "/api/instances/c7/proxy/status", "kind": "status", "code": 404}))
+        .await?;
+    fleet.sandbox.fault(json!({"path_prefix": proxy, "kind": "delay", "ms": 200})).await?;
+    let start = Instant::now();
+    assert_eq!(
+        fleet.sql("SELECT polled, changed, failed, remaining FROM wab_poll_status(48)")?,
+        "47|47|1|13",
+        "c7 was asked, and is still not known"
+    );
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(48 * 200 / 3), "they were asked at once: {took:?}");
+    // Never asked before disconnected, disconnected before stalest.
+    fleet.sql(
+        "UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 hours' - bridge_id * interval '1 second';
+         UPDATE wab_bridges SET status = 'disconnected', status_asked_at = now() - interval '1 hour' WHERE bridge_id = 20",
+    )?;
+    fleet.sandbox.clear_ledger().await?;
+    fleet.sql("SELECT * FROM wab_poll_status(15)")?;
+    let asked: Vec<String> = fleet
+        .sandbox
+        .ledger()
+        .await?
+        .iter()
+        .map(|call| call["path"].as_str().map(str::to_owned).context("no path"))
+        .collect::<Result<_>>()?;
+    let asked = |n: u32| asked.contains(&format!("/api/instances/c{n}/proxy/status"));
+    assert!((49..=60).all(asked), "those never asked");
+    assert!(asked(20) && asked(48) && asked(47), "then the disconnected one, then those asked longest ago");
+    Ok(())
+}

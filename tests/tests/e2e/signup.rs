@@ -1,0 +1,165 @@
+//! Provision on signup: the entry is part of the tenant's transaction, and the provider is asked later, by whoever comes first.
+
+use std::process::Stdio;
+
+use anyhow::Result;
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::wait;
+use serde_json::json;
+
+use crate::world;
+
+const RECIPE: &str = include_str!("../../../sql/signup.sql");
+
+/// Twenty healthy tenants, the trigger, and these tenants more.
+async fn signing_up(tenants: &[&str]) -> Result<Fleet> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(RECIPE)?;
+    for id in tenants {
+        fleet.sql(&format!("INSERT INTO tenants (id) VALUES ('{id}')"))?;
+    }
+    fleet.sandbox.clear_ledger().await?;
+    Ok(fleet)
+}
+
+const QUEUE: &str = "SELECT customer_ref, attempts, outcome FROM wab_queue ORDER BY customer_ref";
+
+#[tokio::test]
+async fn nothing_is_sent_for_a_signup_that_rolls_back() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    fleet.sql("BEGIN; INSERT INTO tenants (id) VALUES ('new'); ROLLBACK")?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new')")?;
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "signing up asks nobody");
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|1|provisioned");
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'new'")?, "21");
+    Ok(())
+}
+
+#[tokio::test]
+async fn several_workers_share_the_queue() -> Result<()> {
+    let ids: Vec<String> = (1..=9).map(|n| format!("new_{n}")).collect();
+    let fleet = signing_up(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 100}))
+        .await?;
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        let mut psql = fleet.cluster.program("psql", DATABASE);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", "CALL wab_work_queue()"]);
+        workers.push(psql.stdin(Stdio::null()).stderr(Stdio::piped()).spawn()?);
+    }
+    for worker in workers {
+        let output = worker.wait_with_output()?;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(
+        fleet.sql("SELECT count(*), sum(attempts) FROM wab_queue WHERE outcome = 'provisioned'")?,
+        "9|9"
+    );
+    assert_eq!(fleet.sandbox.calls("POST").await?, 9, "each once");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_lock_and_no_row_is_held_while_the_provider_is_asked() -> Result<()> {
+    let fleet = signing_up(&["new"]).await?;
+    fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "hang"})).await?;
+    let mut psql = fleet.cluster.program("psql", DATABASE);
+    psql.args(["-X", "-c", "CALL wab_work_queue()"]);
+    let mut worker = psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Extension'";
+    let pid = wait::until("the worker waits for the provider", || async {
+        Ok(Some(fleet.sql(waiting)?).filter(|pid| !pid.is_empty()))
+    })
+    .await?;
+    assert_eq!(
+        fleet.sql(&format!(
+            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND backend_xid IS NOT NULL),
+                    (SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+                     WHERE l.pid = {pid} AND c.relnamespace = 'public'::regnamespace)"
+        ))?,
+        "0|0"
+    );
+    fleet.sql("BEGIN; LOCK wab_queue, wab_bridges, tenants IN ACCESS EXCLUSIVE MODE NOWAIT; ROLLBACK")?;
+    assert_eq!(
+        fleet.sql("SELECT attempts, claimed_until > now(), finished_at FROM wab_queue")?,
+        "1|t|",
+        "what was taken up is committed"
+    );
+    fleet.sql(&format!("SELECT pg_terminate_backend({pid})"))?;
+    worker.wait()?;
+    // The worker is gone and its lease ends: the next one takes the entry up.
+    fleet.sandbox.heal().await?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|1|", "not before");
+    fleet.sql("UPDATE wab_queue SET claimed_until = now()")?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|2|provisioned");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_entry_that_fails_waits_and_holds_up_no_other() -> Result<()> {
+    let fleet = signing_up(&["new_1", "new_2"]).await?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "status", "code": 400, "times": 1}))
+        .await?;
+    let (state, message) = fleet.sql_error("CALL wab_work_queue()")?;
+    assert_eq!(state, "58000", "it says that one failed: {message}");
+    assert_eq!(fleet.sql(QUEUE)?, "new_1|1|\nnew_2|1|provisioned");
+    assert_eq!(
+        fleet.sql("SELECT claimed_until > now(), last_error <> '' FROM wab_queue WHERE outcome IS NULL")?,
+        "t|t"
+    );
+    assert_eq!(fleet.sql("SELECT failing_job, pending_provisions FROM wab_status")?, "work_queue|1");
+    // Where nobody is let in, the next entry would fare no better.
+    fleet.sql("UPDATE wab_queue SET claimed_until = NULL; INSERT INTO tenants (id) VALUES ('new_3')")?;
+    fleet.sandbox.clear_ledger().await?;
+    fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "status", "code": 401})).await?;
+    assert_eq!(fleet.sql_error("CALL wab_work_queue()")?.0, "28000");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 1, "one call, one refusal");
+    fleet.sandbox.heal().await?;
+    fleet.sql("UPDATE wab_queue SET claimed_until = NULL")?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_queue WHERE outcome = 'provisioned'")?, "3");
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_apply_takes_tenants_off_the_queue_and_says_that_they_waited() -> Result<()> {
+    let fleet = signing_up(&["new"]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let said = fleet.wab(&["plan"])?;
+    assert!(said.stdout.contains("waits for its bridge in wab_queue"), "{}", said.stdout);
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sql(QUEUE)?, "new|0|provisioned");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_application_that_may_only_enqueue_can_do_just_that() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    fleet.sql(include_str!("../../../sql/roles.sql"))?;
+    fleet
+        .sql("CREATE ROLE shop LOGIN; GRANT wab_enqueuer TO shop; GRANT SELECT, INSERT ON tenants TO shop")?;
+    fleet
+        .sql("SET ROLE shop; INSERT INTO tenants (id) VALUES ('new'); SELECT wab_enqueue_provision('new')")?;
+    assert_eq!(fleet.sql("SELECT customer_ref, enqueued_by FROM wab_queue")?, "new|postgres");
+    for sql in [
+        "CALL wab_work_queue()",
+        "SELECT * FROM wab_provision('new')",
+        "SELECT * FROM wab_bridges",
+        "DELETE FROM wab_queue",
+    ] {
+        assert_eq!(fleet.sql_error(&format!("SET ROLE shop; {sql}"))?.0, "42501", "{sql}");
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Webhook events handed over by the user's backend end as if they had come once and in order.
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+
+use crate::world;
+
+/// What a history of events left behind, to compare.
+const STATE: &str = "SELECT b::text FROM wab_bridges b UNION ALL SELECT e::text FROM wab_bridge_events e
+                     UNION ALL SELECT h::text FROM wab_status_history h ORDER BY 1";
+
+/// Twenty bridges, every third with a status, at the beginning of the year.
+const OBSERVE: &str = "
+    TRUNCATE wab_bridges, wab_bridge_events, wab_observations;
+    SELECT appeared FROM wab_observe(
+        (SELECT array_agg(n) FROM generate_series(1, 20) n), (SELECT array_agg('c' || n) FROM generate_series(1, 20) n),
+        (SELECT array_agg('running'::text) FROM generate_series(1, 20) n),
+        (SELECT array_agg(CASE n % 3 WHEN 0 THEN 'connected' END) FROM generate_series(1, 20) n),
+        (SELECT array_agg(NULL::timestamptz) FROM generate_series(1, 20) n), '2026-01-01')";
+
+/// 8,000 events within two days, many of them at the same minute; a quarter of them comes twice.
+const EVENTS: &str = "
+    CREATE TABLE event AS
+    SELECT 'c' || (1 + (random() * 19)::integer) AS customer_ref, (ARRAY['connected', 'disconnected'])[1 + (random() > 0.5)::integer] AS said,
+           timestamptz '2026-01-01' + interval '1 minute' * (1 + (random() * 3000)::integer) AS at
+    FROM generate_series(1, 8000)";
+
+#[tokio::test]
+async fn shuffled_and_doubled_events_end_as_those_in_order_do() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(EVENTS)?;
+    let ingest = |events: &str| -> Result<String> {
+        fleet.sql(OBSERVE)?;
+        let ingested = fleet.sql(&format!(
+            "SELECT count(*) FROM (SELECT wab_ingest_event(e.customer_ref, jsonb_build_object('event', e.said), e.at)
+                                   FROM ({events}) e) i"
+        ))?;
+        assert!(ingested.parse::<u32>()? >= 8000, "{ingested}");
+        fleet.sql(STATE)
+    };
+    let in_order = ingest("SELECT * FROM event ORDER BY at, said DESC")?;
+    assert!(in_order.lines().count() > 6000, "most of them changed something");
+    let twice =
+        "SELECT * FROM event UNION ALL SELECT * FROM (SELECT * FROM event ORDER BY at, said LIMIT 2000) e";
+    let shuffled = ingest(&format!("SELECT * FROM ({twice}) e ORDER BY random()"))?;
+    assert!(in_order == shuffled, "the same bridges, the same history");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_event_is_drift_until_it_is_written() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    assert_eq!(
+        fleet.sql(
+            r#"SELECT wab_ingest_event('cust_05', '{"event": "disconnected", "customer_ref": "cust_05"}')"#
+        )?,
+        "recorded"
+    );
+    assert_eq!(
+        fleet.sql("SELECT kind, tenant_id, observed FROM wab_drift")?,
+        "status_drift|cust_05|disconnected"
+    );
+    fleet.sql("SELECT wab_write_statuses()")?;
+    assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_05'")?, "disconnected");
+    Ok(())
+}
