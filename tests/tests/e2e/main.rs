@@ -1,5 +1,6 @@
 //! The product from outside. Each module is one promise; every test starts its own cluster and sandbox.
 
+mod backup;
 mod connections;
 mod doctor;
 mod exit_codes;
@@ -7,6 +8,7 @@ mod golden;
 mod hostile_provider;
 mod main_job;
 mod output;
+mod picture;
 mod plan_apply;
 mod polling;
 mod properties;
@@ -15,6 +17,7 @@ mod saved_plans;
 mod scheduled;
 mod settings;
 mod setup;
+mod standby;
 mod terminal;
 mod together;
 mod verbs;
