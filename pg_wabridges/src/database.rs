@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
@@ -178,6 +179,19 @@ pub fn require_writable(function: &'static std::ffi::CStr) {
         pg_sys::PreventCommandDuringRecovery(function.as_ptr());
         pg_sys::PreventCommandIfReadOnly(function.as_ptr());
     }
+}
+
+/// 25006 on a standby.
+pub fn require_primary() -> Result<(), Raise> {
+    // SAFETY: reads a flag of this process or of shared memory.
+    if !unsafe { pg_sys::RecoveryInProgress() } {
+        return Ok(());
+    }
+    Err(Raise::new(
+        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+        "the provider is not called from a standby",
+    )
+    .with_hint("Connect to the primary. What is stored can be read here: SELECT * FROM wab_fleet;"))
 }
 
 /// Raises 42501 unless this role may record what a call that cannot be taken back does.

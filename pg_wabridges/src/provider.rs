@@ -1,4 +1,4 @@
-//! What one SQL function asks of the provider, as one call from the backend's view. Nothing here touches the database.
+//! What one SQL function asks of the provider, as one call from the backend's view. Nothing here reads or writes a table.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,7 +9,7 @@ use wabridges::{
 };
 
 use crate::error::Raise;
-use crate::{http, settings};
+use crate::{database, http, settings};
 
 /// Calls under way at once while polling; the throttle sets the pace, this only hides latency.
 const POLLS_AT_ONCE: usize = 16;
@@ -38,12 +38,13 @@ fn client() -> Result<Client, Raise> {
     })
 }
 
-/// Runs what `call` does with the client, cancel-safe.
+/// Runs what `call` does with the client, cancel-safe. A standby calls nobody: what came of it could not be stored there.
 pub fn call<T, F>(call: impl FnOnce(Client) -> F) -> Result<T, Raise>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
+    database::require_primary()?;
     Ok(http::wait(call(client()?))??)
 }
 

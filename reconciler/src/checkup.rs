@@ -12,7 +12,7 @@ use crate::error::{Error, chain};
 use crate::exit::Exit;
 use crate::render::span;
 
-pub use database::{binding, index, jobs, objects, observation, runs, server, statuses};
+pub use database::{binding, index, jobs, objects, observation, runs, server, standby, statuses};
 
 /// How well it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

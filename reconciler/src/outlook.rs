@@ -59,6 +59,7 @@ impl<'a> Outlook<'a> {
         (force, scope): (Force, Scope),
         store: &mut Store,
     ) -> Result<Self, Error> {
+        store.require_primary().await?;
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
         let now = std::time::Instant::now();
         for call in &recent {

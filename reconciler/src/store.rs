@@ -71,6 +71,17 @@ impl Store {
             .map_err(Error::database("cannot read the database's clock"))
     }
 
+    /// An error on a standby: even what is rolled back in the end is written first.
+    pub async fn require_primary(&mut self) -> Result<(), Error> {
+        if !connect::is_standby(&mut self.conn).await? {
+            return Ok(());
+        }
+        Err(Error::config(
+            "this database is a standby: nothing can be evaluated here, and nothing was called",
+            "connect to the primary; here, wab status and wab drift --stored show what is stored",
+        ))
+    }
+
     /// Opens the transaction in which everything is evaluated; dropping it rolls back.
     pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
         let tx = self.conn.begin().await.map_err(Error::database("cannot begin a transaction"))?;

@@ -113,6 +113,27 @@ impl Cluster {
         self.pg_ctl(&["-w", "-l", &self.path("log"), "start"])
     }
 
+    /// A hot standby that follows this running cluster, with a directory and a socket of its own.
+    pub fn standby(&self) -> Result<Self> {
+        let standby = Self { dir: directory()?, bin: self.bin.clone(), port: self.port };
+        process::must(
+            process::as_server_user(self.bin.join("pg_basebackup"))?
+                .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", "postgres"])
+                .args(["-p", &self.port.to_string(), "-h"])
+                .arg(self.socket_dir())
+                .arg("-D")
+                .arg(standby.data()),
+        )?;
+        standby.configure(&[("unix_socket_directories", &standby.socket_dir().display().to_string())])?;
+        standby.start_again()?;
+        Ok(standby)
+    }
+
+    /// Makes a standby a primary; returns when it takes writes.
+    pub fn promote(&self) -> Result<()> {
+        self.pg_ctl(&["-w", "promote"])
+    }
+
     /// Writes a file that only the server's user can read, as an API key is kept.
     pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
         let file = self.dir.path().join(name);
@@ -163,6 +184,24 @@ impl Cluster {
     /// Runs one psql script and returns what it said; it stops at no error.
     pub fn psql(&self, database: &str, script: &str) -> Result<Said> {
         process::run(self.program("psql", database).args(["-X", "-q", "-A", "-t", "-c", script]))
+    }
+
+    /// Runs SQL that must succeed; returns rows as lines, columns separated by `|`.
+    pub fn sql(&self, database: &str, sql: &str) -> Result<String> {
+        let mut psql = self.program("psql", database);
+        let said = process::run(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]))?;
+        anyhow::ensure!(said.code == 0, "{sql}\n{}{}", said.stdout, said.stderr);
+        Ok(said.stdout.trim_end().to_owned())
+    }
+
+    /// Runs SQL that must fail; returns its SQLSTATE and the whole message.
+    pub fn sql_error(&self, database: &str, sql: &str) -> Result<(String, String)> {
+        let mut psql = self.program("psql", database);
+        let said = process::run(psql.args(["-X", "-q", "-A", "-t", "-v", "VERBOSITY=verbose", "-c", sql]))?;
+        let start = said.stderr.find("ERROR:").or_else(|| said.stderr.find("FATAL:"));
+        let Some(start) = start else { anyhow::bail!("no error from {sql}: {}{}", said.stdout, said.stderr) };
+        let state = said.stderr[start + 6..].trim_start().get(..5).unwrap_or_default().to_owned();
+        Ok((state, said.stderr))
     }
 
     /// What the server logged so far.

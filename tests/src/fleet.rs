@@ -68,7 +68,7 @@ impl Fleet {
         ])?;
         cluster.reload()?;
         let fleet = Self { sandbox, cluster, install, dir: tempfile::tempdir()? };
-        fleet.psql_in("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
+        fleet.cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         match install {
             Install::Extension => drop(fleet.sql("CREATE EXTENSION pg_wabridges")?),
             Install::SqlOnly => fleet.install_sql_only()?,
@@ -120,40 +120,12 @@ impl Fleet {
 
     /// Runs SQL that must succeed; returns rows as lines, columns separated by `|`.
     pub fn sql(&self, sql: &str) -> Result<String> {
-        self.psql_in(DATABASE, sql)
+        self.cluster.sql(DATABASE, sql)
     }
 
     /// Runs SQL that must fail; returns its SQLSTATE and the whole message.
     pub fn sql_error(&self, sql: &str) -> Result<(String, String)> {
-        let said = process::run(self.cluster.program("psql", DATABASE).args([
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "VERBOSITY=verbose",
-            "-c",
-            sql,
-        ]))?;
-        let start = said.stderr.find("ERROR:").or_else(|| said.stderr.find("FATAL:"));
-        let Some(start) = start else { anyhow::bail!("no error from {sql}: {}{}", said.stdout, said.stderr) };
-        let state = said.stderr[start + 6..].trim_start().get(..5).unwrap_or_default().to_owned();
-        Ok((state, said.stderr))
-    }
-
-    fn psql_in(&self, database: &str, sql: &str) -> Result<String> {
-        let said = process::run(self.cluster.program("psql", database).args([
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-c",
-            sql,
-        ]))?;
-        anyhow::ensure!(said.code == 0, "{sql}\n{}{}", said.stdout, said.stderr);
-        Ok(said.stdout.trim_end().to_owned())
+        self.cluster.sql_error(DATABASE, sql)
     }
 
     /// Connects to the database.
@@ -204,5 +176,10 @@ impl Fleet {
     /// Runs `wab`.
     pub fn wab(&self, args: &[&str]) -> Result<Said> {
         process::run(&mut self.wab_command(args)?)
+    }
+
+    /// Runs `wab` on the database of this URL.
+    pub fn wab_on(&self, url: &str, args: &[&str]) -> Result<Said> {
+        process::run(self.wab_command(args)?.env("DATABASE_URL", url))
     }
 }

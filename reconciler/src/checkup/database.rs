@@ -19,6 +19,15 @@ pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
     }
 }
 
+/// A server that only repeats what another writes.
+pub fn standby() -> Check {
+    Check::problem(
+        "database",
+        "a standby: wab status and wab drift --stored read here, nothing else works",
+        "connect to the primary",
+    )
+}
+
 /// How the objects were installed, and in which version.
 pub fn objects(objects: &Objects) -> Check {
     let place = format!("in schema {}", objects.schema);

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, PgConnection, Row};
 
 use crate::error::Error;
 use crate::fleet::{Database, variable};
@@ -30,6 +30,15 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
             .map_err(Error::database("cannot set idle_session_timeout"))?;
     }
     Ok(conn)
+}
+
+/// Whether the server takes what a primary writes, and no writes of its own.
+pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query("SELECT pg_catalog.pg_is_in_recovery()")
+        .fetch_one(conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(Error::database("cannot ask the database whether it is a standby"))
 }
 
 /// The URL; `None`: the PG* variables, where fleet.yaml names no variable.

@@ -38,6 +38,11 @@ impl Visit {
         read().map_err(Error::database(DOING))
     }
 
+    /// Whether the server is a standby.
+    pub async fn is_standby(&mut self) -> Result<bool, Error> {
+        connect::is_standby(&mut self.conn).await
+    }
+
     /// The database's clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
         sqlx::query("SELECT pg_catalog.clock_timestamp()")

@@ -91,9 +91,12 @@ async fn at(
     (fleet, checks): (Option<&Fleet>, &mut Vec<Check>),
 ) -> Option<TimeDelta> {
     let version = visit.server_version();
-    checks.push(Check::of("database", visit.who().await, |(role, database)| {
-        checkup::server(version, &role, &database)
-    }));
+    checks.push(match visit.is_standby().await {
+        Ok(true) => checkup::standby(),
+        _ => Check::of("database", visit.who().await, |(role, database)| {
+            checkup::server(version, &role, &database)
+        }),
+    });
     let before = Utc::now();
     let now = visit.now().await.ok();
     let ahead = now.map(|now| now - (before + (Utc::now() - before) / 2));

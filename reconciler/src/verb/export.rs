@@ -75,6 +75,7 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     let client = ReadClient::new(base.fleet.client_config(), key)
         .map_err(Error::provider("cannot set the provider's client up"))?;
     let mut store = Store::connect(&base.fleet.database).await?;
+    store.require_primary().await?;
     let mut reading = read(&mut store, &client).await?;
     let look = match look(&mut store, &reading, (&base, args)).await {
         Err(Error::Overtaken) => {

@@ -1,5 +1,6 @@
 //! The product from outside. Each module is one promise; every test starts its own cluster and sandbox.
 
+mod backup;
 mod connections;
 mod doctor;
 mod documented;
@@ -9,6 +10,7 @@ mod hostile_provider;
 mod main_job;
 mod monitoring;
 mod output;
+mod picture;
 mod plan_apply;
 mod polling;
 mod properties;
@@ -19,6 +21,7 @@ mod sessions;
 mod settings;
 mod setup;
 mod signup;
+mod standby;
 mod terminal;
 mod together;
 mod upgrade;

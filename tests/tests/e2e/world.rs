@@ -1,7 +1,8 @@
 //! A small fleet with every kind of drift, and its fleet.yaml.
 
-use anyhow::Result;
-use e2e::fleet::Fleet;
+use anyhow::{Result, ensure};
+use e2e::fleet::{Fleet, Install};
+use e2e::sandbox::Sandbox;
 use serde_json::json;
 
 /// Ten kinds of drift, as design and views name them.
@@ -63,6 +64,30 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     sandbox.change(6, json!({"status": "qr"})).await?;
     sandbox.change(7, json!({"state": "stopped"})).await?;
     fleet.observe().await
+}
+
+/// A fleet that has been used: drift of all kinds was there, an apply repaired what can be, and every table has a row.
+pub async fn lived_in(install: Install) -> Result<Fleet> {
+    let fleet = Fleet::installed(install, Sandbox::start(&["--list-status", "--speed", "60"])?, &[])?;
+    fill(&fleet).await?;
+    break_everything(&fleet).await?;
+    fleet.fleet_yaml(&lived_in_yaml("public.tenants"))?;
+    let said = fleet.wab(&["apply", "-y"])?;
+    ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
+    fleet.sql("SELECT wab_log_summary()")?;
+    Ok(fleet)
+}
+
+/// The fleet.yaml of `lived_in`, with this table.
+pub fn lived_in_yaml(table: &str) -> String {
+    format!(
+        "tenants: {{ table: {}, wanted: status = 'active' }}
+bridges:
+  extra: [ {{ tenant_id: ops, reason: our own alerts }} ]
+  keep: [ {{ customer_ref: demo-2025, reason: sales demo, until: 2999-12-31 }} ]
+",
+        json!(table)
+    )
 }
 
 /// The kinds of drift there are now, sorted.

@@ -1,0 +1,78 @@
+//! Everything that a database says of its fleet, taken from the catalogs so that nothing is left out, to compare two
+//! databases. How one became the other is not known here.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use e2e::cluster::Cluster;
+
+/// The tables, sequences and views of the product, and the tenants table.
+const RELATIONS: &str = "SELECT c.oid::regclass, c.relkind FROM pg_class c
+    WHERE (c.relname LIKE 'wab\\_%' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm', 'S')
+    ORDER BY 1::text";
+
+/// What is no row: who may do what, how views are defined, what the catalogs say in words.
+const OBJECTS: &str = "SELECT c.oid::regclass::text AS object, r.rolname,
+           (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(c.relacl, acldefault('r', c.relowner))) a),
+           (SELECT array_agg(a.attname || ' ' || a.attacl::text ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid),
+           c.reloptions, obj_description(c.oid, 'pg_class'), CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) END
+    FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+    WHERE (c.relname LIKE 'wab\\_%' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm')
+    UNION ALL
+    SELECT p.oid::regprocedure::text, r.rolname,
+           (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) a),
+           NULL, p.proconfig, obj_description(p.oid, 'pg_proc'), NULL
+    FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.proname LIKE 'wab\\_%'
+    UNION ALL
+    SELECT 'default privileges', r.rolname, d.defaclacl::text[], NULL, NULL, d.defaclobjtype::text, NULL
+    FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole
+    ORDER BY 1, 2, 6";
+
+/// What a database says, by table, view or subject; rows are sorted.
+#[derive(Debug)]
+pub struct Picture(BTreeMap<String, String>);
+
+impl Picture {
+    /// Takes it.
+    pub fn of(cluster: &Cluster, database: &str) -> Result<Self> {
+        let mut said = BTreeMap::new();
+        for relation in cluster.sql(database, RELATIONS)?.lines() {
+            let (name, kind) = relation.rsplit_once('|').context("no columns")?;
+            let columns = if kind == "S" { "r.last_value, r.is_called" } else { "r::text" };
+            said.insert(
+                name.to_owned(),
+                cluster.sql(database, &format!("SELECT {columns} FROM {name} r ORDER BY 1"))?,
+            );
+        }
+        said.insert("wab_summary()".to_owned(), cluster.sql(database, "SELECT * FROM wab_summary()")?);
+        said.insert("objects".to_owned(), cluster.sql(database, OBJECTS)?);
+        Ok(Self(said))
+    }
+
+    /// Tables, sequences and views that say nothing: comparing them proves nothing.
+    pub fn silent(&self) -> Vec<&str> {
+        self.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What is said of one of them.
+    pub fn says(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// This is a copy of a database that said the first before it was taken, and the last after. What differs between
+    /// these two tells the time: of that, only the number of rows can be compared.
+    pub fn is_copy_of(&self, before: &Self, after: &Self) -> Result<()> {
+        let names = |picture: &Self| picture.0.keys().cloned().collect::<Vec<_>>();
+        ensure!(names(self) == names(before), "other objects: {:?}, not {:?}", names(self), names(before));
+        for (name, copy) in &self.0 {
+            let (before, after) =
+                (before.says(name).unwrap_or_default(), after.says(name).unwrap_or_default());
+            let same = match before == after {
+                true => copy == before,
+                false => copy.lines().count() == before.lines().count(),
+            };
+            ensure!(same, "{name} says\n{copy}\nand not\n{before}");
+        }
+        Ok(())
+    }
+}

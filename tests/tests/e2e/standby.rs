@@ -1,0 +1,260 @@
+//! A streaming standby: everything can be read there, nobody is called from there, and an apply whose primary dies goes on
+//! on the promoted one with nothing lost.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use e2e::cluster::Cluster;
+use e2e::fleet::{DATABASE, Fleet, Install};
+use e2e::sandbox::Sandbox;
+use e2e::wait;
+use serde_json::{Value, json};
+
+use crate::picture::Picture;
+use crate::world;
+
+/// Waits until the standby has replayed all that the primary wrote.
+async fn caught_up(primary: &Cluster, standby: &Cluster) -> Result<()> {
+    let written = primary.sql("postgres", "SELECT pg_current_wal_flush_lsn()")?;
+    wait::until("the standby has caught up", || async {
+        let there = standby.sql("postgres", &format!("SELECT pg_last_wal_replay_lsn() >= '{written}'"))?;
+        Ok((there == "t").then_some(()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_view_answers_on_a_standby_as_on_the_primary() -> Result<()> {
+    let fleet = world::lived_in(Install::Extension).await?;
+    let standby = fleet.cluster.standby()?;
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_08'; INSERT INTO tenants (id) VALUES ('late')")?;
+    let before = Picture::of(&fleet.cluster, DATABASE)?;
+    ensure!(before.silent().is_empty(), "comparing these proves nothing: {:?}", before.silent());
+    caught_up(&fleet.cluster, &standby).await?;
+    let there = Picture::of(&standby, DATABASE)?;
+    there.is_copy_of(&before, &Picture::of(&fleet.cluster, DATABASE)?)
+}
+
+#[tokio::test]
+async fn no_function_calls_the_provider_from_a_standby() -> Result<()> {
+    // The argument that serves as a tenant's id, a customer_ref and a phone number.
+    const NUMBER: &str = "15550001234";
+    let fleet = world::healthy(&[]).await?;
+    fleet.sandbox.add(json!([{"id": 3000, "customer_ref": NUMBER, "status": "qr"}])).await?;
+    fleet.sql(&format!(
+        "INSERT INTO tenants VALUES ('{NUMBER}', 'active', 3000); SELECT * FROM wab_refresh()"
+    ))?;
+    let standby = fleet.cluster.standby()?;
+    fleet.sandbox.clear_ledger().await?;
+    // All that is compiled, whatever it will be, but for what says the library's version.
+    let calls = fleet.sql(&format!(
+        "SELECT p.proname || '(' || coalesce((SELECT string_agg(CASE t::regtype::text WHEN 'text' THEN '''{NUMBER}''' WHEN 'bigint' THEN '3000'
+                    WHEN 'integer' THEN '5' WHEN 'interval' THEN '''0''' WHEN 'boolean' THEN 'true' ELSE 'NULL' END || '::' || t::regtype, ', ' ORDER BY n)
+                FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n)), '') || ')'
+         FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+         WHERE p.proname LIKE 'wab\\_%' AND l.lanname = 'c' AND p.proname <> 'wab_version' ORDER BY 1"
+    ))?;
+    for name in [
+        "delete_instance",
+        "get_instance",
+        "list_instances",
+        "poll_status",
+        "provision",
+        "reconcile",
+        "refresh",
+    ] {
+        ensure!(calls.contains(&format!("wab_{name}(")), "wab_{name}: {calls}");
+    }
+    for call in calls.lines() {
+        let (code, message) = standby.sql_error(DATABASE, &format!("SELECT * FROM {call}"))?;
+        assert_eq!(code, "25006", "{call}: {message}");
+        ensure!(message.contains("standby") || message.contains("during recovery"), "{call}: {message}");
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "nothing was sent");
+    assert_eq!(
+        fleet.sql("BEGIN READ ONLY; SELECT count(*) FROM wab_list_instances()")?,
+        "21",
+        "what only reads is for all primaries"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn wab_reads_a_standby_and_does_nothing_else_there() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let standby = fleet.cluster.standby()?;
+    fleet.sandbox.clear_ledger().await?;
+    let url = standby.url(DATABASE);
+    for verb in [&["plan"][..], &["apply", "-y"], &["drift"], &["export"]] {
+        let said = fleet.wab_on(&url, verb)?;
+        assert_eq!(said.code, 1, "{verb:?}: {}{}", said.stdout, said.stderr);
+        ensure!(said.stderr.contains("this database is a standby"), "{verb:?}: {}", said.stderr);
+        ensure!(said.stderr.contains("connect to the primary"), "{verb:?}: {}", said.stderr);
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "nothing was sent");
+
+    let stored = ["drift", "--stored", "--format", "json"];
+    let (here, there) = (fleet.wab(&stored)?, fleet.wab_on(&url, &stored)?);
+    assert_eq!((here.code, here.stdout), (there.code, there.stdout), "{}", there.stderr);
+    let said = fleet.wab_on(&url, &["status", "--format", "json"])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(serde_json::from_str::<Value>(&said.stdout)?["bridges"], json!(23));
+    let said = fleet.wab_on(&url, &["doctor"])?;
+    ensure!(said.code == 1 && said.stdout.contains("a standby"), "{}: {}", said.code, said.stdout);
+    Ok(())
+}
+
+/// Tenants that an apply makes bridges for.
+const TENANTS: usize = 30;
+
+/// When the primary dies, counted in bridges made; and when its last word reached the standby.
+struct Loss {
+    dies_at: usize,
+    last_heard_at: Option<usize>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_amid_an_apply_loses_nothing() -> Result<()> {
+    for (dies_at, last_heard_at) in [(1, None), (10, None), (20, None), (12, Some(4)), (8, Some(0))] {
+        promoted(Loss { dies_at, last_heard_at })
+            .await
+            .with_context(|| format!("died after {dies_at} bridges, last heard after {last_heard_at:?}"))?;
+    }
+    Ok(())
+}
+
+/// A fleet of which all but two tenants lack their bridges; each call takes a while.
+async fn empty_handed() -> Result<Fleet> {
+    let limits = ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
+    let fleet = Fleet::installed(
+        Install::Extension,
+        Sandbox::start(&[&["--list-status"][..], &limits].concat())?,
+        &[],
+    )?;
+    fleet.fleet_yaml(
+        "  limits: { provision: 1000/1s, proxy: 1000/1s, other: 1000/1s }\ntenants: { table: public.tenants }\npolicy: { max_creates: 50 }\n",
+    )?;
+    fleet.sandbox.add(json!([{"customer_ref": "t01", "status": "connected"}, {"customer_ref": "t02", "status": "connected"}])).await?;
+    fleet.sql(&format!(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT 't' || lpad(n::text, 2, '0'), CASE WHEN n < 3 THEN n END, CASE WHEN n < 3 THEN 'paired' END
+         FROM generate_series(1, {}) n;
+         SELECT * FROM wab_bind_tenants('tenants')",
+        TENANTS + 2
+    ))?;
+    fleet.observe().await?;
+    let slow = json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 60});
+    fleet.sandbox.fault(slow).await?;
+    fleet.sandbox.clear_ledger().await?;
+    Ok(fleet)
+}
+
+/// Waits until the provider has made so many bridges.
+async fn made(fleet: &Fleet, bridges: usize) -> Result<()> {
+    wait::until("so many bridges are made", || async {
+        Ok((fleet.sandbox.calls("POST").await? >= bridges).then_some(()))
+    })
+    .await
+}
+
+/// The standby hears nothing more.
+async fn cut_off(standby: &Cluster) -> Result<()> {
+    standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''")?;
+    standby.reload()?;
+    wait::until("the standby is cut off", || async {
+        let heard = standby.sql("postgres", "SELECT count(*) FROM pg_stat_wal_receiver")?;
+        Ok((heard == "0").then_some(()))
+    })
+    .await
+}
+
+async fn promoted(loss: Loss) -> Result<()> {
+    let fleet = empty_handed().await?;
+    let standby = fleet.cluster.standby()?;
+    caught_up(&fleet.cluster, &standby).await?;
+    if loss.last_heard_at == Some(0) {
+        cut_off(&standby).await?;
+    }
+    let mut wab = fleet.wab_command(&["apply", "-y", "--format", "json"])?;
+    let wab = wab.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(heard @ 1..) = loss.last_heard_at {
+        made(&fleet, heard).await?;
+        cut_off(&standby).await?;
+    }
+    made(&fleet, loss.dies_at).await?;
+    fleet.cluster.crash()?;
+    standby.promote()?;
+    let ended = wab.wait_with_output()?;
+    let (stdout, stderr) = (String::from_utf8(ended.stdout)?, String::from_utf8(ended.stderr)?);
+    ensure!(matches!(ended.status.code(), Some(1 | 4)), "{}: {stdout}{stderr}", ended.status);
+    tells_the_truth(&fleet, &serde_json::from_str(&stdout)?).await?;
+
+    let runs = standby.sql(DATABASE, "SELECT count(*) FROM wab_runs WHERE finished_at IS NULL")?;
+    let status = fleet.wab_on(&standby.url(DATABASE), &["status"])?;
+    ensure!(status.code == 0, "{}", status.stderr);
+    ensure!(status.stdout.contains("interrupted") == (runs == "1"), "{runs} open runs: {}", status.stdout);
+    ensure!((runs == "1") == (loss.last_heard_at != Some(0)), "{runs} open runs arrived");
+    converges(&fleet, &standby).await
+}
+
+/// Every bridge that the run's report calls done is there, and every bridge that was made is in the report.
+async fn tells_the_truth(fleet: &Fleet, report: &Value) -> Result<()> {
+    let live = live(fleet).await?;
+    let steps = report["run"]["steps"].as_array().with_context(|| format!("no steps: {report}"))?;
+    for step in steps.iter().filter(|step| step["outcome"] == "done") {
+        ensure!(
+            live.get(&step["bridge_id"].to_string())
+                == step["customer_ref"].as_str().map(str::to_owned).as_ref(),
+            "{step}"
+        );
+    }
+    for (id, customer_ref) in live.iter().filter(|(_, customer_ref)| *customer_ref > &"t02".to_owned()) {
+        ensure!(
+            steps.iter().any(|step| step["customer_ref"] == *customer_ref),
+            "bridge {id} is not in {report}"
+        );
+    }
+    Ok(())
+}
+
+/// One apply on the promoted standby, and every tenant has one bridge, made once, and its row says so.
+async fn converges(fleet: &Fleet, standby: &Cluster) -> Result<()> {
+    let url = standby.url(DATABASE);
+    fleet.sandbox.heal().await?;
+    let said = fleet.wab_on(&url, &["apply", "-y"])?;
+    ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
+    let said = fleet.wab_on(&url, &["plan", "--detailed-exitcode"])?;
+    ensure!(said.code == 0, "something is left to do: {}", said.stdout);
+    let live = live(fleet).await?;
+    let mut owners: Vec<_> = live.values().cloned().collect();
+    owners.sort();
+    let tenants: Vec<_> = (1..=TENANTS + 2).map(|n| format!("t{n:02}")).collect();
+    ensure!(owners == tenants, "one bridge a tenant: {owners:?}");
+    let rows = standby.sql(DATABASE, "SELECT t.bridge_id, t.id FROM tenants t JOIN wab_bridges b ON (b.bridge_id, b.customer_ref) = (t.bridge_id, t.id)")?;
+    let rows: BTreeMap<String, String> = rows
+        .lines()
+        .filter_map(|row| row.split_once('|'))
+        .map(|(id, tenant)| (id.into(), tenant.into()))
+        .collect();
+    ensure!(rows == live, "each row holds its bridge: {rows:?}");
+    let ledger = fleet.sandbox.ledger().await?;
+    let mut posts: Vec<_> = ledger
+        .iter()
+        .filter(|call| call["method"] == "POST")
+        .filter_map(|call| call["customer_ref"].as_str())
+        .collect();
+    posts.sort_unstable();
+    ensure!(posts == tenants[2..], "each was asked for once: {posts:?}");
+    ensure!(fleet.sandbox.calls("DELETE").await? == 0, "nothing was deleted");
+    Ok(())
+}
+
+/// Bridge ids and the customer_refs they carry.
+async fn live(fleet: &Fleet) -> Result<BTreeMap<String, String>> {
+    let bridges = fleet.sandbox.bridges().await?;
+    let carried = |bridge: &Value| bridge["customer_ref"].as_str().unwrap_or_default().to_owned();
+    Ok(bridges.iter().map(|bridge| (bridge["id"].to_string(), carried(bridge))).collect())
+}
