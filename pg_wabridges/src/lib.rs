@@ -6,6 +6,7 @@ mod database;
 mod error;
 mod flat;
 mod functions;
+mod glimpse;
 mod http;
 mod json;
 mod provider;
@@ -19,6 +20,8 @@ extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../../sql/functions.sql", name = "functions", requires = ["schema"]);
 extension_sql_file!("../../sql/views.sql", name = "views", requires = ["functions"]);
 extension_sql_file!("../../sql/binding.sql", name = "binding", requires = ["views"]);
+// The scripts above run where nobody's operators are found but PostgreSQL's; the functions below are created in our schema.
+extension_sql!("SET LOCAL search_path = @extschema@, pg_temp;", name = "our_schema", requires = ["binding"]);
 extension_sql_file!("../../sql/extension.sql", name = "extension", finalize);
 
 /// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.
