@@ -4,10 +4,13 @@
 
 DO $$
 DECLARE
-    ours regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = 'wab_tenant_binding'::regclass);
+    ours regnamespace := (SELECT c.relnamespace FROM pg_catalog.pg_class c
+                          WHERE c.oid OPERATOR(pg_catalog.=) 'wab_tenant_binding'::pg_catalog.regclass);
+    path text := pg_catalog.current_setting('search_path');
     name text;
     b    record;
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -27,8 +30,9 @@ BEGIN
                 WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', 'wab_require_binding', 'wab_last_observation') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
-    SELECT t.* INTO b FROM wab_tenant_binding t;
+    EXECUTE format('SELECT t.* FROM %s.wab_tenant_binding t', ours) INTO b;
     EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
     EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
+    PERFORM set_config('search_path', path, true);
 END
 $$;
