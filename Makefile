@@ -11,13 +11,14 @@ KEEP       ?=
 
 # Versions have one home: Cargo.toml.
 PGRX := $(shell sed -n 's/^pgrx = "=\(.*\)"/\1/p' Cargo.toml)
+VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_wabridges/pg_wabridges.control)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # cargo-pgrx keeps its own configuration; ours stays in the target directory.
 export PGRX_HOME := $(CURDIR)/target/pgrx
 export PG_CONFIG
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config sudo \
+PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config python3-venv sudo \
             postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
 
 .PHONY: help
@@ -37,7 +38,7 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
 	cargo test
 	$(MAKE) --no-print-directory test-pg
-	$(MAKE) --no-print-directory extension
+	$(MAKE) --no-print-directory pgspot  # and installs the extension
 	cargo build -p sandbox -p reconciler -p e2e
 	cargo test -p e2e
 	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS)
@@ -58,6 +59,18 @@ test-pg: pgrx-home ## the tests that run inside PostgreSQL
 lint: pgrx-home ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+PGSPOT_VERSION := 0.9.4
+PGSPOT := target/pgspot-$(PGSPOT_VERSION)/bin/pgspot
+
+.PHONY: pgspot
+pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, of upgrades, to be run by hand
+	pg_wabridges/pgspot.sh $(PGSPOT) $$($(PG_CONFIG) --sharedir)/extension/pg_wabridges--$(VERSION).sql \
+	  $(wildcard pg_wabridges/sql/pg_wabridges--*--*.sql) sql/roles.sql sql/cron.sql
+
+$(PGSPOT): | tools
+	/usr/bin/python3 -m venv target/pgspot-$(PGSPOT_VERSION)
+	target/pgspot-$(PGSPOT_VERSION)/bin/pip install -q --disable-pip-version-check pgspot==$(PGSPOT_VERSION)
 
 .PHONY: install
 install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pages and completions into PREFIX

@@ -129,8 +129,11 @@ RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    binding @extschema@.wab_tenant_binding;
-    view    text;
+    binding       @extschema@.wab_tenant_binding;
+    views         constant name[] := '{wab_tenants,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
+                                       wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
+    foreign_views text;
+    view          name;
 BEGIN
     IF tenants IS NULL THEN
         SELECT b.* INTO binding FROM @extschema@.wab_tenant_binding b;
@@ -160,9 +163,19 @@ BEGIN
 
     PERFORM @extschema@.wab_create_tenants_view(binding);
     PERFORM @extschema@.wab_create_views();
+    -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to change.
+    SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname) INTO foreign_views
+    FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
+    WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = ANY (views)
+      AND o.rolname <> current_user AND NOT o.rolsuper
+      AND o.oid NOT IN (SELECT t.relowner FROM pg_class t
+                        WHERE t.oid IN ('@extschema@.wab_tenant_binding'::regclass, binding.tenants));
+    IF foreign_views IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'a view under one of our names belongs to somebody else',
+            DETAIL = foreign_views, HINT = 'Look at it, and drop it or change its owner.';
+    END IF;
     IF current_setting('server_version_num')::integer >= 150000 THEN
-        FOREACH view IN ARRAY ARRAY['wab_tenants', 'wab_fleet', 'wab_drift', 'wab_orphaned_bridges', 'wab_missing_bridges',
-                                    'wab_status_drift', 'wab_churned_bridges', 'wab_fleet_summary'] LOOP
+        FOREACH view IN ARRAY views LOOP
             EXECUTE format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', view);
         END LOOP;
     END IF;

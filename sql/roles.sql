@@ -1,15 +1,18 @@
 -- A recipe for three roles, to be run by hand as the owner of the wab_ objects, after wab_bind_tenants(); it may be run again, and
 -- should be after each upgrade.
 -- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles; wab_enqueuer does
--- nothing but enqueue tenants and hand over webhook events' customers: it is for the application that signs tenants up.
+-- nothing but enqueue tenants: it is for the application that signs them up.
 -- The first two need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
 
 DO $$
 DECLARE
-    ours regnamespace := (SELECT c.relnamespace FROM pg_class c WHERE c.oid = 'wab_tenant_binding'::regclass);
+    ours regnamespace := (SELECT c.relnamespace FROM pg_catalog.pg_class c
+                          WHERE c.oid OPERATOR(pg_catalog.=) 'wab_tenant_binding'::pg_catalog.regclass);
+    path text := pg_catalog.current_setting('search_path');
     name text;
     b    record;
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_enqueuer'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -35,8 +38,9 @@ BEGIN
     END LOOP;
     EXECUTE format('GRANT SELECT, INSERT ON %s.wab_queue TO wab_enqueuer', ours);
     EXECUTE format('GRANT SELECT ON %s.wab_tenants TO wab_enqueuer', ours);
-    SELECT t.* INTO b FROM wab_tenant_binding t;
+    EXECUTE format('SELECT t.* FROM %s.wab_tenant_binding t', ours) INTO b;
     EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
     EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
+    PERFORM set_config('search_path', path, true);
 END
 $$;

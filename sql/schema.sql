@@ -1,5 +1,8 @@
 -- The tables. No drift here (views.sql), no logic (functions.sql). `@extschema@` is the schema chosen at install time.
 
+-- While it installs, PostgreSQL's own operators and functions are found and nobody else's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 CREATE TABLE @extschema@.wab_bridges (
     bridge_id          bigint PRIMARY KEY CHECK (bridge_id > 0),
     customer_ref       text,

@@ -10,6 +10,7 @@ use pgrx::spi::SpiHeapTupleData;
 use wabridges::{BridgeId, CustomerRef, Listing};
 
 use crate::error::Raise;
+use crate::glimpse::glimpse;
 use crate::provider::{Polled, Provisioned};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
@@ -93,7 +94,7 @@ pub fn observe(
 /// The last observation if it is younger than this, as a skipped refresh.
 pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
     let sql = format!("SELECT o.observed_at, o.bridges FROM {}.wab_last_observation($1) o", schema()?);
-    let rows = rows(&sql, &[max_age.into()], |row| {
+    let rows = rows_unlocked(&sql, &[max_age.into()], |row| {
         Ok(Observation {
             observed_at: row.get(1)?,
             bridges: row.get(2)?,
@@ -121,7 +122,7 @@ pub fn poll_candidates(
     let refs = among.map(|all| all.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>());
     let sql =
         format!("SELECT c.bridge_id, c.customer_ref FROM {}.wab_poll_candidates($1, $2, $3) c", schema()?);
-    let found = rows(&sql, &[max_calls.into(), ids.into(), refs.into()], |row| {
+    let found = rows_unlocked(&sql, &[max_calls.into(), ids.into(), refs.into()], |row| {
         Ok((row.get::<i64>(1)?, row.get::<String>(2)?))
     })?;
     Ok(found
@@ -163,13 +164,13 @@ pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise
 /// The webhook_url wanted for a tenant; raises for an unknown or unwanted one.
 pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, Raise> {
     let sql = format!("SELECT {}.wab_wanted_webhook_url($1)", schema()?);
-    one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
+    one_unlocked(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
 /// The bridge_id that the tenant row holds.
 pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise> {
     let sql = format!("SELECT {}.wab_stored_bridge_id($1)", schema()?);
-    one(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
+    one_unlocked(&sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
 /// Raises 25006 unless this transaction may write: before any call.
@@ -196,7 +197,7 @@ pub fn require_primary() -> Result<(), Raise> {
 
 /// Raises 42501 unless this role may record what a call that cannot be taken back does.
 pub fn require_recording() -> Result<(), Raise> {
-    one(&format!("SELECT {}.wab_require_recording()", schema()?), &[], |_| Ok(()))
+    one_unlocked(&format!("SELECT {}.wab_require_recording()", schema()?), &[], |_| Ok(()))
 }
 
 /// `wab_record_provision()`; the webhook_url only where we set it.
@@ -224,7 +225,7 @@ pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Rai
 
 /// Raises unless a tenants table is bound.
 pub fn require_binding() -> Result<(), Raise> {
-    one(&format!("SELECT {}.wab_require_binding()", schema()?), &[], |_| Ok(()))
+    one_unlocked(&format!("SELECT {}.wab_require_binding()", schema()?), &[], |_| Ok(()))
 }
 
 /// `wab_write_statuses()`: writes the observed status on the tenant rows that drifted.
@@ -277,7 +278,11 @@ fn schema() -> Result<String, Raise> {
     let sql = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
                WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'";
-    one(sql, &[], |row| row.get::<String>(1))?
+    let found = rows(sql, &[], |row| row.get::<String>(1))?;
+    found
+        .into_iter()
+        .next()
+        .flatten()
         .ok_or_else(|| Raise::unexpected("the extension has no schema", "pg_extension has no row for it"))
 }
 
@@ -299,8 +304,25 @@ fn rows<T>(
     Spi::connect_mut(|spi| spi.update(sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
+/// The same for what is read before a call: a lock on a table of ours or of yours would last as long as the call.
+fn rows_unlocked<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&Row) -> Result<T, Raise>,
+) -> Result<Vec<T>, Raise> {
+    glimpse(|| rows(sql, args, read))
+}
+
 fn one<T>(sql: &str, args: &[DatumWithOid], read: impl Fn(&Row) -> Result<T, Raise>) -> Result<T, Raise> {
     rows(sql, args, read)?
         .pop()
         .ok_or_else(|| Raise::unexpected("a statement of pg_wabridges returned no row", sql))
+}
+
+fn one_unlocked<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&Row) -> Result<T, Raise>,
+) -> Result<T, Raise> {
+    glimpse(|| one(sql, args, read))
 }

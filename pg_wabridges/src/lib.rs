@@ -6,6 +6,7 @@ mod database;
 mod error;
 mod flat;
 mod functions;
+mod glimpse;
 mod http;
 mod json;
 mod provider;
@@ -23,7 +24,9 @@ extension_sql_file!("../../sql/binding.sql", name = "binding", requires = ["view
 extension_sql_file!("../../sql/events.sql", name = "events", requires = ["binding"]);
 extension_sql_file!("../../sql/history.sql", name = "history", requires = ["events"]);
 extension_sql_file!("../../sql/queue.sql", name = "queue", requires = ["history"]);
-extension_sql_file!("../../sql/jobs.sql", name = "jobs", requires = ["queue", functions::wab_version]);
+// The scripts above run where nobody's operators are found but PostgreSQL's; the functions below are created in our schema.
+extension_sql!("SET LOCAL search_path = @extschema@, pg_temp;", name = "our_schema", requires = ["queue"]);
+extension_sql_file!("../../sql/jobs.sql", name = "jobs", requires = ["our_schema", functions::wab_version]);
 extension_sql_file!("../../sql/extension.sql", name = "extension", finalize);
 
 /// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.

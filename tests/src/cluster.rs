@@ -134,6 +134,27 @@ impl Cluster {
         self.pg_ctl(&["-w", "promote"])
     }
 
+    /// Starts a stopped server that sees this file in the place of that one, as nobody else does. Takes root.
+    pub fn start_with_file(&self, file: &Path, in_place_of: &Path) -> Result<()> {
+        let pg_ctl = process::as_server_user(self.bin.join("pg_ctl"))?;
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "sh", "-c", "mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"", "sh"])
+            .arg(file)
+            .arg(in_place_of)
+            .arg(pg_ctl.get_program())
+            .args(pg_ctl.get_args())
+            .args(["-s", "-w", "-l", &self.path("log"), "start", "-D"])
+            .arg(self.data());
+        self.run_pg_ctl(command)
+    }
+
+    /// The process id of the postmaster.
+    pub fn postmaster(&self) -> Result<i32> {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        Ok(file.lines().next().context("postmaster.pid is empty")?.trim().parse()?)
+    }
+
     /// Writes a file that only the server's user can read, as an API key is kept.
     pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
         let file = self.dir.path().join(name);
@@ -238,6 +259,10 @@ impl Cluster {
     fn pg_ctl(&self, args: &[&str]) -> Result<()> {
         let mut command = process::as_server_user(self.bin.join("pg_ctl"))?;
         command.arg("-s").arg("-D").arg(self.data()).args(args);
+        self.run_pg_ctl(command)
+    }
+
+    fn run_pg_ctl(&self, mut command: Command) -> Result<()> {
         // As on many a developer's machine; nothing of it may be seen in an error.
         command.env("RUST_BACKTRACE", "1");
         // The server inherits these and lives on: a pipe would never end.

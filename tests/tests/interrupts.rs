@@ -10,6 +10,12 @@ use serde_json::json;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
+#[path = "interrupts/endings.rs"]
+mod endings;
+#[path = "interrupts/locks.rs"]
+mod locks;
+#[path = "interrupts/lookups.rs"]
+mod lookups;
 #[path = "e2e/world.rs"]
 #[allow(dead_code)]
 mod world;
@@ -104,10 +110,20 @@ async fn terminate_ends_the_backend() -> Result<()> {
     fleet.sql(&format!("SELECT pg_terminate_backend({pid})"))?;
     assert!(call.await?.is_some());
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-    wait::until("the process is gone", || async {
-        Ok((!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()))
+    gone(pid).await
+}
+
+/// Waits until the process is no more; a second is long.
+async fn gone(pid: i32) -> Result<()> {
+    wait::until_within(Duration::from_secs(1), "the process is gone", || async {
+        Ok((!alive(pid)).then_some(()))
     })
     .await
+}
+
+/// Is there such a process? One that has ended and was not yet asked how is none.
+fn alive(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("State:\tZ"))
 }
 
 #[tokio::test]
