@@ -5,6 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PG_MAJOR   := 15
+MAJORS     := 15 17 18
 PG_CONFIG  ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
 PREFIX     ?= /usr/local
 KEEP       ?=
@@ -36,6 +37,10 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 .PHONY: test
 test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
 	cargo test
+	$(MAKE) --no-print-directory test-server
+
+.PHONY: test-server
+test-server: tools ## what `make test` runs against a PostgreSQL, that of PG_MAJOR
 	$(MAKE) --no-print-directory test-pg
 	$(MAKE) --no-print-directory extension
 	cargo build -p sandbox -p reconciler -p e2e
@@ -53,6 +58,11 @@ test-pg: pgrx-home ## the tests that run inside PostgreSQL
 	data=$$(mktemp -d); trap '$(SUDO) rm -rf "$$data"' EXIT
 	if [ "$$(id -u)" = 0 ]; then chown postgres "$$data"; as='--runas postgres'; else as=; fi
 	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
+
+.PHONY: test-matrix
+test-matrix: tools ## `make test-server` against each of MAJORS, those of other Debian releases in a chroot
+	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
+	for major in $(MAJORS); do tests/matrix.sh $$major; done
 
 .PHONY: lint
 lint: pgrx-home ## formatting and clippy, warnings are errors
