@@ -65,7 +65,7 @@ test-pg: pgrx-home ## the tests that run inside PostgreSQL
 	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
 
 .PHONY: test-matrix
-test-matrix: tools check-majors ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
+test-matrix: tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
 	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
 	for major in $(MAJORS); do tests/matrix.sh $$major; done
 
@@ -77,7 +77,7 @@ check-majors: ## clippy of the extension for the other majors; it takes no heade
 	done
 
 .PHONY: lint
-lint: pgrx-home ## formatting and clippy, warnings are errors
+lint: pgrx-home check-majors ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
