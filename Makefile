@@ -5,9 +5,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PG_MAJOR   := 15
+MAJORS     := 15 17 18
 PG_CONFIG  ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
 PREFIX     ?= /usr/local
 KEEP       ?=
+SKIP       ?=
 
 # Versions have one home: Cargo.toml.
 PGRX := $(shell sed -n 's/^pgrx = "=\(.*\)"/\1/p' Cargo.toml)
@@ -18,8 +20,8 @@ export PGRX_HOME := $(CURDIR)/target/pgrx
 export PG_CONFIG
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config python3-venv sudo \
-            postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
+PG_PACKAGES := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
+PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config python3-venv sudo $(PG_PACKAGES)
 
 .PHONY: help
 help: ## this list
@@ -37,11 +39,20 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 .PHONY: test
 test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
 	cargo test
-	$(MAKE) --no-print-directory test-pg
-	$(MAKE) --no-print-directory pgspot  # and installs the extension
+	$(MAKE) --no-print-directory test-server
+	$(MAKE) --no-print-directory pgspot
+
+.PHONY: test-server
+test-server: test-pg ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
+	$(MAKE) --no-print-directory extension
 	cargo build -p sandbox -p reconciler -p e2e
-	cargo test -p e2e
-	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS)
+	cargo test -p e2e -- $(addprefix --skip ,$(SKIP))
+	$(MAKE) --no-print-directory test-sql-only
+
+.PHONY: test-sql-only
+test-sql-only: tools ## the end-to-end tests that need no extension, without it
+	cargo build -p sandbox -p reconciler -p e2e
+	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
 
 # What needs nothing that only the extension has is tested without it too.
 SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties \
@@ -55,8 +66,20 @@ test-pg: pgrx-home ## the tests that run inside PostgreSQL
 	if [ "$$(id -u)" = 0 ]; then chown postgres "$$data"; as='--runas postgres'; else as=; fi
 	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
 
+.PHONY: test-matrix
+test-matrix: tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
+	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
+	for major in $(MAJORS); do tests/matrix.sh $$major; done
+
+.PHONY: check-majors
+check-majors: ## clippy of the extension for the other majors; it takes no headers
+	for major in 14 16 17 18; do
+	  DOCS_RS=1 RUSTC_WRAPPER=$(CURDIR)/pg_wabridges/rustc-bundled-bindings CARGO_TARGET_DIR=$(CURDIR)/target/majors \
+	    cargo clippy -p pg_wabridges --no-default-features --features pg$$major -- -D warnings
+	done
+
 .PHONY: lint
-lint: pgrx-home ## formatting and clippy, warnings are errors
+lint: pgrx-home check-majors ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 

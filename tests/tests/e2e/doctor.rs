@@ -159,16 +159,19 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
     )?;
     drop(other);
 
-    fleet.sql(
+    // Before 15 a view reaches its table with its owner's rights: those on the view are then what is needed.
+    let invoker = fleet.sql("SELECT current_setting('server_version_num')::integer >= 150000")? == "t";
+    let written = if invoker { "tenants" } else { "wab_tenants" };
+    fleet.sql(&format!(
         "CREATE ROLE half LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO half; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO half;
-         REVOKE UPDATE ON tenants FROM half",
-    )?;
+         REVOKE UPDATE ON {written} FROM half",
+    ))?;
     let url = fleet.cluster.url(DATABASE).replace("user=postgres", "user=half");
     expect(
         &fleet,
         &[("DATABASE_URL", &url)],
         1,
-        &[unknown, ("rights", "problem", "GRANT UPDATE (bridge_id) ON public.tenants")],
+        &[unknown, ("rights", "problem", &format!("GRANT UPDATE (bridge_id) ON public.{written}"))],
     )?;
     Ok(())
 }
