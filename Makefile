@@ -89,7 +89,7 @@ PGSPOT := target/pgspot-$(PGSPOT_VERSION)/bin/pgspot
 .PHONY: pgspot
 pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, of upgrades, to be run by hand
 	pg_wabridges/pgspot.sh $(PGSPOT) $$($(PG_CONFIG) --sharedir)/extension/pg_wabridges--$(VERSION).sql \
-	  $(wildcard pg_wabridges/sql/pg_wabridges--*--*.sql) sql/roles.sql sql/cron.sql
+	  $(wildcard pg_wabridges/sql/pg_wabridges--*--*.sql) sql/roles.sql sql/cron.sql sql/signup.sql
 
 $(PGSPOT): | tools
 	/usr/bin/python3 -m venv target/pgspot-$(PGSPOT_VERSION)

@@ -135,7 +135,7 @@ COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS 'Provisions bridges 
 CREATE PROCEDURE @extschema@.wab_end_job(job text, state text, message text, details text, hints text)
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.concat_ws(': ', message, NULLIF(details, '')));
+    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
     COMMIT;
     IF message IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = hints;

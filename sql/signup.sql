@@ -5,11 +5,15 @@
 
 DO $$
 DECLARE
-    b record;
+    ours regnamespace := (SELECT c.relnamespace FROM pg_catalog.pg_class c
+                          WHERE c.oid OPERATOR(pg_catalog.=) 'wab_tenant_binding'::pg_catalog.regclass);
+    path text := pg_catalog.current_setting('search_path');
+    b    record;
 BEGIN
-    SELECT t.tenants::regclass AS tenants, t.tenant_id, t.bridge_id, c.relnamespace::regnamespace AS ours INTO STRICT b
-    FROM wab_tenant_binding t, pg_class c WHERE c.oid = 'wab_tenant_binding'::regclass;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    EXECUTE format('SELECT t.* FROM %s.wab_tenant_binding t', ours) INTO STRICT b;
     EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (NEW.%I IS NULL)
-                    EXECUTE FUNCTION %s.wab_enqueue_wanted(%L)', b.tenants, b.bridge_id, b.ours, b.tenant_id);
+                    EXECUTE FUNCTION %s.wab_enqueue_wanted(%L)', b.tenants, b.bridge_id, ours, b.tenant_id);
+    PERFORM set_config('search_path', path, true);
 END
 $$;

@@ -2,6 +2,9 @@
 
 -- The tables of 0.1.0 become those of 0.2.0. The functions and views are replaced by whoever runs this.
 
+-- While it runs, PostgreSQL's own operators and functions are found and nobody else's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.
@@ -77,7 +80,7 @@ CREATE OR REPLACE FUNCTION @extschema@.wab_observe(
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
     malformed integer DEFAULT 0, force boolean DEFAULT false)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -543,6 +546,70 @@ END LOOP;
 
 END
 $views$;
+
+CREATE OR REPLACE FUNCTION @extschema@.wab_bind_tenants(
+    tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
+    bridge_status text DEFAULT 'bridge_status', wanted text DEFAULT 'true', webhook_url text DEFAULT NULL,
+    add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'))
+RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    binding       @extschema@.wab_tenant_binding;
+    views         constant name[] := '{wab_tenants,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
+                                       wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
+    foreign_views text;
+    view          name;
+BEGIN
+    IF tenants IS NULL THEN
+        SELECT b.* INTO binding FROM @extschema@.wab_tenant_binding b;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table was bound before',
+                HINT = 'Name it: SELECT * FROM wab_bind_tenants(''public.tenants'');';
+        ELSIF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = binding.tenants) THEN
+            RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the tenants table that was bound no longer exists',
+                HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
+        END IF;
+    ELSIF tenant_id IS NULL OR bridge_id IS NULL OR bridge_status IS NULL OR wanted IS NULL OR add_columns IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';
+    ELSE
+        binding := ROW(true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
+                       coalesce(nullif(resolved_in, ''), 'pg_catalog'), clock_timestamp(), session_user);
+    END IF;
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
+        CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
+    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
+        CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
+    PERFORM @extschema@.wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
+    IF binding.webhook_url IS NOT NULL THEN
+        PERFORM @extschema@.wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text', binding.resolved_in);
+    END IF;
+    PERFORM @extschema@.wab_check_tenant_ids(binding.tenants, binding.tenant_id);
+
+    PERFORM @extschema@.wab_create_tenants_view(binding);
+    PERFORM @extschema@.wab_create_views();
+    -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to change.
+    SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname) INTO foreign_views
+    FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
+    WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = ANY (views)
+      AND o.rolname <> current_user AND NOT o.rolsuper
+      AND o.oid NOT IN (SELECT t.relowner FROM pg_class t
+                        WHERE t.oid IN ('@extschema@.wab_tenant_binding'::regclass, binding.tenants));
+    IF foreign_views IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'a view under one of our names belongs to somebody else',
+            DETAIL = foreign_views, HINT = 'Look at it, and drop it or change its owner.';
+    END IF;
+    IF current_setting('server_version_num')::integer >= 150000 THEN
+        FOREACH view IN ARRAY views LOOP
+            EXECUTE format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', view);
+        END LOOP;
+    END IF;
+    DELETE FROM @extschema@.wab_tenant_binding;
+    INSERT INTO @extschema@.wab_tenant_binding SELECT binding.*;
+    RETURN QUERY SELECT binding.tenants, count(*), count(*) FILTER (WHERE t.wanted) FROM @extschema@.wab_tenants t;
+END
+$$;
 
 -- Webhook events as observations of one bridge's status. They may come late, twice and in any order: the history and the status
 -- end as if they had come in order.
@@ -1261,7 +1328,7 @@ COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS 'Provisions bridges 
 CREATE PROCEDURE @extschema@.wab_end_job(job text, state text, message text, details text, hints text)
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.concat_ws(': ', message, NULLIF(details, '')));
+    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
     COMMIT;
     IF message IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = hints;

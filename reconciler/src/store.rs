@@ -88,6 +88,23 @@ impl Store {
         Ok(Evaluation::new(tx, &self.names))
     }
 
+    /// Notes which drift began and ended, and notifies whoever listens; objects of 0.1.0 cannot.
+    pub async fn record_drift(&mut self) -> Result<(), Error> {
+        const DOING: &str = "cannot record which drift began and ended";
+        let known: bool =
+            sqlx::query("SELECT to_regprocedure(format('%I.wab_record_drift()', $1::text)) IS NOT NULL")
+                .bind(&self.names.schema)
+                .fetch_one(&mut self.conn)
+                .await
+                .and_then(|row| row.try_get(0))
+                .map_err(Error::database(DOING))?;
+        if known {
+            let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
+            record.execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+        }
+        Ok(())
+    }
+
     /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.
     pub async fn bind_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();

@@ -1,5 +1,8 @@
 -- The tables of 0.1.0 become those of 0.2.0. The functions and views are replaced by whoever runs this.
 
+-- While it runs, PostgreSQL's own operators and functions are found and nobody else's.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.

@@ -152,6 +152,12 @@ async fn locked(
     show(plan, &report, (shown.as_ref(), args), screen)?;
     let exit = report.exit().unless_incomplete(plan.summary.malformed);
     ci::applied(plan, Some(&report), exit);
+    // What could not be recorded now, the next refresh records.
+    if report.exit() == Exit::Done
+        && let Err(error) = store.record_drift().await
+    {
+        render::talk(&error.to_string());
+    }
     Ok(exit)
 }
 
