@@ -1,0 +1,252 @@
+//! Who was granted nothing gets nothing: found in the catalogs, so that an object made tomorrow is covered too.
+
+use anyhow::Result;
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::sandbox::{KEY, Sandbox};
+use serde_json::json;
+
+use crate::world;
+
+/// What PUBLIC may execute: pure functions, and those that the views call.
+const PUBLIC: &str = "wab_lock_id wab_normalize_status wab_serves wab_url_encode wab_version";
+
+const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
+const FUNCTIONS: &str = "SELECT p.oid::regprocedure FROM pg_proc p WHERE p.proname LIKE 'wab\\_%'";
+
+/// Everything of ours: one name a line.
+fn names(fleet: &Fleet, query: &str) -> Result<Vec<String>> {
+    let names: Vec<_> = fleet.sql(query)?.lines().map(str::to_owned).collect();
+    anyhow::ensure!(names.len() > 5, "that is not all: {names:?}");
+    Ok(names)
+}
+
+/// A call of this function with nulls, which is refused before any argument is looked at.
+fn call_of(fleet: &Fleet, function: &str) -> Result<String> {
+    fleet.sql(&format!(
+        "SELECT format('SELECT * FROM %s(%s)', f.oid::regproc,
+                       (SELECT string_agg(format('NULL::%s', CASE t.oid WHEN 'anynonarray'::regtype THEN 'integer' ELSE t.oid::regtype::text END), ', ' ORDER BY n)
+                        FROM unnest(f.proargtypes) WITH ORDINALITY AS a(type, n) JOIN pg_type t ON t.oid = a.type))
+         FROM pg_proc f WHERE f.oid = '{function}'::regprocedure AND f.prorettype <> 'trigger'::regtype"
+    ))
+}
+
+#[tokio::test]
+async fn an_ordinary_role_reads_nothing_and_calls_nothing() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("CREATE ROLE nosy LOGIN; GRANT SELECT ON tenants TO nosy")?;
+    for relation in names(&fleet, RELATIONS)? {
+        let held = fleet.sql(&format!(
+            "SELECT string_agg(p, ' ') FROM unnest('{{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}}'::text[]) p
+             WHERE (SELECT relkind FROM pg_class WHERE oid = '{relation}'::regclass) <> 'S'
+               AND (has_table_privilege('nosy', '{relation}', p)
+                    OR (p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege('nosy', '{relation}', p)))"
+        ))?;
+        assert_eq!(held, "", "{relation}");
+        let (code, message) = fleet.sql_error(&format!("SET ROLE nosy; SELECT * FROM {relation}"))?;
+        assert_eq!(code, "42501", "{relation}: {message}");
+    }
+    let mut open = Vec::new();
+    for function in names(&fleet, FUNCTIONS)? {
+        let executable =
+            fleet.sql(&format!("SELECT has_function_privilege('nosy', '{function}', 'EXECUTE')"))?;
+        if executable == "t" {
+            open.push(function.split('(').next().unwrap_or_default().to_owned());
+            continue;
+        }
+        let call = call_of(&fleet, &function)?;
+        if !call.is_empty() {
+            let (code, message) = fleet.sql_error(&format!("SET ROLE nosy; {call}"))?;
+            assert_eq!(code, "42501", "{call}: {message}");
+        }
+    }
+    open.sort();
+    assert_eq!(open.join(" "), PUBLIC);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_reader_reads_every_view_and_asks_the_provider_nothing() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let recipe =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"))?;
+    // A path on which others may lay objects does not lead the recipe astray; and it may be run again.
+    fleet.sql("CREATE FUNCTION public.format(text, regnamespace, name) RETURNS text LANGUAGE sql AS $$ SELECT 'nonsense' $$")?;
+    for path in ["pg_catalog, public", "public, pg_catalog", "public"] {
+        fleet.sql(&format!("SET search_path = {path}; {recipe}"))?;
+    }
+    for relation in names(&fleet, RELATIONS)? {
+        let is_sequence =
+            fleet.sql(&format!("SELECT relkind FROM pg_class WHERE oid = '{relation}'::regclass"))? == "S";
+        if !is_sequence {
+            fleet.sql(&format!("SET ROLE wab_reader; SELECT * FROM {relation}"))?;
+            let (code, message) = fleet.sql_error(&format!("SET ROLE wab_reader; DELETE FROM {relation}"))?;
+            assert!(["42501", "55000"].contains(&code.as_str()), "{relation}: {message}");
+        }
+    }
+    let calls = "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+                 WHERE p.proname LIKE 'wab\\_%' AND p.provolatile = 'v' AND (l.lanname = 'c' OR p.procost >= 100000)";
+    for function in names(&fleet, calls)? {
+        for (role, may) in [("wab_reader", "f"), ("wab_operator", "t")] {
+            let held = format!("SELECT has_function_privilege('{role}', '{function}', 'EXECUTE')");
+            assert_eq!(fleet.sql(&held)?, may, "{role}: {function}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_but_the_operator_says_where_the_key_goes() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let elsewhere = Sandbox::start(&["--list-status"])?;
+    let url = elsewhere.url();
+    fleet.sql("CREATE ROLE nosy LOGIN; CREATE ROLE boss SUPERUSER; GRANT CREATE ON DATABASE app TO nosy")?;
+    // Loaded or not: in a session of one's own nobody changes them, not even a superuser.
+    for name in
+        fleet.sql("LOAD 'pg_wabridges'; SELECT name FROM pg_settings WHERE name LIKE 'wab.%'")?.lines()
+    {
+        for role in ["nosy", "boss"] {
+            for statement in [
+                format!("SET {name} = '1'"),
+                format!("SELECT set_config('{name}', '1', false)"),
+                format!("BEGIN; SET LOCAL {name} = '1'"),
+            ] {
+                let (code, message) =
+                    fleet.sql_error(&format!("LOAD 'pg_wabridges'; SET ROLE {role}; {statement}"))?;
+                assert_eq!(code, "55P02", "{role}: {statement}: {message}");
+            }
+        }
+        let said = e2e::process::run(
+            fleet
+                .cluster
+                .program("psql", DATABASE)
+                .env("PGUSER", "nosy")
+                .args(["-X", "-c", "LOAD 'pg_wabridges'"])
+                .args(["-c", &format!("ALTER SYSTEM SET {name} = '1'")]),
+        )?;
+        assert!(said.stderr.contains("permission denied"), "{name}: {said:?}");
+    }
+    // What is set before the library is loaded, by all ways there are, is not believed.
+    fleet
+        .sql(&format!("SET ROLE nosy; SET wab.api_url = '{url}'; RESET ROLE; SELECT * FROM wab_refresh()"))?;
+    fleet.sql(&format!("SELECT set_config('wab.api_url', '{url}', false); SELECT * FROM wab_refresh()"))?;
+    let from_client = format!("-c wab.api_url={url}");
+    for statement in ["ALTER ROLE postgres SET", "ALTER DATABASE app SET", "PGOPTIONS"] {
+        let options = if statement == "PGOPTIONS" { from_client.as_str() } else { "" };
+        if options.is_empty() {
+            fleet.cluster.psql("app", &format!("{statement} wab.api_url = '{url}'"))?;
+        }
+        let said =
+            e2e::process::run(fleet.cluster.program("psql", DATABASE).env("PGOPTIONS", options).args([
+                "-X",
+                "-A",
+                "-t",
+                "-c",
+                "LOAD 'pg_wabridges'",
+                "-c",
+                "SHOW wab.api_url",
+            ]))?;
+        assert!(said.stdout.contains("http") && !said.stdout.contains(url), "{statement}: {said:?}");
+        fleet.sql("ALTER ROLE postgres RESET ALL; ALTER DATABASE app RESET ALL")?;
+    }
+    assert_eq!(elsewhere.ledger().await?.len(), 0, "the key went elsewhere");
+    Ok(())
+}
+
+/// Every fault that gives an error of ours, one SQLSTATE each at least.
+fn faults() -> Vec<serde_json::Value> {
+    vec![
+        json!({"kind": "status", "code": 401, "body": {"error": format!("no such key: {KEY}")}}),
+        json!({"kind": "status", "code": 403, "body": format!("Bearer {KEY}")}),
+        json!({"kind": "status", "code": 404, "body": format!("Bearer {KEY}")}),
+        json!({"kind": "status", "code": 429, "retry_after": 3600}),
+        json!({"kind": "status", "code": 500, "body": format!("Authorization: Bearer {KEY}")}),
+        json!({"kind": "status", "code": 418, "body": {"error": KEY}}),
+        json!({"kind": "reset"}),
+        json!({"kind": "html"}),
+        json!({"kind": "truncated"}),
+        json!({"kind": "cut_json"}),
+        json!({"kind": "garbage"}),
+        json!({"kind": "huge", "bytes": 3_000_000}),
+        json!({"kind": "hang"}),
+        json!({"kind": "hang_after_headers"}),
+        json!({"kind": "empty_list"}),
+    ]
+}
+
+#[tokio::test]
+async fn the_key_is_found_nowhere() -> Result<()> {
+    let sandbox =
+        Sandbox::start(&["--list-status", "--speed", "60", "--limit-other", "0", "--limit-floor", "0"])?;
+    let fleet = Fleet::with(
+        sandbox,
+        &[
+            ("shared_preload_libraries", "pg_stat_statements"),
+            ("log_min_messages", "debug5"),
+            ("log_statement", "all"),
+            ("log_error_verbosity", "verbose"),
+            ("client_min_messages", "debug5"),
+            ("pg_stat_statements.track", "all"),
+            ("pg_stat_statements.track_utility", "on"),
+            ("wab.request_timeout", "400ms"),
+            ("wab.max_response_size", "1MB"),
+        ],
+    )?;
+    world::fill(&fleet).await?;
+    fleet.sql("CREATE EXTENSION pg_stat_statements")?;
+    let mut states = std::collections::BTreeSet::new();
+    for fault in faults() {
+        fleet.sandbox.fault(fault.clone()).await?;
+        for call in [
+            "wab_refresh()",
+            "wab_reconcile()",
+            "wab_provision('cust_01')",
+            "wab_delete_instance(1, 'cust_01')",
+        ] {
+            let said = e2e::process::run(fleet.cluster.program("psql", DATABASE).args([
+                "-X",
+                "-v",
+                "VERBOSITY=verbose",
+                "-c",
+                &format!("SELECT * FROM {call}"),
+            ]))?;
+            assert!(
+                !said.stderr.contains(KEY) && !said.stdout.contains(KEY),
+                "{fault}: {call}: {}",
+                said.stderr
+            );
+            states.extend(
+                said.stderr
+                    .find("ERROR:  ")
+                    .and_then(|at| said.stderr.get(at + 8..at + 13))
+                    .map(str::to_owned),
+            );
+        }
+        fleet.sandbox.heal().await?;
+    }
+    for state in ["08006", "28000", "53400", "54000", "58000"] {
+        assert!(states.contains(state), "no fault gave {state}: {states:?}");
+    }
+    assert!(!states.contains("XX000"), "{states:?}");
+    fleet.sql("SELECT * FROM wab_list_instances(); SELECT wab_log_summary()")?;
+    for source in
+        ["pg_settings", "pg_stat_statements", "pg_stat_activity", "pg_file_settings", "pg_db_role_setting"]
+    {
+        let found = fleet.sql(&format!(
+            "LOAD 'pg_wabridges'; SELECT count(*) FROM {source} s WHERE s::text LIKE '%{}%'",
+            &KEY[8..]
+        ))?;
+        // The statements that look for it name it themselves.
+        let own = if source == "pg_stat_activity" { "1" } else { "0" };
+        assert_eq!(found, own, "{source}");
+    }
+    assert_ne!(fleet.sql("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%wab_refresh%'")?, "0");
+    let dump = e2e::process::must(&mut fleet.cluster.program("pg_dump", DATABASE))?;
+    assert!(dump.contains("cust_01") && !dump.contains(KEY), "the dump has the key");
+    let searches = format!("LIKE '%{}%'", &KEY[8..]);
+    let log = fleet.cluster.log()?;
+    assert!(log.contains("DEBUG:"), "the log is not at debug5");
+    let lines: Vec<_> =
+        log.lines().filter(|line| line.contains(&KEY[8..]) && !line.contains(&searches)).collect();
+    assert!(lines.is_empty(), "{lines:?}");
+    Ok(())
+}
