@@ -21,7 +21,7 @@ export PG_CONFIG
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
 PG_PACKAGES := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
-PACKAGES := build-essential ca-certificates clang curl jq libclang-dev libssl-dev pkg-config python3-venv sudo $(PG_PACKAGES)
+PACKAGES := build-essential ca-certificates clang curl faketime jq libclang-dev libssl-dev pkg-config python3-venv sudo $(PG_PACKAGES)
 
 .PHONY: help
 help: ## this list
@@ -55,7 +55,7 @@ test-sql-only: tools ## the end-to-end tests that need no extension, without it
 	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
 
 # What needs nothing that only the extension has is tested without it too.
-SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties \
+SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties documented webhooks \
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database

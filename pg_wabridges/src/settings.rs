@@ -67,6 +67,18 @@ pub fn define() {
         #[cfg(feature = "pg14")]
         pg_sys::EmitWarningsOnPlaceholders(c"wab".as_ptr());
     }
+    read_postgresql_conf_again();
+}
+
+/// A setting of a role, a database or a client, made before the library is loaded, takes the place of the operator's; it is
+/// dropped when ours is defined, and the operator's would be gone with it.
+fn read_postgresql_conf_again() {
+    // SAFETY: plain flags of this process; the files are read as on a reload.
+    unsafe {
+        if pg_sys::IsUnderPostmaster && !pg_sys::process_shared_preload_libraries_in_progress {
+            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        }
+    }
 }
 
 type Text = &'static std::ffi::CStr;

@@ -134,6 +134,22 @@ impl Cluster {
         self.pg_ctl(&["-w", "promote"])
     }
 
+    /// Starts the server again with clocks that run so many times faster than the world's.
+    pub fn restart_with_fast_clock(&self, times: u32) -> Result<()> {
+        self.pg_ctl(&["-w", "-m", "fast", "stop"])?;
+        let library =
+            process::must(Command::new("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]))
+                .context("make tools installs faketime")?;
+        let mut command = process::as_server_user("env")?;
+        command
+            .arg(format!("LD_PRELOAD={}", library.trim()))
+            .arg(format!("FAKETIME=+0 x{times}"))
+            .arg(self.bin.join("pg_ctl"))
+            .args(["-s", "-w", "-l", &self.path("log"), "start", "-D"])
+            .arg(self.data());
+        self.run_pg_ctl(command)
+    }
+
     /// Starts a stopped server that sees this file in the place of that one, as nobody else does. Takes root.
     pub fn start_with_file(&self, file: &Path, in_place_of: &Path) -> Result<()> {
         let pg_ctl = process::as_server_user(self.bin.join("pg_ctl"))?;

@@ -34,28 +34,22 @@ async fn pid(connection: &mut PgConnection) -> Result<i32> {
     Ok(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?)
 }
 
-/// The calls that a client may make in a minute.
-const A_MINUTES_CALLS: usize = 120;
+/// How often calls are made at one go.
+const A_GO: usize = 100;
 
-/// Gives the backend a new client, whose count begins at none: a client lives as long as the settings stay.
-async fn new_client(fleet: &Fleet, connection: &mut PgConnection, nth: usize) -> Result<()> {
-    let timeout = format!("{}ms", 20_001 + nth);
-    fleet.cluster.configure(&[("wab.connect_timeout", &timeout)])?;
-    fleet.cluster.reload()?;
-    let start = Instant::now();
-    while sqlx::query_scalar::<_, String>("SHOW wab.connect_timeout").fetch_one(&mut *connection).await?
-        != timeout
-    {
-        anyhow::ensure!(start.elapsed() < Duration::from_secs(10), "the setting does not come to hold");
-    }
-    Ok(())
+/// The same, where a minute of the provider's limits takes 60 ms, and no call runs out of time for that.
+async fn in_a_hurry() -> Result<Fleet> {
+    let fleet = unlimited().await?;
+    fleet.cluster.configure(&[("wab.connect_timeout", "10min"), ("wab.request_timeout", "1h")])?;
+    fleet.cluster.restart_with_fast_clock(1000)?;
+    Ok(fleet)
 }
 
-/// Calls as often as one client may: the list, and now and then a bridge that does not exist. Every answer must be right.
-async fn a_minutes_calls(connection: &mut PgConnection) -> Result<()> {
-    let calls = format!(
+/// A hundred calls: the list, and now and then a bridge that does not exist. Every answer must be right.
+async fn calls(connection: &mut PgConnection) -> Result<()> {
+    let statement = format!(
         "DO $$ BEGIN
-             FOR n IN 1..{A_MINUTES_CALLS} LOOP
+             FOR n IN 1..{A_GO} LOOP
                  IF n % 12 = 0 THEN
                      BEGIN
                          PERFORM * FROM wab_get_instance(4711);
@@ -69,13 +63,13 @@ async fn a_minutes_calls(connection: &mut PgConnection) -> Result<()> {
              END LOOP;
          END $$"
     );
-    sqlx::raw_sql(sqlx::AssertSqlSafe(calls)).execute(connection).await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(connection).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn two_thousand_signals_do_no_harm() -> Result<()> {
-    let fleet = unlimited().await?;
+    let fleet = in_a_hurry().await?;
     let mut connection = fleet.connect().await?;
     sqlx::query("SELECT * FROM wab_list_instances()").execute(&mut connection).await?;
     let pid = pid(&mut connection).await?;
@@ -84,17 +78,16 @@ async fn two_thousand_signals_do_no_harm() -> Result<()> {
         "n=0; while [ $n -lt 1000 ]; do kill -ALRM {pid} && kill -USR1 {pid} && /bin/true || exit 1; n=$((n+1)); done"
     );
     let mut sender = Command::new("sh").args(["-c", &storm]).spawn()?;
-    let mut calls = 0;
+    let mut made = 0;
     let ended = loop {
-        new_client(&fleet, &mut connection, calls).await?;
-        a_minutes_calls(&mut connection).await?;
-        calls += A_MINUTES_CALLS;
+        calls(&mut connection).await?;
+        made += A_GO;
         if let Some(ended) = sender.try_wait()? {
             break ended;
         }
     };
     assert!(ended.success(), "the backend is gone");
-    assert!(calls >= A_MINUTES_CALLS, "{calls}");
+    assert!(made >= A_GO, "{made}");
     assert_eq!(self::pid(&mut connection).await?, pid);
     Ok(())
 }
@@ -134,27 +127,23 @@ fn own_memory(pid: i32) -> Result<i64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-/// Not met: 4.4 MB become 11 to 13 MB. Most of it comes with the new clients that the limit makes necessary here, for 80 of
-/// them with one call each take 6 MB; the rest was not told apart yet.
 #[tokio::test]
-#[ignore = "a backend grows by more than 5 MB, mostly by the clients that are made anew here"]
 async fn ten_thousand_calls_leak_nothing() -> Result<()> {
-    let fleet = unlimited().await?;
+    let fleet = in_a_hurry().await?;
     let mut connection = fleet.connect().await?;
     let pid = pid(&mut connection).await?;
-    a_minutes_calls(&mut connection).await?;
+    calls(&mut connection).await?;
     let after_the_first = own_memory(pid)?;
-    let mut calls = A_MINUTES_CALLS;
-    while calls < 10_000 {
-        new_client(&fleet, &mut connection, calls).await?;
-        a_minutes_calls(&mut connection).await?;
-        calls += A_MINUTES_CALLS;
+    let mut made = A_GO;
+    while made < 10_000 {
+        calls(&mut connection).await?;
+        made += A_GO;
     }
     let after_all = own_memory(pid)?;
-    println!("{after_the_first} kB after {A_MINUTES_CALLS} calls, {after_all} kB after {calls}");
+    println!("{after_the_first} kB after {A_GO} calls, {after_all} kB after {made}");
     assert!(
         after_all - after_the_first < 5 * 1024,
-        "{after_the_first} kB after the first calls, {after_all} kB after {calls}"
+        "{after_the_first} kB after the first calls, {after_all} kB after {made}"
     );
     wait::until("nothing is left open", || async {
         let open = std::fs::read_dir(format!("/proc/{pid}/fd"))?.count();

@@ -40,10 +40,10 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
     }
     let code = fleet.sql("SELECT wab_pair(2, '15550001234')")?;
     assert!(code.len() == 9 && code.as_bytes()[4] == b'-', "{code}");
-    assert_eq!(fleet.sql("SELECT tenant_id, status FROM wab_logout(1)")?, "1|awaiting_scan");
+    assert_eq!(fleet.sql("SELECT tenant_id, status FROM wab_logout(1)")?, "1|disconnected");
     assert_eq!(
         fleet.sql("SELECT status, status_since IS NOT NULL FROM wab_bridges WHERE bridge_id = 11")?,
-        "awaiting_scan|t",
+        "disconnected|t",
         "what became of it is known at once"
     );
     Ok(())
@@ -70,7 +70,7 @@ async fn what_cannot_be_asked_is_refused_before_any_call() -> Result<()> {
     assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
     for call in ["wab_session_status('nobody')", "wab_pair('nobody', '15550001234')", "wab_logout('nobody')"]
     {
-        assert_eq!(fleet.sql_error(&format!("SELECT * FROM {call}"))?.0, "02000", "{call}");
+        assert_eq!(fleet.sql_error(&format!("SELECT * FROM {call}"))?.0, "P0002", "{call}");
     }
     Ok(())
 }
