@@ -25,7 +25,7 @@ PACKAGES := build-essential ca-certificates clang curl faketime jq libclang-dev 
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 24
 
 .PHONY: demo
 demo: extension ## the main job, shown end to end (KEEP=1 leaves it running)
