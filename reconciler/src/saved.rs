@@ -2,6 +2,8 @@
 //! and writing the file.
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -83,6 +83,8 @@ fn grey(pixel: &[u8]) -> u8 {
 }
 
 #[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod tests {
     use png::{BitDepth, ColorType, Encoder};
     use qrcode::{Color, QrCode};
