@@ -78,6 +78,23 @@ check-majors: ## clippy of the extension for the other majors; it takes no heade
 	    cargo clippy -p pg_wabridges --no-default-features --features pg$$major -- -D warnings
 	done
 
+# Coverage counters on stable Rust; --target keeps them out of build scripts and procedural macros.
+FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
+              $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
+FUZZ         ?= answers texts fleet plans pictures
+FUZZ_SECONDS ?= 600
+
+.PHONY: fuzz
+fuzz: ## every fuzzing target for FUZZ_SECONDS=600 each, or those of FUZZ="answers fleet"
+	host=$$(rustc -vV | sed -n 's/^host: //p'); fuzz=$(CURDIR)/target/fuzz
+	for target in $(FUZZ); do
+	  mkdir -p $$fuzz/corpus/$$target
+	  args="fuzz $$fuzz/corpus/$$target $(CURDIR)/fuzz/corpus/$$target -dict=$(CURDIR)/fuzz/dictionaries/$$target.dict"
+	  args+=" -artifact_prefix=$$fuzz/$$target- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1"
+	  FUZZ_ARGS="$$args" RUSTFLAGS="$(FUZZ_FLAGS)" cargo test -q --target $$host --target-dir $$fuzz \
+	    -p wabridges -p reconciler --lib --bins -- --nocapture fuzz_$$target
+	done
+
 .PHONY: lint
 lint: pgrx-home check-majors ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

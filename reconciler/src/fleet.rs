@@ -281,6 +281,10 @@ pub fn text(path: &Path) -> Result<String, Error> {
             "name the file with -f FILE, or start from fleet.yaml.example",
         )
     })?;
+    decoded(bytes, path)
+}
+
+fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + readable.iter().filter(|byte| **byte == b'\n').count();

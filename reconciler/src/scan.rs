@@ -1,6 +1,7 @@
 //! Reading a QR code out of a PNG picture; drawing one is `render`'s business.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 
 use png::{Decoder, Limits, Transformations};
 use rqrr::PreparedImage;
@@ -30,7 +31,12 @@ struct Picture {
 }
 
 impl Picture {
+    /// rqrr panics at some pictures, such as codes that lie in each other; in these there is no code to be read.
     fn code(&self, scale: usize, quiet: usize) -> Option<Vec<u8>> {
+        catch_unwind(|| self.decoded(scale, quiet)).ok().flatten()
+    }
+
+    fn decoded(&self, scale: usize, quiet: usize) -> Option<Vec<u8>> {
         let (width, height) = (self.width * scale + 2 * quiet, self.height * scale + 2 * quiet);
         let mut image = PreparedImage::prepare_from_greyscale(width, height, |x, y| {
             let at = |place: usize| place.checked_sub(quiet).map(|place| place / scale);
@@ -76,6 +82,8 @@ fn grey(pixel: &[u8]) -> u8 {
     }
 }
 
+#[cfg(test)]
+mod fuzzed;
 #[cfg(test)]
 mod tests {
     use png::{BitDepth, ColorType, Encoder};

@@ -69,6 +69,9 @@ pub enum InvalidApiUrl {
     /// A `?query` or a `#fragment`.
     #[error("the API URL must not have a query or a fragment: only a path may follow the host")]
     Suffix,
+    /// A character that a URL may be written with, and no request can be sent with.
+    #[error("the API URL has a character that no request can hold: write it percent-encoded")]
+    Character,
 }
 
 impl ApiUrl {
@@ -83,6 +86,9 @@ impl ApiUrl {
             }
             ("http" | "https", _) if url.query().is_some() || url.fragment().is_some() => {
                 Err(InvalidApiUrl::Suffix)
+            }
+            ("http" | "https", _) if url.as_str().parse::<http::Uri>().is_err() => {
+                Err(InvalidApiUrl::Character)
             }
             ("http" | "https", _) => Ok(Self(url)),
             _ => Err(InvalidApiUrl::Scheme),
@@ -166,5 +172,6 @@ mod tests {
         assert_eq!(refused("https://:pw@wabridges.com"), InvalidApiUrl::UserInfo);
         assert_eq!(refused("https://wabridges.com?x"), InvalidApiUrl::Suffix);
         assert_eq!(refused("https://wabridges.com/#x"), InvalidApiUrl::Suffix);
+        assert_eq!(refused("https://wabridges`.com"), InvalidApiUrl::Character);
     }
 }

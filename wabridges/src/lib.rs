@@ -8,6 +8,8 @@ mod api_key;
 mod client;
 mod config;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod limits;
 mod listing;
 mod request;

@@ -1,6 +1,7 @@
 //! fleet.yaml as people get it right and wrong; no file but the example is read.
 
 mod any_text;
+mod fuzzed;
 mod places;
 mod report;
 mod schema;

@@ -11,7 +11,7 @@ use crate::render::{self, Colour, Screen, Weight};
 
 const EXAMPLE: &str = include_str!("../../../../fleet.yaml.example");
 
-fn is_inspected(text: &str) {
+pub fn is_inspected(text: &str) {
     let mut inspection = inspect(text, Path::new("f"));
     assert_eq!(inspection.fleet.is_none(), !inspection.problems.is_empty(), "{text:?}");
     let notes = inspection.notes(chrono::NaiveDate::MAX);
