@@ -53,9 +53,30 @@ where
         .map_err(|_| Raise::unexpected("the call to the provider failed inside", "see the server log"))
 }
 
+unsafe extern "C-unwind" {
+    /// PostgreSQL's, since 14: is the client still there? It may reset the latch.
+    fn pq_check_connection() -> bool;
+}
+
+/// How often a sleeping backend looks whether its client is still there, in milliseconds.
+const CLIENT_CHECK: std::ffi::c_long = 500;
+
+/// Ends the backend as client_connection_check_interval does, if the client is gone. A background worker has none.
+fn end_with_client() {
+    // SAFETY: called on the backend's main thread; the flags are what PostgreSQL's own check sets.
+    unsafe {
+        if !pg_sys::MyProcPort.is_null() && !pq_check_connection() {
+            pg_sys::ClientConnectionLost = 1;
+            pg_sys::InterruptPending = 1;
+        }
+    }
+    check_for_interrupts!();
+}
+
 /// Sleeps until the other end of the pair is closed, letting Postgres interrupt.
 fn sleep_until_closed(pair: &UnixStream) {
-    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_EXIT_ON_PM_DEATH;
+    let events =
+        pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     loop {
         // SAFETY: called on the backend's main thread with its own latch and a descriptor that lives until we return.
         let happened = unsafe {
@@ -63,10 +84,13 @@ fn sleep_until_closed(pair: &UnixStream) {
                 pg_sys::MyLatch,
                 events as i32,
                 pair.as_raw_fd(),
-                -1,
+                CLIENT_CHECK,
                 pg_sys::PG_WAIT_EXTENSION,
             )
         };
+        if happened as u32 & pg_sys::WL_TIMEOUT != 0 {
+            end_with_client();
+        }
         if happened as u32 & pg_sys::WL_LATCH_SET != 0 {
             // SAFETY: as above.
             unsafe { pg_sys::ResetLatch(pg_sys::MyLatch) };

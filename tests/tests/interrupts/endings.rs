@@ -31,7 +31,7 @@ async fn call(fleet: &Fleet, options: &str) -> Result<(std::process::Child, i32)
 #[tokio::test]
 async fn a_client_that_is_gone_ends_its_call() -> Result<()> {
     let fleet = super::hanging().await?;
-    let (mut client, pid) = call(&fleet, "-c client_connection_check_interval=200ms").await?;
+    let (mut client, pid) = call(&fleet, "").await?;
     client.kill()?;
     client.wait()?;
     super::gone(pid).await?;
