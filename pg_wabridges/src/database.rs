@@ -155,7 +155,7 @@ pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise
         "SELECT r.raw, {}.wab_normalize_status(r.raw) FROM pg_catalog.unnest($1) AS r(raw)",
         schema()?
     );
-    let pairs = rows(&sql, &[raw_statuses.to_vec().into()], |row| {
+    let pairs = rows_in_any_query(&sql, &[raw_statuses.to_vec().into()], |row| {
         Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
     })?;
     Ok(pairs.into_iter().flatten().collect())
@@ -278,7 +278,7 @@ fn schema() -> Result<String, Raise> {
     let sql = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
                WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'";
-    let found = rows(sql, &[], |row| row.get::<String>(1))?;
+    let found = rows_in_any_query(sql, &[], |row| row.get::<String>(1))?;
     found
         .into_iter()
         .next()
@@ -295,7 +295,7 @@ impl Row<'_> {
     }
 }
 
-/// Every function called here may write, so the statements run as ones that may.
+/// Most functions called here may write, so the statements run as ones that may.
 fn rows<T>(
     sql: &str,
     args: &[DatumWithOid],
@@ -304,7 +304,16 @@ fn rows<T>(
     Spi::connect_mut(|spi| spi.update(sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
-/// The same for what is read before a call: a lock on a table of ours or of yours would last as long as the call.
+/// As `rows`, for what only reads, and may do so within a parallel query, where nothing can be written.
+fn rows_in_any_query<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&Row) -> Result<T, Raise>,
+) -> Result<Vec<T>, Raise> {
+    Spi::connect(|spi| spi.select(sql, None, args)?.map(|row| read(&Row(row))).collect())
+}
+
+/// As `rows`, for what is read before a call: a lock on a table of ours or of yours would last as long as the call.
 fn rows_unlocked<T>(
     sql: &str,
     args: &[DatumWithOid],

@@ -381,3 +381,18 @@ async fn refreshes_drain_when_they_stack_up() -> Result<()> {
     assert!(hanging.await?.is_err());
     Ok(())
 }
+
+#[tokio::test]
+async fn what_the_provider_says_can_be_joined_in_parallel() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let parallel =
+        "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+                    CREATE TABLE big AS SELECT n FROM generate_series(1, 50000) n; ANALYZE big";
+    let joined = "SELECT count(*) FROM big JOIN wab_list_instances() l ON l.bridge_id = big.n";
+    let said = fleet.sql(&format!("{parallel}; EXPLAIN (COSTS OFF) {joined}; {joined}"))?;
+    assert!(said.contains("Parallel Seq Scan on big"), "{said}");
+    assert_eq!(said.lines().last(), Some("20"), "{said}");
+    let asked = "SELECT count(*) FROM big WHERE n = (SELECT max(bridge_id) FROM wab_list_instances(), wab_get_instance(3), wab_session_status('cust_01'))";
+    assert_eq!(fleet.sql(&format!("{}; {asked}", parallel.split("CREATE").next().unwrap_or_default()))?, "1");
+    Ok(())
+}
