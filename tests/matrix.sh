@@ -75,6 +75,8 @@ mount_at() {
 }
 
 mount_all() {
+  # A root that is a mount can be given namespaces of its own inside, as the tests do.
+  mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
   cp -L /etc/hosts /etc/resolv.conf "$root/etc"
