@@ -392,7 +392,7 @@ async fn what_the_provider_says_can_be_joined_in_parallel() -> Result<()> {
     let said = fleet.sql(&format!("{parallel}; EXPLAIN (COSTS OFF) {joined}; {joined}"))?;
     assert!(said.contains("Parallel Seq Scan on big"), "{said}");
     assert_eq!(said.lines().last(), Some("20"), "{said}");
-    let asked = "SELECT count(*) FROM big WHERE n = (SELECT max(bridge_id) FROM wab_list_instances(), wab_get_instance(3), wab_session_status('cust_01'))";
+    let asked = "SELECT count(*) FROM big WHERE n = (SELECT max(l.bridge_id) FROM wab_list_instances() l, wab_get_instance(3), wab_session_status('cust_01'))";
     assert_eq!(fleet.sql(&format!("{}; {asked}", parallel.split("CREATE").next().unwrap_or_default()))?, "1");
     Ok(())
 }
