@@ -84,14 +84,24 @@ async fn killed_at_fifty_moments_it_converges_and_does_nothing_twice() -> Result
     let fleets = (0..FLEETS).map(|fleet| {
         tokio::spawn(async move {
             let scene = Scene::start()?;
-            let whole = full_run(&scene).await?;
+            let mut whole = full_run(&scene).await?;
             let mut phases = Vec::new();
             for nth in (fleet..KILLS).step_by(FLEETS) {
-                let moment = whole.mul_f64((nth as f64 + random(seed, nth)) / KILLS as f64);
-                let killed = kill_at(&scene, moment).await;
-                phases.push(killed.with_context(|| {
-                    format!("WAB_E2E_SEED={seed}: kill {nth} at {moment:?} of {whole:?}")
-                })?);
+                let share = (nth as f64 + random(seed, nth)) / KILLS as f64;
+                loop {
+                    let moment = whole.mul_f64(share);
+                    let killed = kill_at(&scene, moment).await;
+                    let phase = killed.with_context(|| {
+                        format!("WAB_E2E_SEED={seed}: kill {nth} at {moment:?} of {whole:?}")
+                    })?;
+                    // This run was over sooner than the first one was: the moments are those of a shorter one.
+                    if phase.starts_with('9') && share < 0.9 {
+                        whole = whole.mul_f64(0.8);
+                        continue;
+                    }
+                    phases.push(phase);
+                    break;
+                }
             }
             scene.key_is_nowhere()?;
             anyhow::Ok((whole, phases))
