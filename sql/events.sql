@@ -77,6 +77,7 @@ DECLARE
     at       timestamptz;
     bridge   @extschema@.wab_bridges;
     known_at timestamptz;
+    began_at timestamptz;
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
@@ -113,10 +114,10 @@ BEGIN
         UPDATE @extschema@.wab_bridges b SET status = status, raw_status = said, status_observed_at = at
         WHERE b.bridge_id = bridge.bridge_id RETURNING b.* INTO bridge;
     END IF;
-    UPDATE @extschema@.wab_bridges b
-    SET status_since = @extschema@.wab_status_began(b.bridge_id, b.status, b.status_since)
-    WHERE b.bridge_id = bridge.bridge_id AND b.status <> 'unknown'
-      AND b.status_since IS DISTINCT FROM @extschema@.wab_status_began(b.bridge_id, b.status, b.status_since);
+    began_at := @extschema@.wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);
+    IF bridge.status <> 'unknown' AND began_at IS DISTINCT FROM bridge.status_since THEN
+        UPDATE @extschema@.wab_bridges b SET status_since = began_at WHERE b.bridge_id = bridge.bridge_id;
+    END IF;
     RETURN CASE WHEN bridge.status_observed_at = at AND bridge.status = status THEN 'recorded' ELSE 'late' END;
 END
 $$;

@@ -56,9 +56,9 @@ ALTER FUNCTION @extschema@.wab_refresh(interval, boolean) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_poll_status(integer) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_reconcile(integer) COST 1000000 ROWS 100;
 
--- The jobs of sql/cron.sql. They commit, so they are called outside of a transaction block, and have no SET of their own: every name
--- is qualified. A failure is noted in wab_jobs, and then raised as it was.
-CREATE PROCEDURE @extschema@.wab_job_refresh(max_age interval DEFAULT '50 seconds')
+-- What sql/cron.sql schedules. These commit, so they are called outside of a transaction block, and have no SET of their own: every
+-- name is qualified. A failure is noted in wab_jobs, and then raised as it was.
+CREATE PROCEDURE @extschema@.wab_run_job(job text, command text)
 LANGUAGE plpgsql AS $$
 DECLARE
     state   text;
@@ -67,32 +67,14 @@ DECLARE
     hints   text;
 BEGIN
     BEGIN
-        PERFORM r.skipped FROM @extschema@.wab_refresh(max_age) r;
+        EXECUTE command;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
     END;
-    CALL @extschema@.wab_end_job('refresh', state, message, details, hints);
+    CALL @extschema@.wab_end_job(job, state, message, details, hints);
 END
 $$;
-COMMENT ON PROCEDURE @extschema@.wab_job_refresh(interval) IS 'wab_refresh(max_age) as a scheduled job: notes in wab_jobs how it went.';
-
-CREATE PROCEDURE @extschema@.wab_job_poll_status(max_calls integer DEFAULT 60)
-LANGUAGE plpgsql AS $$
-DECLARE
-    state   text;
-    message text;
-    details text;
-    hints   text;
-BEGIN
-    BEGIN
-        PERFORM p.polled FROM @extschema@.wab_poll_status(max_calls) p;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
-    END;
-    CALL @extschema@.wab_end_job('poll_status', state, message, details, hints);
-END
-$$;
-COMMENT ON PROCEDURE @extschema@.wab_job_poll_status(integer) IS 'wab_poll_status(max_calls) as a scheduled job: notes in wab_jobs how it went.';
+COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS 'Runs an SQL command as a scheduled job, with the caller''s rights: notes in wab_jobs under this name how it went, and raises its error if it had one.';
 
 -- Claim, call, record: each in a transaction of its own, so that none that holds a lock or a row is open while the provider is asked.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)

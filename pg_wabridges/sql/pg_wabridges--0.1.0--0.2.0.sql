@@ -65,8 +65,8 @@ CREATE TABLE @extschema@.wab_jobs (
     sqlstate       text,
     error          text
 );
-COMMENT ON TABLE @extschema@.wab_jobs IS 'How the scheduled jobs do: one row per job of sql/cron.sql that calls the provider.';
-COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'refresh, poll_status or work_queue.';
+COMMENT ON TABLE @extschema@.wab_jobs IS 'How the scheduled jobs do: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
+COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'Its name, for instance refresh, poll_status or work_queue.';
 COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'How often in a row it failed; 0 when it succeeded last.';
@@ -693,6 +693,7 @@ DECLARE
     at       timestamptz;
     bridge   @extschema@.wab_bridges;
     known_at timestamptz;
+    began_at timestamptz;
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
@@ -729,10 +730,10 @@ BEGIN
         UPDATE @extschema@.wab_bridges b SET status = status, raw_status = said, status_observed_at = at
         WHERE b.bridge_id = bridge.bridge_id RETURNING b.* INTO bridge;
     END IF;
-    UPDATE @extschema@.wab_bridges b
-    SET status_since = @extschema@.wab_status_began(b.bridge_id, b.status, b.status_since)
-    WHERE b.bridge_id = bridge.bridge_id AND b.status <> 'unknown'
-      AND b.status_since IS DISTINCT FROM @extschema@.wab_status_began(b.bridge_id, b.status, b.status_since);
+    began_at := @extschema@.wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);
+    IF bridge.status <> 'unknown' AND began_at IS DISTINCT FROM bridge.status_since THEN
+        UPDATE @extschema@.wab_bridges b SET status_since = began_at WHERE b.bridge_id = bridge.bridge_id;
+    END IF;
     RETURN CASE WHEN bridge.status_observed_at = at AND bridge.status = status THEN 'recorded' ELSE 'late' END;
 END
 $$;
@@ -1246,9 +1247,9 @@ ALTER FUNCTION @extschema@.wab_logout(text) COST 1000000 ROWS 1;
 
 ALTER FUNCTION @extschema@.wab_call_provision(text, text, bigint) COST 1000000 ROWS 1;
 
--- The jobs of sql/cron.sql. They commit, so they are called outside of a transaction block, and have no SET of their own: every name
--- is qualified. A failure is noted in wab_jobs, and then raised as it was.
-CREATE PROCEDURE @extschema@.wab_job_refresh(max_age interval DEFAULT '50 seconds')
+-- What sql/cron.sql schedules. These commit, so they are called outside of a transaction block, and have no SET of their own: every
+-- name is qualified. A failure is noted in wab_jobs, and then raised as it was.
+CREATE PROCEDURE @extschema@.wab_run_job(job text, command text)
 LANGUAGE plpgsql AS $$
 DECLARE
     state   text;
@@ -1257,34 +1258,15 @@ DECLARE
     hints   text;
 BEGIN
     BEGIN
-        PERFORM r.skipped FROM @extschema@.wab_refresh(max_age) r;
+        EXECUTE command;
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
     END;
-    CALL @extschema@.wab_end_job('refresh', state, message, details, hints);
+    CALL @extschema@.wab_end_job(job, state, message, details, hints);
 END
 $$;
 
-COMMENT ON PROCEDURE @extschema@.wab_job_refresh(interval) IS 'wab_refresh(max_age) as a scheduled job: notes in wab_jobs how it went.';
-
-CREATE PROCEDURE @extschema@.wab_job_poll_status(max_calls integer DEFAULT 60)
-LANGUAGE plpgsql AS $$
-DECLARE
-    state   text;
-    message text;
-    details text;
-    hints   text;
-BEGIN
-    BEGIN
-        PERFORM p.polled FROM @extschema@.wab_poll_status(max_calls) p;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
-    END;
-    CALL @extschema@.wab_end_job('poll_status', state, message, details, hints);
-END
-$$;
-
-COMMENT ON PROCEDURE @extschema@.wab_job_poll_status(integer) IS 'wab_poll_status(max_calls) as a scheduled job: notes in wab_jobs how it went.';
+COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS 'Runs an SQL command as a scheduled job, with the caller''s rights: notes in wab_jobs under this name how it went, and raises its error if it had one.';
 
 -- Claim, call, record: each in a transaction of its own, so that none that holds a lock or a row is open while the provider is asked.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)

@@ -9,7 +9,7 @@ use wabridges::{BridgeId, CustomerRef, Listing};
 use crate::database::{self, Believe, Observation};
 use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
-use crate::provider::{self, Deletion, Outcome, Wish};
+use crate::provider::{self, Deletion, Outcome, Provisioned, Wish};
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
 #[pg_extern(immutable, parallel_safe)]
@@ -105,9 +105,8 @@ fn wab_provision(
     let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
-    let wish = Wish { customer_ref: customer_ref.clone(), webhook_url: webhook_url.clone(), stored };
-    let bridge = provider::call(|client| provider::provision(client, wish)).or_raise();
-    let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
+    let (bridge, set_by_us) =
+        provision(Wish { customer_ref: customer_ref.clone(), webhook_url, stored }).or_raise();
     database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
 }
@@ -130,9 +129,8 @@ fn wab_call_provision(
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
     database::require_writable(c"wab_call_provision()");
-    let wish = Wish { customer_ref, webhook_url: webhook_url.clone(), stored: stored_bridge_id };
-    let bridge = provider::call(|client| provider::provision(client, wish)).or_raise();
-    let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
+    let (bridge, set_by_us) =
+        provision(Wish { customer_ref, webhook_url, stored: stored_bridge_id }).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
 
@@ -231,6 +229,14 @@ fn wab_reconcile(
             .into_iter()
             .map(|d| (d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail)),
     )
+}
+
+/// The bridge, and the webhook_url if it was set now: the provider keeps the one that an existing bridge has.
+fn provision(wish: Wish) -> Result<(Provisioned, Option<String>), Raise> {
+    let webhook_url = wish.webhook_url.clone();
+    let bridge = provider::call(|client| provider::provision(client, wish))?;
+    let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
+    Ok((bridge, set_by_us))
 }
 
 fn list() -> Result<Listing, Raise> {

@@ -13,7 +13,7 @@ use crate::saved::{self, SavedPlan, Selection};
 use crate::store::{Evaluation, Force, Seen, Store};
 
 /// How often the list is read when refreshes that began later keep storing theirs first.
-const READINGS: usize = 8;
+pub const READINGS: usize = 8;
 
 /// What the fleet should be, who tells what it is, and what is believed.
 pub struct Outlook<'a> {

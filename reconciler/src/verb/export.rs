@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::facts::Binding;
 use crate::fleet::{Fleet, Tenants};
 use crate::observe::{self, Reading};
+use crate::outlook::READINGS;
 use crate::render::{self, Screen};
 use crate::store::{self, Bind, Known, Store, Target};
 
@@ -77,13 +78,13 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     let mut store = Store::connect(&base.fleet.database).await?;
     store.require_primary().await?;
     let mut reading = read(&mut store, &client).await?;
-    let look = match look(&mut store, &reading, (&base, args)).await {
-        Err(Error::Overtaken) => {
-            reading = read(&mut store, &client).await?;
-            look(&mut store, &reading, (&base, args)).await
-        }
-        result => result,
-    }?;
+    let mut looked = look(&mut store, &reading, (&base, args)).await;
+    for _ in 1..READINGS {
+        let Err(Error::Overtaken) = looked else { break };
+        reading = read(&mut store, &client).await?;
+        looked = look(&mut store, &reading, (&base, args)).await;
+    }
+    let look = looked?;
     let adoption = adopt::adopt(look.fleet, look.found, &reading);
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => render::fleet_yaml(&adoption),

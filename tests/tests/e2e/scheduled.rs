@@ -46,7 +46,7 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
 
     fleet.sandbox.stop()?;
-    job(&fleet, "wab_job_refresh", "failed").await?;
+    job(&fleet, "wab_refresh", "failed").await?;
     assert_eq!(
         fleet.sql("SELECT max(observed_at) FROM wab_observations")?,
         before,
@@ -62,7 +62,7 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sandbox.start_again()?;
     fleet.sandbox.change(4, json!({"status": "disconnected"})).await?;
     fleet.sql("SELECT wab_enqueue_provision('cust_21'); DELETE FROM cron.job_run_details")?;
-    for done in ["wab_job_refresh", "wab_job_poll_status", "wab_work_queue"] {
+    for done in ["wab_refresh", "wab_poll_status", "wab_work_queue"] {
         job(&fleet, done, "succeeded").await?;
     }
     assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
@@ -81,7 +81,7 @@ async fn jobs_run_over_connections_too() -> Result<()> {
     let fleet = scheduled(&dir.path().join("state"), "off").await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21'); SELECT wab_enqueue_provision('cust_21')")?;
     fleet.sql(&recipe()?)?;
-    for done in ["wab_job_refresh", "wab_work_queue"] {
+    for done in ["wab_refresh", "wab_work_queue"] {
         job(&fleet, done, "succeeded").await?;
     }
     assert_eq!(fleet.sql("SELECT outcome FROM wab_queue")?, "provisioned");
