@@ -49,7 +49,17 @@ impl Finish {
 }
 
 impl Store {
-    async fn try_lock(&mut self) -> Result<bool, Error> {
+    /// Says in pg_stat_activity who this is and since when, and then asks for the lock: whoever finds it taken is told both.
+    async fn try_lock(&mut self, who: &Who) -> Result<bool, Error> {
+        sqlx::query(
+            "SELECT pg_catalog.set_config('application_name', pg_catalog.left($1, 36) ||
+                 pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()),
+                                    '\" since \"YYYY-MM-DD HH24:MI\" UTC\"'), false)",
+        )
+        .bind(format!("wab apply of {}", who.who))
+        .execute(&mut self.conn)
+        .await
+        .map_err(Error::database("cannot set application_name"))?;
         sqlx::query(self.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))"))
             .fetch_one(&mut self.conn)
             .await
@@ -62,9 +72,10 @@ impl Journal {
     /// Takes the lock, waiting for it as long as `patience` lasts; else says who has it.
     pub async fn lock(database: &Database, patience: Duration) -> Result<Self, Error> {
         let mut store = Store::connect(database).await?;
+        let who = Who::now();
         let deadline = Instant::now().checked_add(patience);
         let mut told = false;
-        while !store.try_lock().await? {
+        while !store.try_lock(&who).await? {
             let holder = store.lock_holder().await.ok().flatten();
             let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
             let left = deadline.map_or(EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
@@ -77,22 +88,7 @@ impl Journal {
             }
             tokio::time::sleep(left.min(EVERY)).await;
         }
-        let journal = Self { conn: store.conn, names: store.names, run_id: Uuid::new_v4(), who: Who::now() };
-        journal.signed().await
-    }
-
-    /// Says in pg_stat_activity who holds the lock, and since when: the next one is told.
-    async fn signed(mut self) -> Result<Self, Error> {
-        sqlx::query(
-            "SELECT pg_catalog.set_config('application_name', pg_catalog.left($1, 36) ||
-                 pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()),
-                                    '\" since \"YYYY-MM-DD HH24:MI\" UTC\"'), false)",
-        )
-        .bind(format!("wab apply of {}", self.who.who))
-        .execute(&mut self.conn)
-        .await
-        .map_err(Error::database("cannot set application_name"))?;
-        Ok(self)
+        Ok(Self { conn: store.conn, names: store.names, run_id: Uuid::new_v4(), who })
     }
 
     /// Gives the lock back. It would end with the connection, but a moment later: the next run may be waiting.
