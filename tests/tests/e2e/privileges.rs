@@ -231,13 +231,13 @@ async fn the_key_is_found_nowhere() -> Result<()> {
     for source in
         ["pg_settings", "pg_stat_statements", "pg_stat_activity", "pg_file_settings", "pg_db_role_setting"]
     {
+        // The statements that look for it name it themselves; the backend of the last one may still be there.
         let found = fleet.sql(&format!(
-            "LOAD 'pg_wabridges'; SELECT count(*) FROM {source} s WHERE s::text LIKE '%{}%'",
+            "LOAD 'pg_wabridges'; SELECT count(*) FROM {source} s
+             WHERE s::text LIKE '%{}%' AND s::text NOT LIKE '%WHERE s::text LIKE%'",
             &KEY[8..]
         ))?;
-        // The statements that look for it name it themselves.
-        let own = if source == "pg_stat_activity" { "1" } else { "0" };
-        assert_eq!(found, own, "{source}");
+        assert_eq!(found, "0", "{source}");
     }
     assert_ne!(fleet.sql("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%wab_refresh%'")?, "0");
     let dump = e2e::process::must(&mut fleet.cluster.program("pg_dump", DATABASE))?;
