@@ -95,6 +95,19 @@ fuzz: ## every fuzzing target for FUZZ_SECONDS=600 each, or those of FUZZ="answe
 	    -p wabridges -p reconciler --lib --bins -- --nocapture fuzz_$$target
 	done
 
+BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
+
+.PHONY: bench
+bench: pgrx-home ## how fast it is against what people would use instead; BENCH_N=100000: one size
+	missing=$$(for p in $(BENCH_PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+	# A Node.js from elsewhere does as well.
+	if command -v node npm >/dev/null; then missing=$$(sed -E 's/\b(nodejs|npm)\b//g' <<<"$$missing"); fi
+	[ -z "$${missing// }" ] || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
+	cargo pgrx install --release -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
+	cargo build --release -p sandbox -p reconciler -p bench
+	target/release/bench
+
 .PHONY: lint
 lint: pgrx-home check-majors ## formatting and clippy, warnings are errors
 	cargo fmt --all --check

@@ -103,7 +103,7 @@ BEGIN
                                             <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
         DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
                   @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
-                  @extschema@.wab_fleet, @extschema@.wab_tenants;
+                  @extschema@.wab_fleet, @extschema@.wab_fleet_kinds, @extschema@.wab_tenants;
     END IF;
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
@@ -130,7 +130,7 @@ LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
-    views         constant name[] := '{wab_tenants,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
+    views         constant name[] := '{wab_tenants,wab_fleet_kinds,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
                                        wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
     foreign_views text;
     view          name;

@@ -1,5 +1,16 @@
 -- What only the extension needs: what calls the provider in steps, which rows a dump takes along, who may call what, the overloads of Rust functions.
 
+-- Written so that a query takes it in whole (no SET, not volatile): the columns that it does not use cost nothing then. What it
+-- names was found when it was created.
+CREATE FUNCTION @extschema@.wab_list_instances()
+RETURNS TABLE (bridge_id bigint, customer_ref text, state text, status text, raw_status text, created_at timestamptz, raw jsonb)
+LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000
+BEGIN ATOMIC
+    SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status, r.created_at,
+           @extschema@.wab_row_json(r.raw)
+    FROM @extschema@.wab_list_rows() r;
+END;
+
 CREATE FUNCTION @extschema@.wab_provision(tenant_id anynonarray, webhook_url text DEFAULT NULL)
 RETURNS TABLE (tenant_id text, bridge_id bigint, state text, outcome text)
 LANGUAGE sql VOLATILE COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp
@@ -36,7 +47,9 @@ COMMENT ON FUNCTION @extschema@.wab_call_provision(text, text, bigint) IS 'The c
 COMMENT ON FUNCTION @extschema@.wab_provision(anynonarray, text) IS 'wab_provision() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS 'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
 COMMENT ON FUNCTION @extschema@.wab_version() IS 'The version of the compiled library; pg_extension.extversion is that of the SQL.';
-COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing.';
+COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing. Takes EXECUTE on wab_list_rows() too.';
+COMMENT ON FUNCTION @extschema@.wab_list_rows() IS 'What wab_list_instances() is made of: the list as the provider has it, the status in its own words, raw as text.';
+COMMENT ON FUNCTION @extschema@.wab_row_json(text) IS 'The raw of wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
 COMMENT ON FUNCTION @extschema@.wab_get_instance(bigint) IS 'Asks the provider about one bridge, its container''s manager included. Stores nothing.';
 COMMENT ON FUNCTION @extschema@.wab_delete_instance(bigint, text) IS 'Deletes a bridge at the provider, for good, if the live bridge carries exactly this customer_ref. A ROLLBACK does not undo it.';
 COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS 'Asks the provider for the whole fleet and stores it. Skipped when the last observation is younger than max_age or another refresh is under way. force believes an empty or shrunken list.';
@@ -48,7 +61,7 @@ ALTER FUNCTION @extschema@.wab_qr(text) COST 1000000;
 ALTER FUNCTION @extschema@.wab_pair(text, text) COST 1000000;
 ALTER FUNCTION @extschema@.wab_logout(text) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_call_provision(text, text, bigint) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_list_instances() COST 1000000 ROWS 1000;
+ALTER FUNCTION @extschema@.wab_list_rows() COST 1000000 ROWS 1000;
 ALTER FUNCTION @extschema@.wab_get_instance(bigint) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_provision(text, text) COST 1000000 ROWS 1;
 ALTER FUNCTION @extschema@.wab_delete_instance(bigint, text) COST 1000000 ROWS 1;
@@ -139,7 +152,7 @@ BEGIN
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;

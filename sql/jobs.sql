@@ -1,7 +1,9 @@
 -- What scheduled runs leave behind for who watches: how long drift lasts, a notification when it changes, how the jobs do.
 
+-- Without JIT, for compiling takes longer than the one pass over the fleet; with memory for its hash table, which is known to be the
+-- only large one.
 CREATE FUNCTION @extschema@.wab_record_drift() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
 AS $$
 DECLARE
     at     timestamptz := clock_timestamp();
@@ -51,6 +53,22 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+
+CREATE FUNCTION @extschema@.wab_drift_moved() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
+AS $$
+BEGIN
+    RETURN to_regclass('@extschema@.wab_drift') IS NOT NULL AND EXISTS (
+        SELECT FROM (SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject FROM @extschema@.wab_drift d) present
+        FULL JOIN (SELECT e.kind, e.subject FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL) known
+          ON known.kind = present.kind AND known.subject = present.subject
+        WHERE present.kind IS NULL OR known.kind IS NULL);
+-- wab_record_drift() will say what is wrong.
+EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_drift_moved IS 'Whether wab_record_drift() would find anything to note.';
 
 CREATE FUNCTION @extschema@.wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

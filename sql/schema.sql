@@ -66,19 +66,21 @@ CREATE TABLE @extschema@.wab_observations (
     changed     integer NOT NULL,
     disappeared integer NOT NULL,
     malformed   integer NOT NULL,
-    statuses    integer NOT NULL DEFAULT 0
+    statuses    integer NOT NULL DEFAULT 0,
+    mirrored    boolean NOT NULL DEFAULT false
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
 COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the listing was asked for.';
 COMMENT ON COLUMN @extschema@.wab_observations.source IS 'Who stored it: wab_refresh, wab_reconcile, wab, or sql.';
-COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing: equal digests, equal listings.';
+COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.bridges IS 'Bridges listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the observation before did not have.';
 COMMENT ON COLUMN @extschema@.wab_observations.changed IS 'Bridges whose customer_ref, state or status differs from the observation before.';
 COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were no longer listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
+COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -1,4 +1,4 @@
--- THE definition of drift: each kind once, in wab_fleet. No writes here (functions.sql).
+-- THE definition of drift: each kind once, in wab_fleet_kinds. No writes here (functions.sql).
 --
 -- The views stand over your tenants table, so they are created by wab_bind_tenants() and not by the install script. They are
 -- ordinary views and no members of the extension: dump, restore and DROP TABLE treat them as they treat any view.
@@ -7,60 +7,78 @@ CREATE FUNCTION @extschema@.wab_create_views() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $views$
 DECLARE
+    kind text;
     said record;
 BEGIN
 
--- One row per tenant or bridge, in one pass: hash joins over three tables. `own` tells the bridge that serves a customer_ref
+-- One row per tenant or bridge, in one pass: hash joins over three tables. In each condition what is cheap and seldom true comes
+-- first: PostgreSQL evaluates them in this order, for every row. `own` tells the bridge that serves a customer_ref
 -- from its duplicates. The one-row settings come as sub-selects: they are evaluated once and join nothing.
-CREATE OR REPLACE VIEW @extschema@.wab_fleet AS
+CREATE OR REPLACE VIEW @extschema@.wab_fleet_kinds AS
 SELECT
-    f.tenant_id, f.customer_ref, f.wanted, f.kept,
-    f.bridge_id, f.stored_bridge_id,
-    f.state, f.status, f.raw_status, f.stored_status, f.status_since, f.created_at,
-    f.webhook_url, f.last_webhook_url, f.declared_reason, f.kept_until,
+    k.tenant_id, k.customer_ref, k.wanted, k.kept,
+    k.bridge_id, k.stored_bridge_id,
+    k.state, k.status, k.raw_status, k.stored_status, k.status_since, k.created_at,
+    k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until,
+    k.is_missing, k.is_unbound, k.is_status_drift, k.is_orphaned, k.is_churned, k.is_duplicate,
+    k.is_disconnected, k.is_awaiting_scan, k.is_state, k.is_webhook,
+    k.is_missing OR k.is_unbound OR k.is_status_drift OR k.is_orphaned OR k.is_churned OR k.is_duplicate
+        OR k.is_disconnected OR k.is_awaiting_scan OR k.is_state OR k.is_webhook AS is_drift,
     array_remove(ARRAY[
-        CASE WHEN f.wanted AND f.bridge_id IS NULL
-             THEN 'missing' END,
-        CASE WHEN f.own AND f.is_tenant AND f.bridge_id IS DISTINCT FROM f.stored_bridge_id
-             THEN 'unbound' END,
-        CASE WHEN f.own AND f.is_tenant AND f.status <> 'unknown' AND f.status IS DISTINCT FROM f.stored_status
-             THEN 'status_drift' END,
-        CASE WHEN f.live AND NOT f.is_tenant AND NOT f.wanted AND NOT f.kept
-             THEN 'orphaned' END,
-        CASE WHEN f.own AND f.is_tenant AND NOT f.wanted AND NOT f.kept
-             THEN 'churned' END,
-        CASE WHEN f.live AND NOT f.own AND (f.is_tenant OR f.wanted OR f.kept)
-             THEN 'duplicate' END,
-        CASE WHEN f.own AND f.wanted AND f.status = 'disconnected'
-                  AND f.status_since < now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p)
-             THEN 'disconnected' END,
-        CASE WHEN f.own AND f.wanted AND f.status = 'awaiting_scan'
-                  AND f.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p)
-             THEN 'awaiting_scan' END,
-        CASE WHEN f.live AND f.state <> 'running'
-             THEN 'state' END,
-        CASE WHEN f.own AND f.last_webhook_url <> f.webhook_url
-             THEN 'webhook' END
+        CASE WHEN k.is_missing THEN 'missing' END,
+        CASE WHEN k.is_unbound THEN 'unbound' END,
+        CASE WHEN k.is_status_drift THEN 'status_drift' END,
+        CASE WHEN k.is_orphaned THEN 'orphaned' END,
+        CASE WHEN k.is_churned THEN 'churned' END,
+        CASE WHEN k.is_duplicate THEN 'duplicate' END,
+        CASE WHEN k.is_disconnected THEN 'disconnected' END,
+        CASE WHEN k.is_awaiting_scan THEN 'awaiting_scan' END,
+        CASE WHEN k.is_state THEN 'state' END,
+        CASE WHEN k.is_webhook THEN 'webhook' END
     ], NULL) AS drift
 FROM (
     SELECT
-        t.tenant_id,
-        coalesce(t.customer_ref, b.customer_ref, d.customer_ref) AS customer_ref,
-        t.customer_ref IS NOT NULL AS is_tenant,
-        b.bridge_id IS NOT NULL AS live,
-        coalesce(t.wanted, false) OR coalesce(d.kind = 'extra', false) AS wanted,
-        coalesce(d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date), false) AS kept,
-        b.bridge_id IS NOT NULL
-            AND (NOT b.duplicated OR @extschema@.wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS own,
-        b.bridge_id, t.bridge_id AS stored_bridge_id,
-        b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
-        coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
-        d.kind AS declared, d.reason AS declared_reason, d.until AS kept_until
-    FROM @extschema@.wab_tenants t
-    FULL JOIN @extschema@.wab_bridges b ON b.customer_ref = t.customer_ref
-    FULL JOIN @extschema@.wab_declared d ON d.customer_ref = coalesce(t.customer_ref, b.customer_ref)
-) f
-WHERE f.is_tenant OR f.live OR f.declared = 'extra';
+        f.*,
+        NOT f.live AND f.wanted AS is_missing,
+        f.own AND f.is_tenant AND f.bridge_id IS DISTINCT FROM f.stored_bridge_id AS is_unbound,
+        f.own AND f.is_tenant AND f.status <> 'unknown' AND f.status IS DISTINCT FROM f.stored_status AS is_status_drift,
+        f.live AND NOT f.is_tenant AND NOT f.wanted AND NOT f.kept AS is_orphaned,
+        f.own AND f.is_tenant AND NOT f.wanted AND NOT f.kept AS is_churned,
+        f.live AND NOT f.own AND (f.is_tenant OR f.wanted OR f.kept) AS is_duplicate,
+        f.status = 'disconnected' AND f.own AND f.wanted
+            AND f.status_since < now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p) AS is_disconnected,
+        f.status = 'awaiting_scan' AND f.own AND f.wanted
+            AND f.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AS is_awaiting_scan,
+        f.live AND f.state <> 'running' AS is_state,
+        f.own AND f.last_webhook_url <> f.webhook_url AS is_webhook
+    FROM (
+        SELECT
+            t.tenant_id,
+            coalesce(t.customer_ref, b.customer_ref, d.customer_ref) AS customer_ref,
+            t.customer_ref IS NOT NULL AS is_tenant,
+            b.bridge_id IS NOT NULL AS live,
+            coalesce(t.wanted, false) OR coalesce(d.kind = 'extra', false) AS wanted,
+            coalesce(d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date), false) AS kept,
+            b.bridge_id IS NOT NULL
+                AND (NOT b.duplicated OR @extschema@.wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS own,
+            b.bridge_id, t.bridge_id AS stored_bridge_id,
+            b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
+            coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
+            d.kind AS declared, d.reason AS declared_reason, d.until AS kept_until
+        FROM @extschema@.wab_tenants t
+        FULL JOIN @extschema@.wab_bridges b ON b.customer_ref = t.customer_ref
+        FULL JOIN @extschema@.wab_declared d ON d.customer_ref = coalesce(t.customer_ref, b.customer_ref)
+    ) f
+    WHERE f.is_tenant OR f.live OR f.declared = 'extra'
+) k;
+
+CREATE OR REPLACE VIEW @extschema@.wab_fleet AS
+SELECT
+    k.tenant_id, k.customer_ref, k.wanted, k.kept,
+    k.bridge_id, k.stored_bridge_id,
+    k.state, k.status, k.raw_status, k.stored_status, k.status_since, k.created_at,
+    k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until, k.drift
+FROM @extschema@.wab_fleet_kinds k;
 
 -- One row per difference: a bridge or tenant with two kinds of drift has two rows.
 CREATE OR REPLACE VIEW @extschema@.wab_drift AS
@@ -111,25 +129,25 @@ SELECT
     CASE WHEN d.kind IN ('orphaned', 'churned', 'duplicate')
          THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) ELSE 0.00 END::numeric(10,2) AS monthly_cost,
     d.webhook_url
-FROM (SELECT unnest(f.drift) AS kind, f.* FROM @extschema@.wab_fleet f WHERE f.drift <> '{}') d;
+FROM (SELECT unnest(k.drift) AS kind, k.* FROM @extschema@.wab_fleet_kinds k WHERE k.is_drift) d;
 
 CREATE OR REPLACE VIEW @extschema@.wab_orphaned_bridges AS
 SELECT f.bridge_id, f.customer_ref, f.state, f.status, f.created_at, f.kept_until,
        (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['orphaned'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_orphaned;
 
 CREATE OR REPLACE VIEW @extschema@.wab_missing_bridges AS
 SELECT f.tenant_id, f.customer_ref, f.stored_bridge_id, f.webhook_url
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['missing'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_missing;
 
 CREATE OR REPLACE VIEW @extschema@.wab_status_drift AS
 SELECT f.tenant_id, f.bridge_id, f.customer_ref, f.stored_status, f.status, f.raw_status, f.status_since
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['status_drift'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_status_drift;
 
 CREATE OR REPLACE VIEW @extschema@.wab_churned_bridges AS
 SELECT f.tenant_id, f.bridge_id, f.customer_ref, f.state, f.status, f.created_at,
        (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['churned'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_churned;
 
 CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
 SELECT
@@ -145,14 +163,14 @@ FROM (
         count(*) FILTER (WHERE f.status = 'awaiting_scan') AS awaiting_scan,
         count(*) FILTER (WHERE f.status = 'disconnected') AS disconnected,
         count(*) FILTER (WHERE f.status = 'unknown') AS unknown,
-        count(*) FILTER (WHERE f.drift @> ARRAY['orphaned']) AS orphaned,
-        count(*) FILTER (WHERE f.drift @> ARRAY['churned']) AS churned,
-        count(*) FILTER (WHERE f.drift @> ARRAY['missing']) AS missing,
-        count(*) FILTER (WHERE f.drift @> ARRAY['duplicate']) AS duplicate,
-        count(*) FILTER (WHERE f.drift @> ARRAY['unbound']) AS unbound,
-        count(*) FILTER (WHERE f.drift @> ARRAY['status_drift']) AS status_drift,
+        count(*) FILTER (WHERE f.is_orphaned) AS orphaned,
+        count(*) FILTER (WHERE f.is_churned) AS churned,
+        count(*) FILTER (WHERE f.is_missing) AS missing,
+        count(*) FILTER (WHERE f.is_duplicate) AS duplicate,
+        count(*) FILTER (WHERE f.is_unbound) AS unbound,
+        count(*) FILTER (WHERE f.is_status_drift) AS status_drift,
         (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS price
-    FROM @extschema@.wab_fleet f
+    FROM @extschema@.wab_fleet_kinds f
 ) c;
 
 COMMENT ON VIEW @extschema@.wab_fleet IS 'The whole picture: one row per tenant or bridge, with the kinds of drift it has.';
@@ -173,6 +191,8 @@ COMMENT ON COLUMN @extschema@.wab_fleet.last_webhook_url IS 'The webhook_url tha
 COMMENT ON COLUMN @extschema@.wab_fleet.declared_reason IS 'Why it is declared in wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_fleet.kept_until IS 'The last day on which the keep holds.';
 COMMENT ON COLUMN @extschema@.wab_fleet.drift IS 'Kinds of drift that this row has; empty when all is well.';
+COMMENT ON COLUMN @extschema@.wab_fleet_kinds.is_drift IS 'Whether it has any kind of drift; a cheaper question than drift <> ''{}''.';
+COMMENT ON VIEW @extschema@.wab_fleet_kinds IS 'wab_fleet with a column for each kind of drift: what the other views are made of. Null is no.';
 
 COMMENT ON VIEW @extschema@.wab_drift IS 'One row per difference between the tenants table and the observed fleet.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS 'missing, unbound, status_drift, orphaned, churned, duplicate, disconnected, awaiting_scan, state or webhook.';
@@ -201,6 +221,11 @@ COMMENT ON COLUMN @extschema@.wab_tenants.bridge_id IS 'The bridge_id that the t
 COMMENT ON COLUMN @extschema@.wab_tenants.bridge_status IS 'The bridge_status that the tenant row holds.';
 COMMENT ON COLUMN @extschema@.wab_tenants.wanted IS 'Should this tenant have a bridge, as the binding says.';
 
+FOREACH kind IN ARRAY ARRAY['missing', 'unbound', 'status_drift', 'orphaned', 'churned', 'duplicate', 'disconnected',
+                            'awaiting_scan', 'state', 'webhook'] LOOP
+    EXECUTE format('COMMENT ON COLUMN @extschema@.wab_fleet_kinds.%I IS %L', 'is_' || kind, format('Whether it has drift of kind %s.', kind));
+END LOOP;
+
 -- A column that is the same in several views is described once, above or on wab_summaries.
 FOR said IN
     SELECT DISTINCT ON (v.oid, a.attnum) v.relname, a.attname, d.description
@@ -209,7 +234,7 @@ FOR said IN
       ON v.relname <> 'wab_fleet_summary' OR home.name = 'wab_summaries'
     JOIN pg_attribute h ON h.attrelid = format('%s.%I', v.relnamespace::regnamespace, home.name)::regclass AND h.attname = a.attname
     JOIN pg_description d ON d.objoid = h.attrelid AND d.objsubid = h.attnum AND d.classoid = 'pg_class'::regclass
-    WHERE v.oid IN ('@extschema@.wab_tenants'::regclass, '@extschema@.wab_orphaned_bridges'::regclass,
+    WHERE v.oid IN ('@extschema@.wab_tenants'::regclass, '@extschema@.wab_fleet_kinds'::regclass, '@extschema@.wab_orphaned_bridges'::regclass,
                     '@extschema@.wab_missing_bridges'::regclass, '@extschema@.wab_status_drift'::regclass,
                     '@extschema@.wab_churned_bridges'::regclass, '@extschema@.wab_fleet_summary'::regclass)
       AND col_description(v.oid, a.attnum) IS NULL

@@ -7,6 +7,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
+ALTER TABLE @extschema@.wab_observations ADD COLUMN mirrored boolean NOT NULL DEFAULT false;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.
 UPDATE @extschema@.wab_bridge_events e
 SET since = (SELECT pg_catalog.max(a.at) FROM @extschema@.wab_bridge_events a
@@ -16,7 +17,9 @@ WHERE e.event OPERATOR(pg_catalog.=) ANY ('{appeared,disappeared}'::pg_catalog.t
 COMMENT ON TABLE @extschema@.wab_bridge_events IS 'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. Otherwise null.';
+COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
+COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
 CREATE TABLE @extschema@.wab_drift_episodes (
     kind         text NOT NULL,
     subject      text NOT NULL,
@@ -73,20 +76,26 @@ COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'How often in a row it failed
 COMMENT ON COLUMN @extschema@.wab_jobs.sqlstate IS 'The SQLSTATE of its last failure.';
 COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'What its last failure said.';
 
+-- It takes one argument more now; what was granted on it is granted anew below.
+ALTER FUNCTION @extschema@.wab_observe(bigint[], text[], text[], text[], timestamptz[], timestamptz, text, integer, boolean) RENAME TO wab_observe_0_1_0;
+
 -- Merges a complete listing, given as arrays of equal length. Only rows that differ are written; one row of wab_observations
 -- always is. A bridge first seen after the list was asked for is newer than the list, so its absence proves nothing.
-CREATE OR REPLACE FUNCTION @extschema@.wab_observe(
+CREATE FUNCTION @extschema@.wab_observe(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
-    malformed integer DEFAULT 0, force boolean DEFAULT false)
+    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     listed  integer := cardinality(bridge_ids);
     known   integer;
     deleted bigint[];
+    held    integer;
+    moved   integer;
+    allowed integer;
     last    @extschema@.wab_observations;
 BEGIN
     IF bridge_ids IS NULL OR customer_refs IS NULL OR states IS NULL OR raw_statuses IS NULL OR created_ats IS NULL
@@ -108,47 +117,52 @@ BEGIN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
     END IF;
-    SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
     -- What was deleted after the list was asked for may still be in it.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
     IF listed = 0 AND NOT force THEN
+        SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the provider listed no bridge at all, which is not believed',
             DETAIL = format('%s bridges were known before.', known),
             HINT = format('If the account really is empty: SELECT * FROM wab_refresh(force => true), or wab %s.',
                           CASE known WHEN 0 THEN '--first-run' ELSE '--accept-shrink' END);
     END IF;
 
-    WITH listing AS MATERIALIZED (
-        SELECT l.bridge_id, l.customer_ref, l.state, l.raw_status, l.created_at,
-               @extschema@.wab_normalize_status(l.raw_status) AS status
-        FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
-             AS l(bridge_id, customer_ref, state, raw_status, created_at)
-        WHERE l.bridge_id <> ALL (deleted)
-    ), diff AS MATERIALIZED (
-        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id,
-               l.customer_ref, l.state, l.raw_status, l.status, l.created_at,
-               b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
-               coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at) AS lived_since,
-               -- Another owner's status and webhook_url are not this one's.
-               l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
-               l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AND n.newer AS raw_status_moved,
-               l.raw_status IS NOT NULL AND l.status IS DISTINCT FROM b.status AND n.newer AS status_moved
-        FROM listing l FULL JOIN @extschema@.wab_bridges b ON b.bridge_id = l.bridge_id
-        CROSS JOIN LATERAL (SELECT coalesce(b.status_observed_at < listed_at, true) AS newer) n
+    WITH difference AS MATERIALIZED (
+        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id, l.customer_ref, l.state, l.raw_status, l.created_at,
+               b.customer_ref AS was_customer_ref, b.state AS was_state, b.raw_status AS was_raw_status, b.status AS was_status,
+               b.created_at AS was_created_at, b.first_seen_at, coalesce(b.status_observed_at < listed_at, true) AS newer
+        FROM (SELECT u.* FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
+                           AS u(bridge_id, customer_ref, state, raw_status, created_at)
+              WHERE u.bridge_id <> ALL (deleted)) l
+        FULL JOIN @extschema@.wab_bridges b ON b.bridge_id = l.bridge_id
         WHERE b.bridge_id IS NULL
-           OR (l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at)
-           OR (l.bridge_id IS NOT NULL AND (
+           OR l.bridge_id IS NULL
+           OR (b.bridge_id IS NOT NULL AND (
                   l.customer_ref IS DISTINCT FROM b.customer_ref
                OR l.state IS DISTINCT FROM b.state
                OR l.created_at IS DISTINCT FROM b.created_at
-               OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AND n.newer)))
+               OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status)))
+    ), judged AS MATERIALIZED (
+        SELECT d.*, coalesce(d.was_created_at, d.first_seen_at, d.created_at, listed_at) AS lived_since, s.status,
+               d.known_id IS NULL AS is_new, d.known_id = d.listed_id AS is_known,
+               d.listed_id IS NULL AND malformed = 0 AND d.first_seen_at <= listed_at AS is_gone,
+               -- Another owner's status and webhook_url are not this one's.
+               d.customer_ref IS DISTINCT FROM d.was_customer_ref AS owner_moved,
+               d.raw_status IS NOT NULL AND d.raw_status IS DISTINCT FROM d.was_raw_status AS raw_status_differs,
+               d.raw_status IS NOT NULL AND d.raw_status IS DISTINCT FROM d.was_raw_status AND d.newer AS raw_status_moved,
+               d.raw_status IS NOT NULL AND s.status IS DISTINCT FROM d.was_status AND d.newer AS status_moved
+        FROM difference d CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(d.raw_status) AS status) s
+    ), diff AS MATERIALIZED (
+        SELECT j.* FROM judged j
+        WHERE j.is_new OR j.is_gone OR (j.is_known AND (
+            j.owner_moved OR j.raw_status_moved OR j.state IS DISTINCT FROM j.was_state OR j.created_at IS DISTINCT FROM j.was_created_at))
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
             (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at, status_since, status_observed_at)
         SELECT d.listed_id, d.customer_ref, d.state, d.status, d.raw_status, d.created_at, listed_at,
                CASE WHEN d.raw_status IS NOT NULL THEN listed_at END, CASE WHEN d.raw_status IS NOT NULL THEN listed_at END
-        FROM diff d WHERE d.known_id IS NULL
+        FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = d.customer_ref, state = d.state, created_at = d.created_at,
@@ -159,45 +173,109 @@ BEGIN
                                       WHEN d.raw_status_moved OR d.owner_moved THEN listed_at ELSE b.status_observed_at END,
             status_asked_at = CASE WHEN d.owner_moved THEN NULL ELSE b.status_asked_at END,
             webhook_url = CASE WHEN d.owner_moved THEN NULL ELSE b.webhook_url END
-        FROM diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NOT NULL
+        FROM diff d WHERE d.known_id = b.bridge_id AND d.is_known
     ), gone AS (
-        DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NULL
+        DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.is_gone
     ), events AS (
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
         SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref), e.event, e.was, e.became,
-               CASE WHEN d.known_id = d.listed_id THEN NULL ELSE d.lived_since END
+               CASE WHEN d.is_known THEN NULL ELSE d.lived_since END
         FROM diff d, LATERAL (VALUES
-            ('appeared', d.known_id IS NULL, NULL, d.status),
-            ('disappeared', d.listed_id IS NULL, d.was_status, NULL),
-            ('status', d.known_id = d.listed_id AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status, d.was_status, d.status),
-            ('state', d.known_id = d.listed_id AND d.state IS DISTINCT FROM d.was_state, d.was_state, d.state),
-            ('customer_ref', d.known_id = d.listed_id AND d.customer_ref IS DISTINCT FROM d.was_customer_ref,
-                             d.was_customer_ref, d.customer_ref)
+            ('appeared', d.is_new, NULL, d.status),
+            ('disappeared', d.is_gone, d.was_status, NULL),
+            ('status', d.is_known AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status, d.was_status, d.status),
+            ('state', d.is_known AND d.state IS DISTINCT FROM d.was_state, d.was_state, d.state),
+            ('customer_ref', d.is_known AND d.owner_moved, d.was_customer_ref, d.customer_ref)
         ) AS e(event, happened, was, became)
         WHERE e.happened
     )
-    SELECT count(*) FILTER (WHERE d.known_id IS NULL), count(*) FILTER (WHERE d.known_id = d.listed_id),
-           count(*) FILTER (WHERE d.listed_id IS NULL)
-    INTO appeared, changed, disappeared FROM diff d;
+    SELECT (SELECT count(*) FROM diff d WHERE d.is_new), (SELECT count(*) FROM diff d WHERE d.is_known),
+           (SELECT count(*) FROM diff d WHERE d.is_known AND d.owner_moved),
+           (SELECT count(*) FROM diff d WHERE d.is_gone),
+           -- What differs and stays: an absence that proves nothing, a status that is older than the known one.
+           (SELECT count(*) FROM judged j WHERE (j.listed_id IS NULL AND NOT j.is_gone)
+                                             OR (j.is_known AND j.raw_status_differs AND NOT j.newer AND NOT j.owner_moved))
+    INTO appeared, changed, moved, disappeared, held;
 
     -- Raising here undoes the merge above: the count comes from the merge's own pass.
-    IF disappeared > greatest(1, floor(known * (SELECT p.max_shrink FROM @extschema@.wab_policy p))) AND NOT force THEN
-        RAISE EXCEPTION USING ERRCODE = '55000',
-            MESSAGE = 'the list of bridges shrank too much to be believed',
-            DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; wab_policy.max_shrink allows %s.',
-                            listed, disappeared, known,
-                            greatest(1, floor(known * (SELECT p.max_shrink FROM @extschema@.wab_policy p)))),
-            HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or wab --accept-shrink.';
+    IF disappeared > 1 AND NOT force THEN
+        SELECT count(*) - appeared + disappeared INTO known FROM @extschema@.wab_bridges b
+        WHERE b.first_seen_at <= listed_at;
+        SELECT greatest(1, floor(known * p.max_shrink)) INTO allowed FROM @extschema@.wab_policy p;
+        IF disappeared > allowed THEN
+            RAISE EXCEPTION USING ERRCODE = '55000',
+                MESSAGE = 'the list of bridges shrank too much to be believed',
+                DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; wab_policy.max_shrink allows %s.',
+                                listed, disappeared, known, allowed),
+                HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or wab --accept-shrink.';
+        END IF;
     END IF;
-    IF appeared + changed + disappeared > 0 THEN
+    IF appeared + moved + disappeared > 0 THEN
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
-    INSERT INTO @extschema@.wab_observations (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses)
+    INSERT INTO @extschema@.wab_observations
+        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
     VALUES (listed_at, source,
-            encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex'),
-            listed, appeared, changed, disappeared, malformed, listed - cardinality(array_positions(raw_statuses, NULL)));
+            coalesce(digest, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
+            listed, appeared, changed, disappeared, malformed, listed - cardinality(array_positions(raw_statuses, NULL)),
+            -- A snapshot older than the lock may not show what another wrote.
+            held = 0 AND malformed = 0 AND deleted = '{}' AND current_setting('transaction_isolation') = 'read committed');
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
 END
+$$;
+
+COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again().';
+
+CREATE FUNCTION @extschema@.wab_observe_again(digest text, listed_at timestamptz, source text)
+RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    RETURN QUERY
+    INSERT INTO @extschema@.wab_observations AS o
+        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
+    SELECT wab_observe_again.listed_at, wab_observe_again.source, l.digest, l.bridges, 0, 0, 0, 0, l.statuses, true
+    FROM @extschema@.wab_last_observation() l
+    WHERE l.mirrored AND l.digest = wab_observe_again.digest AND l.bridges > 0
+      AND l.observed_at < wab_observe_again.listed_at AND wab_observe_again.listed_at <= clock_timestamp()
+      AND current_setting('transaction_isolation') = 'read committed'
+    RETURNING o.observed_at, o.bridges, o.appeared, o.changed, o.disappeared, false;
+END
+$$;
+
+COMMENT ON FUNCTION @extschema@.wab_observe_again IS 'Stores that the listing of this digest was observed once more, in one row, if it is what wab_bridges holds. No row: hand the listing to wab_observe().';
+
+-- Whoever writes wab_bridges: the newest listing no longer tells what is in it. The lock comes first, as everywhere.
+CREATE FUNCTION @extschema@.wab_unmirror() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    UPDATE @extschema@.wab_observations o SET mirrored = false
+    WHERE o.mirrored AND o.observed_at = (SELECT max(l.observed_at) FROM @extschema@.wab_observations l)
+      -- A listing without statuses has nothing to say against other ones.
+      AND (TG_NARGS = 0 OR o.statuses > 0);
+    RETURN NULL;
+END
+$$;
+
+COMMENT ON FUNCTION @extschema@.wab_unmirror IS 'Notes that wab_bridges may no longer hold what the newest listing said.';
+
+CREATE TRIGGER wab_unmirror BEFORE INSERT OR DELETE OR TRUNCATE OR UPDATE OF bridge_id, customer_ref, state, created_at
+    ON @extschema@.wab_bridges FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wab_unmirror();
+
+CREATE TRIGGER wab_unmirror_status BEFORE UPDATE OF raw_status
+    ON @extschema@.wab_bridges FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wab_unmirror('status');
+
+-- Called by the views for duplicated bridges only, and kept out of line so that EXPLAIN of a view stays readable.
+CREATE OR REPLACE FUNCTION @extschema@.wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean
+LANGUAGE sql STABLE COST 10 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT wab_serves.bridge_id = coalesce(
+        min(b.bridge_id) FILTER (WHERE b.bridge_id = stored_bridge_id), min(b.bridge_id))
+    FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_serves.customer_ref;
 $$;
 
 -- A call cannot be taken back, so whoever could not record it is refused before it.
@@ -218,6 +296,7 @@ BEGIN
         FROM (VALUES ('@extschema@.wab_bridges'::regclass, 'SELECT'), ('@extschema@.wab_bridges', 'INSERT'),
                      ('@extschema@.wab_bridges', 'UPDATE'), ('@extschema@.wab_bridges', 'DELETE'),
                      ('@extschema@.wab_bridge_events', 'INSERT'),
+                     ('@extschema@.wab_observations', 'SELECT'), ('@extschema@.wab_observations', 'UPDATE'),
                      ('@extschema@.wab_queue', 'SELECT'), ('@extschema@.wab_queue', 'UPDATE')) AS g(target, privilege)
         WHERE NOT has_table_privilege(g.target, g.privilege)
         UNION ALL
@@ -324,7 +403,22 @@ BEGIN
 END
 $$;
 
--- THE definition of drift: each kind once, in wab_fleet. No writes here (functions.sql).
+CREATE OR REPLACE FUNCTION @extschema@.wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+DECLARE
+    written integer;
+BEGIN
+    UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
+    FROM @extschema@.wab_status_drift s
+    WHERE t.customer_ref = s.customer_ref
+      AND (wab_write_statuses.customer_refs IS NULL OR s.customer_ref = ANY (wab_write_statuses.customer_refs));
+    GET DIAGNOSTICS written = ROW_COUNT;
+    RETURN written;
+END
+$$;
+
+-- THE definition of drift: each kind once, in wab_fleet_kinds. No writes here (functions.sql).
 --
 -- The views stand over your tenants table, so they are created by wab_bind_tenants() and not by the install script. They are
 -- ordinary views and no members of the extension: dump, restore and DROP TABLE treat them as they treat any view.
@@ -333,60 +427,78 @@ CREATE OR REPLACE FUNCTION @extschema@.wab_create_views() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $views$
 DECLARE
+    kind text;
     said record;
 BEGIN
 
--- One row per tenant or bridge, in one pass: hash joins over three tables. `own` tells the bridge that serves a customer_ref
+-- One row per tenant or bridge, in one pass: hash joins over three tables. In each condition what is cheap and seldom true comes
+-- first: PostgreSQL evaluates them in this order, for every row. `own` tells the bridge that serves a customer_ref
 -- from its duplicates. The one-row settings come as sub-selects: they are evaluated once and join nothing.
-CREATE OR REPLACE VIEW @extschema@.wab_fleet AS
+CREATE OR REPLACE VIEW @extschema@.wab_fleet_kinds AS
 SELECT
-    f.tenant_id, f.customer_ref, f.wanted, f.kept,
-    f.bridge_id, f.stored_bridge_id,
-    f.state, f.status, f.raw_status, f.stored_status, f.status_since, f.created_at,
-    f.webhook_url, f.last_webhook_url, f.declared_reason, f.kept_until,
+    k.tenant_id, k.customer_ref, k.wanted, k.kept,
+    k.bridge_id, k.stored_bridge_id,
+    k.state, k.status, k.raw_status, k.stored_status, k.status_since, k.created_at,
+    k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until,
+    k.is_missing, k.is_unbound, k.is_status_drift, k.is_orphaned, k.is_churned, k.is_duplicate,
+    k.is_disconnected, k.is_awaiting_scan, k.is_state, k.is_webhook,
+    k.is_missing OR k.is_unbound OR k.is_status_drift OR k.is_orphaned OR k.is_churned OR k.is_duplicate
+        OR k.is_disconnected OR k.is_awaiting_scan OR k.is_state OR k.is_webhook AS is_drift,
     array_remove(ARRAY[
-        CASE WHEN f.wanted AND f.bridge_id IS NULL
-             THEN 'missing' END,
-        CASE WHEN f.own AND f.is_tenant AND f.bridge_id IS DISTINCT FROM f.stored_bridge_id
-             THEN 'unbound' END,
-        CASE WHEN f.own AND f.is_tenant AND f.status <> 'unknown' AND f.status IS DISTINCT FROM f.stored_status
-             THEN 'status_drift' END,
-        CASE WHEN f.live AND NOT f.is_tenant AND NOT f.wanted AND NOT f.kept
-             THEN 'orphaned' END,
-        CASE WHEN f.own AND f.is_tenant AND NOT f.wanted AND NOT f.kept
-             THEN 'churned' END,
-        CASE WHEN f.live AND NOT f.own AND (f.is_tenant OR f.wanted OR f.kept)
-             THEN 'duplicate' END,
-        CASE WHEN f.own AND f.wanted AND f.status = 'disconnected'
-                  AND f.status_since < now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p)
-             THEN 'disconnected' END,
-        CASE WHEN f.own AND f.wanted AND f.status = 'awaiting_scan'
-                  AND f.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p)
-             THEN 'awaiting_scan' END,
-        CASE WHEN f.live AND f.state <> 'running'
-             THEN 'state' END,
-        CASE WHEN f.own AND f.last_webhook_url <> f.webhook_url
-             THEN 'webhook' END
+        CASE WHEN k.is_missing THEN 'missing' END,
+        CASE WHEN k.is_unbound THEN 'unbound' END,
+        CASE WHEN k.is_status_drift THEN 'status_drift' END,
+        CASE WHEN k.is_orphaned THEN 'orphaned' END,
+        CASE WHEN k.is_churned THEN 'churned' END,
+        CASE WHEN k.is_duplicate THEN 'duplicate' END,
+        CASE WHEN k.is_disconnected THEN 'disconnected' END,
+        CASE WHEN k.is_awaiting_scan THEN 'awaiting_scan' END,
+        CASE WHEN k.is_state THEN 'state' END,
+        CASE WHEN k.is_webhook THEN 'webhook' END
     ], NULL) AS drift
 FROM (
     SELECT
-        t.tenant_id,
-        coalesce(t.customer_ref, b.customer_ref, d.customer_ref) AS customer_ref,
-        t.customer_ref IS NOT NULL AS is_tenant,
-        b.bridge_id IS NOT NULL AS live,
-        coalesce(t.wanted, false) OR coalesce(d.kind = 'extra', false) AS wanted,
-        coalesce(d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date), false) AS kept,
-        b.bridge_id IS NOT NULL
-            AND (NOT b.duplicated OR @extschema@.wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS own,
-        b.bridge_id, t.bridge_id AS stored_bridge_id,
-        b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
-        coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
-        d.kind AS declared, d.reason AS declared_reason, d.until AS kept_until
-    FROM @extschema@.wab_tenants t
-    FULL JOIN @extschema@.wab_bridges b ON b.customer_ref = t.customer_ref
-    FULL JOIN @extschema@.wab_declared d ON d.customer_ref = coalesce(t.customer_ref, b.customer_ref)
-) f
-WHERE f.is_tenant OR f.live OR f.declared = 'extra';
+        f.*,
+        NOT f.live AND f.wanted AS is_missing,
+        f.own AND f.is_tenant AND f.bridge_id IS DISTINCT FROM f.stored_bridge_id AS is_unbound,
+        f.own AND f.is_tenant AND f.status <> 'unknown' AND f.status IS DISTINCT FROM f.stored_status AS is_status_drift,
+        f.live AND NOT f.is_tenant AND NOT f.wanted AND NOT f.kept AS is_orphaned,
+        f.own AND f.is_tenant AND NOT f.wanted AND NOT f.kept AS is_churned,
+        f.live AND NOT f.own AND (f.is_tenant OR f.wanted OR f.kept) AS is_duplicate,
+        f.status = 'disconnected' AND f.own AND f.wanted
+            AND f.status_since < now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p) AS is_disconnected,
+        f.status = 'awaiting_scan' AND f.own AND f.wanted
+            AND f.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AS is_awaiting_scan,
+        f.live AND f.state <> 'running' AS is_state,
+        f.own AND f.last_webhook_url <> f.webhook_url AS is_webhook
+    FROM (
+        SELECT
+            t.tenant_id,
+            coalesce(t.customer_ref, b.customer_ref, d.customer_ref) AS customer_ref,
+            t.customer_ref IS NOT NULL AS is_tenant,
+            b.bridge_id IS NOT NULL AS live,
+            coalesce(t.wanted, false) OR coalesce(d.kind = 'extra', false) AS wanted,
+            coalesce(d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date), false) AS kept,
+            b.bridge_id IS NOT NULL
+                AND (NOT b.duplicated OR @extschema@.wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS own,
+            b.bridge_id, t.bridge_id AS stored_bridge_id,
+            b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
+            coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
+            d.kind AS declared, d.reason AS declared_reason, d.until AS kept_until
+        FROM @extschema@.wab_tenants t
+        FULL JOIN @extschema@.wab_bridges b ON b.customer_ref = t.customer_ref
+        FULL JOIN @extschema@.wab_declared d ON d.customer_ref = coalesce(t.customer_ref, b.customer_ref)
+    ) f
+    WHERE f.is_tenant OR f.live OR f.declared = 'extra'
+) k;
+
+CREATE OR REPLACE VIEW @extschema@.wab_fleet AS
+SELECT
+    k.tenant_id, k.customer_ref, k.wanted, k.kept,
+    k.bridge_id, k.stored_bridge_id,
+    k.state, k.status, k.raw_status, k.stored_status, k.status_since, k.created_at,
+    k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until, k.drift
+FROM @extschema@.wab_fleet_kinds k;
 
 -- One row per difference: a bridge or tenant with two kinds of drift has two rows.
 CREATE OR REPLACE VIEW @extschema@.wab_drift AS
@@ -437,25 +549,25 @@ SELECT
     CASE WHEN d.kind IN ('orphaned', 'churned', 'duplicate')
          THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) ELSE 0.00 END::numeric(10,2) AS monthly_cost,
     d.webhook_url
-FROM (SELECT unnest(f.drift) AS kind, f.* FROM @extschema@.wab_fleet f WHERE f.drift <> '{}') d;
+FROM (SELECT unnest(k.drift) AS kind, k.* FROM @extschema@.wab_fleet_kinds k WHERE k.is_drift) d;
 
 CREATE OR REPLACE VIEW @extschema@.wab_orphaned_bridges AS
 SELECT f.bridge_id, f.customer_ref, f.state, f.status, f.created_at, f.kept_until,
        (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['orphaned'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_orphaned;
 
 CREATE OR REPLACE VIEW @extschema@.wab_missing_bridges AS
 SELECT f.tenant_id, f.customer_ref, f.stored_bridge_id, f.webhook_url
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['missing'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_missing;
 
 CREATE OR REPLACE VIEW @extschema@.wab_status_drift AS
 SELECT f.tenant_id, f.bridge_id, f.customer_ref, f.stored_status, f.status, f.raw_status, f.status_since
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['status_drift'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_status_drift;
 
 CREATE OR REPLACE VIEW @extschema@.wab_churned_bridges AS
 SELECT f.tenant_id, f.bridge_id, f.customer_ref, f.state, f.status, f.created_at,
        (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@.wab_fleet f WHERE f.drift @> ARRAY['churned'];
+FROM @extschema@.wab_fleet_kinds f WHERE f.is_churned;
 
 CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
 SELECT
@@ -471,14 +583,14 @@ FROM (
         count(*) FILTER (WHERE f.status = 'awaiting_scan') AS awaiting_scan,
         count(*) FILTER (WHERE f.status = 'disconnected') AS disconnected,
         count(*) FILTER (WHERE f.status = 'unknown') AS unknown,
-        count(*) FILTER (WHERE f.drift @> ARRAY['orphaned']) AS orphaned,
-        count(*) FILTER (WHERE f.drift @> ARRAY['churned']) AS churned,
-        count(*) FILTER (WHERE f.drift @> ARRAY['missing']) AS missing,
-        count(*) FILTER (WHERE f.drift @> ARRAY['duplicate']) AS duplicate,
-        count(*) FILTER (WHERE f.drift @> ARRAY['unbound']) AS unbound,
-        count(*) FILTER (WHERE f.drift @> ARRAY['status_drift']) AS status_drift,
+        count(*) FILTER (WHERE f.is_orphaned) AS orphaned,
+        count(*) FILTER (WHERE f.is_churned) AS churned,
+        count(*) FILTER (WHERE f.is_missing) AS missing,
+        count(*) FILTER (WHERE f.is_duplicate) AS duplicate,
+        count(*) FILTER (WHERE f.is_unbound) AS unbound,
+        count(*) FILTER (WHERE f.is_status_drift) AS status_drift,
         (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS price
-    FROM @extschema@.wab_fleet f
+    FROM @extschema@.wab_fleet_kinds f
 ) c;
 
 COMMENT ON VIEW @extschema@.wab_fleet IS 'The whole picture: one row per tenant or bridge, with the kinds of drift it has.';
@@ -499,6 +611,8 @@ COMMENT ON COLUMN @extschema@.wab_fleet.last_webhook_url IS 'The webhook_url tha
 COMMENT ON COLUMN @extschema@.wab_fleet.declared_reason IS 'Why it is declared in wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_fleet.kept_until IS 'The last day on which the keep holds.';
 COMMENT ON COLUMN @extschema@.wab_fleet.drift IS 'Kinds of drift that this row has; empty when all is well.';
+COMMENT ON COLUMN @extschema@.wab_fleet_kinds.is_drift IS 'Whether it has any kind of drift; a cheaper question than drift <> ''{}''.';
+COMMENT ON VIEW @extschema@.wab_fleet_kinds IS 'wab_fleet with a column for each kind of drift: what the other views are made of. Null is no.';
 
 COMMENT ON VIEW @extschema@.wab_drift IS 'One row per difference between the tenants table and the observed fleet.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS 'missing, unbound, status_drift, orphaned, churned, duplicate, disconnected, awaiting_scan, state or webhook.';
@@ -527,6 +641,11 @@ COMMENT ON COLUMN @extschema@.wab_tenants.bridge_id IS 'The bridge_id that the t
 COMMENT ON COLUMN @extschema@.wab_tenants.bridge_status IS 'The bridge_status that the tenant row holds.';
 COMMENT ON COLUMN @extschema@.wab_tenants.wanted IS 'Should this tenant have a bridge, as the binding says.';
 
+FOREACH kind IN ARRAY ARRAY['missing', 'unbound', 'status_drift', 'orphaned', 'churned', 'duplicate', 'disconnected',
+                            'awaiting_scan', 'state', 'webhook'] LOOP
+    EXECUTE format('COMMENT ON COLUMN @extschema@.wab_fleet_kinds.%I IS %L', 'is_' || kind, format('Whether it has drift of kind %s.', kind));
+END LOOP;
+
 -- A column that is the same in several views is described once, above or on wab_summaries.
 FOR said IN
     SELECT DISTINCT ON (v.oid, a.attnum) v.relname, a.attname, d.description
@@ -535,7 +654,7 @@ FOR said IN
       ON v.relname <> 'wab_fleet_summary' OR home.name = 'wab_summaries'
     JOIN pg_attribute h ON h.attrelid = format('%s.%I', v.relnamespace::regnamespace, home.name)::regclass AND h.attname = a.attname
     JOIN pg_description d ON d.objoid = h.attrelid AND d.objsubid = h.attnum AND d.classoid = 'pg_class'::regclass
-    WHERE v.oid IN ('@extschema@.wab_tenants'::regclass, '@extschema@.wab_orphaned_bridges'::regclass,
+    WHERE v.oid IN ('@extschema@.wab_tenants'::regclass, '@extschema@.wab_fleet_kinds'::regclass, '@extschema@.wab_orphaned_bridges'::regclass,
                     '@extschema@.wab_missing_bridges'::regclass, '@extschema@.wab_status_drift'::regclass,
                     '@extschema@.wab_churned_bridges'::regclass, '@extschema@.wab_fleet_summary'::regclass)
       AND col_description(v.oid, a.attnum) IS NULL
@@ -547,6 +666,39 @@ END LOOP;
 END
 $views$;
 
+CREATE OR REPLACE FUNCTION @extschema@.wab_create_tenants_view(binding @extschema@.wab_tenant_binding) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    replaced oid := to_regclass('@extschema@.wab_tenants');
+BEGIN
+    -- A view can be replaced but its columns cannot change type. Without CASCADE: what depends on it is yours to move first.
+    IF EXISTS (SELECT FROM pg_attribute v JOIN pg_attribute c
+                   ON c.attrelid = binding.tenants
+                  AND c.attname = CASE v.attname WHEN 'tenant_id' THEN binding.tenant_id
+                                                 WHEN 'bridge_id' THEN binding.bridge_id
+                                                 WHEN 'bridge_status' THEN binding.bridge_status END
+               WHERE v.attrelid = replaced AND (v.atttypid, v.atttypmod, v.attcollation)
+                                            <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
+        DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
+                  @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
+                  @extschema@.wab_fleet, @extschema@.wab_fleet_kinds, @extschema@.wab_tenants;
+    END IF;
+    PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
+    EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
+        SELECT %1$I AS tenant_id, %1$I::pg_catalog.text AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
+               COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
+        FROM %6$s WHERE %1$I IS NOT NULL',
+        binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted, coalesce(binding.webhook_url, 'NULL'),
+        binding.tenants);
+    IF pg_relation_is_updatable(to_regclass('@extschema@.wab_tenants'), false) & 4 = 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('rows of %s could not be updated through wab_tenants', binding.tenants),
+            DETAIL = format('wanted: %s; webhook_url: %s', binding.wanted, binding.webhook_url),
+            HINT = 'Bind a table, and use expressions over a single row: no aggregate, window or set-returning function.';
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
     bridge_status text DEFAULT 'bridge_status', wanted text DEFAULT 'true', webhook_url text DEFAULT NULL,
@@ -556,7 +708,7 @@ LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
-    views         constant name[] := '{wab_tenants,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
+    views         constant name[] := '{wab_tenants,wab_fleet_kinds,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
                                        wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
     foreign_views text;
     view          name;
@@ -1037,6 +1189,17 @@ VOLATILE PARALLEL UNSAFE
 LANGUAGE c 
 AS 'MODULE_PATHNAME', 'wab_call_provision_wrapper';
 
+-- pg_wabridges::functions::wab_list_instances
+-- Skipped due to `#[pgrx(sql = false)]`
+
+
+
+-- pg_wabridges::functions::wab_list_rows
+
+CREATE FUNCTION @extschema@.wab_list_rows()
+RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wab_list_rows_wrapper';
+
 -- pg_wabridges::sessions::wab_logout
 CREATE FUNCTION @extschema@.wab_logout(
 	"tenant_id" TEXT 
@@ -1066,6 +1229,14 @@ VOLATILE PARALLEL RESTRICTED
 LANGUAGE c 
 AS 'MODULE_PATHNAME', 'wab_qr_wrapper';
 
+-- pg_wabridges::functions::wab_row_json
+CREATE FUNCTION @extschema@.wab_row_json(
+	"raw" TEXT 
+) RETURNS jsonb 
+IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE c 
+AS 'MODULE_PATHNAME', 'wab_row_json_wrapper';
+
 -- pg_wabridges::sessions::wab_session_status
 CREATE FUNCTION @extschema@.wab_session_status(
 	"tenant_id" TEXT 
@@ -1083,8 +1254,10 @@ AS 'MODULE_PATHNAME', 'wab_session_status_wrapper';
 
 -- What scheduled runs leave behind for who watches: how long drift lasts, a notification when it changes, how the jobs do.
 
+-- Without JIT, for compiling takes longer than the one pass over the fleet; with memory for its hash table, which is known to be the
+-- only large one.
 CREATE FUNCTION @extschema@.wab_record_drift() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
 AS $$
 DECLARE
     at     timestamptz := clock_timestamp();
@@ -1135,6 +1308,23 @@ END
 $$;
 
 COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+
+CREATE FUNCTION @extschema@.wab_drift_moved() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
+AS $$
+BEGIN
+    RETURN to_regclass('@extschema@.wab_drift') IS NOT NULL AND EXISTS (
+        SELECT FROM (SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject FROM @extschema@.wab_drift d) present
+        FULL JOIN (SELECT e.kind, e.subject FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL) known
+          ON known.kind = present.kind AND known.subject = present.subject
+        WHERE present.kind IS NULL OR known.kind IS NULL);
+-- wab_record_drift() will say what is wrong.
+EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+    RETURN true;
+END
+$$;
+
+COMMENT ON FUNCTION @extschema@.wab_drift_moved IS 'Whether wab_record_drift() would find anything to note.';
 
 CREATE FUNCTION @extschema@.wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -1199,6 +1389,19 @@ COMMENT ON COLUMN @extschema@.wab_status.last_error IS 'What the error said.';
 
 GRANT SELECT ON @extschema@.wab_status TO pg_monitor;
 
+-- What only the extension needs: what calls the provider in steps, which rows a dump takes along, who may call what, the overloads of Rust functions.
+
+-- Written so that a query takes it in whole (no SET, not volatile): the columns that it does not use cost nothing then. What it
+-- names was found when it was created.
+CREATE OR REPLACE FUNCTION @extschema@.wab_list_instances()
+RETURNS TABLE (bridge_id bigint, customer_ref text, state text, status text, raw_status text, created_at timestamptz, raw jsonb)
+LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000
+BEGIN ATOMIC
+    SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status, r.created_at,
+           @extschema@.wab_row_json(r.raw)
+    FROM @extschema@.wab_list_rows() r;
+END;
+
 CREATE FUNCTION @extschema@.wab_session_status(tenant_id anynonarray)
 RETURNS TABLE (tenant_id text, status text, raw_status text, phone text, jid text, name text)
 LANGUAGE sql VOLATILE COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp
@@ -1237,6 +1440,12 @@ COMMENT ON FUNCTION @extschema@.wab_logout(anynonarray) IS 'wab_logout() for ten
 
 COMMENT ON FUNCTION @extschema@.wab_call_provision(text, text, bigint) IS 'The call of wab_provision() and nothing else: writes nothing. For wab_work_queue().';
 
+COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing. Takes EXECUTE on wab_list_rows() too.';
+
+COMMENT ON FUNCTION @extschema@.wab_list_rows() IS 'What wab_list_instances() is made of: the list as the provider has it, the status in its own words, raw as text.';
+
+COMMENT ON FUNCTION @extschema@.wab_row_json(text) IS 'The raw of wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
+
 ALTER FUNCTION @extschema@.wab_session_status(text) COST 1000000 ROWS 1;
 
 ALTER FUNCTION @extschema@.wab_qr(text) COST 1000000;
@@ -1246,6 +1455,8 @@ ALTER FUNCTION @extschema@.wab_pair(text, text) COST 1000000;
 ALTER FUNCTION @extschema@.wab_logout(text) COST 1000000 ROWS 1;
 
 ALTER FUNCTION @extschema@.wab_call_provision(text, text, bigint) COST 1000000 ROWS 1;
+
+ALTER FUNCTION @extschema@.wab_list_rows() COST 1000000 ROWS 1000;
 
 -- What sql/cron.sql schedules. These commit, so they are called outside of a transaction block, and have no SET of their own: every
 -- name is qualified. A failure is noted in wab_jobs, and then raised as it was.
@@ -1339,9 +1550,28 @@ BEGIN
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.proacl IS NULL
-          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;
 END
 $$;
+
+-- Who could call a function can call what has come into its place.
+DO $$
+DECLARE
+    may record;
+BEGIN
+    FOR may IN
+        SELECT r.now, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::pg_catalog.regrole::pg_catalog.text END AS role
+        FROM (VALUES ('wab_observe_0_1_0', 'wab_observe'), ('wab_list_instances', 'wab_list_rows')) AS r(was, now)
+        JOIN pg_catalog.pg_proc p ON p.proname OPERATOR(pg_catalog.=) r.was
+             AND p.pronamespace OPERATOR(pg_catalog.=) '@extschema@'::pg_catalog.regnamespace
+        CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) g
+        WHERE g.grantee OPERATOR(pg_catalog.<>) p.proowner
+    LOOP
+        EXECUTE pg_catalog.format('GRANT EXECUTE ON FUNCTION @extschema@.%I TO %s', may.now, may.role);
+    END LOOP;
+END
+$$;
+DROP FUNCTION @extschema@.wab_observe_0_1_0;

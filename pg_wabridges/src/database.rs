@@ -7,11 +7,11 @@ use pgrx::PgSqlErrorCode;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::SpiHeapTupleData;
-use wabridges::{BridgeId, CustomerRef, Listing};
+use wabridges::{BridgeId, CustomerRef};
 
 use crate::error::Raise;
 use crate::glimpse::glimpse;
-use crate::provider::{Polled, Provisioned};
+use crate::provider::{Listed, Polled, Provisioned};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -33,6 +33,13 @@ pub struct Observation {
     pub changed: i32,
     pub disappeared: i32,
     pub skipped: bool,
+}
+
+impl Observation {
+    /// Whether it changed what is stored of the fleet.
+    pub fn is_news(&self) -> bool {
+        self.appeared + self.changed + self.disappeared > 0
+    }
 }
 
 /// One row of `wab_reconcile()`.
@@ -59,15 +66,24 @@ pub fn timestamp(at: Option<DateTime<Utc>>) -> Option<TimestampWithTimeZone> {
         .and_then(|micros| TimestampWithTimeZone::try_from(micros).ok())
 }
 
-/// `wab_observe()`: stores a listing.
+/// Stores a listing: in one row if nothing was listed or written since an equal one, else through `wab_observe()`.
 pub fn observe(
-    listing: &Listing,
+    listed: &Listed,
     listed_at: TimestampWithTimeZone,
     source: &str,
     believe: Believe,
 ) -> Result<Observation, Raise> {
+    let Listed { listing, digest } = listed;
+    let knows_digests = has("wab_observe_again(text,timestamptz,text)")?;
+    if knows_digests && listing.malformed.is_empty() {
+        let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3)", schema()?);
+        let again = rows(&sql, &[digest.as_str().into(), listed_at.into(), source.into()], observation)?;
+        if let Some(again) = again.into_iter().next() {
+            return Ok(again);
+        }
+    }
     let bridges = &listing.bridges;
-    let args: [DatumWithOid; 9] = [
+    let mut args: Vec<DatumWithOid> = vec![
         bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>().into(),
         bridges.iter().map(|b| b.customer_ref.as_ref().map(CustomerRef::as_str)).collect::<Vec<_>>().into(),
         bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>().into(),
@@ -78,16 +94,21 @@ pub fn observe(
         i32::try_from(listing.malformed.len()).unwrap_or(i32::MAX).into(),
         (believe == Believe::Anything).into(),
     ];
-    let sql = format!("SELECT * FROM {}.wab_observe($1, $2, $3, $4, $5, $6, $7, $8, $9)", schema()?);
-    one(&sql, &args, |row| {
-        Ok(Observation {
-            observed_at: row.get(1)?,
-            bridges: row.get(2)?,
-            appeared: row.get(3)?.unwrap_or(0),
-            changed: row.get(4)?.unwrap_or(0),
-            disappeared: row.get(5)?.unwrap_or(0),
-            skipped: row.get(6)?.unwrap_or(false),
-        })
+    // Objects of 0.1.0 take no digest.
+    let last = if knows_digests { ", $10" } else { "" };
+    args.extend(knows_digests.then(|| digest.as_str().into()));
+    let sql = format!("SELECT * FROM {}.wab_observe($1, $2, $3, $4, $5, $6, $7, $8, $9{last})", schema()?);
+    one(&sql, &args, observation)
+}
+
+fn observation(row: &Row) -> Result<Observation, Raise> {
+    Ok(Observation {
+        observed_at: row.get(1)?,
+        bridges: row.get(2)?,
+        appeared: row.get(3)?.unwrap_or(0),
+        changed: row.get(4)?.unwrap_or(0),
+        disappeared: row.get(5)?.unwrap_or(0),
+        skipped: row.get(6)?.unwrap_or(false),
     })
 }
 
@@ -234,15 +255,29 @@ pub fn write_statuses() -> Result<(), Raise> {
     one(&format!("SELECT {}.wab_write_statuses(NULL::pg_catalog.text[])", schema()?), &[], |_| Ok(()))
 }
 
+/// Whether `record_drift()` would find anything to note, as things are now; no lock is kept.
+pub fn drift_moved() -> Result<bool, Raise> {
+    if !has("wab_drift_moved()")? {
+        return Ok(true);
+    }
+    let sql = format!("SELECT {}.wab_drift_moved()", schema()?);
+    one_unlocked(&sql, &[], |row| Ok(row.get(1)?.unwrap_or(true)))
+}
+
 /// `wab_record_drift()`: notes and announces what drift began and ended. Objects of 0.1.0 do not have it.
 pub fn record_drift() -> Result<(), Raise> {
-    let schema = schema()?;
-    let known = "SELECT pg_catalog.to_regprocedure($1) IS NOT NULL";
-    let name = format!("{schema}.wab_record_drift()");
-    if one(known, &[name.as_str().into()], |row| Ok(row.get(1)?.unwrap_or(false)))? {
-        one(&format!("SELECT {name}"), &[], |_| Ok(()))?;
+    if has("wab_record_drift()")? {
+        one(&format!("SELECT {}.wab_record_drift()", schema()?), &[], |_| Ok(()))?;
     }
     Ok(())
+}
+
+/// Whether the objects in the database have this function: they may be older than this library.
+fn has(function: &str) -> Result<bool, Raise> {
+    let name = format!("{}.{function}", schema()?);
+    one("SELECT pg_catalog.to_regprocedure($1) IS NOT NULL", &[name.as_str().into()], |row| {
+        Ok(row.get(1)?.unwrap_or(false))
+    })
 }
 
 /// Stores what a tenant's session was just asked for; returns it in our words.

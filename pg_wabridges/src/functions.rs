@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
-use wabridges::{BridgeId, CustomerRef, Listing};
+use wabridges::{BridgeId, CustomerRef, Error, Listing};
 
 use crate::database::{self, Believe, Observation};
 use crate::error::{OrRaise, Raise};
+use crate::http::Pending;
 use crate::json::RawJson;
-use crate::provider::{self, Deletion, Outcome, Provisioned, Wish};
+use crate::provider::{self, Deletion, Listed, Outcome, Provisioned, Wish};
+use crate::rows::RowStore;
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
 #[pg_extern(immutable, parallel_safe)]
@@ -17,38 +19,60 @@ fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-#[pg_extern(volatile, parallel_restricted)]
-#[allow(clippy::type_complexity)]
-fn wab_list_instances() -> TableIterator<
-    'static,
-    (
-        name!(bridge_id, i64),
-        name!(customer_ref, Option<String>),
-        name!(state, Option<String>),
-        name!(status, String),
-        name!(raw_status, Option<String>),
-        name!(created_at, Option<TimestampWithTimeZone>),
-        name!(raw, Option<RawJson>),
-    ),
-> {
+/// The rows of `wab_list_instances()`, their `raw` still text: what a query does not ask for is not made.
+#[pg_extern(sql = "
+CREATE FUNCTION @extschema@.wab_list_rows()
+RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+")]
+fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
+    let listing = list().or_raise();
+    warn_of_malformed_rows(&listing);
+    let mut rows = RowStore::<6>::of(fcinfo).or_raise();
+    for bridge in &listing.bridges {
+        rows.put(|| {
+            [
+                bridge.id.get().into_datum(),
+                bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
+                bridge.state.as_deref().into_datum(),
+                bridge.raw_status.as_deref().into_datum(),
+                database::timestamp(bridge.created_at).into_datum(),
+                bridge.raw.into_datum(),
+            ]
+        });
+    }
+}
+
+/// What `wab_list_instances()` of 0.1.0 calls, until `ALTER EXTENSION … UPDATE`.
+#[pg_extern(sql = false)]
+fn wab_list_instances(fcinfo: pg_sys::FunctionCallInfo) {
     let listing = list().or_raise();
     warn_of_malformed_rows(&listing);
     let raw_statuses: BTreeSet<&str> =
         listing.bridges.iter().filter_map(|b| b.raw_status.as_deref()).collect();
     let statuses = database::normalize(&Vec::from_iter(raw_statuses)).or_raise();
-    TableIterator::new(listing.bridges.into_iter().map(move |bridge| {
-        let status =
-            bridge.raw_status.as_ref().and_then(|raw| statuses.get(raw)).map_or("unknown", String::as_str);
-        (
-            bridge.id.get(),
-            bridge.customer_ref.map(String::from),
-            bridge.state,
-            status.to_owned(),
-            bridge.raw_status,
-            database::timestamp(bridge.created_at),
-            Some(RawJson(bridge.raw)),
-        )
-    }))
+    let mut rows = RowStore::<7>::of(fcinfo).or_raise();
+    for bridge in &listing.bridges {
+        let raw_status = bridge.raw_status.as_deref();
+        let status = raw_status.and_then(|raw| statuses.get(raw)).map_or("unknown", String::as_str);
+        rows.put(|| {
+            [
+                bridge.id.get().into_datum(),
+                bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
+                bridge.state.as_deref().into_datum(),
+                status.into_datum(),
+                raw_status.into_datum(),
+                database::timestamp(bridge.created_at).into_datum(),
+                RawJson((&*bridge.raw).into()).into_datum(),
+            ]
+        });
+    }
+}
+
+/// A row's `raw` text as `jsonb`; NULL where it is JSON but no `jsonb`, such as an escaped NUL.
+#[pg_extern(immutable, strict, parallel_safe)]
+fn wab_row_json(raw: &str) -> Option<RawJson> {
+    Some(RawJson(raw.into()))
 }
 
 #[pg_extern(volatile, parallel_restricted)]
@@ -76,12 +100,12 @@ fn wab_get_instance(
     TableIterator::once((
         bridge.id.get(),
         bridge.customer_ref.map(String::from),
-        bridge.state,
+        bridge.state.map(Into::into),
         database::timestamp(bridge.created_at),
         health,
         database::timestamp(started_at),
         fail_count,
-        Some(RawJson(bridge.raw)),
+        Some(RawJson((&*bridge.raw).into())),
     ))
 }
 
@@ -243,6 +267,12 @@ fn list() -> Result<Listing, Raise> {
     provider::call(|client| async move { client.reader().list().await })
 }
 
+/// Lists the fleet; the time is the database's, of before the call.
+fn begin_to_list() -> Result<(TimestampWithTimeZone, Pending<Result<Listed, Error>>), Raise> {
+    let listed_at = database::now();
+    Ok((listed_at, provider::begin(provider::list)?))
+}
+
 fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
     if let Some(recent) = database::recent_observation(Some(max_age))? {
         return Ok(recent);
@@ -258,18 +288,23 @@ fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
         };
         return Ok(database::recent_observation(None)?.unwrap_or(nothing));
     }
-    let listed_at = database::now();
-    let listing = list()?;
-    warn_of_malformed_rows(&listing);
-    let observed = database::observe(&listing, listed_at, "wab_refresh", believe)?;
-    database::record_drift()?;
+    let (listed_at, pending) = begin_to_list()?;
+    // While the provider answers: if the list turns out to be the one that is stored, this is what there is to know.
+    let drift_moved = database::drift_moved()?;
+    let listed = pending.wait()??;
+    warn_of_malformed_rows(&listed.listing);
+    let observed = database::observe(&listed, listed_at, "wab_refresh", believe)?;
+    if drift_moved || observed.is_news() {
+        database::record_drift()?;
+    }
     Ok(observed)
 }
 
 fn reconcile(max_calls: i32) -> Result<(), Raise> {
-    let listed_at = database::now();
-    let listing = list()?;
-    warn_of_malformed_rows(&listing);
+    let (listed_at, pending) = begin_to_list()?;
+    let listed = pending.wait()??;
+    let listing = &listed.listing;
+    warn_of_malformed_rows(listing);
     let without_status: Vec<(BridgeId, CustomerRef)> = listing
         .bridges
         .iter()
@@ -279,8 +314,10 @@ fn reconcile(max_calls: i32) -> Result<(), Raise> {
     let candidates = database::poll_candidates(max_calls, Some(&unique_refs(without_status)))?;
     let asked_at = database::now();
     let polled = ask(candidates)?;
-    database::observe(&listing, listed_at, "wab_reconcile", Believe::Plausible)?;
-    database::observe_statuses(&polled, asked_at)?;
+    database::observe(&listed, listed_at, "wab_reconcile", Believe::Plausible)?;
+    if !polled.answers.is_empty() {
+        database::observe_statuses(&polled, asked_at)?;
+    }
     database::write_statuses()?;
     database::record_drift()
 }

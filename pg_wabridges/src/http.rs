@@ -19,16 +19,22 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// One thread per backend, started by its first call and never ended: it owns the runtime and every socket.
 static THREAD: OnceLock<jobs::UnboundedSender<Job>> = OnceLock::new();
 
-/// Runs the call on the helper thread and waits for it. A cancel, a timeout or a terminate takes effect at once: Postgres
-/// raises its own error here, and unwinding drops `_cancel`, which drops the call and its connection on the other side.
-pub fn wait<T, F>(call: F) -> Result<T, Raise>
+/// A call under way. Dropping it, as unwinding does, drops the call and its connection on the other side.
+pub struct Pending<T> {
+    answer: mpsc::Receiver<T>,
+    pair: UnixStream,
+    _cancel: oneshot::Sender<()>,
+}
+
+/// Starts the call on the helper thread.
+pub fn begin<T, F>(call: F) -> Result<Pending<T>, Raise>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
 {
     let (result, answer) = mpsc::sync_channel(1);
     let (_cancel, cancelled) = oneshot::channel::<()>();
-    let (ours, theirs) =
+    let (pair, theirs) =
         UnixStream::pair().map_err(|error| Raise::unexpected("cannot create a socket pair", error))?;
     let job: Job = Box::pin(async move {
         tokio::select! {
@@ -47,10 +53,17 @@ where
     thread()?
         .send(job)
         .map_err(|_| Raise::unexpected("the HTTP thread is gone", "reconnect to get a new one"))?;
-    sleep_until_closed(&ours);
-    answer
-        .recv()
-        .map_err(|_| Raise::unexpected("the call to the provider failed inside", "see the server log"))
+    Ok(Pending { answer, pair, _cancel })
+}
+
+impl<T> Pending<T> {
+    /// Waits for the answer. A cancel, a timeout or a terminate takes effect at once: Postgres raises its own error here.
+    pub fn wait(self) -> Result<T, Raise> {
+        sleep_until_closed(&self.pair);
+        self.answer
+            .recv()
+            .map_err(|_| Raise::unexpected("the call to the provider failed inside", "see the server log"))
+    }
 }
 
 unsafe extern "C-unwind" {

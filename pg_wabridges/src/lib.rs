@@ -4,12 +4,12 @@ use pgrx::prelude::*;
 
 mod database;
 mod error;
-mod flat;
 mod functions;
 mod glimpse;
 mod http;
 mod json;
 mod provider;
+mod rows;
 mod sessions;
 mod settings;
 #[cfg(any(test, feature = "pg_test"))]

@@ -9,6 +9,7 @@ use wabridges::{
 };
 
 use crate::error::Raise;
+use crate::http::Pending;
 use crate::{database, http, settings};
 
 /// Calls under way at once while polling; the throttle sets the pace, this only hides latency.
@@ -38,14 +39,38 @@ fn client() -> Result<Client, Raise> {
     })
 }
 
-/// Runs what `call` does with the client, cancel-safe. A standby calls nobody: what came of it could not be stored there.
-pub fn call<T, F>(call: impl FnOnce(Client) -> F) -> Result<T, Raise>
+/// Starts what `call` does with the client, cancel-safe. A standby calls nobody: what came of it could not be stored there.
+pub fn begin<T, F>(call: impl FnOnce(Client) -> F) -> Result<Pending<Result<T, Error>>, Raise>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
     database::require_primary()?;
-    Ok(http::wait(call(client()?))??)
+    http::begin(call(client()?))
+}
+
+/// The same, to its end.
+pub fn call<T, F>(call: impl FnOnce(Client) -> F) -> Result<T, Raise>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    Ok(begin(call)?.wait()??)
+}
+
+/// The whole fleet, and what tells this listing from others.
+pub struct Listed {
+    /// The fleet.
+    pub listing: Listing,
+    /// `Listing::digest()`.
+    pub digest: String,
+}
+
+/// Lists the whole fleet.
+pub async fn list(client: Client) -> Result<Listed, Error> {
+    let listing = client.reader().list().await?;
+    let digest = listing.digest();
+    Ok(Listed { listing, digest })
 }
 
 /// A bridge that is there now, and whether it was before.
@@ -129,8 +154,8 @@ fn find(listing: Listing, wish: &Wish) -> Option<Found> {
     let nth = same.iter().position(|bridge| Some(bridge.id.get()) == wish.stored).unwrap_or(0);
     (nth < same.len()).then(|| same.swap_remove(nth)).map(|bridge| Found {
         id: bridge.id,
-        state: bridge.state,
-        raw_status: bridge.raw_status,
+        state: bridge.state.map(Into::into),
+        raw_status: bridge.raw_status.map(Into::into),
         ask,
     })
 }

@@ -150,7 +150,7 @@ mod tests {
         let fleet = Fleet::parse(&format!("version: 1\n{fleet}"), Path::new("fleet.yaml")).unwrap();
         let found = Found { missing: 0, strays, monthly_cost: Decimal::ZERO };
         let listed_at = "2026-11-23T23:59:59Z".parse().unwrap();
-        adopt(fleet, found, &Reading { listed_at, listing: Listing::default() })
+        adopt(fleet, found, &Reading { listed_at, listing: Listing::default(), digest: String::new() })
     }
 
     fn why(adoption: &Adoption) -> Vec<(Why, i64)> {

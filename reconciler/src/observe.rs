@@ -15,6 +15,8 @@ pub struct Reading {
     pub listed_at: DateTime<Utc>,
     /// The fleet.
     pub listing: Listing,
+    /// What tells this listing from others.
+    pub digest: String,
 }
 
 /// How long one call may wait, in sum, because the provider answered 429.
@@ -22,11 +24,21 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Lists the fleet. Rows that could not be read are in the listing's `malformed`.
 pub async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
+    Ok(read_while(store, client, async |_| ()).await?.0)
+}
+
+/// The same, with something else done in the database while the provider answers.
+pub async fn read_while<T>(
+    store: &mut Store,
+    client: &ReadClient,
+    meanwhile: impl AsyncFn(&mut Store) -> T,
+) -> Result<(Reading, T), Error> {
     let mut patience = PATIENCE;
     loop {
         let listed_at = store.now().await?;
-        let error = match client.list().await {
-            Ok(listing) => return Ok(Reading { listed_at, listing }),
+        let (listing, done) = tokio::join!(client.list(), meanwhile(store));
+        let error = match listing {
+            Ok(listing) => return Ok((Reading { listed_at, digest: listing.digest(), listing }, done)),
             Err(error) => error,
         };
         let wait = match error {

@@ -27,6 +27,20 @@ pub struct Outlook<'a> {
     polled: Option<Polled>,
 }
 
+/// A reading, and what follows from it if it is what was stored when it was asked for.
+#[derive(Debug)]
+pub struct Sight {
+    /// The reading.
+    pub reading: Reading,
+    standing: Option<Facts>,
+}
+
+impl From<Reading> for Sight {
+    fn from(reading: Reading) -> Self {
+        Self { reading, standing: None }
+    }
+}
+
 /// What somebody said yes to.
 #[derive(Clone, Copy, Debug)]
 pub enum Approved<'a> {
@@ -109,8 +123,34 @@ impl<'a> Outlook<'a> {
         Ok(reading)
     }
 
-    /// What follows from the reading; the database is left as it was.
-    pub async fn look(&self, store: &mut Store, reading: &mut Reading) -> Result<Facts, Error> {
+    /// Lists the fleet as `read` does, and evaluates meanwhile what is stored: usually that is what the list will say.
+    pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
+        // What cannot be evaluated now will be, and then says why it cannot.
+        let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
+        let (reading, standing) = observe::read_while(store, self.client, standing).await?;
+        render::malformed(&reading.listing.malformed);
+        Ok(Sight { reading, standing })
+    }
+
+    async fn standing(&self, store: &mut Store) -> Result<Option<Facts>, Error> {
+        let mut evaluation = store.evaluation().await?;
+        let facts = evaluation.standing_facts(self.fleet).await?;
+        evaluation.rollback().await?;
+        Ok(facts)
+    }
+
+    /// What follows from what was seen; the database is left as it was.
+    pub async fn look(&self, store: &mut Store, sight: &mut Sight) -> Result<Facts, Error> {
+        let Sight { reading, standing } = sight;
+        if let Some(facts) = standing.take()
+            && self.polled.is_none()
+            && self.force == Force::No
+            && !reading.listing.bridges.is_empty()
+            && reading.listing.malformed.is_empty()
+            && reading.digest == facts.observation
+        {
+            return Ok(Facts { recent: self.recent(), ..facts });
+        }
         for _ in 1..READINGS {
             match self.look_once(store, reading).await {
                 Err(Error::Overtaken) => *reading = self.read(store).await?,
@@ -127,8 +167,8 @@ impl<'a> Outlook<'a> {
     }
 
     /// The plan, and the digest of the listing it was made from; the database is left as it was.
-    pub async fn preview(&self, store: &mut Store, reading: &mut Reading) -> Result<(Plan, String), Error> {
-        let facts = self.look(store, reading).await?;
+    pub async fn preview(&self, store: &mut Store, sight: &mut Sight) -> Result<(Plan, String), Error> {
+        let facts = self.look(store, sight).await?;
         Ok((plan(&facts, &self.terms()), facts.observation))
     }
 

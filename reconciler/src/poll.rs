@@ -112,7 +112,7 @@ mod tests {
             id: BridgeId::new(id).unwrap(),
             customer_ref: customer_ref.map(|text| CustomerRef::new(text).unwrap()),
             state: None,
-            raw_status: raw_status.map(str::to_owned),
+            raw_status: raw_status.map(Into::into),
             created_at: None,
             raw: Default::default(),
         }

@@ -52,6 +52,17 @@ impl Names {
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(text.replace("@extschema@", &self.quoted))
     }
+
+    /// Whether the objects in the database have this function: they may be older than this wab.
+    async fn know(&self, conn: &mut PgConnection, function: &str) -> Result<bool, Error> {
+        sqlx::query("SELECT pg_catalog.to_regprocedure(pg_catalog.concat($1, '.', $2)) IS NOT NULL")
+            .bind(&self.quoted)
+            .bind(function)
+            .fetch_one(conn)
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(Error::database("cannot look a function of pg_wabridges up"))
+    }
 }
 
 impl Store {
@@ -90,17 +101,10 @@ impl Store {
 
     /// Notes which drift began and ended, and notifies whoever listens; objects of 0.1.0 cannot.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        const DOING: &str = "cannot record which drift began and ended";
-        let known: bool =
-            sqlx::query("SELECT to_regprocedure(format('%I.wab_record_drift()', $1::text)) IS NOT NULL")
-                .bind(&self.names.schema)
-                .fetch_one(&mut self.conn)
-                .await
-                .and_then(|row| row.try_get(0))
-                .map_err(Error::database(DOING))?;
-        if known {
+        if self.names.know(&mut self.conn, "wab_record_drift()").await? {
             let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
-            record.execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+            let recorded = record.execute(&mut self.conn).await;
+            recorded.map_err(Error::database("cannot record which drift began and ended"))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
+ALTER TABLE @extschema@.wab_observations ADD COLUMN mirrored boolean NOT NULL DEFAULT false;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.
 UPDATE @extschema@.wab_bridge_events e
 SET since = (SELECT pg_catalog.max(a.at) FROM @extschema@.wab_bridge_events a
@@ -14,7 +15,9 @@ WHERE e.event OPERATOR(pg_catalog.=) ANY ('{appeared,disappeared}'::pg_catalog.t
 COMMENT ON TABLE @extschema@.wab_bridge_events IS 'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. Otherwise null.';
+COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
+COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
 CREATE TABLE @extschema@.wab_drift_episodes (
     kind         text NOT NULL,
     subject      text NOT NULL,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use http::HeaderValue;
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -57,14 +58,14 @@ impl ApiKey {
     /// The same bytes with the key blotted out, should a server have echoed it.
     pub(crate) fn redact(&self, body: Bytes) -> Bytes {
         let key = self.0.as_bytes();
-        let Some(mut at) = find(&body, key) else { return body };
+        let Some(mut at) = memmem::find(&body, key) else { return body };
         let mut clean = Vec::with_capacity(body.len());
         let mut rest = &body[..];
         loop {
             clean.extend_from_slice(&rest[..at]);
             clean.extend_from_slice(REDACTED);
             rest = &rest[at + key.len()..];
-            match find(rest, key) {
+            match memmem::find(rest, key) {
                 Some(next) => at = next,
                 None => break,
             }
@@ -72,19 +73,6 @@ impl ApiKey {
         clean.extend_from_slice(rest);
         clean.into()
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    let first = needle.first()?;
-    let mut from = 0;
-    while let Some(step) = haystack.get(from..)?.iter().position(|byte| byte == first) {
-        from += step;
-        if haystack[from..].starts_with(needle) {
-            return Some(from);
-        }
-        from += 1;
-    }
-    None
 }
 
 impl FromStr for ApiKey {

@@ -8,6 +8,7 @@ mod api_key;
 mod client;
 mod config;
 mod error;
+pub mod flat;
 #[cfg(test)]
 mod fuzz;
 mod limits;

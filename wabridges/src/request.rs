@@ -1,6 +1,9 @@
 //! Every endpoint as a value: what to send and how to read the answer; nothing here is sent.
 
+use std::str::Utf8Error;
+
 use bytes::Bytes;
+use bytestring::ByteString;
 use http::{Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -26,7 +29,7 @@ pub(crate) enum Repeat {
 type Fault = String;
 
 /// Reads the body of an answer whose status is right.
-type BodyReader<T> = Box<dyn Fn(&[u8]) -> Result<T, Fault> + Send + Sync>;
+type BodyReader<T> = Box<dyn Fn(&Bytes) -> Result<T, Fault> + Send + Sync>;
 
 /// One call: what is sent, what it counts as, and how its answer is read.
 pub(crate) struct Call<T> {
@@ -52,20 +55,19 @@ pub(crate) struct Answer {
 
 /// The whole fleet.
 pub(crate) fn list() -> Call<Listing> {
-    Call::new(Method::GET, INSTANCES.to_owned(), |body| match whole(body)?.get() {
-        array if array.starts_with('[') => {
-            let rows: Vec<&RawValue> = serde_json::from_str(array).map_err(|error| error.to_string())?;
-            Ok(listing(&rows))
-        }
-        _ => Err("not a JSON array".to_owned()),
+    Call::new(Method::GET, INSTANCES.to_owned(), |body| {
+        listing(&text(body)?).ok_or_else(|| match whole(body) {
+            Ok(_) => "not a JSON array".to_owned(),
+            Err(fault) => fault,
+        })
     })
 }
 
 /// One bridge and its manager.
 pub(crate) fn get(id: BridgeId) -> Call<BridgeDetail> {
     let call = Call::new(Method::GET, format!("{INSTANCES}/{id}"), move |body| {
-        let raw = whole(body)?.get();
-        let detail = BridgeDetail { bridge: row::bridge(raw)?, manager: row::manager(raw)? };
+        let raw = ByteString::from(whole(body)?.get());
+        let detail = BridgeDetail { bridge: row::bridge(&raw)?, manager: row::manager(&raw)? };
         match detail.bridge.id {
             answered if answered == id => Ok(detail),
             other => Err(format!("it is about bridge {other}, not bridge {id}")),
@@ -184,7 +186,7 @@ fn proxy<T>(
     method: Method,
     customer_ref: &CustomerRef,
     what: &str,
-    read_body: impl Fn(&[u8]) -> Result<T, Fault> + Send + Sync + 'static,
+    read_body: impl Fn(&Bytes) -> Result<T, Fault> + Send + Sync + 'static,
 ) -> Result<Call<T>, Error> {
     usable(customer_ref)?;
     let segment = utf8_percent_encode(customer_ref.as_str(), SEGMENT);
@@ -201,7 +203,7 @@ impl<T> Call<T> {
     fn new(
         method: Method,
         path: String,
-        read_body: impl Fn(&[u8]) -> Result<T, Fault> + Send + Sync + 'static,
+        read_body: impl Fn(&Bytes) -> Result<T, Fault> + Send + Sync + 'static,
     ) -> Self {
         Self { method, path, body: None, class: Class::Other, names: None, read_body: Box::new(read_body) }
     }
@@ -266,7 +268,7 @@ fn unwritable(source: crate::Cause) -> Error {
 }
 
 /// A yes that says nothing more: no body, or an object. A page of something in between is no yes.
-fn acknowledged(body: &[u8]) -> Result<(), Fault> {
+fn acknowledged(body: &Bytes) -> Result<(), Fault> {
     if body.trim_ascii().is_empty() {
         return Ok(());
     }
@@ -276,19 +278,31 @@ fn acknowledged(body: &[u8]) -> Result<(), Fault> {
     }
 }
 
+/// A body as text, without the space around it; the text shares the body's memory.
+fn text(body: &Bytes) -> Result<ByteString, Fault> {
+    let text = ByteString::try_from(body.clone()).map_err(|error| not_utf8(body, error))?;
+    Ok(text.slice_ref(text.trim()))
+}
+
+fn not_utf8(body: &[u8], error: Utf8Error) -> Fault {
+    match error.error_len() {
+        None => cut_off(body),
+        Some(_) => format!("not JSON: not UTF-8 at byte {}", error.valid_up_to()),
+    }
+}
+
+fn cut_off(body: &[u8]) -> Fault {
+    format!("the JSON is cut off after {} bytes", body.len())
+}
+
 /// One complete JSON value with nothing after it.
 fn whole(body: &[u8]) -> Result<&RawValue, Fault> {
-    let cut_off = || format!("the JSON is cut off after {} bytes", body.len());
-    let text = match std::str::from_utf8(body) {
-        Ok(text) => text.trim(),
-        Err(error) if error.error_len().is_none() => return Err(cut_off()),
-        Err(error) => return Err(format!("not JSON: not UTF-8 at byte {}", error.valid_up_to())),
-    };
+    let text = std::str::from_utf8(body).map_err(|error| not_utf8(body, error))?.trim();
     match text.as_bytes().first() {
         None => Err("the body is empty".to_owned()),
         Some(b'<') => Err("not JSON but a web page".to_owned()),
         Some(_) => serde_json::from_str(text)
-            .map_err(|error| if error.is_eof() { cut_off() } else { format!("not JSON: {error}") }),
+            .map_err(|error| if error.is_eof() { cut_off(body) } else { format!("not JSON: {error}") }),
     }
 }
 

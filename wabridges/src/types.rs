@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use bytestring::ByteString;
 use chrono::{DateTime, Utc};
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -51,7 +53,7 @@ impl fmt::Display for BridgeId {
 /// The join key put on a bridge: the tenant's id as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct CustomerRef(String);
+pub struct CustomerRef(CompactString);
 
 /// Why a text cannot be a [`CustomerRef`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -78,7 +80,7 @@ impl CustomerRef {
     pub const MAX_BYTES: usize = 10_000;
 
     /// Refuses what cannot be sent in a URL path or stored in a database: see [`InvalidCustomerRef`].
-    pub fn new(text: impl Into<String>) -> Result<Self, InvalidCustomerRef> {
+    pub fn new(text: impl Into<CompactString>) -> Result<Self, InvalidCustomerRef> {
         let customer_ref = Self::listed(text)?;
         customer_ref.fits_a_path()?;
         Ok(customer_ref)
@@ -86,7 +88,7 @@ impl CustomerRef {
 
     /// What a live bridge may carry: also a text that no URL path can hold, for a bridge can be listed and deleted by
     /// its id. Only [`InvalidCustomerRef::Empty`] and [`InvalidCustomerRef::Nul`] are refused.
-    pub fn listed(text: impl Into<String>) -> Result<Self, InvalidCustomerRef> {
+    pub fn listed(text: impl Into<CompactString>) -> Result<Self, InvalidCustomerRef> {
         let text = text.into();
         match text.as_str() {
             "" => Err(InvalidCustomerRef::Empty),
@@ -121,7 +123,7 @@ impl TryFrom<String> for CustomerRef {
 
 impl From<CustomerRef> for String {
     fn from(customer_ref: CustomerRef) -> Self {
-        customer_ref.0
+        customer_ref.0.into_string()
     }
 }
 
@@ -179,13 +181,13 @@ pub struct Bridge {
     /// Whose bridge it is; a bridge without one is a real bridge.
     pub customer_ref: Option<CustomerRef>,
     /// The container's lifecycle, as the provider words it.
-    pub state: Option<String>,
+    pub state: Option<CompactString>,
     /// The WhatsApp session, as the provider words it; most lists do not bring it.
-    pub raw_status: Option<String>,
+    pub raw_status: Option<CompactString>,
     /// When the provider made it.
     pub created_at: Option<DateTime<Utc>>,
-    /// The row's own JSON text, with the fields unknown here.
-    pub raw: Box<str>,
+    /// The row's own JSON text, with the fields unknown here: a part of the answer's body, which lives as long as it.
+    pub raw: ByteString,
 }
 
 /// One bridge, asked for by id.

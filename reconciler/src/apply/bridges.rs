@@ -82,7 +82,7 @@ impl Executor<'_> {
         };
         let found =
             listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))?;
-        Some((found.id, found.state))
+        Some((found.id, found.state.map(Into::into)))
     }
 
     pub(super) async fn delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Tried {

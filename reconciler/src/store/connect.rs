@@ -22,13 +22,13 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
         .await
         .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
         .map_err(Error::database("cannot connect to the database"))?;
-    if conn.server_version_num().is_some_and(|version| version >= 140_000) {
-        // A run waits for the provider, or for a person, longer than sessions may idle elsewhere.
-        sqlx::query("SET idle_session_timeout = 0")
-            .execute(&mut conn)
-            .await
-            .map_err(Error::database("cannot set idle_session_timeout"))?;
-    }
+    // A run waits for the provider, or for a person, longer than sessions may idle elsewhere. Compiling its one long query
+    // would take longer than running it, and that query has one large hash table.
+    let settings = match conn.server_version_num() {
+        Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 16",
+        _ => "SET jit = off",
+    };
+    sqlx::raw_sql(settings).execute(&mut conn).await.map_err(Error::database("cannot set up the session"))?;
     Ok(conn)
 }
 

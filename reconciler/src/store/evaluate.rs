@@ -9,7 +9,7 @@ use wabridges::BridgeId;
 use super::Names;
 use crate::drift::Drift;
 use crate::error::Error;
-use crate::facts::{Declared, Facts};
+use crate::facts::{BindingChange, Declared, Facts};
 use crate::fleet::{Fleet, Tombstone, WebhookTemplate};
 use crate::observe::Reading;
 use crate::poll::Polled;
@@ -55,6 +55,29 @@ impl<'c> Evaluation<'c> {
         if let Some(polled) = polled {
             self.observe_statuses(polled).await?;
         }
+        let (observation, _) = self.observation().await?;
+        let listing = &reading.listing;
+        let facts = self.what_follows(fleet, (binding, declared, observation)).await?;
+        Ok(Facts { listed: listing.bridges.len(), malformed: listing.malformed.len(), ..facts })
+    }
+
+    /// What would be found if the listing were the one that is stored; `None` if something else was written since.
+    pub async fn standing_facts(&mut self, fleet: &Fleet) -> Result<Option<Facts>, Error> {
+        let (observation, mirrored) = self.observation().await?;
+        if !mirrored {
+            return Ok(None);
+        }
+        let binding = self.bind(fleet).await?;
+        let declared = self.declare(fleet).await?;
+        self.what_follows(fleet, (binding, declared, observation)).await.map(Some)
+    }
+
+    /// The drift and the numbers, as everything stands now.
+    async fn what_follows(
+        &mut self,
+        fleet: &Fleet,
+        (binding, declared, observation): (Option<BindingChange>, Declared, String),
+    ) -> Result<Facts, Error> {
         let drift = self.drift().await?;
         let (bridges, price) = self.numbers().await?;
         Ok(Facts {
@@ -63,10 +86,10 @@ impl<'c> Evaluation<'c> {
             drift,
             bridges,
             price,
-            listed: reading.listing.bridges.len(),
-            malformed: reading.listing.malformed.len(),
+            listed: usize::try_from(bridges).unwrap_or(0),
+            malformed: 0,
             live: self.live(&fleet.remove).await?,
-            observation: self.observation_digest().await?,
+            observation,
             recent: Vec::new(),
         })
     }
@@ -126,11 +149,17 @@ impl<'c> Evaluation<'c> {
         if force == Force::FirstRun {
             self.require_first_run().await?;
         }
+        let knows_digests = self.names.know(&mut self.tx, "wab_observe_again(text,timestamptz,text)").await?;
+        if knows_digests && reading.listing.malformed.is_empty() && self.observe_again(reading).await? {
+            return Ok(());
+        }
         let bridges = &reading.listing.bridges;
-        let skipped: bool =
-            sqlx::query(self.names.sql(
-                "SELECT o.skipped FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8) o",
-            ))
+        // Objects of 0.1.0 take no digest.
+        let statement = format!(
+            "SELECT o.skipped FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8{}) o",
+            if knows_digests { ", $9" } else { "" }
+        );
+        let query = sqlx::query(self.names.sql(&statement))
             .bind(bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>())
             .bind(bridges.iter().map(|b| b.customer_ref.as_ref().map(|r| r.as_str())).collect::<Vec<_>>())
             .bind(bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>())
@@ -138,20 +167,40 @@ impl<'c> Evaluation<'c> {
             .bind(bridges.iter().map(|b| b.created_at).collect::<Vec<_>>())
             .bind(reading.listed_at)
             .bind(i32::try_from(reading.listing.malformed.len()).unwrap_or(i32::MAX))
-            .bind(force != Force::No)
-            .fetch_one(&mut *self.tx)
-            .await
-            .and_then(|row| row.try_get("skipped"))
-            .map_err(|error| Error::database("the listing was not stored")(error).refused_by(&["55000"]))?;
+            .bind(force != Force::No);
+        let query = if knows_digests { query.bind(&reading.digest) } else { query };
+        let skipped: bool =
+            query.fetch_one(&mut *self.tx).await.and_then(|row| row.try_get("skipped")).map_err(|error| {
+                Error::database("the listing was not stored")(error).refused_by(&["55000"])
+            })?;
         if skipped { Err(Error::Overtaken) } else { Ok(()) }
     }
 
-    async fn observation_digest(&mut self) -> Result<String, Error> {
-        sqlx::query(self.names.sql("SELECT o.digest FROM @extschema@.wab_last_observation() o"))
-            .fetch_one(&mut *self.tx)
+    /// Stores that the listing is the one before, in one row; false if it may not be.
+    async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
+        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab')"))
+            .bind(&reading.digest)
+            .bind(reading.listed_at)
+            .fetch_optional(&mut *self.tx)
             .await
-            .and_then(|row| row.try_get(0))
-            .map_err(Error::database("cannot read the observation's digest"))
+            .map(|row| row.is_some())
+            .map_err(Error::database("the listing was not stored"))
+    }
+
+    /// The digest of the last observation, and whether wab_bridges still says what it said.
+    async fn observation(&mut self) -> Result<(String, bool), Error> {
+        const DOING: &str = "cannot read the observation's digest";
+        // Objects of 0.1.0 do not say whether.
+        let row = sqlx::query(self.names.sql(
+            "SELECT o.digest, coalesce((to_jsonb(o) ->> 'mirrored')::boolean, false) AS mirrored
+             FROM @extschema@.wab_last_observation() o",
+        ))
+        .fetch_optional(&mut *self.tx)
+        .await
+        .map_err(Error::database(DOING))?;
+        let Some(row) = row else { return Ok((String::new(), false)) };
+        let read = || Ok((row.try_get("digest")?, row.try_get("mirrored")?));
+        read().map_err(Error::database(DOING))
     }
 
     async fn require_first_run(&mut self) -> Result<(), Error> {
@@ -177,7 +226,7 @@ impl<'c> Evaluation<'c> {
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
         const DOING: &str = "cannot read the fleet's numbers";
         let row = sqlx::query(self.names.sql(
-            "SELECT (SELECT s.bridges FROM @extschema@.wab_fleet_summary s) AS bridges,
+            "SELECT (SELECT count(*) FROM @extschema@.wab_bridges) AS bridges,
                     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS price",
         ))
         .fetch_one(&mut *self.tx)

@@ -12,8 +12,7 @@ use crate::cli::{Belief, Consent, Detail, Format, Output, Polling, Targets};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fleet::Fleet;
-use crate::observe::Reading;
-use crate::outlook::{Approved, Outlook};
+use crate::outlook::{Approved, Outlook, Sight};
 use crate::plan::Plan;
 use crate::render::{self, Progress, Screen, ci};
 use crate::report::Report;
@@ -120,10 +119,13 @@ async fn locked(
     };
     let look = async {
         outlook.poll(&mut store, args.polling.max()).await?;
-        outlook.read(&mut store).await
+        match approval {
+            Approval::Given => outlook.read(&mut store).await.map(Sight::from),
+            Approval::Ask => outlook.sight(&mut store).await,
+        }
     };
-    let mut reading = tokio::select! {
-        reading = look => reading?,
+    let mut sight = tokio::select! {
+        sight = look => sight?,
         end = wished(stop.as_ref()) => {
             render::talk("stopped while the fleet was looked at: nothing was written");
             return Ok(end);
@@ -131,10 +133,10 @@ async fn locked(
     };
     let shown = match approval {
         Approval::Given => None,
-        Approval::Ask => Some(ask(&outlook, (&mut store, &mut reading), args, screen).await?),
+        Approval::Ask => Some(ask(&outlook, (&mut store, &mut sight), args, screen).await?),
     };
     let approved = approved(shown.as_ref(), saved.as_ref(), args);
-    let settled = outlook.settle(&mut store, &mut reading, approved).await?;
+    let settled = outlook.settle(&mut store, &mut sight.reading, approved).await?;
     let plan = &settled.plan;
     if !plan.refusals.is_empty() {
         return refused(plan, args, screen);
@@ -197,11 +199,11 @@ async fn require_appliable(
 /// Shows the plan, and asks if it changes anything; refused plans are not asked about.
 async fn ask(
     outlook: &Outlook<'_>,
-    (store, reading): (&mut Store, &mut Reading),
+    (store, sight): (&mut Store, &mut Sight),
     args: &ApplyArgs,
     screen: Screen,
 ) -> Result<Plan, Error> {
-    let (plan, _) = outlook.preview(store, reading).await?;
+    let (plan, _) = outlook.preview(store, sight).await?;
     if plan.refusals.is_empty() && plan.has_changes() {
         render::talk(&screen.on_stderr().preview(&plan, args.detail.length()));
         if !approval::ask("Apply this plan?")? {
@@ -210,7 +212,7 @@ async fn ask(
                 "answer yes, or use -y",
             ));
         }
-        *reading = outlook.read(store).await?;
+        *sight = outlook.read(store).await?.into();
     }
     // Who was asked was talked to in lines until now.
     render::speak(args.output.format());

@@ -66,8 +66,8 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let scope = (args.belief.force(), Scope::default());
         let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
         outlook.poll(&mut store, args.polling.max()).await?;
-        let mut reading = outlook.read(&mut store).await?;
-        let facts = outlook.look(&mut store, &mut reading).await?;
+        let mut sight = outlook.sight(&mut store).await?;
+        let facts = outlook.look(&mut store, &mut sight).await?;
         Differences { rows: facts.drift, malformed: facts.malformed }
     };
     let length = if args.concise { Length::Concise } else { Length::Full };

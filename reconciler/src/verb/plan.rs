@@ -46,8 +46,8 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     let scope = (args.belief.force(), args.targets.scope());
     let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
     outlook.poll(&mut store, args.polling.max()).await?;
-    let mut reading = outlook.read(&mut store).await?;
-    let (plan, observation_digest) = outlook.preview(&mut store, &mut reading).await?;
+    let mut sight = outlook.sight(&mut store).await?;
+    let (plan, observation_digest) = outlook.preview(&mut store, &mut sight).await?;
     let origin = Origin {
         fleet_yaml_sha256: fleet.sha256.clone(),
         account_fingerprint: fleet.api_key()?.fingerprint(),

@@ -1,0 +1,19 @@
+-- The joins and conditions of wab_drift on the bare tables, counted by kind, as somebody would write them for this one question.
+SELECT k.kind, k.count FROM (
+    SELECT count(*) FILTER (WHERE coalesce(t.status = 'active', false) AND b.bridge_id IS NULL) AS missing,
+           count(*) FILTER (WHERE t.id IS NOT NULL AND b.bridge_id IS NOT NULL AND b.bridge_id IS DISTINCT FROM t.bridge_id) AS unbound,
+           count(*) FILTER (WHERE t.id IS NOT NULL AND b.status <> 'unknown' AND b.status IS DISTINCT FROM t.bridge_status) AS status_drift,
+           count(*) FILTER (WHERE b.bridge_id IS NOT NULL AND t.id IS NULL AND d.kind IS NULL) AS orphaned,
+           count(*) FILTER (WHERE b.bridge_id IS NOT NULL AND t.status <> 'active' AND d.kind IS NULL) AS churned,
+           count(*) FILTER (WHERE b.duplicated) AS duplicate,
+           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'disconnected' AND b.status_since < now() - interval '15 minutes') AS disconnected,
+           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'awaiting_scan' AND b.status_since < now() - interval '24 hours') AS awaiting_scan,
+           count(*) FILTER (WHERE b.state <> 'running') AS state,
+           count(*) FILTER (WHERE b.webhook_url <> d.webhook_url) AS webhook
+    FROM tenants t
+    FULL JOIN wab_bridges b ON b.customer_ref = t.id
+    FULL JOIN wab_declared d ON d.customer_ref = coalesce(t.id, b.customer_ref)
+) c, LATERAL (VALUES ('missing', c.missing), ('unbound', c.unbound), ('status_drift', c.status_drift), ('orphaned', c.orphaned),
+                     ('churned', c.churned), ('duplicate', c.duplicate), ('disconnected', c.disconnected),
+                     ('awaiting_scan', c.awaiting_scan), ('state', c.state), ('webhook', c.webhook)) AS k(kind, count)
+WHERE k.count > 0

@@ -1,0 +1,99 @@
+//! Timing: two contestants in turn, so that both meet the same noise; medians of five rounds after a warm-up.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+/// Rounds that count.
+pub const ROUNDS: usize = 5;
+
+/// What one run took.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Run {
+    /// Wall-clock time.
+    pub seconds: f64,
+    /// The largest resident memory of one of its processes, in kilobytes; 0 where that is not known.
+    pub peak_kb: u64,
+}
+
+/// Medians of both, and of the ratios.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    pub ours: Run,
+    pub theirs: Run,
+    /// How many times as long theirs takes.
+    pub ratio: f64,
+}
+
+impl Outcome {
+    /// Of runs that were made in pairs.
+    pub fn of(ours: &[Run], theirs: &[Run]) -> Self {
+        let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| theirs.seconds / ours.seconds).collect();
+        Self { ratio: median(ratios), ours: middle(ours), theirs: middle(theirs) }
+    }
+}
+
+/// Lets both run in turn; `before` brings about what each round starts from.
+pub fn contest(
+    mut before: impl FnMut() -> Result<()>,
+    mut ours: impl FnMut() -> Result<Run>,
+    mut theirs: impl FnMut() -> Result<Run>,
+) -> Result<Outcome> {
+    let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        before()?;
+        let (ours, theirs) = (ours()?, theirs()?);
+        if round > 0 {
+            our_runs.push(ours);
+            their_runs.push(theirs);
+        }
+    }
+    Ok(Outcome::of(&our_runs, &their_runs))
+}
+
+/// The medians of several runs.
+fn middle(runs: &[Run]) -> Run {
+    Run {
+        seconds: median(runs.iter().map(|run| run.seconds).collect()),
+        peak_kb: median(runs.iter().map(|run| run.peak_kb as f64).collect()) as u64,
+    }
+}
+
+/// The value in the middle.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Runs a program to its end; its output must contain `expected`.
+pub fn program(command: &mut Command, expected: &str) -> Result<Run> {
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    let mut output = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        std::io::Read::read_to_string(&mut stdout, &mut output)?;
+    }
+    let (status, peak_kb) = wait(&child)?;
+    let seconds = start.elapsed().as_secs_f64();
+    ensure!(status.success(), "{command:?} ended with {status}:\n{output}");
+    ensure!(output.contains(expected), "{command:?} did not say {expected:?}:\n{output}");
+    Ok(Run { seconds, peak_kb })
+}
+
+/// Waits for the child; says what it and those that it waited for took at the most, in kilobytes.
+fn wait(child: &std::process::Child) -> Result<(ExitStatus, u64)> {
+    let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
+    // SAFETY: the child is ours and was not waited for; both places are plain memory that the call fills in.
+    let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) };
+    ensure!(waited == child.id() as i32, "cannot wait: {}", std::io::Error::last_os_error());
+    // SAFETY: filled in by the call, and zeroed before.
+    let usage = unsafe { usage.assume_init() };
+    Ok((ExitStatus::from_raw(status), usage.ru_maxrss as u64))
+}

@@ -1,0 +1,89 @@
+//! `make bench`: every row at every size, printed and written to `bench/results.md`. `BENCH_N=100000` measures one size.
+#![allow(clippy::print_stdout)]
+
+mod contest;
+mod report;
+mod rows;
+mod scene;
+mod terraform;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::report::{GROWTH, Row, table};
+use crate::scene::Scene;
+
+const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Where the targets are asked for.
+const TARGET_SIZE: u32 = 100_000;
+
+fn main() -> Result<()> {
+    let sizes = match std::env::var("BENCH_N") {
+        Ok(size) => vec![size.parse().context("BENCH_N is a number of bridges, such as 100000")?],
+        Err(_) => SIZES.to_vec(),
+    };
+    let mut results = format!("# Measured by `make bench`\n\n{}\n", machine()?);
+    let mut smaller: Vec<Row> = Vec::new();
+    let mut missed = Vec::new();
+    for size in &sizes {
+        println!("## {size} bridges");
+        let scene = Scene::start(*size)?;
+        let mut rows = Vec::new();
+        rows::all(&scene, |row| {
+            println!("{}", table(std::slice::from_ref(&row), &smaller).lines().last().unwrap_or_default());
+            rows.push(row);
+        })?;
+        missed.extend(judge(*size, &rows, &smaller));
+        results += &format!("## {size} bridges\n\n{}\n", table(&rows, &smaller));
+        smaller = rows;
+    }
+    if let Some(row) = if sizes == SIZES || sizes == [terraform::SIZE] { terraform::row()? } else { None } {
+        missed.extend((row.is_met() == Some(false)).then(|| row.what.clone()));
+        results += &format!("## 4000 bridges\n\n{}\n", table(&[row], &[]));
+    }
+    results += &match missed.as_slice() {
+        [] => "Every target is met.\n".to_owned(),
+        missed => format!("Not met: {}.\n", missed.join("; ")),
+    };
+    println!("{results}");
+    if sizes == SIZES {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("results.md"), &results)?;
+    }
+    Ok(())
+}
+
+/// The rows that are not as asked, where something is asked of this size.
+fn judge(size: u32, rows: &[Row], smaller: &[Row]) -> Vec<String> {
+    let slow = rows.iter().filter(|row| size == TARGET_SIZE && row.is_met() == Some(false));
+    let steep = rows
+        .iter()
+        .filter(|row| size == 10 * TARGET_SIZE && row.growth(smaller).is_some_and(|growth| growth > GROWTH));
+    slow.map(|row| row.what.clone())
+        .chain(steep.map(|row| format!("growth to {size} of {}", row.what)))
+        .collect()
+}
+
+/// What it was measured on.
+fn machine() -> Result<String> {
+    let read = |path: &str| std::fs::read_to_string(path).with_context(|| path.to_owned());
+    let cpus = std::thread::available_parallelism()?;
+    let info = read("/proc/cpuinfo")?;
+    let field = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown").to_owned()
+    };
+    let memory = read("/proc/meminfo")?;
+    let kilobytes: u64 =
+        memory.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();
+    let system = read("/etc/os-release")?;
+    let system = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default();
+    Ok(format!(
+        "{cpus} cores of {}, {} GB of memory, {}. Medians of {} rounds after a warm-up; ours and theirs in turn.\n\
+         `growth`: times the same at a tenth of the size; at most {GROWTH}× is asked for at 1000000. Targets are for {TARGET_SIZE}.\n",
+        field("model name"),
+        kilobytes / 1024 / 1024,
+        system.trim_matches('"'),
+        contest::ROUNDS,
+    ))
+}

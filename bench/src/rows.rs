@@ -1,0 +1,250 @@
+//! What is measured, row by row: ours, theirs, and the ratio that is asked for.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection, Row as _};
+
+use crate::contest::{Outcome, ROUNDS, Run, contest};
+use crate::report::{Row, Target};
+use crate::scene::Scene;
+
+const LISTED: &str = "(b) curl, jq, psql";
+const UPSERTED: &str = "(b) with upsert";
+const NODE: &str = "(a) Node";
+
+/// Every row of one size, told one by one as they are known.
+pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
+    let body = scene.body()?;
+    tell(list(scene)?);
+    tell(refresh_unchanged(scene)?);
+    tell(refresh_unchanged_in_python(scene)?);
+    tell(refresh_changed(scene)?);
+    scene.settle()?;
+    for row in plan_unchanged(scene)? {
+        tell(row);
+    }
+    tell(memory(scene, body)?);
+    scene.settle()?;
+    scene.drift()?;
+    scene.fleet.sql("SELECT wab_record_drift()")?;
+    tell(plan_drifted(scene, "wab plan, 1 % drift", |_| Ok(()), Some(3.0))?);
+    tell(plan_drifted(scene, "wab plan, 1 % drift, list changed too", Scene::change_the_list, None)?);
+    tell(drift_by_kind(scene)?);
+    scene.fleet.sql("SELECT * FROM wab_refresh()")?;
+    scene.settle()?;
+    tell(reconcile(scene)?);
+    for row in points(scene)? {
+        tell(row);
+    }
+    Ok(())
+}
+
+fn nothing() -> Result<()> {
+    Ok(())
+}
+
+fn list(scene: &Scene) -> Result<Row> {
+    let count = scene.size.to_string();
+    let outcome = contest(
+        nothing,
+        || scene.psql("SELECT count(*) FROM wab_list_instances()", &count),
+        || scene.alternative(["bash", "list.sh"], false, &count),
+    )?;
+    Ok(Row::new("SELECT count(*) FROM wab_list_instances()", LISTED, outcome, Target::Faster(5.0)))
+}
+
+const REFRESH: &str = "SELECT bridges, changed FROM wab_refresh()";
+
+fn refresh_unchanged(scene: &Scene) -> Result<Row> {
+    let written = || scene.fleet.sql("SELECT count(*) FROM wab_observations");
+    let expected = format!("{}|0", scene.size);
+    let before: usize = written()?.parse()?;
+    let outcome = contest(
+        nothing,
+        || scene.psql(REFRESH, &expected),
+        || scene.alternative(["bash", "refresh.sh"], false, ""),
+    )?;
+    let rows = written()?.parse::<usize>()? - before;
+    ensure!(rows == ROUNDS + 1, "{} refreshes wrote {rows} rows", ROUNDS + 1);
+    Ok(Row::new("wab_refresh(), unchanged", UPSERTED, outcome, Target::Faster(8.0)))
+}
+
+fn refresh_unchanged_in_python(scene: &Scene) -> Result<Row> {
+    scene.fleet.sql(&std::fs::read_to_string(crate::scene::alternatives()?.join("refresh.plpython.sql"))?)?;
+    let call = format!("SELECT py_refresh('{}', '{}')", scene.fleet.sandbox.url(), e2e::sandbox::KEY);
+    let count = scene.size.to_string();
+    let outcome =
+        contest(nothing, || scene.psql(REFRESH, &format!("{count}|0")), || scene.psql(&call, &count))?;
+    Ok(Row::new("wab_refresh(), unchanged", "(c) plpython3u, requests", outcome, Target::None))
+}
+
+fn refresh_changed(scene: &Scene) -> Result<Row> {
+    let changed =
+        format!("{}|{}", scene.size, (3..=scene.size).step_by(crate::scene::DRIFTED as usize).count());
+    let outcome = contest(
+        || scene.change_the_list(),
+        || scene.psql(REFRESH, &changed),
+        || scene.alternative(["bash", "refresh.sh"], false, ""),
+    )?;
+    Ok(Row::new("wab_refresh(), 1 % changed", UPSERTED, outcome, Target::Faster(4.0)))
+}
+
+fn plan_unchanged(scene: &Scene) -> Result<[Row; 2]> {
+    let outcome = contest(
+        nothing,
+        || scene.wab(&["plan"], "Nothing to do"),
+        || scene.alternative(["node", "reconcile.mjs"], true, "\"drifted\":0"),
+    )?;
+    let memory = Outcome { ratio: outcome.ours.peak_kb as f64 / outcome.theirs.peak_kb as f64, ..outcome };
+    Ok([
+        Row::new("wab plan, unchanged, nothing to do", NODE, outcome, Target::Faster(4.0)),
+        Row::new("memory of wab plan", NODE, memory, Target::Memory(0.5)),
+    ])
+}
+
+fn plan_drifted(
+    scene: &Scene,
+    what: &str,
+    before: impl Fn(&Scene) -> Result<()>,
+    target: Option<f64>,
+) -> Result<Row> {
+    let outcome = contest(
+        || before(scene),
+        || scene.wab(&["plan"], "Plan"),
+        || scene.alternative(["node", "reconcile.mjs"], true, "\"drifted\":"),
+    )?;
+    Ok(Row::new(what, NODE, outcome, target.map_or(Target::None, Target::Faster)))
+}
+
+/// Both over one connection: what is compared is the query, not the client.
+fn drift_by_kind(scene: &Scene) -> Result<Row> {
+    let by_hand = std::fs::read_to_string(crate::scene::alternatives()?.join("by_hand.sql"))?;
+    let ours = "SELECT kind, count(*) FROM wab_drift GROUP BY 1";
+    let outcome = scene.connected(async |connection| {
+        let count = async |connection: &mut PgConnection, sql: &str| -> Result<Vec<(String, i64)>> {
+            let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await?;
+            let mut counted: Vec<(String, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            counted.sort();
+            Ok(counted)
+        };
+        ensure!(count(connection, ours).await? == count(connection, &by_hand).await?, "both count the same");
+        compare(connection, (ours, &by_hand), 1).await
+    })?;
+    Ok(Row::new(
+        "SELECT kind, count(*) FROM wab_drift GROUP BY 1",
+        "the same joins by hand",
+        outcome,
+        Target::AtMost(1.2),
+    ))
+}
+
+/// So many tenants hold another status than was observed; both write all of them.
+fn reconcile(scene: &Scene) -> Result<Row> {
+    let rows = (scene.size / 20).min(5_000);
+    let spoil = || {
+        let table = format!(
+            "UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id <= {rows}; VACUUM ANALYZE tenants"
+        );
+        table.split("; ").try_for_each(|sql| scene.fleet.sql(sql).map(drop))
+    };
+    let left = "SELECT count(*) FILTER (WHERE kind = 'status_drift') FROM wab_reconcile()";
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        spoil()?;
+        let our_run = scene.psql(left, "0")?;
+        spoil()?;
+        let their_run =
+            scene.alternative(["node", "reconcile.mjs"], false, &format!("\"drifted\":{rows}"))?;
+        if round > 0 {
+            ours.push(our_run);
+            theirs.push(their_run);
+        }
+    }
+    let outcome = Outcome::of(&ours, &theirs);
+    Ok(Row::new(&format!("wab_reconcile(), writing {rows} rows"), NODE, outcome, Target::Faster(5.0)))
+}
+
+/// What the backend took at the most, but for shared memory, more than before the refresh, against the list's size. The list
+/// has changed, so that all of the work is done.
+fn memory(scene: &Scene, body: usize) -> Result<Row> {
+    let peak = "SELECT (regexp_match(s, 'VmHWM:\\s*(\\d+)'))[1]::bigint - (regexp_match(s, 'RssShmem:\\s*(\\d+)'))[1]::bigint
+                FROM pg_read_file('/proc/self/status') s";
+    scene.change_the_list()?;
+    let kilobytes = scene.connected(async |connection| {
+        let read = async |connection: &mut PgConnection| -> Result<i64> {
+            Ok(sqlx::raw_sql(peak).fetch_one(connection).await?.try_get(0)?)
+        };
+        let before = read(connection).await?;
+        sqlx::raw_sql("SELECT * FROM wab_refresh()").execute(&mut *connection).await?;
+        Ok(read(connection).await? - before)
+    })?;
+    let run = |kilobytes: u64| Run { seconds: f64::NAN, peak_kb: kilobytes };
+    let outcome = Outcome {
+        ours: run(kilobytes.try_into()?),
+        theirs: run(body as u64 / 1024),
+        ratio: kilobytes as f64 * 1024.0 / body as f64,
+    };
+    Ok(Row::new("memory of a backend in wab_refresh()", "the list's bytes", outcome, Target::Memory(8.0)))
+}
+
+const INDEX: &str = "index lookup on the tenants table";
+
+/// Looking one tenant up, for each type that a tenant's id may have.
+fn points(scene: &Scene) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (kind, id) in [("text", "id"), ("bigint", "bridge_id"), ("uuid", "md5(id)::uuid")] {
+        scene.fleet.sql(&format!(
+            "DROP TABLE IF EXISTS customers CASCADE;
+             CREATE TABLE customers AS SELECT {id} AS id, status, bridge_id, bridge_status FROM tenants;
+             ALTER TABLE customers ADD PRIMARY KEY (id);
+             SELECT * FROM wab_bind_tenants('customers', wanted => 'status = ''active''');
+             UPDATE wab_bridges b SET customer_ref = c.id::text FROM customers c WHERE c.bridge_id = b.bridge_id;
+             ANALYZE customers; ANALYZE wab_bridges"
+        ))?;
+        let one =
+            scene.fleet.sql(&format!("SELECT id FROM customers WHERE bridge_id = {}", scene.size / 2))?;
+        for view in ["wab_fleet", "wab_drift"] {
+            let ours = format!("SELECT * FROM {view} WHERE tenant_id = ");
+            let theirs = "SELECT * FROM customers WHERE id = ";
+            let literal = format!("'{one}'");
+            let outcome = scene.connected(async |connection| {
+                compare(connection, (&format!("{ours}{literal}"), &format!("{theirs}{literal}")), 200).await
+            })?;
+            let what = format!("{view} WHERE tenant_id = …, {kind}, planned each time");
+            rows.push(Row::new(&what, INDEX, outcome, Target::Under(0.002)));
+            let prepare = format!("PREPARE ours AS {ours}$1; PREPARE theirs AS {theirs}$1");
+            let outcome = scene.connected(async |connection| {
+                sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await?;
+                let run = |name: &str| format!("EXECUTE {name}({literal})");
+                compare(connection, (&run("ours"), &run("theirs")), 200).await
+            })?;
+            let what = format!("{view} WHERE tenant_id = …, {kind}, prepared");
+            rows.push(Row::new(&what, INDEX, outcome, Target::AtMost(10.0)));
+        }
+    }
+    Ok(rows)
+}
+
+/// The two statements in turn, each so often, over one connection; the times are those of one execution.
+async fn compare(connection: &mut PgConnection, (ours, theirs): (&str, &str), times: u32) -> Result<Outcome> {
+    connection.ping().await?;
+    let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
+    for round in 0..=ROUNDS {
+        for (sql, runs) in [(ours, &mut our_runs), (theirs, &mut their_runs)] {
+            let start = Instant::now();
+            for _ in 0..times {
+                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                    .fetch_all(&mut *connection)
+                    .await
+                    .with_context(|| sql.to_owned())?;
+            }
+            let seconds = start.elapsed().as_secs_f64() / f64::from(times);
+            if round > 0 {
+                runs.push(Run { seconds, peak_kb: 0 });
+            }
+        }
+    }
+    Ok(Outcome::of(&our_runs, &their_runs))
+}

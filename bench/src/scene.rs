@@ -1,0 +1,142 @@
+//! A fleet of a size: a cluster with the extension, a sandbox, a tenants table that agrees with it, and who is run on them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::sandbox::{KEY, Sandbox};
+use serde_json::json;
+use sqlx::postgres::PgConnection;
+use tokio::runtime::Runtime;
+
+use crate::contest::{Run, program};
+
+/// Share of the rows that drift or change: one in so many.
+pub const DRIFTED: u32 = 100;
+
+/// The product, with a fleet of this size.
+pub struct Scene {
+    pub fleet: Fleet,
+    pub size: u32,
+    runtime: Runtime,
+    changes: std::cell::Cell<u32>,
+}
+
+impl Scene {
+    /// Starts both servers and fills them.
+    pub fn start(size: u32) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let seed = size.to_string();
+        let unlimited = ["--limit-provision", "--limit-proxy", "--limit-other", "--limit-floor"];
+        let mut args = vec!["--list-status", "--seed", &seed];
+        args.extend(unlimited.iter().flat_map(|limit| [*limit, "0"]));
+        let sandbox = Sandbox::start(&args)?;
+        // As large as a server of this size of table has them.
+        let fleet = Fleet::with(sandbox, &[("shared_buffers", "1GB"), ("max_wal_size", "8GB")])?;
+        fleet.fleet_yaml(
+            "  limits: { other: 100000/1s }\npolicy: { max_creates: 1000000 }\ntenants: { table: public.tenants, wanted: \"status = 'active'\" }\n",
+        )?;
+        let scene = Self { fleet, size, runtime, changes: std::cell::Cell::new(0) };
+        scene.fleet.sql(
+            "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL, bridge_id bigint, bridge_status text);
+             CREATE TABLE bridges (bridge_id bigint PRIMARY KEY, customer_ref text, state text, status text, created_at timestamptz)",
+        )?;
+        scene.fleet.sql("SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')")?;
+        // However long the measuring takes, nothing starts to drift by itself.
+        scene
+            .fleet
+            .sql("UPDATE wab_policy SET disconnected_after = '1 year', awaiting_scan_after = '1 year'")?;
+        scene.fleet.sql("SELECT * FROM wab_refresh(force => true)")?;
+        scene.settle()?;
+        Ok(scene)
+    }
+
+    /// The tenants table as it is when nothing drifts.
+    pub fn settle(&self) -> Result<()> {
+        self.fleet.sql(
+            "TRUNCATE tenants;
+             INSERT INTO tenants
+             SELECT b.customer_ref, 'active', b.bridge_id, b.status FROM wab_bridges b",
+        )?;
+        self.vacuum()
+    }
+
+    /// Lets one tenant in a hundred drift: half hold another status, a quarter no bridge_id, a quarter have no bridge.
+    pub fn drift(&self) -> Result<()> {
+        self.fleet.sql(&format!(
+            "UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id % {0} = 1 AND bridge_id % {1} < {2};
+             UPDATE tenants SET bridge_id = NULL WHERE bridge_id % {0} = 1 AND bridge_id % {1} >= {2} AND bridge_id % {1} < {3};
+             UPDATE tenants SET id = 'new_' || id, bridge_id = NULL, bridge_status = NULL
+             WHERE bridge_id % {0} = 1 AND bridge_id % {1} >= {3}",
+            DRIFTED,
+            DRIFTED * 4,
+            DRIFTED * 2,
+            DRIFTED * 3
+        ))?;
+        self.vacuum()
+    }
+
+    fn vacuum(&self) -> Result<()> {
+        self.fleet.sql("VACUUM ANALYZE").map(drop)
+    }
+
+    /// One bridge in a hundred gets another status at the provider, never the one it had before. The list is asked for once,
+    /// so that neither contestant waits for the sandbox to write it down.
+    pub fn change_the_list(&self) -> Result<()> {
+        let turn = self.changes.get();
+        self.changes.set(turn + 1);
+        let status = ["closed", "qr", "logged_out", "unpaired", "disconnected", "pairing"][turn as usize % 6];
+        self.runtime.block_on(async {
+            for id in (3..=self.size).step_by(DRIFTED as usize) {
+                self.fleet.sandbox.change(i64::from(id), json!({ "status": status })).await?;
+            }
+            self.fleet.sandbox.listing().await.map(drop)
+        })
+    }
+
+    /// How many bytes the list has.
+    pub fn body(&self) -> Result<usize> {
+        self.runtime.block_on(async { Ok(self.fleet.sandbox.listing().await?.len()) })
+    }
+
+    /// A psql process that runs this.
+    pub fn psql(&self, sql: &str, expected: &str) -> Result<Run> {
+        let mut psql = self.fleet.cluster.program("psql", DATABASE);
+        program(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]), expected)
+    }
+
+    /// `wab` with these arguments.
+    pub fn wab(&self, args: &[&str], expected: &str) -> Result<Run> {
+        program(&mut self.fleet.wab_command(args)?, expected)
+    }
+
+    /// One of `alternatives/`, told where everything is.
+    pub fn alternative(&self, program_and_file: [&str; 2], dry_run: bool, expected: &str) -> Result<Run> {
+        let [interpreter, file] = program_and_file;
+        let mut command = Command::new(interpreter);
+        command.arg(alternatives()?.join(file));
+        for (key, value) in self.fleet.cluster.program("psql", DATABASE).get_envs() {
+            command.env(key, value.context("an unset variable")?);
+        }
+        command
+            .env("WA_API_URL", self.fleet.sandbox.url())
+            .env("WA_API_KEY", KEY)
+            .env("DATABASE_URL", self.fleet.cluster.url(DATABASE))
+            .env("DRY_RUN", if dry_run { "1" } else { "0" });
+        program(&mut command, expected)
+    }
+
+    /// Does something over one connection that stays.
+    pub fn connected<T>(&self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        self.runtime.block_on(async {
+            let mut connection = self.fleet.connect().await?;
+            work(&mut connection).await
+        })
+    }
+}
+
+/// Where the alternatives are.
+pub fn alternatives() -> Result<PathBuf> {
+    Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("alternatives"))
+}

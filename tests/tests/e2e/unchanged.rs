@@ -1,0 +1,141 @@
+//! A list that says what the last one said costs one row; and whatever was written since makes the next refresh look at all.
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use e2e::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// Rows that one refresh writes, by table, and what it says.
+const WRITTEN: &str = "
+    BEGIN;
+    SELECT appeared, changed, disappeared, skipped FROM wab_refresh();
+    SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables
+    WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY 1;
+    COMMIT";
+
+/// What the list has a say in.
+const LISTED: &str =
+    "SELECT bridge_id, customer_ref, state, raw_status, created_at FROM wab_bridges ORDER BY 1";
+
+#[tokio::test]
+async fn an_unchanged_refresh_writes_one_row() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    for _ in 0..2 {
+        assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_observations|1|0|0");
+    }
+    assert_eq!(fleet.sql("SELECT count(DISTINCT digest) FROM (SELECT * FROM wab_observations ORDER BY observed_at DESC LIMIT 3) o")?, "1");
+    // Drift that begins or ends on the tenants' side is noted all the same.
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_23')")?;
+    assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_drift_episodes|1|0|0\nwab_observations|1|0|0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_written_in_between_is_looked_at() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    let before = fleet.sql(LISTED)?;
+    for (write, told) in [
+        ("UPDATE wab_bridges SET state = 'stopped' WHERE bridge_id = 3", "0|1|0"),
+        ("UPDATE wab_bridges SET customer_ref = 'x' WHERE bridge_id = 3", "0|1|0"),
+        ("UPDATE wab_bridges SET created_at = now() WHERE bridge_id = 3", "0|1|0"),
+        ("DELETE FROM wab_bridges WHERE bridge_id = 3", "1|0|0"),
+        ("TRUNCATE wab_bridges", "20|0|0"),
+        ("INSERT INTO wab_bridges (bridge_id, first_seen_at) VALUES (99, now() - interval '1 day')", "0|0|1"),
+        ("SELECT wab_ingest_event('cust_03', '{\"event\": \"disconnected\"}')", "0|1|0"),
+        ("SELECT wab_observe_statuses('{3}', '{closed}')", "0|1|0"),
+        ("SELECT wab_record_delete(3, 'cust_03')", "1|0|0"),
+        ("SELECT wab_record_provision('cust_03', 77, 'running')", "0|0|1"),
+    ] {
+        fleet.sql(write)?;
+        assert_eq!(fleet.sql("SELECT appeared, changed, disappeared FROM wab_refresh()")?, told, "{write}");
+        assert_eq!(fleet.sql(LISTED)?, before, "{write}");
+        assert!(fleet.sql(WRITTEN)?.ends_with("wab_observations|1|0|0"), "{write}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_list_that_could_not_be_believed_whole_is_merged_again() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let mirrored = "SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1";
+    assert_eq!(fleet.sql(mirrored)?, "t");
+    // A bridge that the list cannot know of yet, and a status that is newer than the list.
+    let observe = |at: &str| {
+        fleet.sql(&format!(
+            "SELECT o.changed, o.disappeared FROM (SELECT array_agg(bridge_id) AS i, array_agg(customer_ref) AS r,
+                 array_agg(state) AS s, array_agg('connected'::text) AS w, array_agg(created_at) AS c
+                 FROM wab_bridges WHERE bridge_id <= 20) l, wab_observe(l.i, l.r, l.s, l.w, l.c, {at}, digest => 'same') o"
+        ))
+    };
+    let again = |at: &str| fleet.sql(&format!("SELECT count(*) FROM wab_observe_again('same', {at}, 'sql')"));
+    fleet.sql("CREATE TABLE moment AS SELECT clock_timestamp() AS at; SELECT wab_record_provision('cust_30', 30, 'running')")?;
+    assert_eq!(observe("(SELECT at FROM moment)")?, "0|0");
+    assert_eq!((fleet.sql(mirrored)?.as_str(), again("clock_timestamp()")?.as_str()), ("f", "0"));
+    assert_eq!(observe("clock_timestamp()")?, "0|1");
+    assert_eq!((fleet.sql(mirrored)?.as_str(), again("clock_timestamp()")?.as_str()), ("t", "1"));
+    fleet.sql("UPDATE moment SET at = clock_timestamp(); SELECT wab_observe_statuses('{3}', '{closed}')")?;
+    assert_eq!(observe("(SELECT at FROM moment)")?, "0|0");
+    assert_eq!(fleet.sql(mirrored)?, "f");
+    assert_eq!(observe("clock_timestamp()")?, "1|0");
+    assert_eq!(fleet.sql(mirrored)?, "t");
+    // Another listing, a time that is past or to come, a snapshot that is older than the lock: no.
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_observe_again('other', clock_timestamp(), 'sql')")?, "0");
+    for at in ["clock_timestamp() - interval '1 hour'", "clock_timestamp() + interval '1 hour'"] {
+        assert_eq!(again(at)?, "0", "{at}");
+    }
+    let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM wab_observe_again('same', clock_timestamp(), 'sql'); COMMIT";
+    assert_eq!(fleet.sql(repeatable)?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn polls_do_not_matter_to_a_list_without_statuses() -> Result<()> {
+    let fleet = Fleet::with(Sandbox::start(&["--speed", "60"])?, &[])?;
+    world::fill(&fleet).await?;
+    fleet.sql("SELECT * FROM wab_poll_status(5)")?;
+    assert_eq!(fleet.sql("SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1")?, "t");
+    Ok(())
+}
+
+/// A plan of what is stored already is the plan of the list, whichever way it is made.
+#[tokio::test]
+async fn a_plan_is_the_same_from_what_is_stored_and_from_the_list() -> Result<()> {
+    let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
+    let conf = [("shared_preload_libraries", "pg_stat_statements"), ("pg_stat_statements.track", "all")];
+    let fleet = Fleet::with(sandbox, &conf)?;
+    world::fill(&fleet).await?;
+    world::break_everything(&fleet).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.sql("CREATE EXTENSION pg_stat_statements; SELECT * FROM wab_refresh()")?;
+    let merges = || {
+        fleet.sql(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%wab_observe(%' AND query NOT LIKE '%pg_stat%'",
+        )
+    };
+    let plan = || -> Result<(Value, String)> {
+        let said = fleet.wab(&["plan", "--format", "json"])?;
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let mut plan: Value = serde_json::from_str(&said.stdout)?;
+        for volatile in ["made_at", "expires_at", "observation_digest", "sha256"] {
+            plan.as_object_mut().map(|fields| fields.remove(volatile));
+        }
+        Ok((plan, merges()?))
+    };
+    let (stored, none) = plan()?;
+    assert_eq!(none, merges()?, "the list did not go to the database");
+    fleet.sql("UPDATE wab_observations SET mirrored = false")?;
+    let (listed, one) = plan()?;
+    assert_ne!(none, one, "now it did");
+    assert!(stored["steps"].as_array().is_some_and(|steps| steps.len() > 2), "{stored}");
+    assert_eq!(stored, listed);
+    // What changes at the provider meanwhile is seen.
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    fleet.sandbox.change(5, json!({"state": "stopped"})).await?;
+    assert_ne!(plan()?.0, stored);
+    Ok(())
+}
