@@ -2,8 +2,9 @@
 
 -- Without JIT, for compiling takes longer than the one pass over the fleet; with memory for its hash table, which is known to be the
 -- only large one.
-CREATE FUNCTION @extschema@.wab_record_drift() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
+-- Planned anew each time: for a few bridges with indexes, for all in one pass.
+CREATE FUNCTION @extschema@.wab_record_drift(bridge_ids bigint[] DEFAULT NULL) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     at     timestamptz := clock_timestamp();
@@ -19,7 +20,7 @@ BEGIN
     BEGIN
         WITH present AS MATERIALIZED (
             SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
-            FROM @extschema@.wab_drift d
+            FROM @extschema@.wab_drift d WHERE bridge_ids IS NULL OR d.bridge_id = ANY (bridge_ids)
         ), began AS (
             INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at)
             SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, at FROM present p
@@ -29,6 +30,8 @@ BEGIN
         ), ended AS (
             UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
             WHERE e.ended_at IS NULL
+              -- A subject may be a customer_ref that reads like an id.
+              AND (bridge_ids IS NULL OR (e.subject = ANY (bridge_ids::text[]) AND e.bridge_id IS NOT NULL))
               AND NOT EXISTS (SELECT FROM present p WHERE p.kind = e.kind AND p.subject = e.subject)
             RETURNING e.kind
         )
@@ -52,7 +55,7 @@ BEGIN
     RETURN moved;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time (of these bridges only, if any are given); returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
 
 CREATE FUNCTION @extschema@.wab_drift_moved() RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
@@ -69,6 +72,22 @@ EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_drift_moved IS 'Whether wab_record_drift() would find anything to note.';
+
+CREATE FUNCTION @extschema@.wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
+RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text, noted boolean)
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16 SET plan_cache_mode = force_custom_plan
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT d.kind, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
+           EXISTS (SELECT FROM @extschema@.wab_drift_episodes e
+                   WHERE e.ended_at IS NULL AND e.kind = d.kind AND e.subject = coalesce(d.bridge_id::text, d.customer_ref))
+    FROM @extschema@.wab_drift d
+    WHERE wab_drift_rows.bridge_ids IS NULL OR d.bridge_id = ANY (wab_drift_rows.bridge_ids);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_drift_rows IS 'wab_drift, or what of it concerns these bridges, and whether wab_record_drift() has noted it.';
 
 CREATE FUNCTION @extschema@.wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

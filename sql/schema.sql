@@ -226,6 +226,7 @@ CREATE TABLE @extschema@.wab_drift_episodes (
     ended_at     timestamptz CHECK (ended_at >= began_at)
 );
 CREATE INDEX wab_drift_episodes_open ON @extschema@.wab_drift_episodes USING hash (subject) WHERE ended_at IS NULL;
+CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began_at) WHERE ended_at IS NULL;
 CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.wab_drift_episodes IS 'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by wab_record_drift().';

@@ -1,4 +1,7 @@
-//! The only file with SQL text: typed calls of the functions in `sql/`, every name qualified. No decisions here.
+//! This and the files below are the only ones with SQL text: typed calls of the functions in `sql/`, every name qualified. No decisions here.
+
+mod drift;
+mod observe;
 
 use std::collections::HashMap;
 
@@ -11,47 +14,13 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::error::Raise;
 use crate::glimpse::glimpse;
-use crate::provider::{Listed, Polled, Provisioned};
+use crate::provider::Provisioned;
+
+pub use drift::{Drift, drift, drift_moved, record_drift, standing_drift, write_statuses};
+pub use observe::{Believe, Observation, Stored, Touched, observe, observe_statuses, recent_observation};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
-
-/// Whether to believe an empty or sharply shrunken listing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Believe {
-    /// Refuse it.
-    Plausible,
-    /// The caller said so.
-    Anything,
-}
-
-/// One row of `wab_refresh()`.
-pub struct Observation {
-    pub observed_at: Option<TimestampWithTimeZone>,
-    pub bridges: Option<i32>,
-    pub appeared: i32,
-    pub changed: i32,
-    pub disappeared: i32,
-    pub skipped: bool,
-}
-
-impl Observation {
-    /// Whether it changed what is stored of the fleet.
-    pub fn is_news(&self) -> bool {
-        self.appeared + self.changed + self.disappeared > 0
-    }
-}
-
-/// One row of `wab_reconcile()`.
-pub struct Drift {
-    pub kind: Option<String>,
-    pub tenant_id: Option<String>,
-    pub bridge_id: Option<i64>,
-    pub customer_ref: Option<String>,
-    pub stored: Option<String>,
-    pub observed: Option<String>,
-    pub detail: Option<String>,
-}
 
 /// The database's clock.
 pub fn now() -> TimestampWithTimeZone {
@@ -64,68 +33,6 @@ pub fn now() -> TimestampWithTimeZone {
 pub fn timestamp(at: Option<DateTime<Utc>>) -> Option<TimestampWithTimeZone> {
     at.and_then(|at| at.timestamp_micros().checked_sub(POSTGRES_EPOCH))
         .and_then(|micros| TimestampWithTimeZone::try_from(micros).ok())
-}
-
-/// Stores a listing: in one row if nothing was listed or written since an equal one, else through `wab_observe()`.
-pub fn observe(
-    listed: &Listed,
-    listed_at: TimestampWithTimeZone,
-    source: &str,
-    believe: Believe,
-) -> Result<Observation, Raise> {
-    let Listed { listing, digest } = listed;
-    let knows_digests = has("wab_observe_again(text,timestamptz,text)")?;
-    if knows_digests && listing.malformed.is_empty() {
-        let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3)", schema()?);
-        let again = rows(&sql, &[digest.as_str().into(), listed_at.into(), source.into()], observation)?;
-        if let Some(again) = again.into_iter().next() {
-            return Ok(again);
-        }
-    }
-    let bridges = &listing.bridges;
-    let mut args: Vec<DatumWithOid> = vec![
-        bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>().into(),
-        bridges.iter().map(|b| b.customer_ref.as_ref().map(CustomerRef::as_str)).collect::<Vec<_>>().into(),
-        bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>().into(),
-        bridges.iter().map(|b| b.raw_status.as_deref()).collect::<Vec<_>>().into(),
-        bridges.iter().map(|b| timestamp(b.created_at)).collect::<Vec<_>>().into(),
-        listed_at.into(),
-        source.into(),
-        i32::try_from(listing.malformed.len()).unwrap_or(i32::MAX).into(),
-        (believe == Believe::Anything).into(),
-    ];
-    // Objects of 0.1.0 take no digest.
-    let last = if knows_digests { ", $10" } else { "" };
-    args.extend(knows_digests.then(|| digest.as_str().into()));
-    let sql = format!("SELECT * FROM {}.wab_observe($1, $2, $3, $4, $5, $6, $7, $8, $9{last})", schema()?);
-    one(&sql, &args, observation)
-}
-
-fn observation(row: &Row) -> Result<Observation, Raise> {
-    Ok(Observation {
-        observed_at: row.get(1)?,
-        bridges: row.get(2)?,
-        appeared: row.get(3)?.unwrap_or(0),
-        changed: row.get(4)?.unwrap_or(0),
-        disappeared: row.get(5)?.unwrap_or(0),
-        skipped: row.get(6)?.unwrap_or(false),
-    })
-}
-
-/// The last observation if it is younger than this, as a skipped refresh.
-pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
-    let sql = format!("SELECT o.observed_at, o.bridges FROM {}.wab_last_observation($1) o", schema()?);
-    let rows = rows_unlocked(&sql, &[max_age.into()], |row| {
-        Ok(Observation {
-            observed_at: row.get(1)?,
-            bridges: row.get(2)?,
-            appeared: 0,
-            changed: 0,
-            disappeared: 0,
-            skipped: true,
-        })
-    })?;
-    Ok(rows.into_iter().next())
 }
 
 /// Takes the lock that one refresh at a time holds, until the transaction ends; false if another holds it.
@@ -150,14 +57,6 @@ pub fn poll_candidates(
         .into_iter()
         .filter_map(|(id, customer_ref)| Some((BridgeId::new(id?)?, CustomerRef::new(customer_ref?).ok()?)))
         .collect())
-}
-
-/// `wab_observe_statuses()`: stores polled statuses; returns how many changed.
-pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
-    let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
-    let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();
-    let sql = format!("SELECT {}.wab_observe_statuses($1, $2, $3)", schema()?);
-    one(&sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
 
 /// Live bridges whose status was never learnt, though it could be asked for.
@@ -249,29 +148,6 @@ pub fn require_binding() -> Result<(), Raise> {
     one_unlocked(&format!("SELECT {}.wab_require_binding()", schema()?), &[], |_| Ok(()))
 }
 
-/// `wab_write_statuses()`: writes the observed status on the tenant rows that drifted.
-pub fn write_statuses() -> Result<(), Raise> {
-    // With its argument: a function without one, made by somebody else, must not be mistaken for it.
-    one(&format!("SELECT {}.wab_write_statuses(NULL::pg_catalog.text[])", schema()?), &[], |_| Ok(()))
-}
-
-/// Whether `record_drift()` would find anything to note, as things are now; no lock is kept.
-pub fn drift_moved() -> Result<bool, Raise> {
-    if !has("wab_drift_moved()")? {
-        return Ok(true);
-    }
-    let sql = format!("SELECT {}.wab_drift_moved()", schema()?);
-    one_unlocked(&sql, &[], |row| Ok(row.get(1)?.unwrap_or(true)))
-}
-
-/// `wab_record_drift()`: notes and announces what drift began and ended. Objects of 0.1.0 do not have it.
-pub fn record_drift() -> Result<(), Raise> {
-    if has("wab_record_drift()")? {
-        one(&format!("SELECT {}.wab_record_drift()", schema()?), &[], |_| Ok(()))?;
-    }
-    Ok(())
-}
-
 /// Whether the objects in the database have this function: they may be older than this library.
 fn has(function: &str) -> Result<bool, Raise> {
     let name = format!("{}.{function}", schema()?);
@@ -288,26 +164,6 @@ pub fn record_session(customer_ref: &CustomerRef, raw_status: Option<&str>) -> R
     })
 }
 
-/// The drift that is left.
-pub fn drift() -> Result<Vec<Drift>, Raise> {
-    let sql = format!(
-        "SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail \
-         FROM {}.wab_drift d ORDER BY d.kind, d.customer_ref, d.bridge_id",
-        schema()?
-    );
-    rows(&sql, &[], |row| {
-        Ok(Drift {
-            kind: row.get(1)?,
-            tenant_id: row.get(2)?,
-            bridge_id: row.get(3)?,
-            customer_ref: row.get(4)?,
-            stored: row.get(5)?,
-            observed: row.get(6)?,
-            detail: row.get(7)?,
-        })
-    })
-}
-
 /// The schema the extension was created in, quoted.
 fn schema() -> Result<String, Raise> {
     let sql = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e \
@@ -319,6 +175,11 @@ fn schema() -> Result<String, Raise> {
         .next()
         .flatten()
         .ok_or_else(|| Raise::unexpected("the extension has no schema", "pg_extension has no row for it"))
+}
+
+/// A length as PostgreSQL's integer.
+pub fn count(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 /// A row while it is read.

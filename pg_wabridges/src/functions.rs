@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
-use wabridges::{BridgeId, CustomerRef, Error, Listing};
+use wabridges::{BridgeId, CustomerRef, Listing};
 
-use crate::database::{self, Believe, Observation};
+use crate::database::{self, Believe, Touched, count};
 use crate::error::{OrRaise, Raise};
-use crate::http::Pending;
 use crate::json::RawJson;
-use crate::provider::{self, Deletion, Listed, Outcome, Provisioned, Wish};
+use crate::provider::{self, Deletion, Outcome, Provisioned, Wish};
+use crate::refresh::{reconcile, refresh};
 use crate::rows::RowStore;
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
@@ -221,7 +221,7 @@ fn wab_poll_status(
     database::require_writable(c"wab_poll_status()");
     let candidates = database::poll_candidates(max_calls, None).or_raise();
     let (polled, changed) = poll_and_store(candidates).or_raise();
-    database::record_drift().or_raise();
+    database::record_drift(&Touched::Anyone).or_raise();
     let remaining = database::never_polled().or_raise();
     let failed = polled.failed();
     TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
@@ -246,8 +246,7 @@ fn wab_reconcile(
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
     database::require_writable(c"wab_reconcile()");
     database::require_binding().or_raise();
-    reconcile(max_calls).or_raise();
-    let drift = database::drift().or_raise();
+    let drift = reconcile(max_calls).or_raise();
     TableIterator::new(
         drift
             .into_iter()
@@ -267,67 +266,6 @@ fn list() -> Result<Listing, Raise> {
     provider::call(|client| async move { client.reader().list().await })
 }
 
-/// Lists the fleet; the time is the database's, of before the call.
-fn begin_to_list() -> Result<(TimestampWithTimeZone, Pending<Result<Listed, Error>>), Raise> {
-    let listed_at = database::now();
-    Ok((listed_at, provider::begin(provider::list)?))
-}
-
-fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
-    if let Some(recent) = database::recent_observation(Some(max_age))? {
-        return Ok(recent);
-    }
-    if !database::try_lock_refresh()? {
-        let nothing = Observation {
-            observed_at: None,
-            bridges: None,
-            appeared: 0,
-            changed: 0,
-            disappeared: 0,
-            skipped: true,
-        };
-        return Ok(database::recent_observation(None)?.unwrap_or(nothing));
-    }
-    let (listed_at, pending) = begin_to_list()?;
-    // While the provider answers: if the list turns out to be the one that is stored, this is what there is to know.
-    let drift_moved = database::drift_moved()?;
-    let listed = pending.wait()??;
-    warn_of_malformed_rows(&listed.listing);
-    let observed = database::observe(&listed, listed_at, "wab_refresh", believe)?;
-    if drift_moved || observed.is_news() {
-        database::record_drift()?;
-    }
-    Ok(observed)
-}
-
-fn reconcile(max_calls: i32) -> Result<(), Raise> {
-    let (listed_at, pending) = begin_to_list()?;
-    let listed = pending.wait()??;
-    let listing = &listed.listing;
-    warn_of_malformed_rows(listing);
-    let without_status: Vec<(BridgeId, CustomerRef)> = listing
-        .bridges
-        .iter()
-        .filter(|bridge| bridge.raw_status.is_none())
-        .filter_map(|bridge| Some((bridge.id, bridge.customer_ref.clone()?)))
-        .collect();
-    let candidates = database::poll_candidates(max_calls, Some(&unique_refs(without_status)))?;
-    let asked_at = database::now();
-    let polled = ask(candidates)?;
-    database::observe(&listed, listed_at, "wab_reconcile", Believe::Plausible)?;
-    if !polled.answers.is_empty() {
-        database::observe_statuses(&polled, asked_at)?;
-    }
-    database::write_statuses()?;
-    database::record_drift()
-}
-
-/// Leaves out customer_refs that several bridges carry: whose session would answer is not known.
-fn unique_refs(mut bridges: Vec<(BridgeId, CustomerRef)>) -> Vec<(BridgeId, CustomerRef)> {
-    bridges.sort_by(|(_, a), (_, b)| a.cmp(b));
-    bridges.chunk_by(|(_, a), (_, b)| a == b).filter(|same| same.len() == 1).flatten().cloned().collect()
-}
-
 fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider::Polled, i32), Raise> {
     let asked_at = database::now();
     let polled = ask(candidates)?;
@@ -341,7 +279,7 @@ fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider:
     Ok((polled, changed))
 }
 
-fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Raise> {
+pub fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Raise> {
     if candidates.is_empty() {
         return Ok(provider::Polled::default());
     }
@@ -355,7 +293,7 @@ fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Rai
     Ok(polled)
 }
 
-fn warn_of_malformed_rows(listing: &Listing) {
+pub fn warn_of_malformed_rows(listing: &Listing) {
     let Some(first) = listing.malformed.first() else { return };
     Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some listed bridges could not be read")
         .with_detail(format!(
@@ -407,8 +345,4 @@ fn count_argument(given: Option<i32>, name: &str) -> Result<i32, Raise> {
             Err(Raise::bad_argument("a number of calls may not be negative", format!("{name} is {calls}")))
         }
     }
-}
-
-fn count(length: usize) -> i32 {
-    i32::try_from(length).unwrap_or(i32::MAX)
 }

@@ -9,7 +9,9 @@ mod glimpse;
 mod http;
 mod json;
 mod provider;
+mod refresh;
 mod rows;
+mod scan;
 mod sessions;
 mod settings;
 #[cfg(any(test, feature = "pg_test"))]
@@ -19,7 +21,8 @@ mod shapes;
 
 extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../../sql/functions.sql", name = "functions", requires = ["schema"]);
-extension_sql_file!("../../sql/views.sql", name = "views", requires = ["functions"]);
+extension_sql_file!("../../sql/observe.sql", name = "observe", requires = ["functions"]);
+extension_sql_file!("../../sql/views.sql", name = "views", requires = ["observe"]);
 extension_sql_file!("../../sql/binding.sql", name = "binding", requires = ["views"]);
 extension_sql_file!("../../sql/events.sql", name = "events", requires = ["binding"]);
 extension_sql_file!("../../sql/history.sql", name = "history", requires = ["events"]);

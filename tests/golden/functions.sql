@@ -47,19 +47,3 @@ SELECT wab_record_delete(7, 'g');
 SELECT bridges, paired, disconnected, missing, monthly_cost, monthly_waste FROM wab_summary();
 SELECT (wab_log_summary()).bridges, (SELECT count(*) FROM wab_summaries) AS logged;
 SELECT wab_prune_history('1 hour'), wab_prune_history('-1 hour') > 0 AS pruned, count(*) FROM wab_bridges;
--- A list asked for before a poll, a deletion or the present does not undo them; a new owner inherits nothing.
-:observe('{1,2}', '{a,b}', '{running,running}', '{connected,connected}', '{2026-01-01,2026-01-01}', force => true);
-SELECT clock_timestamp() AS asked \gset
-SELECT wab_observe_statuses('{1}', '{closed}'), wab_record_delete(2, 'b');
-:observe('{1,2}', '{a,b}', '{running,running}', '{qr,connected}', '{2026-01-01,2026-01-01}', listed_at => :'asked');
-SELECT bridge_id, status, raw_status FROM wab_bridges ORDER BY 1;
-:observe('{1}', '{a}', '{running}', '{qr}', '{NULL}', listed_at => 'infinity');
-UPDATE wab_bridges SET webhook_url = 'https://example.com/a';
-:observe('{1}', '{z}', '{running}', '{NULL}', '{2026-01-01}');
-SELECT bridge_id, customer_ref, status, raw_status, webhook_url, status_observed_at FROM wab_bridges;
-SELECT wab_record_provision('y', 1, NULL, NULL, NULL);
-SELECT bridge_id, customer_ref, state, status FROM wab_bridges;
--- A session that did not answer was asked all the same: its turn comes last.
-:observe('{1,3}', '{y,c}', '{running,running}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
-SELECT wab_observe_statuses('{1}', '{NULL}', now() - interval '1 hour');
-SELECT * FROM wab_poll_candidates(10);

@@ -7,6 +7,7 @@
 mod api_key;
 mod client;
 mod config;
+mod difference;
 mod error;
 pub mod flat;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod types;
 pub use api_key::{ApiKey, InvalidApiKey};
 pub use client::{Client, ReadClient};
 pub use config::{ApiUrl, Config, InvalidApiUrl};
+pub use difference::{Comparison, Difference, Known};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
 pub use throttle::Throttle;

@@ -3,8 +3,9 @@
 use crate::version::{self, Version};
 
 const TABLES: &str = include_str!("../../../sql/schema.sql");
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 8] = [
     include_str!("../../../sql/functions.sql"),
+    include_str!("../../../sql/observe.sql"),
     include_str!("../../../sql/views.sql"),
     include_str!("../../../sql/binding.sql"),
     include_str!("../../../sql/events.sql"),

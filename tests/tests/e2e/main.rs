@@ -26,6 +26,7 @@ mod signup;
 mod standby;
 mod terminal;
 mod together;
+mod touched;
 mod unchanged;
 mod upgrade;
 mod verbs;

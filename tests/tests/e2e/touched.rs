@@ -1,0 +1,102 @@
+//! Whatever a refresh or a reconcile left out because it knew what a change could not touch: nothing is missed.
+
+use anyhow::Result;
+use e2e::fleet::Fleet;
+use serde_json::{Value, json};
+
+use crate::world;
+
+/// What the list says and what is stored of it: equal after every refresh.
+async fn assert_stored_as_listed(fleet: &Fleet, after: &str) -> Result<()> {
+    let mut listed: Vec<Value> = serde_json::from_str(&fleet.sandbox.listing().await?)?;
+    listed.sort_by_key(|bridge| bridge["id"].as_i64());
+    let listed: Vec<_> =
+        listed.iter().map(|b| json!([b["id"], b["customer_ref"], b["state"], b["status"]])).collect();
+    let stored = fleet.sql(
+        "SELECT jsonb_agg(jsonb_build_array(bridge_id, customer_ref, state, raw_status) ORDER BY bridge_id) FROM wab_bridges",
+    )?;
+    assert_eq!(serde_json::from_str::<Vec<Value>>(&stored)?, listed, "{after}");
+    Ok(())
+}
+
+/// A fleet with every kind of drift, and tenants whose ids read like those of bridges.
+async fn world() -> Result<Fleet> {
+    let fleet = world::healthy(&[]).await?;
+    world::break_everything(&fleet).await?;
+    // Drift of statuses begins with the status, whatever the clock says.
+    fleet.sql(
+        "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day';
+         INSERT INTO tenants (id) SELECT n::text FROM generate_series(1, 20) n;
+         SELECT * FROM wab_refresh()",
+    )?;
+    Ok(fleet)
+}
+
+/// What happens at the provider, one thing after the other.
+async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
+    let sandbox = &fleet.sandbox;
+    Ok(Some(match nth {
+        0 => sandbox.change(1, json!({"status": "closed"})).await.map(|()| "a status")?,
+        1 => sandbox.change(8, json!({"state": "stopped"})).await.map(|()| "a state")?,
+        2 => sandbox.change(1, json!({"status": "connected"})).await.map(|()| "a status as it was")?,
+        3 => sandbox.change(4, json!({"status": "qr"})).await.map(|()| "the status of one of two")?,
+        4 => sandbox.change(9, json!({"customer_ref": "cust_22"})).await.map(|()| "an owner")?,
+        5 => sandbox.remove(10).await.map(|()| "one that goes")?,
+        6 => sandbox.add_one("cust_10", "connected").await.map(|_| "one that comes")?,
+        7 => sandbox.add_one("cust_11", "qr").await.map(|_| "one too many")?,
+        8 => {
+            for id in 12..=19 {
+                sandbox.change(id, json!({"status": "disconnected"})).await?;
+            }
+            "many at once"
+        }
+        9 => "nothing",
+        _ => return Ok(None),
+    }))
+}
+
+#[tokio::test]
+async fn a_refresh_leaves_nothing_to_store_and_nothing_to_note() -> Result<()> {
+    let fleet = world().await?;
+    for nth in 0.. {
+        let Some(what) = happen(&fleet, nth).await? else { break };
+        let expected = if what == "nothing" { "f" } else { "t" };
+        assert_eq!(
+            fleet.sql("SELECT appeared + changed + disappeared > 0 FROM wab_refresh()")?,
+            expected,
+            "{what}"
+        );
+        assert_stored_as_listed(&fleet, what).await?;
+        assert_eq!(fleet.sql("SELECT wab_drift_moved(), wab_record_drift()")?, "f|0", "{what}");
+        assert_eq!(
+            fleet.sql("SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1")?,
+            "t"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reconcile_returns_all_drift_and_leaves_none_to_write() -> Result<()> {
+    let drift = "SELECT kind, tenant_id, bridge_id, customer_ref, stored, observed, detail FROM wab_drift ORDER BY 1, 4, 3";
+    let reconcile = "SELECT * FROM wab_reconcile()";
+    let fleet = world().await?;
+    // Drift of statuses that was noted by a refresh, and drift that nobody has seen yet.
+    fleet.sql(
+        "UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id < 12; SELECT * FROM wab_refresh()",
+    )?;
+    for nth in 0.. {
+        let Some(what) = happen(&fleet, nth).await? else { break };
+        fleet.sql(&format!("UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id = {nth}"))?;
+        let returned = fleet.sql(reconcile)?;
+        assert!(!returned.contains("status_drift"), "{what}: {returned}");
+        assert_eq!(returned, fleet.sql(drift)?, "{what}");
+        assert_stored_as_listed(&fleet, what).await?;
+        assert_eq!(fleet.sql("SELECT wab_drift_moved(), wab_record_drift()")?, "f|0", "{what}");
+    }
+    // A tenant that comes or goes is seen too.
+    fleet.sql("DELETE FROM tenants WHERE id = 'cust_13'; INSERT INTO tenants (id) VALUES ('cust_30')")?;
+    assert_eq!(fleet.sql(reconcile)?, fleet.sql(drift)?);
+    assert_eq!(fleet.sql("SELECT wab_drift_moved()")?, "f");
+    Ok(())
+}
