@@ -49,7 +49,11 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     let standing = database::standing_drift()?;
     let listed = pending.wait()??;
     warn_of_malformed_rows(&listed.listing);
-    let candidates = database::poll_candidates(max_calls, Some(&without_status(&listed)))?;
+    let without_status = without_status(&listed);
+    let candidates = match without_status[..] {
+        [] => Vec::new(),
+        _ => database::poll_candidates(max_calls, Some(&without_status))?,
+    };
     let asked_at = database::now();
     let polled = ask(candidates)?;
     let Stored { touched, .. } = database::observe(&listed, listed_at, "wab_reconcile", Believe::Plausible)?;
@@ -67,10 +71,15 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     let among: HashSet<i64> = ids.iter().copied().collect();
     let touched = Touched::Bridges(among.iter().copied().collect());
     database::write_statuses(&touched)?;
-    database::record_drift(if standing.moved_beyond(&among) { &Touched::Anyone } else { &touched })?;
+    let now = database::drift(&touched)?;
+    if standing.moved_beyond(&among) {
+        database::record_drift(&Touched::Anyone)?;
+    } else if standing.moved_among(&among, &now) {
+        database::record_drift(&touched)?;
+    }
     let mut drift = standing.drift;
-    drift.retain(|row| row.bridge_id.is_none_or(|id| !among.contains(&id)));
-    drift.extend(database::drift(&touched)?);
+    drift.retain(|row| !row.is_among(&among));
+    drift.extend(now);
     Ok(sorted(drift))
 }
 

@@ -24,6 +24,11 @@ impl Drift {
     pub fn is_status(&self) -> bool {
         self.kind.as_deref() == Some("status_drift")
     }
+
+    /// Whether it is one of these bridges that drifts.
+    pub fn is_among(&self, bridges: &HashSet<i64>) -> bool {
+        self.bridge_id.is_some_and(|id| bridges.contains(&id))
+    }
 }
 
 /// All drift, as it was at one moment.
@@ -37,8 +42,13 @@ impl Standing {
     /// Whether drift began or ended since it was last noted, elsewhere than with these bridges.
     pub fn moved_beyond(&self, bridges: &HashSet<i64>) -> bool {
         let noted = self.drift.iter().filter(|row| row.noted).count();
-        let among = |row: &Drift| row.bridge_id.is_some_and(|id| bridges.contains(&id));
-        noted < self.lasting || self.drift.iter().any(|row| !row.noted && !among(row))
+        noted < self.lasting || self.drift.iter().any(|row| !row.noted && !row.is_among(bridges))
+    }
+
+    /// The same with these bridges, whose drift is this now.
+    pub fn moved_among(&self, bridges: &HashSet<i64>, now: &[Drift]) -> bool {
+        let noted = |drift: &[Drift]| drift.iter().filter(|row| row.noted && row.is_among(bridges)).count();
+        noted(&self.drift) != noted(now) || now.iter().any(|row| !row.noted)
     }
 }
 
