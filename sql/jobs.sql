@@ -4,7 +4,7 @@
 -- only large one.
 -- Planned anew each time: for a few bridges with indexes, for all in one pass.
 CREATE FUNCTION @extschema@.wab_record_drift(bridge_ids bigint[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     at     timestamptz := clock_timestamp();
@@ -58,7 +58,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time (of these bridges only, if any are given); returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
 
 CREATE FUNCTION @extschema@.wab_drift_moved() RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
 AS $$
 BEGIN
     RETURN to_regclass('@extschema@.wab_drift') IS NOT NULL AND EXISTS (
@@ -75,7 +75,7 @@ COMMENT ON FUNCTION @extschema@.wab_drift_moved IS 'Whether wab_record_drift() w
 
 CREATE FUNCTION @extschema@.wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text, noted boolean)
-LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 16 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN

@@ -22,9 +22,10 @@ SELECT
     k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until,
     k.is_missing, k.is_unbound, k.is_status_drift, k.is_orphaned, k.is_churned, k.is_duplicate,
     k.is_disconnected, k.is_awaiting_scan, k.is_state, k.is_webhook,
-    k.is_well IS NOT TRUE AND (
+    -- PostgreSQL takes half of the rows to drift, for it knows nothing of coalesce(); of an OR it would expect all of them to.
+    coalesce(k.is_well IS NOT TRUE AND (
         k.is_missing OR k.is_unbound OR k.is_status_drift OR k.is_orphaned OR k.is_churned OR k.is_duplicate
-        OR k.is_disconnected OR k.is_awaiting_scan OR k.is_state OR k.is_webhook) AS is_drift,
+        OR k.is_disconnected OR k.is_awaiting_scan OR k.is_state OR k.is_webhook), false) AS is_drift,
     array_remove(ARRAY[
         CASE WHEN k.is_missing THEN 'missing' END,
         CASE WHEN k.is_unbound THEN 'unbound' END,
@@ -52,8 +53,8 @@ FROM (
             AND f.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AS is_awaiting_scan,
         f.live AND f.state <> 'running' AS is_state,
         f.own AND f.last_webhook_url <> f.webhook_url AS is_webhook,
-        -- What most rows are like: none of the above can be true then, and need not be asked.
-        f.bridge_id = f.stored_bridge_id AND f.own AND f.wanted AND f.status = f.stored_status
+        -- What most rows are like: none of the above can be true then, and need not be asked. The bridge that the row holds serves it.
+        f.bridge_id = f.stored_bridge_id AND f.wanted AND f.status = f.stored_status
             AND f.status = 'paired' AND f.state = 'running' AND f.last_webhook_url IS NULL AS is_well
     FROM (
         SELECT

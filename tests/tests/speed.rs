@@ -89,6 +89,41 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     Ok(())
 }
 
+/// Rows of the tenants table that a statement reads from one end to the other, in passes.
+fn passes(fleet: &Fleet, statement: &str, size: u32) -> Result<String> {
+    fleet.sql(&format!(
+        "BEGIN; {statement};
+         SELECT 'passes', seq_tup_read / {size} FROM pg_stat_xact_user_tables WHERE relname = 'tenants'; COMMIT"
+    ))
+}
+
+/// A refresh evaluates the drift of all once, whether the list is another or not; so does a reconcile, whatever it writes. What
+/// changed is looked up.
+#[tokio::test]
+async fn drift_is_evaluated_once() -> Result<()> {
+    const SIZE: u32 = 20_000;
+    let fleet =
+        Fleet::start(&["--list-status", "--seed", "20000", "--limit-other", "0", "--limit-floor", "0"])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants'); SELECT * FROM wab_refresh(force => true);
+         INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges;
+         SELECT wab_record_drift()",
+    )?;
+    fleet.sql("VACUUM ANALYZE")?;
+    let refresh = "SELECT changed FROM wab_refresh()";
+    assert_eq!(passes(&fleet, refresh, SIZE)?, "0\npasses|1");
+    fleet.sandbox.change(7, serde_json::json!({"state": "stopped"})).await?;
+    assert_eq!(passes(&fleet, refresh, SIZE)?, "1\npasses|1");
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id IN (3, 5)")?;
+    fleet.sandbox.change(7, serde_json::json!({"state": "running"})).await?;
+    let reconcile = "SELECT count(*) FILTER (WHERE kind IN ('state', 'status_drift')) FROM wab_reconcile()";
+    let spoilt = fleet.sql("SELECT count(*) FROM wab_drift WHERE kind = 'state'")?.parse::<u32>()?;
+    assert_eq!(passes(&fleet, reconcile, SIZE)?, format!("{}\npasses|1", spoilt - 1));
+    assert_eq!(fleet.sql("SELECT wab_drift_moved()")?, "f");
+    Ok(())
+}
+
 #[test]
 fn one_tenant_is_found_by_indexes_alone() -> Result<()> {
     let fleet = Fleet::start(&[])?;

@@ -25,7 +25,7 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     // A run waits for the provider, or for a person, longer than sessions may idle elsewhere. Compiling its one long query
     // would take longer than running it, and that query has one large hash table.
     let settings = match conn.server_version_num() {
-        Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 16",
+        Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
         _ => "SET jit = off",
     };
     sqlx::raw_sql(settings).execute(&mut conn).await.map_err(Error::database("cannot set up the session"))?;
