@@ -21,18 +21,23 @@ BEGIN
         WITH present AS MATERIALIZED (
             SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
             FROM @extschema@.wab_drift d WHERE bridge_ids IS NULL OR d.bridge_id = ANY (bridge_ids)
-        ), began AS (
-            INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at)
-            SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, at FROM present p
-            WHERE NOT EXISTS (SELECT FROM @extschema@.wab_drift_episodes e
-                              WHERE e.ended_at IS NULL AND e.kind = p.kind AND e.subject = p.subject)
-            RETURNING kind
-        ), ended AS (
-            UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
+        ), lasting AS MATERIALIZED (
+            SELECT e.kind, e.subject, e.ctid AS row FROM @extschema@.wab_drift_episodes e
             WHERE e.ended_at IS NULL
               -- A subject may be a customer_ref that reads like an id.
               AND (bridge_ids IS NULL OR (e.subject = ANY (bridge_ids::text[]) AND e.bridge_id IS NOT NULL))
-              AND NOT EXISTS (SELECT FROM present p WHERE p.kind = e.kind AND p.subject = e.subject)
+        ), moved AS MATERIALIZED (
+            -- A full join is never a nested loop, however wrong the estimates are.
+            SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, l.row
+            FROM present p FULL JOIN lasting l ON l.kind = p.kind AND l.subject = p.subject
+            WHERE p.kind IS NULL OR l.kind IS NULL
+        ), began AS (
+            INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at)
+            SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, at FROM moved m WHERE m.row IS NULL
+            RETURNING kind
+        ), ended AS (
+            UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
+            WHERE e.ctid = ANY (ARRAY(SELECT m.row FROM moved m WHERE m.row IS NOT NULL))
             RETURNING e.kind
         )
         SELECT (SELECT jsonb_object_agg(b.kind, b.n) FROM (SELECT kind, count(*) AS n FROM began GROUP BY kind) b),

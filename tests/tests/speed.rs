@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use e2e::fleet::{DATABASE, Fleet};
 use e2e::process;
-use e2e::sandbox::KEY;
+use e2e::sandbox::{KEY, Sandbox};
 
 /// How many pairs of runs; one contestant's run follows the other's, so that both meet the same noise.
 const PAIRS: usize = 7;
@@ -121,6 +121,35 @@ async fn drift_is_evaluated_once() -> Result<()> {
     let spoilt = fleet.sql("SELECT count(*) FROM wab_drift WHERE kind = 'state'")?.parse::<u32>()?;
     assert_eq!(passes(&fleet, reconcile, SIZE)?, format!("{}\npasses|1", spoilt - 1));
     assert_eq!(fleet.sql("SELECT wab_drift_moved()")?, "f");
+    Ok(())
+}
+
+/// As many differences as there are rows, where PostgreSQL expects none: noting them takes a few times as long as counting.
+#[test]
+fn noting_drift_grows_with_the_drift() -> Result<()> {
+    let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants');
+         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at)
+         SELECT n, 'cust_' || n, 'running', 'paired', now() FROM generate_series(1, 5000) n;
+         INSERT INTO tenants SELECT customer_ref, bridge_id, 'unknown' FROM wab_bridges;
+         ANALYZE tenants; ANALYZE wab_bridges",
+    )?;
+    let count = || fleet.sql("SELECT count(*) FROM wab_drift").map(drop);
+    for ids in ["NULL", "(SELECT array_agg(bridge_id) FROM wab_bridges)"] {
+        // When PostgreSQL looked last, all drift had ended.
+        fleet.sql(
+            "TRUNCATE wab_drift_episodes;
+             INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, now(), now() FROM generate_series(1, 5000) n;
+             ANALYZE wab_drift_episodes",
+        )?;
+        assert_eq!(fleet.sql(&format!("SELECT wab_record_drift({ids})"))?, "5000");
+        let note = || fleet.sql(&format!("SELECT wab_record_drift({ids})")).map(drop);
+        let ratio = ratio(count, note)?;
+        println!("noting takes {ratio:.1} times as long as counting");
+        assert!(ratio < 10.0, "{ids}: {ratio:.1}");
+    }
     Ok(())
 }
 
