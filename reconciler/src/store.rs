@@ -101,7 +101,7 @@ impl Store {
 
     /// Notes which drift began and ended, and notifies whoever listens; objects of 0.1.0 cannot.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        if self.names.know(&mut self.conn, "wab_record_drift()").await? {
+        if self.names.know(&mut self.conn, "wab_record_drift(bigint[])").await? {
             let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
             let recorded = record.execute(&mut self.conn).await;
             recorded.map_err(Error::database("cannot record which drift began and ended"))?;
