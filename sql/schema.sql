@@ -58,16 +58,17 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. Otherwise null.';
 
 CREATE TABLE @extschema@.wab_observations (
-    observed_at timestamptz PRIMARY KEY,
-    source      text NOT NULL,
-    digest      text NOT NULL,
-    bridges     integer NOT NULL,
-    appeared    integer NOT NULL,
-    changed     integer NOT NULL,
-    disappeared integer NOT NULL,
-    malformed   integer NOT NULL,
-    statuses    integer NOT NULL DEFAULT 0,
-    mirrored    boolean NOT NULL DEFAULT false
+    observed_at   timestamptz PRIMARY KEY,
+    source        text NOT NULL,
+    digest        text NOT NULL,
+    bridges       integer NOT NULL,
+    appeared      integer NOT NULL,
+    changed       integer NOT NULL,
+    disappeared   integer NOT NULL,
+    malformed     integer NOT NULL,
+    statuses      integer NOT NULL DEFAULT 0,
+    mirrored      boolean NOT NULL DEFAULT false,
+    answer_digest text
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
@@ -81,6 +82,7 @@ COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
+COMMENT ON COLUMN @extschema@.wab_observations.answer_digest IS 'SHA-256 (hex) over the provider''s answer as it came, and the version that read it: an equal answer need not be read again. Null: not known.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -20,6 +20,7 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disap
 COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
+COMMENT ON COLUMN @extschema@.wab_observations.answer_digest IS 'SHA-256 (hex) over the provider''s answer as it came, and the version that read it: an equal answer need not be read again. Null: not known.';
 CREATE TABLE @extschema@.wab_drift_episodes (
     kind         text NOT NULL,
     subject      text NOT NULL,
@@ -251,7 +252,7 @@ COMMENT ON FUNCTION @extschema@.wab_write_statuses_of IS 'wab_write_statuses() f
 CREATE FUNCTION @extschema@.wab_observe(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
-    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL)
+    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL, answer_digest text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -287,18 +288,18 @@ BEGIN
     ) d, @extschema@.wab_store_listing(
         d.ids, d.refs, d.containers, d.raws, d.times, d.absent, listed, listed - cardinality(array_positions(raw_statuses, NULL)),
         coalesce(digest, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
-        listed_at, source, malformed, force) s;
+        answer_digest, listed_at, source, malformed, force) s;
 END
 $$;
 
-COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again().';
+COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again(); answer_digest: the answer''s, which spares reading it again.';
 
 -- Of a listing only what differs from wab_bridges is given: the listed bridges that are new or not as they are known, and the known
 -- ones that are absent; more does no harm. Only rows that differ are written; one row of wab_observations always is. A bridge
 -- first seen after the list was asked for is newer than the list, so its absence proves nothing.
 CREATE FUNCTION @extschema@.wab_store_listing(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
-    absent bigint[], listed integer, statuses integer, digest text,
+    absent bigint[], listed integer, statuses integer, digest text, answer_digest text,
     listed_at timestamptz, source text, malformed integer, force boolean)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
@@ -420,8 +421,8 @@ BEGIN
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
     INSERT INTO @extschema@.wab_observations
-        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
-    VALUES (listed_at, source, digest, listed, appeared, changed, disappeared, malformed, statuses,
+        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, answer_digest, mirrored)
+    VALUES (listed_at, source, digest, listed, appeared, changed, disappeared, malformed, statuses, answer_digest,
             -- A snapshot older than the lock may not show what another wrote.
             held = 0 AND malformed = 0 AND deleted = '{}' AND current_setting('transaction_isolation') = 'read committed');
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
@@ -430,7 +431,7 @@ $$;
 
 COMMENT ON FUNCTION @extschema@.wab_store_listing IS 'What wab_observe() and wab_refresh() store of a listing once they know what differs: bridges that are new or changed (arrays), known ones that were not listed (absent), and how many there are in all, with a status or not.';
 
-CREATE FUNCTION @extschema@.wab_observe_again(digest text, listed_at timestamptz, source text)
+CREATE FUNCTION @extschema@.wab_observe_again(digest text, listed_at timestamptz, source text, answer_digest text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -439,8 +440,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
     RETURN QUERY
     INSERT INTO @extschema@.wab_observations AS o
-        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
-    SELECT wab_observe_again.listed_at, wab_observe_again.source, l.digest, l.bridges, 0, 0, 0, 0, l.statuses, true
+        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, answer_digest, mirrored)
+    SELECT wab_observe_again.listed_at, wab_observe_again.source, l.digest, l.bridges, 0, 0, 0, 0, l.statuses,
+           coalesce(wab_observe_again.answer_digest, l.answer_digest), true
     FROM @extschema@.wab_last_observation() l
     WHERE l.mirrored AND l.digest = wab_observe_again.digest AND l.bridges > 0
       AND l.observed_at < wab_observe_again.listed_at AND wab_observe_again.listed_at <= clock_timestamp()

@@ -17,7 +17,10 @@ use crate::glimpse::glimpse;
 use crate::provider::Provisioned;
 
 pub use drift::{Drift, drift, drift_moved, record_drift, standing_drift, write_statuses};
-pub use observe::{Believe, Observation, Stored, Touched, observe, observe_statuses, recent_observation};
+pub use observe::{
+    Believe, Needed, Observation, Stored, Touched, earlier_answer, observe, observe_statuses,
+    recent_observation,
+};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;

@@ -5,7 +5,8 @@ use std::future::Future;
 
 use futures::StreamExt;
 use wabridges::{
-    Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, PairingCode, Phone, ReadClient,
+    Bridge, BridgeId, Client, Config, CustomerRef, Earlier, Error, Listed, Listing, PairingCode, Phone,
+    ReadClient,
 };
 
 use crate::error::Raise;
@@ -58,19 +59,9 @@ where
     Ok(begin(call)?.wait()??)
 }
 
-/// The whole fleet, and what tells this listing from others.
-pub struct Listed {
-    /// The fleet.
-    pub listing: Listing,
-    /// `Listing::digest()`.
-    pub digest: String,
-}
-
 /// Lists the whole fleet.
-pub async fn list(client: Client) -> Result<Listed, Error> {
-    let listing = client.reader().list().await?;
-    let digest = listing.digest();
-    Ok(Listed { listing, digest })
+pub async fn list(client: Client, earlier: Option<Earlier>) -> Result<Listed, Error> {
+    client.reader().list_again(earlier).await
 }
 
 /// A bridge that is there now, and whether it was before.

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 
 use pgrx::prelude::*;
-use wabridges::{BridgeId, CustomerRef, Error};
+use wabridges::{BridgeId, CustomerRef, Error, Listed, Listing};
 
-use crate::database::{self, Believe, Drift, Observation, Stored, Touched};
+use crate::database::{self, Believe, Drift, Needed, Observation, Stored, Touched};
 use crate::error::Raise;
 use crate::functions::{ask, warn_of_malformed_rows};
 use crate::http::Pending;
-use crate::provider::{self, Listed};
+use crate::provider;
 
 /// Asks for the whole fleet and stores it, unless that was done or is being done.
 pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
@@ -28,11 +28,13 @@ pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise
         };
         return Ok(database::recent_observation(None)?.unwrap_or(nothing));
     }
-    let (listed_at, pending) = begin_to_list()?;
+    let (listed_at, pending) = begin_to_list(Needed::Nothing)?;
     // While the provider answers: if the list turns out to be the one that is stored, this is what there is to know.
     let drift_moved = database::drift_moved()?;
     let listed = pending.wait()??;
-    warn_of_malformed_rows(&listed.listing);
+    if !listed.is_known() {
+        warn_of_malformed_rows(listed.listing()?);
+    }
     let Stored { observation, touched } = database::observe(&listed, listed_at, "wab_refresh", believe)?;
     if drift_moved {
         database::record_drift(&Touched::Anyone)?;
@@ -45,11 +47,14 @@ pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise
 /// Asks for the whole fleet and for the statuses that the list does not bring, stores both, writes statuses on tenant rows.
 /// Returns the drift that is left.
 pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
-    let (listed_at, pending) = begin_to_list()?;
+    let (listed_at, pending) = begin_to_list(Needed::Statusless)?;
     let standing = database::standing_drift()?;
     let listed = pending.wait()??;
-    warn_of_malformed_rows(&listed.listing);
-    let without_status = without_status(&listed);
+    let mut without_status = Vec::new();
+    if !listed.is_known() {
+        warn_of_malformed_rows(listed.listing()?);
+        without_status = statusless(listed.listing()?);
+    }
     let candidates = match without_status[..] {
         [] => Vec::new(),
         _ => database::poll_candidates(max_calls, Some(&without_status))?,
@@ -92,15 +97,16 @@ fn sorted(mut drift: Vec<Drift>) -> Vec<Drift> {
 }
 
 /// Lists the fleet; the time is the database's, of before the call.
-fn begin_to_list() -> Result<(TimestampWithTimeZone, Pending<Result<Listed, Error>>), Raise> {
+fn begin_to_list(needed: Needed) -> Result<(TimestampWithTimeZone, Pending<Result<Listed, Error>>), Raise> {
+    let earlier = database::earlier_answer(needed)?;
     let listed_at = database::now();
-    Ok((listed_at, provider::begin(provider::list)?))
+    Ok((listed_at, provider::begin(|client| provider::list(client, earlier))?))
 }
 
 /// The listed bridges whose status has to be asked for. Not those whose customer_ref several carry: whose session would answer
 /// is not known.
-fn without_status(listed: &Listed) -> Vec<(BridgeId, CustomerRef)> {
-    let bridges = listed.listing.bridges.iter().filter(|bridge| bridge.raw_status.is_none());
+fn statusless(listing: &Listing) -> Vec<(BridgeId, CustomerRef)> {
+    let bridges = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_none());
     let mut bridges: Vec<_> =
         bridges.filter_map(|bridge| Some((bridge.id, bridge.customer_ref.clone()?))).collect();
     bridges.sort_by(|(_, a), (_, b)| a.cmp(b));

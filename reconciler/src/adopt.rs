@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use wabridges::{BridgeId, CustomerRef};
+use wabridges::{BridgeId, CustomerRef, Listing};
 
 use crate::drift::Kind;
 use crate::fleet::{Fleet, Keep};
-use crate::observe::Reading;
 
 /// What does not agree between the account and the database.
 #[derive(Clone, Debug)]
@@ -75,8 +74,7 @@ pub struct Adoption {
 }
 
 /// Takes in what can be: tenants' bridges by their rows, nobody's bridges by `bridges.keep`.
-pub fn adopt(fleet: Fleet, found: Found, reading: &Reading) -> Adoption {
-    let day = reading.listed_at.date_naive();
+pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> Adoption {
     let buried: BTreeSet<_> = fleet.remove.iter().map(|item| item.customer_ref.clone()).collect();
     let expired: BTreeSet<_> = fleet.keep.iter().map(|item| item.customer_ref.clone()).collect();
     let mut kept: Vec<Stray> = Vec::new();
@@ -117,8 +115,8 @@ pub fn adopt(fleet: Fleet, found: Found, reading: &Reading) -> Adoption {
     strangers.append(&mut kept);
     Adoption {
         day,
-        listed: reading.listing.bridges.len(),
-        malformed: reading.listing.malformed.len(),
+        listed: listing.bridges.len(),
+        malformed: listing.malformed.len(),
         missing: found.missing,
         monthly_cost: found.monthly_cost,
         fleet,
@@ -131,8 +129,6 @@ pub fn adopt(fleet: Fleet, found: Found, reading: &Reading) -> Adoption {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-
-    use wabridges::Listing;
 
     use super::*;
 
@@ -149,8 +145,7 @@ mod tests {
     fn adopted(fleet: &str, strays: Vec<Stray>) -> Adoption {
         let fleet = Fleet::parse(&format!("version: 1\n{fleet}"), Path::new("fleet.yaml")).unwrap();
         let found = Found { missing: 0, strays, monthly_cost: Decimal::ZERO };
-        let listed_at = "2026-11-23T23:59:59Z".parse().unwrap();
-        adopt(fleet, found, &Reading { listed_at, listing: Listing::default(), digest: String::new() })
+        adopt(fleet, found, &Listing::default(), "2026-11-23".parse().unwrap())
     }
 
     fn why(adoption: &Adoption) -> Vec<(Why, i64)> {

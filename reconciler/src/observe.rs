@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use wabridges::{Listing, ReadClient};
+use wabridges::{Earlier, Listed, Listing, ReadClient};
 
 use crate::error::Error;
 use crate::store::Store;
@@ -13,32 +13,38 @@ use crate::store::Store;
 pub struct Reading {
     /// The database's clock before the call: whatever is newer, the listing cannot speak of.
     pub listed_at: DateTime<Utc>,
+    /// The answer.
+    pub listed: Listed,
+}
+
+impl Reading {
     /// The fleet.
-    pub listing: Listing,
-    /// What tells this listing from others.
-    pub digest: String,
+    pub fn listing(&self) -> Result<&Listing, Error> {
+        self.listed.listing().map_err(Error::provider("cannot read the list of the fleet"))
+    }
 }
 
 /// How long one call may wait, in sum, because the provider answered 429.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Lists the fleet. Rows that could not be read are in the listing's `malformed`.
+/// Lists the fleet.
 pub async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
-    Ok(read_while(store, client, async |_| ()).await?.0)
+    Ok(read_while(store, client, None, async |_| ()).await?.0)
 }
 
-/// The same, with something else done in the database while the provider answers.
+/// The same, with something else done in the database while the provider answers; the earlier answer is not read again.
 pub async fn read_while<T>(
     store: &mut Store,
     client: &ReadClient,
+    earlier: Option<Earlier>,
     meanwhile: impl AsyncFn(&mut Store) -> T,
 ) -> Result<(Reading, T), Error> {
     let mut patience = PATIENCE;
     loop {
         let listed_at = store.now().await?;
-        let (listing, done) = tokio::join!(client.list(), meanwhile(store));
-        let error = match listing {
-            Ok(listing) => return Ok((Reading { listed_at, digest: listing.digest(), listing }, done)),
+        let (listed, done) = tokio::join!(client.list_again(earlier.clone()), meanwhile(store));
+        let error = match listed {
+            Ok(listed) => return Ok((Reading { listed_at, listed }, done)),
             Err(error) => error,
         };
         let wait = match error {

@@ -96,8 +96,8 @@ impl<'a> Outlook<'a> {
         if max == 0 {
             return Ok(());
         }
-        let listing = observe::read(store, self.client).await?.listing;
-        let chosen = store.poll_candidates(max, &poll::without_status(&listing)).await?;
+        let reading = observe::read(store, self.client).await?;
+        let chosen = store.poll_candidates(max, &poll::without_status(reading.listing()?)).await?;
         if chosen.is_empty() {
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl<'a> Outlook<'a> {
     /// Lists the fleet, and says which rows of the listing could not be read.
     pub async fn read(&self, store: &mut Store) -> Result<Reading, Error> {
         let reading = observe::read(store, self.client).await?;
-        render::malformed(&reading.listing.malformed);
+        render::malformed(reading.listed.malformed());
         Ok(reading)
     }
 
@@ -127,8 +127,9 @@ impl<'a> Outlook<'a> {
     pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
         // What cannot be evaluated now will be, and then says why it cannot.
         let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
-        let (reading, standing) = observe::read_while(store, self.client, standing).await?;
-        render::malformed(&reading.listing.malformed);
+        let earlier = store.earlier_answer().await.ok().flatten();
+        let (reading, standing) = observe::read_while(store, self.client, earlier, standing).await?;
+        render::malformed(reading.listed.malformed());
         Ok(Sight { reading, standing })
     }
 
@@ -145,9 +146,9 @@ impl<'a> Outlook<'a> {
         if let Some(facts) = standing.take()
             && self.polled.is_none()
             && self.force == Force::No
-            && !reading.listing.bridges.is_empty()
-            && reading.listing.malformed.is_empty()
-            && reading.digest == facts.observation
+            && facts.listed > 0
+            && reading.listed.malformed().is_empty()
+            && reading.listed.digest() == facts.observation
         {
             return Ok(Facts { recent: self.recent(), ..facts });
         }

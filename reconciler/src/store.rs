@@ -15,8 +15,9 @@ mod script;
 mod status;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use wabridges::{BridgeId, CustomerRef};
+use wabridges::{BridgeId, CustomerRef, Earlier};
 
 use crate::error::Error;
 use crate::fleet::Database;
@@ -80,6 +81,22 @@ impl Store {
             .await
             .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot read the database's clock"))
+    }
+
+    /// The answer to a list that wab_bridges holds, while it does. Objects of 0.1.0 know of none.
+    pub async fn earlier_answer(&mut self) -> Result<Option<Earlier>, Error> {
+        let row = sqlx::query(self.names.sql(
+            "SELECT a.answer_digest, o.digest
+             FROM @extschema@.wab_last_observation() o,
+                  jsonb_to_record(to_jsonb(o)) AS a(mirrored boolean, answer_digest text)
+             WHERE a.mirrored AND a.answer_digest IS NOT NULL",
+        ));
+        let row = row.fetch_optional(&mut self.conn).await;
+        let read = |row: PgRow| {
+            Ok(Earlier { answer_digest: row.try_get("answer_digest")?, digest: row.try_get("digest")? })
+        };
+        row.and_then(|row| row.map(read).transpose())
+            .map_err(Error::database("cannot read what the last observation was"))
     }
 
     /// An error on a standby: even what is rolled back in the end is written first.

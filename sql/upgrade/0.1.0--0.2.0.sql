@@ -18,6 +18,7 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disap
 COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
+COMMENT ON COLUMN @extschema@.wab_observations.answer_digest IS 'SHA-256 (hex) over the provider''s answer as it came, and the version that read it: an equal answer need not be read again. Null: not known.';
 CREATE TABLE @extschema@.wab_drift_episodes (
     kind         text NOT NULL,
     subject      text NOT NULL,

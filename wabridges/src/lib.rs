@@ -13,6 +13,7 @@ pub mod flat;
 #[cfg(test)]
 mod fuzz;
 mod limits;
+mod listed;
 mod listing;
 mod request;
 mod retry;
@@ -27,6 +28,7 @@ pub use config::{ApiUrl, Config, InvalidApiUrl};
 pub use difference::{Comparison, Difference, Known};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
+pub use listed::{Earlier, Listed};
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,

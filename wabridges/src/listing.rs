@@ -101,8 +101,12 @@ impl Listing {
             row.extend(bridge.created_at.map_or(i64::MIN, |at| at.timestamp_micros()).to_le_bytes());
             sha256.update(&row);
         }
-        sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(sha256)
     }
+}
+
+pub(crate) fn hex(sha256: Sha256) -> String {
+    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing};
+use wabridges::{Bridge, Comparison, CustomerRef, Difference, Earlier, Known, Listed, Listing};
 
 use super::{POSTGRES_EPOCH, Row, count, has, one, rows, rows_unlocked, schema, timestamp};
 use crate::error::Raise;
-use crate::provider::{Listed, Polled};
+use crate::provider::Polled;
 use crate::scan;
 
 /// Whether to believe an empty or sharply shrunken listing.
@@ -66,17 +66,19 @@ pub fn observe(
     source: &str,
     believe: Believe,
 ) -> Result<Stored, Raise> {
-    let Listed { listing, digest } = listed;
     if !has(STORE_LISTING)? {
-        return observe_as_in_0_1_0(listing, listed_at, source, believe);
+        return observe_as_in_0_1_0(listed.listing()?, listed_at, source, believe);
     }
-    if listing.malformed.is_empty() {
-        let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3)", schema()?);
-        let again = rows(&sql, &[digest.as_str().into(), listed_at.into(), source.into()], observation)?;
+    if listed.malformed().is_empty() {
+        let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3, $4)", schema()?);
+        let digests = [listed.digest(), listed.answer_digest()];
+        let args = [digests[0].into(), listed_at.into(), source.into(), digests[1].into()];
+        let again = rows(&sql, &args, observation)?;
         if let Some(observation) = again.into_iter().next() {
             return Ok(Stored { observation, touched: Touched::Bridges(Vec::new()) });
         }
     }
+    let listing = listed.listing()?;
     let difference = difference(listing)?;
     let statuses = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
     let mut args = columns(&difference.listed);
@@ -84,14 +86,15 @@ pub fn observe(
         difference.absent.as_slice().into(),
         count(listing.bridges.len()).into(),
         count(statuses).into(),
-        digest.as_str().into(),
+        listed.digest().into(),
+        listed.answer_digest().into(),
         listed_at.into(),
         source.into(),
         count(listing.malformed.len()).into(),
         (believe == Believe::Anything).into(),
     ]);
     let sql = format!(
-        "SELECT * FROM {}.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "SELECT * FROM {}.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         schema()?
     );
     let observation = one(&sql, &args, observation)?;
@@ -101,7 +104,7 @@ pub fn observe(
 }
 
 /// What stores a listing of which it is known what differs.
-const STORE_LISTING: &str = "wab_store_listing(bigint[],text[],text[],text[],timestamptz[],bigint[],integer,integer,text,timestamptz,text,integer,boolean)";
+const STORE_LISTING: &str = "wab_store_listing(bigint[],text[],text[],text[],timestamptz[],bigint[],integer,integer,text,text,timestamptz,text,integer,boolean)";
 
 /// What the listing says otherwise than `wab_bridges`, which nobody else writes from here on until the transaction ends.
 fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
@@ -168,6 +171,31 @@ fn observation(row: &Row) -> Result<Observation, Raise> {
         disappeared: row.get(5)?.unwrap_or(0),
         skipped: row.get(6)?.unwrap_or(false),
     })
+}
+
+/// What of the answer that `wab_bridges` holds, while it does, has to be read again though it comes again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// Nothing.
+    Nothing,
+    /// Who came without a status.
+    Statusless,
+}
+
+/// The answer that need not be read again. Objects of 0.1.0 know of none.
+pub fn earlier_answer(needed: Needed) -> Result<Option<Earlier>, Raise> {
+    if !has(STORE_LISTING)? {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT o.answer_digest, o.digest FROM {}.wab_last_observation() o \
+         WHERE o.mirrored AND o.answer_digest IS NOT NULL AND (NOT $1 OR o.statuses OPERATOR(pg_catalog.=) o.bridges)",
+        schema()?
+    );
+    let answers = rows_unlocked(&sql, &[(needed == Needed::Statusless).into()], |row| {
+        Ok(row.get(1)?.zip(row.get(2)?).map(|(answer_digest, digest)| Earlier { answer_digest, digest }))
+    })?;
+    Ok(answers.into_iter().next().flatten())
 }
 
 /// The last observation if it is younger than this, as a skipped refresh.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use sqlx::{Postgres, Row, Transaction};
-use wabridges::BridgeId;
+use wabridges::{BridgeId, Listing};
 
 use super::Names;
 use crate::drift::Drift;
@@ -13,6 +13,9 @@ use crate::facts::{BindingChange, Declared, Facts};
 use crate::fleet::{Fleet, Tombstone, WebhookTemplate};
 use crate::observe::Reading;
 use crate::poll::Polled;
+
+/// What stores that an equal listing came again.
+const AGAIN: &str = "wab_observe_again(text,timestamptz,text,text)";
 
 /// Whether a listing that looks wrong is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +59,8 @@ impl<'c> Evaluation<'c> {
             self.observe_statuses(polled).await?;
         }
         let (observation, _) = self.observation().await?;
-        let listing = &reading.listing;
         let facts = self.what_follows(fleet, (binding, declared, observation)).await?;
+        let listing = reading.listing()?;
         Ok(Facts { listed: listing.bridges.len(), malformed: listing.malformed.len(), ..facts })
     }
 
@@ -149,15 +152,15 @@ impl<'c> Evaluation<'c> {
         if force == Force::FirstRun {
             self.require_first_run().await?;
         }
-        let knows_digests = self.names.know(&mut self.tx, "wab_observe_again(text,timestamptz,text)").await?;
-        if knows_digests && reading.listing.malformed.is_empty() && self.observe_again(reading).await? {
+        let knows_digests = self.names.know(&mut self.tx, AGAIN).await?;
+        if knows_digests && reading.listed.malformed().is_empty() && self.observe_again(reading).await? {
             return Ok(());
         }
-        let bridges = &reading.listing.bridges;
-        // Objects of 0.1.0 take no digest.
+        let Listing { bridges, malformed } = reading.listing()?;
+        // Objects of 0.1.0 take no digests.
         let statement = format!(
             "SELECT o.skipped FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8{}) o",
-            if knows_digests { ", $9" } else { "" }
+            if knows_digests { ", $9, $10" } else { "" }
         );
         let query = sqlx::query(self.names.sql(&statement))
             .bind(bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>())
@@ -166,9 +169,12 @@ impl<'c> Evaluation<'c> {
             .bind(bridges.iter().map(|b| b.raw_status.as_deref()).collect::<Vec<_>>())
             .bind(bridges.iter().map(|b| b.created_at).collect::<Vec<_>>())
             .bind(reading.listed_at)
-            .bind(i32::try_from(reading.listing.malformed.len()).unwrap_or(i32::MAX))
+            .bind(i32::try_from(malformed.len()).unwrap_or(i32::MAX))
             .bind(force != Force::No);
-        let query = if knows_digests { query.bind(&reading.digest) } else { query };
+        let query = match knows_digests {
+            true => query.bind(reading.listed.digest()).bind(reading.listed.answer_digest()),
+            false => query,
+        };
         let skipped: bool =
             query.fetch_one(&mut *self.tx).await.and_then(|row| row.try_get("skipped")).map_err(|error| {
                 Error::database("the listing was not stored")(error).refused_by(&["55000"])
@@ -178,9 +184,10 @@ impl<'c> Evaluation<'c> {
 
     /// Stores that the listing is the one before, in one row; false if it may not be.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
-        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab')"))
-            .bind(&reading.digest)
+        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab', $3)"))
+            .bind(reading.listed.digest())
             .bind(reading.listed_at)
+            .bind(reading.listed.answer_digest())
             .fetch_optional(&mut *self.tx)
             .await
             .map(|row| row.is_some())
