@@ -8,6 +8,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN mirrored boolean NOT NULL DEFAULT false;
+ALTER TABLE @extschema@.wab_observations ADD COLUMN answer_digest text;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.
 UPDATE @extschema@.wab_bridge_events e
 SET since = (SELECT pg_catalog.max(a.at) FROM @extschema@.wab_bridge_events a
@@ -78,7 +79,7 @@ COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'How often in a row it failed
 COMMENT ON COLUMN @extschema@.wab_jobs.sqlstate IS 'The SQLSTATE of its last failure.';
 COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'What its last failure said.';
 
--- It takes one argument more now; what was granted on it is granted anew below.
+-- It takes two arguments more now; what was granted on it is granted anew below.
 ALTER FUNCTION @extschema@.wab_observe(bigint[], text[], text[], text[], timestamptz[], timestamptz, text, integer, boolean) RENAME TO wab_observe_0_1_0;
 
 -- Called by the views for duplicated bridges only, and kept out of line so that EXPLAIN of a view stays readable.

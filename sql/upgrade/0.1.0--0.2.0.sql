@@ -6,6 +6,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN since timestamptz;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN statuses integer NOT NULL DEFAULT 0;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN mirrored boolean NOT NULL DEFAULT false;
+ALTER TABLE @extschema@.wab_observations ADD COLUMN answer_digest text;
 -- Since when a bridge that is gone had lived was not noted: since it was first seen, as far as there is history.
 UPDATE @extschema@.wab_bridge_events e
 SET since = (SELECT pg_catalog.max(a.at) FROM @extschema@.wab_bridge_events a
