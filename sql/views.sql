@@ -22,10 +22,7 @@ SELECT
     k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until,
     k.is_missing, k.is_unbound, k.is_status_drift, k.is_orphaned, k.is_churned, k.is_duplicate,
     k.is_disconnected, k.is_awaiting_scan, k.is_state, k.is_webhook,
-    -- PostgreSQL takes half of the rows to drift, for it knows nothing of coalesce(); of an OR it would expect all of them to.
-    coalesce(k.is_well IS NOT TRUE AND (
-        k.is_missing OR k.is_unbound OR k.is_status_drift OR k.is_orphaned OR k.is_churned OR k.is_duplicate
-        OR k.is_disconnected OR k.is_awaiting_scan OR k.is_state OR k.is_webhook), false) AS is_drift,
+    k.is_well,
     array_remove(ARRAY[
         CASE WHEN k.is_missing THEN 'missing' END,
         CASE WHEN k.is_unbound THEN 'unbound' END,
@@ -54,8 +51,17 @@ FROM (
         f.live AND f.state <> 'running' AS is_state,
         f.own AND f.last_webhook_url <> f.webhook_url AS is_webhook,
         -- What most rows are like: none of the above can be true then, and need not be asked. The bridge that the row holds serves it.
-        f.bridge_id = f.stored_bridge_id AND f.wanted AND f.status = f.stored_status
-            AND f.status = 'paired' AND f.state = 'running' AND f.last_webhook_url IS NULL AS is_well
+        CASE WHEN NOT f.live THEN NOT f.wanted
+        ELSE f.bridge_id = f.stored_bridge_id AND f.wanted AND f.state = 'running'
+            AND (f.last_webhook_url IS NULL OR f.last_webhook_url = f.webhook_url)
+            AND CASE f.status
+                WHEN 'paired' THEN f.stored_status = 'paired'
+                WHEN 'awaiting_scan' THEN f.stored_status = 'awaiting_scan'
+                    AND f.status_since >= now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p)
+                WHEN 'disconnected' THEN f.stored_status = 'disconnected'
+                    AND f.status_since >= now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p)
+                WHEN 'unknown' THEN true END
+        END AS is_well
     FROM (
         SELECT
             t.tenant_id,
@@ -85,7 +91,8 @@ SELECT
     k.webhook_url, k.last_webhook_url, k.declared_reason, k.kept_until, k.drift
 FROM @extschema@.wab_fleet_kinds k;
 
--- One row per difference: a bridge or tenant with two kinds of drift has two rows.
+-- One row per difference: a bridge or tenant with two kinds of drift has two rows. PostgreSQL takes half of the rows not to be
+-- well, for it knows nothing of coalesce(); otherwise it would expect none of them to be.
 CREATE OR REPLACE VIEW @extschema@.wab_drift AS
 SELECT
     d.kind,
@@ -134,7 +141,7 @@ SELECT
     CASE WHEN d.kind IN ('orphaned', 'churned', 'duplicate')
          THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) ELSE 0.00 END::numeric(10,2) AS monthly_cost,
     d.webhook_url
-FROM (SELECT unnest(k.drift) AS kind, k.* FROM @extschema@.wab_fleet_kinds k WHERE k.is_drift) d;
+FROM (SELECT unnest(k.drift) AS kind, k.* FROM @extschema@.wab_fleet_kinds k WHERE NOT coalesce(k.is_well, false)) d;
 
 CREATE OR REPLACE VIEW @extschema@.wab_orphaned_bridges AS
 SELECT f.bridge_id, f.customer_ref, f.state, f.status, f.created_at, f.kept_until,
@@ -196,7 +203,7 @@ COMMENT ON COLUMN @extschema@.wab_fleet.last_webhook_url IS 'The webhook_url tha
 COMMENT ON COLUMN @extschema@.wab_fleet.declared_reason IS 'Why it is declared in wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_fleet.kept_until IS 'The last day on which the keep holds.';
 COMMENT ON COLUMN @extschema@.wab_fleet.drift IS 'Kinds of drift that this row has; empty when all is well.';
-COMMENT ON COLUMN @extschema@.wab_fleet_kinds.is_drift IS 'Whether it has any kind of drift; a cheaper question than drift <> ''{}''.';
+COMMENT ON COLUMN @extschema@.wab_fleet_kinds.is_well IS 'True where a few questions tell that there is no drift. Otherwise there may be: see drift.';
 COMMENT ON VIEW @extschema@.wab_fleet_kinds IS 'wab_fleet with a column for each kind of drift: what the other views are made of. Null is no.';
 
 COMMENT ON VIEW @extschema@.wab_drift IS 'One row per difference between the tenants table and the observed fleet.';

@@ -33,20 +33,24 @@ UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
 SELECT kind, customer_ref, detail FROM wab_drift WHERE customer_ref IN ('demo', 'kept') ORDER BY 2;
 UPDATE tenants SET bridge_id = 5 WHERE id = 'twice';
 SELECT bridge_id, drift FROM wab_fleet WHERE customer_ref = 'twice' ORDER BY 1;
--- Whatever a row is like, is_drift says whether it has any kind of drift.
+-- Whatever a row is like: what is well has no drift; and a tenant of whose bridge all is known, and who has none, is well.
 TRUNCATE tenants, wab_bridges, wab_declared;
 CREATE TABLE likes AS
 SELECT row_number() OVER () AS n, l.* FROM (
     SELECT * FROM unnest('{active,left,none}'::text[]) AS tenant, unnest('{own,other,none}'::text[]) AS stored,
                   unnest('{paired,disconnected,awaiting_scan,NULL}'::text[]) AS stored_status,
                   unnest('{paired,disconnected,awaiting_scan,unknown,none}'::text[]) AS status, unnest('{running,exited,NULL}'::text[]) AS state,
-                  unnest('{same,other,NULL}'::text[]) AS hook, unnest('{extra,keep,past,none}'::text[]) AS declared, unnest('{1,2}'::integer[]) AS bridges) l;
+                  unnest('{same,other,NULL}'::text[]) AS hook, unnest('{extra,keep,past,none}'::text[]) AS declared, unnest('{1,2}'::integer[]) AS bridges,
+                  unnest('{2 days,0,NULL}'::interval[]) AS since) l;
 INSERT INTO tenants SELECT n, tenant, CASE stored WHEN 'own' THEN n WHEN 'other' THEN -n END, stored_status FROM likes WHERE tenant <> 'none';
 UPDATE tenants SET hook = 'same';
 INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, webhook_url, first_seen_at, status_since)
-SELECT n + (b - 1) * 1000000, n, state, status, hook, now(), now() - interval '2 days' FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
+SELECT n + (b - 1) * 1000000, n, state, status, hook, now(), now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
 INSERT INTO wab_declared SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CASE declared WHEN 'past' THEN '2026-01-31'::date END
 FROM likes WHERE declared <> 'none';
 SELECT wab_mark_duplicates();
-SELECT count(*) > 10000 AS many, count(*) FILTER (WHERE coalesce(is_drift, false) <> (drift <> '{}')) AS wrong FROM wab_fleet_kinds;
+SELECT count(*) > 10000 AS many, count(*) FILTER (WHERE is_well) > 1000 AS well, count(*) FILTER (WHERE is_well AND drift <> '{}') AS wrong,
+       count(*) FILTER (WHERE is_well IS NOT TRUE AND drift = '{}' AND tenant_id IS NOT NULL AND NOT kept
+                              AND state IS NOT NULL AND status_since IS NOT NULL) AS missed
+FROM wab_fleet_kinds;
 SELECT kind, count(*) FROM wab_drift GROUP BY 1 ORDER BY 1;
