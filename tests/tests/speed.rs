@@ -180,6 +180,22 @@ fn one_tenant_is_found_by_indexes_alone() -> Result<()> {
     Ok(())
 }
 
+/// What a view says twice is planned twice.
+#[test]
+fn drift_says_each_condition_as_often_as_the_fleet() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text); SELECT * FROM wab_bind_tenants('tenants')",
+    )?;
+    let conditions = |view: &str| -> Result<usize> {
+        let plan = fleet.sql(&format!("EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM {view}"))?;
+        Ok(plan.matches("wab_serves(").count())
+    };
+    let (drift, fleet) = (conditions("wab_drift")?, conditions("wab_fleet")?);
+    assert!(fleet > 0 && drift == fleet, "{drift} and {fleet}");
+    Ok(())
+}
+
 /// The query takes the function in whole, and jsonb is made of no row that nobody asks for.
 #[test]
 fn a_list_makes_only_what_is_asked_for() -> Result<()> {
