@@ -32,8 +32,8 @@ pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise
     // While the provider answers: if the list turns out to be the one that is stored, this is what there is to know.
     let drift_moved = database::drift_moved()?;
     let listed = pending.wait()??;
-    if !listed.is_known() {
-        warn_of_malformed_rows(listed.listing()?);
+    if let Some(listing) = listed.if_read() {
+        warn_of_malformed_rows(listing);
     }
     let Stored { observation, touched } = database::observe(&listed, listed_at, "wab_refresh", believe)?;
     if drift_moved {
@@ -51,9 +51,9 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     let standing = database::standing_drift()?;
     let listed = pending.wait()??;
     let mut without_status = Vec::new();
-    if !listed.is_known() {
-        warn_of_malformed_rows(listed.listing()?);
-        without_status = statusless(listed.listing()?);
+    if let Some(listing) = listed.if_read() {
+        warn_of_malformed_rows(listing);
+        without_status = statusless(listing);
     }
     let candidates = match without_status[..] {
         [] => Vec::new(),

@@ -55,14 +55,14 @@ impl Listed {
         &self.answer_digest
     }
 
-    /// Whether it is the earlier answer, so that it did not need to be read.
-    pub fn is_known(&self) -> bool {
-        self.listing.get().is_none()
+    /// The fleet, if it was read: not that of the earlier answer while nobody asked for it.
+    pub fn if_read(&self) -> Option<&Listing> {
+        self.listing.get()
     }
 
-    /// The rows that could not be read.
+    /// The rows that could not be read; the earlier answer had none.
     pub fn malformed(&self) -> &[MalformedRow] {
-        self.listing.get().map_or(&[], |listing| &listing.malformed)
+        self.if_read().map_or(&[], |listing| &listing.malformed)
     }
 
     /// The fleet; read now, if it was not yet.
@@ -70,7 +70,7 @@ impl Listed {
     /// # Errors
     /// [`Error::BadAnswer`] where the earlier answer was none that can be read, whoever said so.
     pub fn listing(&self) -> Result<&Listing, Error> {
-        if let Some(listing) = self.listing.get() {
+        if let Some(listing) = self.if_read() {
             return Ok(listing);
         }
         let listing = request::read_list(&self.body).map_err(|what| Error::BadAnswer {
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn the_earlier_answer_is_read_only_when_it_is_needed() {
         let first = listed(LIST, None);
-        assert!(!first.is_known());
+        assert!(first.if_read().is_some());
         let again = listed(LIST, Some(&earlier(&first)));
-        assert!(again.is_known() && again.malformed().is_empty());
+        assert!(again.if_read().is_none() && again.malformed().is_empty());
         assert_eq!(earlier(&again), earlier(&first));
         assert_eq!(again.listing().unwrap(), first.listing().unwrap());
-        assert!(!again.is_known());
+        assert!(again.if_read().is_some());
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
             r#"[{"id":1,"customer_ref":"a","uptime":7},{"id":2,"customer_ref":"b"}]"#,
         ] {
             let other = listed(body, Some(&earlier(&first)));
-            assert!(!other.is_known(), "{body}");
+            assert!(other.if_read().is_some(), "{body}");
             assert_ne!(other.answer_digest(), first.answer_digest(), "{body}");
             assert_eq!(other.digest(), first.digest(), "{body}");
         }
@@ -135,6 +135,6 @@ mod tests {
         let lie = Earlier { answer_digest: answer_digest(&page), digest: "x".to_owned() };
         let listed = Listed::of(&page, Some(&lie)).unwrap();
         assert!(matches!(listed.listing(), Err(Error::BadAnswer { status: 200, .. })));
-        assert!(listed.is_known());
+        assert!(listed.if_read().is_none());
     }
 }

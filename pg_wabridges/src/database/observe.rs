@@ -71,8 +71,7 @@ pub fn observe(
     }
     if listed.malformed().is_empty() {
         let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3, $4)", schema()?);
-        let digests = [listed.digest(), listed.answer_digest()];
-        let args = [digests[0].into(), listed_at.into(), source.into(), digests[1].into()];
+        let args = [listed.digest().into(), listed_at.into(), source.into(), listed.answer_digest().into()];
         let again = rows(&sql, &args, observation)?;
         if let Some(observation) = again.into_iter().next() {
             return Ok(Stored { observation, touched: Touched::Bridges(Vec::new()) });

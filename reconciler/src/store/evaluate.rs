@@ -60,8 +60,13 @@ impl<'c> Evaluation<'c> {
         }
         let (observation, _) = self.observation().await?;
         let facts = self.what_follows(fleet, (binding, declared, observation)).await?;
-        let listing = reading.listing()?;
-        Ok(Facts { listed: listing.bridges.len(), malformed: listing.malformed.len(), ..facts })
+        // What did not need to be read is what wab_bridges holds.
+        Ok(match reading.listed.if_read() {
+            Some(Listing { bridges, malformed }) => {
+                Facts { listed: bridges.len(), malformed: malformed.len(), ..facts }
+            }
+            None => facts,
+        })
     }
 
     /// What would be found if the listing were the one that is stored; `None` if something else was written since.
