@@ -4,8 +4,7 @@ use sqlx::{PgConnection, Row};
 use wabridges::BridgeId;
 
 use crate::db::names::Names;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
+use crate::model::{Drift, Error};
 
 /// The drift rows, in the order in which they are shown.
 pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>, Error> {

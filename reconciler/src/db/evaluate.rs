@@ -6,15 +6,10 @@ use chrono::NaiveDate;
 use sqlx::Row;
 use wabridges::{BridgeId, Listing};
 
-use crate::config::fleet::{Fleet, Tombstone, WebhookTemplate};
+use crate::config::{Fleet, Tombstone, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
-use crate::model::facts::{BindingChange, Declared, Facts};
-use crate::model::force::Force;
-use crate::model::polled::Polled;
-use crate::model::reading::Reading;
+use crate::model::{BindingChange, Declared, Drift, Error, Facts, Force, Polled, Reading};
 
 /// What stores that an equal listing came again.
 const AGAIN: &str = "wab_observe_again(text,timestamptz,text,text)";

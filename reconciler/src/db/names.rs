@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use crate::model::error::Error;
+use crate::model::Error;
 
 /// What every statement needs to know of the database.
 #[derive(Clone, Debug)]

@@ -5,8 +5,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::polled::Polled;
+use crate::model::{Error, Polled};
 
 impl Store {
     /// Up to `max` of these bridges, in the order in which they are to be asked: never asked, disconnected, stalest.

@@ -1,6 +1,7 @@
 //! The files of `sql/` as scripts for one schema, and what an extension would do besides; running them is `install`'s.
 
-use crate::ground::version::{self, Version};
+use crate::ground::Version;
+use crate::ground::version;
 
 const TABLES: &str = include_str!("../../../sql/schema.sql");
 const FUNCTIONS: [&str; 8] = [

@@ -4,9 +4,7 @@ use sqlx::Row;
 
 use crate::db::drift::drift;
 use crate::db::store::Store;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
-use crate::model::status::{LastRun, Status};
+use crate::model::{Drift, Error, LastRun, Status};
 
 impl Store {
     /// The drift of the last observation, and how many rows of that listing could not be read.

@@ -5,11 +5,11 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 use wabridges::{BridgeId, CustomerRef, Earlier};
 
-use crate::config::fleet::Database;
+use crate::config::Database;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
 use crate::db::{connect, find};
-use crate::model::error::Error;
+use crate::model::Error;
 
 /// One connection, and the schema in which the wab_ objects live.
 #[derive(Debug)]

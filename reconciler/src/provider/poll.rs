@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use futures::StreamExt;
 use wabridges::{BridgeId, CustomerRef, Error as ClientError, Listing, ReadClient};
 
-use crate::model::error::Error;
-use crate::model::polled::Polled;
+use crate::model::{Error, Polled};
 
 /// Calls under way at once; the throttle sets the pace, this only hides latency.
 const AT_ONCE: usize = 16;

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use wabridges::MalformedRow;
 
-use crate::ground::number::count;
-use crate::ground::span::span;
-use crate::ground::text::{harmless, shown};
-use crate::model::error::chain;
-use crate::model::polled::Polled;
+use crate::ground::{count, harmless, shown, span};
+use crate::model::{Polled, chain};
 use crate::render::progress::Progress;
 use crate::render::talk::{talk, talk_safely, warn};
 use crate::run::events::{Event, Events};

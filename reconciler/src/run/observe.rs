@@ -5,8 +5,7 @@ use std::time::Duration;
 use wabridges::{Earlier, ReadClient};
 
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::reading::Reading;
+use crate::model::{Error, Reading};
 
 /// How long one call may wait, in sum, because the provider answered 429.
 pub const PATIENCE: Duration = Duration::from_secs(300);

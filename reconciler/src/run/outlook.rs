@@ -2,21 +2,14 @@
 
 use wabridges::{Class, Limits, ReadClient};
 
-use crate::config::fleet::{Fleet, Policy};
+use crate::config::{Fleet, Policy};
 use crate::db::evaluate::Seen;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
 use crate::decide::plan::{Terms, plan, sum_up};
 use crate::decide::saved;
 use crate::decide::scope::Scope;
-use crate::model::error::Error;
-use crate::model::facts::{Facts, RecentCall};
-use crate::model::force::Force;
-use crate::model::plan::Plan;
-use crate::model::polled::Polled;
-use crate::model::reading::Reading;
-use crate::model::saved::{SavedPlan, Selection};
-use crate::model::step::Step;
+use crate::model::{Error, Facts, Force, Plan, Polled, Reading, RecentCall, SavedPlan, Selection, Step};
 use crate::provider::poll;
 use crate::run::events::{Event, Events};
 use crate::run::observe;
