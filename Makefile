@@ -14,6 +14,7 @@ SKIP       ?=
 # Versions have one home: Cargo.toml.
 PGRX := $(shell sed -n 's/^pgrx = "=\(.*\)"/\1/p' Cargo.toml)
 VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_wabridges/pg_wabridges.control)
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # cargo-pgrx keeps its own configuration; ours stays in the target directory.
 export PGRX_HOME := $(CURDIR)/target/pgrx
@@ -138,10 +139,26 @@ install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pa
 	$$wab completion fish | $$install -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
 .PHONY: extension
-extension: pgrx-home ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
-	cargo pgrx install -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
-	share=$$($(PG_CONFIG) --sharedir)/extension
-	$$([ -w "$$share" ] || echo sudo) install -m 0644 tests/versions/*.sql "$$share"
+extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
+	$(call build_extension,dev)
+	$(call install_extension,debug)
+	$$put -m 0644 -t "$$share" tests/versions/*.sql pg_wabridges/sql/*.sql
+
+# $(1): the profile. The bindings are those of PG_CONFIG's headers.
+define build_extension
+major=$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+PGRX_PG_CONFIG_PATH=$(PG_CONFIG) cargo build -p pg_wabridges --no-default-features --features pg$$major --profile $(1)
+cargo build -p install-sql
+endef
+
+# $(1): the folder of its profile in the target directory.
+define install_extension
+lib=$(DESTDIR)$$($(PG_CONFIG) --pkglibdir) share=$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension
+put="$$([ -w "$$share" ] || [ -n "$(DESTDIR)" ] || echo $(SUDO)) install -D"
+$$put -m 0755 -T $(TARGET)/$(1)/libpg_wabridges.so "$$lib/pg_wabridges.so"
+$$put -m 0644 -t "$$share" pg_wabridges/pg_wabridges.control
+$(TARGET)/debug/install-sql | $$put -m 0644 -T /dev/stdin "$$share/pg_wabridges--$(VERSION).sql"
+endef
 
 # --sudo for cargo-pgrx, unless we may write there ourselves.
 sudo_for = $(shell [ -w "$(1)" ] || echo --sudo)

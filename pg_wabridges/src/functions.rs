@@ -14,17 +14,13 @@ use crate::refresh::{reconcile, refresh};
 use crate::rows::RowStore;
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
-#[pg_extern(immutable, parallel_safe)]
+#[pg_extern(sql = false)]
 fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
 /// The rows of `wab_list_instances()`, their `raw` still text: what a query does not ask for is not made.
-#[pg_extern(sql = "
-CREATE FUNCTION @extschema@.wab_list_rows()
-RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-")]
+#[pg_extern(sql = false)]
 fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     let listing = list().or_raise();
     warn_of_malformed_rows(&listing);
@@ -70,12 +66,12 @@ fn wab_list_instances(fcinfo: pg_sys::FunctionCallInfo) {
 }
 
 /// A row's `raw` text as `jsonb`; NULL where it is JSON but no `jsonb`, such as an escaped NUL.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(sql = false)]
 fn wab_row_json(raw: &str) -> Option<RawJson> {
     Some(RawJson(raw.into()))
 }
 
-#[pg_extern(volatile, parallel_restricted)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_get_instance(
     bridge_id: Option<i64>,
@@ -109,11 +105,11 @@ fn wab_get_instance(
     ))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_provision(
     tenant_id: Option<String>,
-    webhook_url: default!(Option<String>, "NULL"),
+    webhook_url: Option<String>,
 ) -> TableIterator<
     'static,
     (
@@ -136,7 +132,7 @@ fn wab_provision(
 }
 
 /// The call of `wab_provision()` alone: `wab_work_queue` commits what comes before it, and records what comes after.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_call_provision(
     customer_ref: Option<String>,
@@ -158,7 +154,7 @@ fn wab_call_provision(
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_delete_instance(
     bridge_id: Option<i64>,
@@ -179,11 +175,11 @@ fn wab_delete_instance(
     TableIterator::once((id.get(), customer_ref.into(), "deleted"))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_refresh(
-    max_age: default!(Option<Interval>, "'0'"),
-    force: default!(Option<bool>, "false"),
+    max_age: Option<Interval>,
+    force: Option<bool>,
 ) -> TableIterator<
     'static,
     (
@@ -210,9 +206,9 @@ fn wab_refresh(
     ))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn wab_poll_status(
-    max_calls: default!(Option<i32>, "100"),
+    max_calls: Option<i32>,
 ) -> TableIterator<
     'static,
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
@@ -227,10 +223,10 @@ fn wab_poll_status(
     TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_reconcile(
-    max_status_calls: default!(Option<i32>, "100"),
+    max_status_calls: Option<i32>,
 ) -> TableIterator<
     'static,
     (
