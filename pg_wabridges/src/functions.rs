@@ -1,7 +1,5 @@
 //! The functions that call the provider: argument → call → rows. First everything is fetched, then everything is written.
 
-use std::collections::BTreeSet;
-
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use wabridges::{BridgeId, CustomerRef, Listing};
@@ -34,32 +32,6 @@ fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
                 bridge.raw_status.as_deref().into_datum(),
                 database::timestamp(bridge.created_at).into_datum(),
                 bridge.raw.into_datum(),
-            ]
-        });
-    }
-}
-
-/// What `wab_list_instances()` of 0.1.0 calls, until `ALTER EXTENSION … UPDATE`.
-#[pg_extern(sql = false)]
-fn wab_list_instances(fcinfo: pg_sys::FunctionCallInfo) {
-    let listing = list().or_raise();
-    warn_of_malformed_rows(&listing);
-    let raw_statuses: BTreeSet<&str> =
-        listing.bridges.iter().filter_map(|b| b.raw_status.as_deref()).collect();
-    let statuses = database::normalize(&Vec::from_iter(raw_statuses)).or_raise();
-    let mut rows = RowStore::<7>::of(fcinfo).or_raise();
-    for bridge in &listing.bridges {
-        let raw_status = bridge.raw_status.as_deref();
-        let status = raw_status.and_then(|raw| statuses.get(raw)).map_or("unknown", String::as_str);
-        rows.put(|| {
-            [
-                bridge.id.get().into_datum(),
-                bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
-                bridge.state.as_deref().into_datum(),
-                status.into_datum(),
-                raw_status.into_datum(),
-                database::timestamp(bridge.created_at).into_datum(),
-                RawJson((&*bridge.raw).into()).into_datum(),
             ]
         });
     }
