@@ -1,4 +1,4 @@
--- What only the extension needs: what calls the provider in steps, which rows a dump takes along, who may call what, the overloads of Rust functions.
+-- What only the extension needs and is not compiled: the calls in steps, overloads, who may call what, which rows a dump takes along.
 
 -- Written so that a query takes it in whole (no SET, not volatile): the columns that it does not use cost nothing then. What it
 -- names was found when it was created.
@@ -35,39 +35,12 @@ RETURNS TABLE (tenant_id text, status text, raw_status text)
 LANGUAGE sql VOLATILE COST 1000000 ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT l.tenant_id, l.status, l.raw_status FROM @extschema@.wab_logout($1::text) l; $$;
 
-COMMENT ON FUNCTION @extschema@.wab_session_status(text) IS 'Asks a tenant''s WhatsApp session for its status, and, while it is paired, for phone, jid and name. Stores nothing.';
 COMMENT ON FUNCTION @extschema@.wab_session_status(anynonarray) IS 'wab_session_status() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_qr(text) IS 'The QR code for a tenant to scan, as a PNG file. There is one only while the bridge is unpaired.';
 COMMENT ON FUNCTION @extschema@.wab_qr(anynonarray) IS 'wab_qr() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_pair(text, text) IS 'A code for the tenant to type on the phone of this number (digits with the country code) under Linked Devices. A ROLLBACK does not undo it.';
 COMMENT ON FUNCTION @extschema@.wab_pair(anynonarray, text) IS 'wab_pair() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_logout(text) IS 'Unpairs a tenant''s bridge and destroys its session, for good: it must be paired again. The bridge stays. A ROLLBACK does not undo it.';
 COMMENT ON FUNCTION @extschema@.wab_logout(anynonarray) IS 'wab_logout() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_call_provision(text, text, bigint) IS 'The call of wab_provision() and nothing else: writes nothing. For wab_work_queue().';
 COMMENT ON FUNCTION @extschema@.wab_provision(anynonarray, text) IS 'wab_provision() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS 'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
-COMMENT ON FUNCTION @extschema@.wab_version() IS 'The version of the compiled library; pg_extension.extversion is that of the SQL.';
 COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing. Takes EXECUTE on wab_list_rows() too.';
-COMMENT ON FUNCTION @extschema@.wab_list_rows() IS 'What wab_list_instances() is made of: the list as the provider has it, the status in its own words, raw as text.';
-COMMENT ON FUNCTION @extschema@.wab_row_json(text) IS 'The raw of wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
-COMMENT ON FUNCTION @extschema@.wab_get_instance(bigint) IS 'Asks the provider about one bridge, its container''s manager included. Stores nothing.';
-COMMENT ON FUNCTION @extschema@.wab_delete_instance(bigint, text) IS 'Deletes a bridge at the provider, for good, if the live bridge carries exactly this customer_ref. A ROLLBACK does not undo it.';
-COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS 'Asks the provider for the whole fleet and stores it. Skipped when the last observation is younger than max_age or another refresh is under way. force believes an empty or shrunken list.';
-COMMENT ON FUNCTION @extschema@.wab_poll_status(integer) IS 'Asks up to max_calls bridges for their status: never asked first, then disconnected, then stalest.';
-COMMENT ON FUNCTION @extschema@.wab_reconcile(integer) IS 'Refreshes, asks for the statuses that the list did not bring, writes bridge_status on the tenant rows, returns the drift. Never provisions, never deletes.';
-
-ALTER FUNCTION @extschema@.wab_session_status(text) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_qr(text) COST 1000000;
-ALTER FUNCTION @extschema@.wab_pair(text, text) COST 1000000;
-ALTER FUNCTION @extschema@.wab_logout(text) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_call_provision(text, text, bigint) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_list_rows() COST 1000000 ROWS 1000;
-ALTER FUNCTION @extschema@.wab_get_instance(bigint) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_provision(text, text) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_delete_instance(bigint, text) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_refresh(interval, boolean) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_poll_status(integer) COST 1000000 ROWS 1;
-ALTER FUNCTION @extschema@.wab_reconcile(integer) COST 1000000 ROWS 100;
 
 -- What sql/cron.sql schedules. These commit, so they are called outside of a transaction block, and have no SET of their own: every
 -- name is qualified. A failure is noted in wab_jobs, and then raised as it was.

@@ -1,7 +1,5 @@
 //! The functions that call the provider: argument → call → rows. First everything is fetched, then everything is written.
 
-use std::collections::BTreeSet;
-
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use wabridges::{BridgeId, CustomerRef, Listing};
@@ -14,17 +12,13 @@ use crate::refresh::{reconcile, refresh};
 use crate::rows::RowStore;
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
-#[pg_extern(immutable, parallel_safe)]
+#[pg_extern(sql = false)]
 fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
 /// The rows of `wab_list_instances()`, their `raw` still text: what a query does not ask for is not made.
-#[pg_extern(sql = "
-CREATE FUNCTION @extschema@.wab_list_rows()
-RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
-")]
+#[pg_extern(sql = false)]
 fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     let listing = list().or_raise();
     warn_of_malformed_rows(&listing);
@@ -43,39 +37,13 @@ fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     }
 }
 
-/// What `wab_list_instances()` of 0.1.0 calls, until `ALTER EXTENSION … UPDATE`.
-#[pg_extern(sql = false)]
-fn wab_list_instances(fcinfo: pg_sys::FunctionCallInfo) {
-    let listing = list().or_raise();
-    warn_of_malformed_rows(&listing);
-    let raw_statuses: BTreeSet<&str> =
-        listing.bridges.iter().filter_map(|b| b.raw_status.as_deref()).collect();
-    let statuses = database::normalize(&Vec::from_iter(raw_statuses)).or_raise();
-    let mut rows = RowStore::<7>::of(fcinfo).or_raise();
-    for bridge in &listing.bridges {
-        let raw_status = bridge.raw_status.as_deref();
-        let status = raw_status.and_then(|raw| statuses.get(raw)).map_or("unknown", String::as_str);
-        rows.put(|| {
-            [
-                bridge.id.get().into_datum(),
-                bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
-                bridge.state.as_deref().into_datum(),
-                status.into_datum(),
-                raw_status.into_datum(),
-                database::timestamp(bridge.created_at).into_datum(),
-                RawJson((&*bridge.raw).into()).into_datum(),
-            ]
-        });
-    }
-}
-
 /// A row's `raw` text as `jsonb`; NULL where it is JSON but no `jsonb`, such as an escaped NUL.
-#[pg_extern(immutable, strict, parallel_safe)]
+#[pg_extern(sql = false)]
 fn wab_row_json(raw: &str) -> Option<RawJson> {
     Some(RawJson(raw.into()))
 }
 
-#[pg_extern(volatile, parallel_restricted)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_get_instance(
     bridge_id: Option<i64>,
@@ -109,11 +77,11 @@ fn wab_get_instance(
     ))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_provision(
     tenant_id: Option<String>,
-    webhook_url: default!(Option<String>, "NULL"),
+    webhook_url: Option<String>,
 ) -> TableIterator<
     'static,
     (
@@ -136,7 +104,7 @@ fn wab_provision(
 }
 
 /// The call of `wab_provision()` alone: `wab_work_queue` commits what comes before it, and records what comes after.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_call_provision(
     customer_ref: Option<String>,
@@ -158,7 +126,7 @@ fn wab_call_provision(
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_delete_instance(
     bridge_id: Option<i64>,
@@ -179,11 +147,11 @@ fn wab_delete_instance(
     TableIterator::once((id.get(), customer_ref.into(), "deleted"))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_refresh(
-    max_age: default!(Option<Interval>, "'0'"),
-    force: default!(Option<bool>, "false"),
+    max_age: Option<Interval>,
+    force: Option<bool>,
 ) -> TableIterator<
     'static,
     (
@@ -210,9 +178,9 @@ fn wab_refresh(
     ))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn wab_poll_status(
-    max_calls: default!(Option<i32>, "100"),
+    max_calls: Option<i32>,
 ) -> TableIterator<
     'static,
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
@@ -227,10 +195,10 @@ fn wab_poll_status(
     TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_reconcile(
-    max_status_calls: default!(Option<i32>, "100"),
+    max_status_calls: Option<i32>,
 ) -> TableIterator<
     'static,
     (

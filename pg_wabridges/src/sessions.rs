@@ -8,7 +8,7 @@ use crate::error::{OrRaise, Raise};
 use crate::functions::customer_ref_argument;
 use crate::provider;
 
-#[pg_extern(volatile, parallel_restricted)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_session_status(
     tenant_id: Option<String>,
@@ -40,13 +40,13 @@ fn wab_session_status(
     ))
 }
 
-#[pg_extern(volatile, parallel_restricted)]
+#[pg_extern(sql = false)]
 fn wab_qr(tenant_id: Option<String>) -> Vec<u8> {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     provider::call(|client| provider::qr(client, customer_ref)).or_raise().map_err(no_code).or_raise()
 }
 
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     let phone = phone_argument(phone).or_raise();
@@ -56,7 +56,7 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
 }
 
 /// Asks the session what became of it, so that its new status is known at once.
-#[pg_extern(volatile, parallel_unsafe)]
+#[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_logout(
     tenant_id: Option<String>,

@@ -211,9 +211,6 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     if !place.creatable {
         return Err(not_creatable(tx, place).await);
     }
-    if let Some(from) = from {
-        run(tx, script::upgrade_tables(&place.quoted, from)).await?;
-    }
     require_same_tables(tx, place).await?;
     run(tx, script::functions(&place.quoted, script::Way::Replace)).await?;
     run(tx, script::drop_other_signatures(&place.quoted)).await?;

@@ -1,22 +1,8 @@
 //! The files of `sql/` as scripts for one schema, and what an extension would do besides; running them is `install`'s.
 
-use crate::ground::Version;
+use install_sql::{PARTS, Part, TABLES, Target, statements};
+
 use crate::ground::version;
-
-const TABLES: &str = include_str!("../../../sql/schema.sql");
-const FUNCTIONS: [&str; 8] = [
-    include_str!("../../../sql/functions.sql"),
-    include_str!("../../../sql/observe.sql"),
-    include_str!("../../../sql/views.sql"),
-    include_str!("../../../sql/binding.sql"),
-    include_str!("../../../sql/events.sql"),
-    include_str!("../../../sql/history.sql"),
-    include_str!("../../../sql/queue.sql"),
-    include_str!("../../../sql/jobs.sql"),
-];
-
-/// What became of the tables with each version, and from which one on.
-const UPGRADES: [(&str, &str); 1] = [("0.1.0", include_str!("../../../sql/upgrade/0.1.0--0.2.0.sql"))];
 
 const COMMENT: &str = "COMMENT ON FUNCTION ";
 
@@ -34,30 +20,20 @@ pub fn tables(schema: &str) -> String {
     TABLES.replace("@extschema@", schema)
 }
 
-/// What makes the tables of this version those of ours, in this quoted schema; nothing for a version that none is known of.
-pub fn upgrade_tables(schema: &str, from: Version) -> String {
-    let from = from.to_string();
-    let later = UPGRADES.iter().skip_while(|(version, _)| *version != from);
-    later.map(|(_, script)| script.replace("@extschema@", schema)).collect()
-}
-
-/// All functions and the trigger, in this quoted schema, and the stamp.
+/// All functions, views and triggers, in this quoted schema, and the stamp.
 pub fn functions(schema: &str, way: Way) -> String {
     let version = version::OURS;
-    let stamp = format!(
-        "CREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}';\n"
-    );
     // The stamp comes first: wab_status shows it.
-    let script = format!("\n{stamp}\n{}", lines(|line| !line.starts_with(COMMENT)));
+    let stamp = format!(
+        "CREATE FUNCTION @extschema@.wab_version() RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN '{version}'"
+    );
+    let script = stamp + ";\n" + &of_parts(|statement| !statement.starts_with(COMMENT));
     let script = match way {
         Way::Create => script,
         // A body may call what is replaced only after it.
         Way::Replace => {
             "SET LOCAL check_function_bodies = off;\n".to_owned()
-                + &script
-                    .replace("\nCREATE FUNCTION ", "\nCREATE OR REPLACE FUNCTION ")
-                    .replace("\nCREATE VIEW ", "\nCREATE OR REPLACE VIEW ")
-                    .replace("\nCREATE TRIGGER ", "\nCREATE OR REPLACE TRIGGER ")
+                + &statements(&script).into_iter().map(replacing).collect::<String>()
         }
     };
     script.replace("@extschema@", schema)
@@ -66,11 +42,27 @@ pub fn functions(schema: &str, way: Way) -> String {
 /// What the functions are for. They are named without arguments, so only once no other signature is left.
 pub fn comments(schema: &str) -> String {
     let stamp = "COMMENT ON FUNCTION @extschema@.wab_version IS 'The version of wab whose init --sql-only installed this.';";
-    (lines(|line| line.starts_with(COMMENT)) + stamp).replace("@extschema@", schema)
+    (of_parts(|statement| statement.starts_with(COMMENT)) + stamp).replace("@extschema@", schema)
 }
 
-fn lines(wanted: impl Fn(&str) -> bool) -> String {
-    FUNCTIONS.iter().flat_map(|file| file.split_inclusive('\n')).filter(|line| wanted(line)).collect()
+/// The statement with OR REPLACE, where there is one, and its end.
+fn replacing(statement: &str) -> String {
+    match statement.strip_prefix("CREATE ") {
+        Some(what) => format!("CREATE OR REPLACE {what}\n;\n"),
+        None => format!("{statement}\n;\n"),
+    }
+}
+
+fn of_parts(wanted: impl Fn(&str) -> bool) -> String {
+    let parts = PARTS.iter().filter(|part| part.is_for(Target::Plain) && part.text != TABLES).map(Part::sql);
+    let mut script = String::new();
+    for part in parts {
+        for statement in statements(&part).into_iter().filter(|statement| wanted(statement)) {
+            script += statement;
+            script += "\n;\n";
+        }
+    }
+    script
 }
 
 /// What this transaction wrote is closed to PUBLIC but for what the views call, as `sql/extension.sql` has it.
@@ -153,33 +145,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_are_upgraded_from_where_they_are() {
-        let version = |text: &str| text.parse::<Version>().unwrap();
-        let script = upgrade_tables("x", version("0.1.0"));
-        assert!(script.contains("ALTER TABLE x.wab_observations") && !script.contains("@extschema@"));
-        assert_eq!(upgrade_tables("x", version(version::OURS)), "");
-        // The extension's own upgrade does the same to the tables.
-        let extension = include_str!("../../../pg_wabridges/sql/pg_wabridges--0.1.0--0.2.0.sql");
-        assert!(extension.contains(UPGRADES[0].1));
-    }
-
-    #[test]
     fn every_statement_of_a_replacement_may_meet_an_older_one() {
         let script = functions("\"my app\"", Way::Replace);
         assert!(!script.contains("@extschema@") && script.contains("\"my app\".wab_observe("));
-        let statements = |start: &str| script.lines().filter(|line| line.starts_with(start)).count();
-        assert_eq!(
-            (
-                statements("CREATE FUNCTION"),
-                statements("CREATE VIEW"),
-                statements("CREATE TRIGGER"),
-                statements("INSERT")
-            ),
-            (0, 0, 0, 0)
-        );
-        assert!(statements("CREATE OR REPLACE FUNCTION") > 25);
-        let comments = comments("x");
-        assert_eq!(comments.lines().count(), statements("CREATE OR REPLACE FUNCTION"));
-        assert!(comments.lines().all(|line| line.starts_with(COMMENT) && line.ends_with("';")));
+        let all = statements(&script);
+        for statement in &all {
+            assert!(
+                !statement.starts_with("CREATE ") || statement.starts_with("CREATE OR REPLACE "),
+                "{statement}"
+            );
+            assert!(!statement.starts_with("INSERT "), "{statement}");
+        }
+        let count = |start: &str| all.iter().filter(|statement| statement.starts_with(start)).count();
+        assert!(count("CREATE OR REPLACE FUNCTION ") > 25);
+        assert_eq!(statements(&comments("x")).len(), count("CREATE OR REPLACE FUNCTION "));
     }
 }

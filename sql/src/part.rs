@@ -1,0 +1,116 @@
+//! The order in which the files of `sql/` are installed, and which of the two installations takes each.
+
+/// Who installs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `CREATE EXTENSION pg_wabridges`.
+    Extension,
+    /// `wab init --sql-only`, where no extension can be installed.
+    Plain,
+}
+
+/// How a file becomes part of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Its statements run when the script runs.
+    Statements,
+    /// Its statements are the body of an SQL function without arguments, and run when that is called.
+    Body {
+        /// The function's name.
+        function: &'static str,
+        /// What its COMMENT says.
+        comment: &'static str,
+    },
+}
+
+/// One file.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// Its name in `sql/`.
+    pub file: &'static str,
+    /// Its text.
+    pub text: &'static str,
+    /// The only installation that takes it; `None`: both do.
+    pub only: Option<Target>,
+    /// How it becomes part of a script.
+    pub form: Form,
+}
+
+/// The file with the tables.
+pub const TABLES: &str = include_str!("../schema.sql");
+
+macro_rules! part {
+    ($file:literal, $only:expr) => {
+        part!($file, $only, Form::Statements)
+    };
+    ($file:literal, $only:expr, $form:expr) => {
+        Part { file: $file, text: include_str!(concat!("../", $file)), only: $only, form: $form }
+    };
+}
+
+/// All files, first to last: each names only what is installed before it.
+pub const PARTS: [Part; 11] = [
+    part!("schema.sql", None),
+    part!("functions.sql", None),
+    part!("observe.sql", None),
+    part!("views.sql", None),
+    part!("binding.sql", None),
+    part!("events.sql", None),
+    part!("history.sql", None),
+    part!("queue.sql", None),
+    part!("provider.sql", Some(Target::Extension)),
+    part!("jobs.sql", None),
+    part!("extension.sql", Some(Target::Extension)),
+];
+
+impl Part {
+    /// Whether this installation takes it.
+    #[must_use]
+    pub fn is_for(&self, target: Target) -> bool {
+        self.only.is_none_or(|only| only == target)
+    }
+
+    /// Its text, ready to run.
+    #[must_use]
+    pub fn sql(&self) -> String {
+        match self.form {
+            Form::Statements => self.text.to_owned(),
+            Form::Body { function, comment } => format!(
+                "CREATE FUNCTION @extschema@.{function}() RETURNS void\n\
+                 LANGUAGE sql SET search_path = pg_catalog, pg_temp\n\
+                 AS ${function}$\n{}${function}$;\n\
+                 COMMENT ON FUNCTION @extschema@.{function} IS '{}';\n",
+                self.text,
+                comment.replace('\'', "''")
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_listed_or_run_by_hand() {
+        const BY_HAND: [&str; 3] = ["cron.sql", "roles.sql", "signup.sql"];
+        let mut there: Vec<String> = std::fs::read_dir(env!("CARGO_MANIFEST_DIR"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".sql"))
+            .collect();
+        let mut known: Vec<&str> = PARTS.iter().map(|part| part.file).chain(BY_HAND).collect();
+        there.sort();
+        known.sort_unstable();
+        assert_eq!(there, known);
+    }
+
+    #[test]
+    fn a_body_is_the_text_of_a_function() {
+        let form = Form::Body { function: "wab_make", comment: "It's made here." };
+        let part = Part { file: "x.sql", text: "CREATE VIEW v AS SELECT 1;\n", only: None, form };
+        let sql = part.sql();
+        assert!(sql.contains("AS $wab_make$\nCREATE VIEW v AS SELECT 1;\n$wab_make$;\n"), "{sql}");
+        assert!(sql.ends_with("COMMENT ON FUNCTION @extschema@.wab_make IS 'It''s made here.';\n"), "{sql}");
+    }
+}
