@@ -7,8 +7,8 @@ mod tests {
     use chrono::DateTime;
     use pgrx::prelude::*;
 
-    use crate::database;
     use crate::json::RawJson;
+    use crate::server;
 
     fn result_of(function: &str) -> Option<String> {
         Spi::get_one_with_args("SELECT pg_get_function_result($1::regprocedure)", &[function.into()])
@@ -117,6 +117,6 @@ mod tests {
         let at = DateTime::from_timestamp(951_782_400, 123_456_000);
         let expected =
             Spi::get_one::<TimestampWithTimeZone>("SELECT '2000-02-29 00:00:00.123456+00'::timestamptz");
-        assert_eq!(Ok(database::timestamp(at)), expected);
+        assert_eq!(Ok(server::timestamp(at)), expected);
     }
 }

@@ -7,7 +7,7 @@ use crate::facts::{Facts, RecentCall};
 use crate::fleet::{Fleet, Policy};
 use crate::observe::{self, Reading};
 use crate::plan::{Plan, Scope, Step, Terms, plan};
-use crate::poll::{self, Polled};
+use crate::poll::Polled;
 use crate::render;
 use crate::saved::{self, SavedPlan, Selection};
 use crate::store::{Evaluation, Force, Seen, Store};
@@ -97,13 +97,16 @@ impl<'a> Outlook<'a> {
             return Ok(());
         }
         let reading = observe::read(store, self.client).await?;
-        let chosen = store.poll_candidates(max, &poll::without_status(reading.listing()?)).await?;
+        let chosen = store.poll_candidates(max, &reading.listing.without_status()).await?;
         if chosen.is_empty() {
             return Ok(());
         }
-        render::polling(chosen.len(), self.client.duration_for(Class::Proxy, chosen.len()));
+        let sessions = chosen.len();
+        render::polling(sessions, self.client.duration_for(Class::Proxy, sessions));
         let asked_at = store.now().await?;
-        let polled = poll::ask(self.client, chosen, asked_at).await?;
+        let told = self.client.poll(chosen).await;
+        let told = told.map_err(Error::provider("cannot ask the sessions for their status"))?;
+        let polled = Polled { asked_at, chosen: sessions, told };
         render::polled(&polled);
         self.polled = Some(polled);
         Ok(())
@@ -111,7 +114,7 @@ impl<'a> Outlook<'a> {
 
     /// Calls that still count for the provider's limits: those of earlier runs, and our own polls.
     fn recent(&self) -> Vec<RecentCall> {
-        let polls = self.polled.iter().flat_map(|polled| &polled.calls);
+        let polls = self.polled.iter().flat_map(|polled| &polled.told.ended);
         let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
         self.recent.iter().copied().chain(polls).collect()
     }
@@ -119,7 +122,7 @@ impl<'a> Outlook<'a> {
     /// Lists the fleet, and says which rows of the listing could not be read.
     pub async fn read(&self, store: &mut Store) -> Result<Reading, Error> {
         let reading = observe::read(store, self.client).await?;
-        render::malformed(reading.listed.malformed());
+        render::malformed(&reading.listing.malformed);
         Ok(reading)
     }
 
@@ -127,9 +130,8 @@ impl<'a> Outlook<'a> {
     pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
         // What cannot be evaluated now will be, and then says why it cannot.
         let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
-        let earlier = store.earlier_answer().await.ok().flatten();
-        let (reading, standing) = observe::read_while(store, self.client, earlier, standing).await?;
-        render::malformed(reading.listed.malformed());
+        let (reading, standing) = observe::read_while(store, self.client, standing).await?;
+        render::malformed(&reading.listing.malformed);
         Ok(Sight { reading, standing })
     }
 
@@ -143,26 +145,30 @@ impl<'a> Outlook<'a> {
     /// What follows from what was seen; the database is left as it was.
     pub async fn look(&self, store: &mut Store, sight: &mut Sight) -> Result<Facts, Error> {
         let Sight { reading, standing } = sight;
-        if let Some(facts) = standing.take()
-            && self.polled.is_none()
-            && self.force == Force::No
+        let standing = standing.take().filter(|_| self.polled.is_none() && self.force == Force::No);
+        if let Some(facts) = &standing
             && facts.listed > 0
-            && reading.listed.malformed().is_empty()
-            && reading.listed.digest() == facts.observation
+            && reading.listing.malformed.is_empty()
+            && reading.digest == facts.observation
         {
-            return Ok(Facts { recent: self.recent(), ..facts });
+            return Ok(Facts { recent: self.recent(), ..facts.clone() });
         }
         for _ in 1..READINGS {
-            match self.look_once(store, reading).await {
+            match self.look_once(store, reading, standing.as_ref()).await {
                 Err(Error::Overtaken) => *reading = self.read(store).await?,
                 result => return result,
             }
         }
-        self.look_once(store, reading).await
+        self.look_once(store, reading, standing.as_ref()).await
     }
 
-    async fn look_once(&self, store: &mut Store, reading: &Reading) -> Result<Facts, Error> {
-        let (facts, evaluation) = self.facts(store, reading).await?;
+    async fn look_once(
+        &self,
+        store: &mut Store,
+        reading: &Reading,
+        standing: Option<&Facts>,
+    ) -> Result<Facts, Error> {
+        let (facts, evaluation) = self.facts(store, reading, standing).await?;
         evaluation.rollback().await?;
         Ok(facts)
     }
@@ -196,7 +202,7 @@ impl<'a> Outlook<'a> {
         reading: &Reading,
         approved: Approved<'_>,
     ) -> Result<Settled, Error> {
-        let (facts, mut evaluation) = self.facts(store, reading).await?;
+        let (facts, mut evaluation) = self.facts(store, reading, None).await?;
         let mut plan = plan(&facts, &self.terms());
         let mut selection = Selection::default();
         match approved {
@@ -226,9 +232,10 @@ impl<'a> Outlook<'a> {
         &self,
         store: &'s mut Store,
         reading: &Reading,
+        standing: Option<&Facts>,
     ) -> Result<(Facts, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
-        let seen = Seen { reading, polled: self.polled.as_ref() };
+        let seen = Seen { reading, polled: self.polled.as_ref(), standing };
         let facts = evaluation.facts(self.fleet, seen, self.force).await?;
         Ok((Facts { recent: self.recent(), ..facts }, evaluation))
     }

@@ -10,14 +10,14 @@ mod find;
 mod ground;
 mod install;
 mod journal;
+mod observe;
 mod poll;
 mod script;
 mod status;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use wabridges::{BridgeId, CustomerRef, Earlier};
+use wabridges::{BridgeId, CustomerRef};
 
 use crate::error::Error;
 use crate::fleet::Database;
@@ -53,17 +53,6 @@ impl Names {
     fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(text.replace("@extschema@", &self.quoted))
     }
-
-    /// Whether the objects in the database have this function: they may be older than this wab.
-    async fn know(&self, conn: &mut PgConnection, function: &str) -> Result<bool, Error> {
-        sqlx::query("SELECT pg_catalog.to_regprocedure(pg_catalog.concat($1, '.', $2)) IS NOT NULL")
-            .bind(&self.quoted)
-            .bind(function)
-            .fetch_one(conn)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(Error::database("cannot look a function of pg_wabridges up"))
-    }
 }
 
 impl Store {
@@ -83,22 +72,6 @@ impl Store {
             .map_err(Error::database("cannot read the database's clock"))
     }
 
-    /// The answer to a list that wab_bridges holds, while it does. Objects of 0.1.0 know of none.
-    pub async fn earlier_answer(&mut self) -> Result<Option<Earlier>, Error> {
-        let row = sqlx::query(self.names.sql(
-            "SELECT a.answer_digest, o.digest
-             FROM @extschema@.wab_last_observation() o,
-                  jsonb_to_record(to_jsonb(o)) AS a(mirrored boolean, answer_digest text)
-             WHERE a.mirrored AND a.answer_digest IS NOT NULL",
-        ));
-        let row = row.fetch_optional(&mut self.conn).await;
-        let read = |row: PgRow| {
-            Ok(Earlier { answer_digest: row.try_get("answer_digest")?, digest: row.try_get("digest")? })
-        };
-        row.and_then(|row| row.map(read).transpose())
-            .map_err(Error::database("cannot read what the last observation was"))
-    }
-
     /// An error on a standby: even what is rolled back in the end is written first.
     pub async fn require_primary(&mut self) -> Result<(), Error> {
         if !connect::is_standby(&mut self.conn).await? {
@@ -116,14 +89,11 @@ impl Store {
         Ok(Evaluation::new(tx, &self.names))
     }
 
-    /// Notes which drift began and ended, and notifies whoever listens; objects of 0.1.0 cannot.
+    /// Notes which drift began and ended, and notifies the listeners.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        if self.names.know(&mut self.conn, "wab_record_drift(bigint[])").await? {
-            let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
-            let recorded = record.execute(&mut self.conn).await;
-            recorded.map_err(Error::database("cannot record which drift began and ended"))?;
-        }
-        Ok(())
+        let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
+        let recorded = record.execute(&mut self.conn).await.map(drop);
+        recorded.map_err(Error::database("cannot record which drift began and ended"))
     }
 
     /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.

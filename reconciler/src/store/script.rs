@@ -3,14 +3,16 @@
 use crate::version::{self, Version};
 
 const TABLES: &str = include_str!("../../../sql/schema.sql");
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 10] = [
     include_str!("../../../sql/functions.sql"),
     include_str!("../../../sql/observe.sql"),
+    include_str!("../../../sql/unchanged.sql"),
     include_str!("../../../sql/views.sql"),
     include_str!("../../../sql/binding.sql"),
     include_str!("../../../sql/events.sql"),
     include_str!("../../../sql/history.sql"),
     include_str!("../../../sql/queue.sql"),
+    include_str!("../../../sql/episodes.sql"),
     include_str!("../../../sql/jobs.sql"),
 ];
 

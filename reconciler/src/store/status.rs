@@ -78,14 +78,19 @@ pub struct LastRun {
     pub outcome: String,
 }
 
-/// The drift rows, in the order in which they are shown.
-pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>, Error> {
+/// The drift rows, in the order in which they are shown: all of them, or those of these bridges.
+pub async fn drift(
+    conn: &mut PgConnection,
+    names: &Names,
+    bridge_ids: Option<&[i64]>,
+) -> Result<Vec<Drift>, Error> {
     const DOING: &str = "cannot read the drift";
     let rows = sqlx::query(names.sql(
         "SELECT d.kind, d.severity, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.since,
                 d.detail, d.monthly_cost, d.webhook_url
-         FROM @extschema@.wab_drift d",
+         FROM @extschema@.wab_drift d WHERE $1::bigint[] IS NULL OR d.bridge_id = ANY ($1)",
     ))
+    .bind(bridge_ids)
     .fetch_all(conn)
     .await
     .map_err(Error::database(DOING))?;
@@ -109,7 +114,7 @@ pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>,
     };
     let mut drift =
         rows.iter().map(read).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Error::database(DOING))?;
-    drift.sort_by(|a, b| (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id)));
+    drift.sort_by(Drift::order);
     Ok(drift)
 }
 
@@ -123,7 +128,7 @@ impl Store {
                 "store an observation: wab apply, or SELECT * FROM wab_refresh();",
             )
         })?;
-        Ok((drift(&mut self.conn, &self.names).await?, usize::try_from(malformed).unwrap_or(0)))
+        Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
     }
 
     /// Rows of the last listing that could not be read; `None`: there was none.

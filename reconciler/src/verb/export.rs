@@ -85,14 +85,14 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
         looked = look(&mut store, &reading, (&base, args)).await;
     }
     let look = looked?;
-    let adoption = adopt::adopt(look.fleet, look.found, reading.listing()?, reading.listed_at.date_naive());
+    let adoption = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => render::fleet_yaml(&adoption),
         (Form::Sql, Some(target)) => store::script(&adoption, target, look.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
-    Ok(Exit::Done.unless_incomplete(reading.listed.malformed().len()))
+    Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
 /// What the export starts from.
@@ -131,7 +131,7 @@ impl Base {
 
 async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
     let reading = observe::read(store, client).await?;
-    render::malformed(reading.listed.malformed());
+    render::malformed(&reading.listing.malformed);
     Ok(reading)
 }
 

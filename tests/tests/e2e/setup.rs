@@ -159,7 +159,7 @@ async fn an_older_installation_is_brought_up_to_date() -> Result<()> {
     // As 0.1.0 might have been: other tables, another body, another signature, other views, no right taken from PUBLIC.
     fleet.sql(
         "DROP TABLE wab_drift_episodes, wab_queue, wab_jobs CASCADE;
-         ALTER TABLE wab_bridge_events DROP COLUMN since CASCADE; ALTER TABLE wab_observations DROP COLUMN statuses CASCADE, DROP COLUMN mirrored CASCADE, DROP COLUMN answer_digest CASCADE;
+         ALTER TABLE wab_bridge_events DROP COLUMN since CASCADE; ALTER TABLE wab_observations DROP COLUMN statuses CASCADE, DROP COLUMN mirrored CASCADE;
          CREATE OR REPLACE FUNCTION wab_version() RETURNS text LANGUAGE sql IMMUTABLE RETURN '0.1.0';
          CREATE OR REPLACE FUNCTION wab_lock_id(purpose text) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT RETURN 1;
          CREATE FUNCTION wab_write_statuses() RETURNS integer LANGUAGE sql RETURN 1;
