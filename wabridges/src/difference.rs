@@ -50,6 +50,35 @@ pub struct Difference<'a> {
     pub moved: bool,
 }
 
+/// Whose drift may be another once a difference is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// That of these bridges alone.
+    Bridges(Vec<i64>),
+    /// Anyone's: bridges came, went or changed hands.
+    Anyone,
+}
+
+impl Touched {
+    /// The bridges, if it is them alone.
+    pub fn bridges(&self) -> Option<&[i64]> {
+        match self {
+            Self::Bridges(ids) => Some(ids),
+            Self::Anyone => None,
+        }
+    }
+}
+
+impl Difference<'_> {
+    /// Whose drift may be another once it is stored.
+    pub fn touched(&self) -> Touched {
+        if self.moved {
+            return Touched::Anyone;
+        }
+        Touched::Bridges(self.listed.iter().map(|bridge| bridge.id.get()).collect())
+    }
+}
+
 impl<'a> Comparison<'a> {
     /// Of this listing with nothing yet.
     #[must_use]

@@ -16,7 +16,7 @@ impl Store {
                 "store an observation: wab apply, or SELECT * FROM wab_refresh();",
             )
         })?;
-        Ok((drift(&mut self.conn, &self.names).await?, usize::try_from(malformed).unwrap_or(0)))
+        Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
     }
 
     /// Rows of the last listing that could not be read; `None`: there was none.

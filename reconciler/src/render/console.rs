@@ -50,10 +50,10 @@ fn polling(sessions: usize, time: Duration) {
 
 /// What became of it.
 fn polled(polled: &Polled) {
-    let Some(error) = &polled.first_failure else { return };
+    let Some(error) = &polled.told.first_failure else { return };
     warn(&format!(
         "{} of {} told their status; the first that did not: {}\nwhat was learnt before stays; they are asked again next time",
-        polled.answered(),
+        polled.told.answered(),
         count(polled.chosen, "session"),
         chain(error)
     ));

@@ -91,14 +91,14 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
         looked = look(&mut store, &reading, &base, args).await;
     }
     let look = looked?;
-    let adopted = adopt::adopt(look.fleet, look.found, reading.listing()?, reading.listed_at.date_naive());
+    let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
         (Form::Sql, Some(target)) => adoption::script(&adopted, target, look.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
-    Ok(Exit::Done.unless_incomplete(reading.listed.malformed().len()))
+    Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
 /// What the export starts from.
@@ -134,7 +134,7 @@ impl Base {
 
 async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
     let reading = observe::read(store, client).await?;
-    let rows = reading.listed.malformed();
+    let rows = &reading.listing.malformed;
     if !rows.is_empty() {
         Console::default().emit(Event::Malformed(rows));
     }
