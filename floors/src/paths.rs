@@ -137,9 +137,14 @@ fn tree(tokens: &[TokenTree], mut at: usize, mut path: Path, paths: &mut Vec<Pat
 /// Paths in strings, as serde takes them.
 fn quoted(literal: &Literal, inside: &[String], found: &mut Found) {
     let text = literal.to_string();
-    if let Some(path) = text.strip_prefix("\"crate::") {
-        let path = format!("crate::{}", path.trim_end_matches('"')).split("::").map(str::to_owned).collect();
+    let path = text.trim_matches('"');
+    if path.starts_with("crate::")
+        && path.bytes().all(|c| c == b':' || c == b'_' || c.is_ascii_alphanumeric())
+    {
+        let path: Path = path.split("::").map(str::to_owned).filter(|part| !part.is_empty()).collect();
         let line = literal.span().start().line;
-        found.paths.push(Written { path, line, inside: inside.to_vec(), is_import: false });
+        let paths =
+            (path.len() > 1).then(|| Written { path, line, inside: inside.to_vec(), is_import: false });
+        found.paths.extend(paths);
     }
 }

@@ -33,6 +33,36 @@ const SANDBOX: Order<'_> = Order {
     ],
 };
 
+const WABRIDGES: Order<'_> = Order {
+    floors: &[
+        &["api_key", "error", "flat", "limits", "types"],
+        &["config", "difference", "retry", "row", "throttle"],
+        &["listing", "transport"],
+        &["request"],
+        &["client"],
+        &["poll"],
+    ],
+};
+
+const PG_WABRIDGES: Order<'_> = Order {
+    floors: &[
+        &["answers", "error", "glimpse", "json"],
+        &["arguments", "http", "rows", "scan", "server", "settings"],
+        &["database", "provider"],
+        &["list", "poll"],
+        &["refresh", "sessions"],
+        &["functions"],
+    ],
+};
+
+const INSTALL_SQL: Order<'_> = Order { floors: &[&["part", "split"], &["script"]] };
+
+const E2E: Order<'_> = Order { floors: &[&["process", "tls", "wait"], &["cluster", "sandbox"], &["fleet"]] };
+
+const BENCH: Order<'_> = Order { floors: &[&["contest"], &["report", "scene"], &["rows", "terraform"]] };
+
+const FLOORS: Order<'_> = Order { floors: &[&["paths"], &["source"], &["order"]] };
+
 fn root(file: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file)
 }
@@ -52,4 +82,34 @@ fn reconciler() -> io::Result<()> {
 #[test]
 fn sandbox() -> io::Result<()> {
     assert_order("sandbox/src/main.rs", &SANDBOX)
+}
+
+#[test]
+fn wabridges() -> io::Result<()> {
+    assert_order("wabridges/src/lib.rs", &WABRIDGES)
+}
+
+#[test]
+fn pg_wabridges() -> io::Result<()> {
+    assert_order("pg_wabridges/src/lib.rs", &PG_WABRIDGES)
+}
+
+#[test]
+fn install_sql() -> io::Result<()> {
+    assert_order("sql/src/lib.rs", &INSTALL_SQL)
+}
+
+#[test]
+fn e2e() -> io::Result<()> {
+    assert_order("tests/src/lib.rs", &E2E)
+}
+
+#[test]
+fn bench() -> io::Result<()> {
+    assert_order("bench/src/main.rs", &BENCH)
+}
+
+#[test]
+fn floors() -> io::Result<()> {
+    assert_order("floors/src/lib.rs", &FLOORS)
 }
