@@ -35,9 +35,9 @@ const SANDBOX: Order<'_> = Order {
 
 const WABRIDGES: Order<'_> = Order {
     floors: &[
-        &["api_key", "error", "flat", "limits", "types"],
-        &["config", "difference", "retry", "row", "throttle"],
-        &["listing", "transport"],
+        &["error", "flat", "limits", "sha256", "types"],
+        &["api_key", "config", "difference", "retry", "row", "throttle"],
+        &["listing", "provision", "transport"],
         &["request"],
         &["client"],
         &["poll"],

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::future::Future;
 
 use wabridges::{
-    Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, PairingCode, Phone, ReadClient,
+    Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
+    settle,
 };
 
 use crate::answers::{Outcome, Provisioned};
@@ -68,13 +69,12 @@ pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error>
     if let Some(found) = find(listing, &wish) {
         return Ok(with_status(client.reader(), found, Outcome::Existing).await);
     }
-    let made = match client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await {
-        Ok(new) => Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) },
-        Err(error) if error.is_ambiguous() => match client.reader().list().await {
-            Ok(listing) => find(listing, &wish).ok_or(error)?,
-            Err(_) => return Err(error),
-        },
-        Err(error) => return Err(error),
+    let answer = client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await;
+    let made = match settle(answer, client.reader().list(), |listing| find(listing, &wish)).await? {
+        Made::Answered(new) => {
+            Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) }
+        }
+        Made::Listed(found) => found,
     };
     // While a listed row cannot be read, it may be this one: then nothing is known to be new.
     let outcome = if may_be_hidden { Outcome::Existing } else { Outcome::Created };

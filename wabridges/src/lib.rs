@@ -15,9 +15,11 @@ mod fuzz;
 mod limits;
 mod listing;
 mod poll;
+mod provision;
 mod request;
 mod retry;
 mod row;
+pub mod sha256;
 mod throttle;
 mod transport;
 mod types;
@@ -29,6 +31,7 @@ pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
 pub use poll::Polled;
+pub use provision::{Made, settle};
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,

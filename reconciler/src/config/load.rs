@@ -8,7 +8,6 @@ use crate::config::error::ConfigError;
 use crate::config::fleet::{Fleet, KeySource};
 use crate::config::inspect::{Inspection, inspect};
 use crate::config::variable::variable;
-use crate::ground::sha256;
 
 impl Fleet {
     /// Reads and checks the file; all that is wrong with it is reported at once.
@@ -19,7 +18,9 @@ impl Fleet {
     /// The same, of a text; relative file names in it count from where `path` lies.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         match inspect(text, path) {
-            Inspection { fleet: Some(fleet), .. } => Ok(Self { sha256: sha256::of_text(text), ..fleet }),
+            Inspection { fleet: Some(fleet), .. } => {
+                Ok(Self { sha256: wabridges::sha256::of(text), ..fleet })
+            }
             Inspection { problems, .. } => {
                 Err(ConfigError::Problems { file: path.display().to_string(), problems })
             }

@@ -84,7 +84,7 @@ impl Store {
 
     /// Records a bridge that the provider made or returned. The webhook_url is recorded only if the bridge was not
     /// known before: the provider keeps the one that an existing bridge has.
-    pub async fn record_provision(&mut self, made: &Made<'_>) -> Result<(), Error> {
+    pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
         sqlx::query(self.names.sql(
             "SELECT @extschema@.wab_record_provision($1, $2, $3, $4, CASE WHEN NOT EXISTS
                  (SELECT FROM @extschema@.wab_bridges b WHERE b.bridge_id = $2) THEN $5 END)",
@@ -114,7 +114,7 @@ impl Store {
 
 /// A bridge that the provider made or returned.
 #[derive(Clone, Copy, Debug)]
-pub struct Made<'a> {
+pub struct NewBridge<'a> {
     /// Whose it is.
     pub customer_ref: &'a CustomerRef,
     /// Its number.

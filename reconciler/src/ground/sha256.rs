@@ -1,15 +1,9 @@
-//! SHA-256 in hex digits: of a text, and of a value's canonical JSON.
+//! SHA-256 over the canonical JSON of a value.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-
-/// SHA-256 (hex) of a text.
-pub fn of_text(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Whether this could be one.
 pub fn is_digest(text: &str) -> bool {
@@ -22,7 +16,7 @@ pub fn of_value(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     let mut json = String::new();
     write_canonical(&value, &mut json);
-    of_text(&json)
+    wabridges::sha256::of(json)
 }
 
 /// RFC 8785 would round whole numbers beyond 2^53, and two bridges could share a digest.

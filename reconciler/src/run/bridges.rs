@@ -1,8 +1,8 @@
 //! Steps that call the provider: the ground is looked at once more, the call made, its answer recorded. No policy is here.
 
-use wabridges::{BridgeId, Class, CustomerRef, Provisioned, Session};
+use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, settle};
 
-use crate::db::store::Made;
+use crate::db::store::NewBridge;
 use crate::model::Error;
 use crate::run::executor::Executor;
 use crate::run::observe::PATIENCE;
@@ -22,7 +22,7 @@ impl Executor<'_> {
             Err(error) => return StepOutcome::failed(&error),
         };
         let session = self.session(customer_ref).await;
-        let made = Made {
+        let made = NewBridge {
             customer_ref,
             bridge_id,
             state: state.as_deref(),
@@ -40,12 +40,19 @@ impl Executor<'_> {
         customer_ref: &CustomerRef,
         webhook_url: Option<&str>,
     ) -> Result<(BridgeId, Option<String>, &'static str), Error> {
-        match self.post(customer_ref, webhook_url).await? {
-            Ok(made) => Ok((made.id, made.state, "provisioned")),
-            Err(error) if error.is_ambiguous() => match self.look_up(customer_ref).await {
-                Some((id, state)) => Ok((id, state, "provisioned; the answer was lost, the listing has it")),
-                None => Err(Error::provider("it is not known whether the bridge was made")(error)),
-            },
+        let answer = self.post(customer_ref, webhook_url).await?;
+        let find = |listing: Listing| {
+            listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))
+        };
+        match settle(answer, self.list(), find).await {
+            Ok(Made::Answered(made)) => Ok((made.id, made.state, "provisioned")),
+            Ok(Made::Listed(bridge)) => {
+                let how = "provisioned; the answer was lost, the listing has it";
+                Ok((bridge.id, bridge.state.map(Into::into), how))
+            }
+            Err(error) if error.is_ambiguous() => {
+                Err(Error::provider("it is not known whether the bridge was made")(error))
+            }
             Err(error) => Err(Error::provider("the provider made no bridge")(error)),
         }
     }
@@ -75,18 +82,14 @@ impl Executor<'_> {
         self.client.reader().session(customer_ref).await.ok()
     }
 
-    /// After a lost answer: the bridge of this customer_ref, if a complete listing has it.
-    async fn look_up(&self, customer_ref: &CustomerRef) -> Option<(BridgeId, Option<String>)> {
+    async fn list(&self) -> Answer<Listing> {
         let mut patience = PATIENCE;
-        let listing = loop {
+        loop {
             let answer = self.client.reader().list().await;
             if !self.again(&answer, Class::Other, &mut patience).await {
-                break answer.ok()?;
+                return answer;
             }
-        };
-        let found =
-            listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))?;
-        Some((found.id, found.state.map(Into::into)))
+        }
     }
 
     pub(super) async fn delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> StepOutcome {
