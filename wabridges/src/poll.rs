@@ -96,8 +96,6 @@ impl ReadClient {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn only_a_session_that_can_be_told_apart_is_asked_and_only_where_the_list_is_silent() {
         let list = r#"[

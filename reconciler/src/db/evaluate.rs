@@ -38,7 +38,7 @@ impl Evaluation<'_> {
         let standing = standing.filter(|facts| before.is_still(&facts.observation) && polled.is_none());
         let drift = self.drift_after(&touched, standing).await?;
         let Observation { digest, .. } = self.observation().await?;
-        let facts = self.with_numbers(fleet, (binding, declared, digest, drift)).await?;
+        let facts = self.with_numbers(fleet, binding, declared, digest, drift).await?;
         let Listing { bridges, malformed } = &reading.listing;
         Ok(Facts { listed: bridges.len(), malformed: malformed.len(), ..facts })
     }
@@ -52,7 +52,7 @@ impl Evaluation<'_> {
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
         let drift = drift(&mut self.tx, self.names, None).await?;
-        self.with_numbers(fleet, (binding, declared, digest, drift)).await.map(Some)
+        self.with_numbers(fleet, binding, declared, digest, drift).await.map(Some)
     }
 
     /// All drift as it is now; only that of touched bridges is read where the rest is known.
@@ -76,7 +76,10 @@ impl Evaluation<'_> {
     async fn with_numbers(
         &mut self,
         fleet: &Fleet,
-        (binding, declared, observation, drift): (Option<BindingChange>, Declared, String, Vec<Drift>),
+        binding: Option<BindingChange>,
+        declared: Declared,
+        observation: String,
+        drift: Vec<Drift>,
     ) -> Result<Facts, Error> {
         let (bridges, price) = self.numbers().await?;
         Ok(Facts {
@@ -100,49 +103,26 @@ impl Evaluation<'_> {
         let keeps =
             fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
         let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
-        let row = sqlx::query(self.names.sql(
-            "WITH wished AS MATERIALIZED (
-                 SELECT w.customer_ref, w.kind, w.reason, w.until,
-                        CASE w.kind WHEN 'extra' THEN
-                            replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
-                 FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
-             ), gone AS (
-                 DELETE FROM @extschema@.wab_declared d
-                 WHERE NOT EXISTS (SELECT FROM wished w WHERE w.customer_ref = d.customer_ref) RETURNING 1
-             ), written AS (
-                 INSERT INTO @extschema@.wab_declared AS d (customer_ref, kind, reason, until, webhook_url)
-                 SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM wished w
-                 ON CONFLICT (customer_ref) DO UPDATE
-                 SET kind = excluded.kind, reason = excluded.reason, until = excluded.until,
-                     webhook_url = excluded.webhook_url
-                 WHERE (d.kind, d.reason, d.until, d.webhook_url)
-                       IS DISTINCT FROM (excluded.kind, excluded.reason, excluded.until, excluded.webhook_url)
-                 RETURNING 1
-             )
-             SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS removed",
-        ))
-        .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
-        .bind(rows.iter().map(|row| row.3).collect::<Vec<_>>())
-        .bind(fleet.webhook_url.as_ref().map(WebhookTemplate::as_str))
-        .bind(WebhookTemplate::PLACEHOLDER)
-        .fetch_one(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
+        let row = sqlx::query(self.names.sql(include_str!("evaluate/declare.sql")))
+            .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.3).collect::<Vec<_>>())
+            .bind(fleet.webhook_url.as_ref().map(WebhookTemplate::as_str))
+            .bind(WebhookTemplate::PLACEHOLDER)
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
         let read = || Ok(Declared { written: row.try_get("written")?, removed: row.try_get("removed")? });
         read().map_err(Error::database(DOING))
     }
 
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
         const DOING: &str = "cannot read the fleet's numbers";
-        let row = sqlx::query(self.names.sql(
-            "SELECT (SELECT count(*) FROM @extschema@.wab_bridges) AS bridges,
-                    (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS price",
-        ))
-        .fetch_one(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
+        let row = sqlx::query(self.names.sql(include_str!("evaluate/numbers.sql")))
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
         Ok((
             row.try_get("bridges").map_err(Error::database(DOING))?,
             row.try_get("price").map_err(Error::database(DOING))?,

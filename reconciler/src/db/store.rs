@@ -85,19 +85,16 @@ impl Store {
     /// Records a bridge that the provider made or returned. The webhook_url is recorded only if the bridge was not
     /// known before: the provider keeps the one that an existing bridge has.
     pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
-        sqlx::query(self.names.sql(
-            "SELECT @extschema@.wab_record_provision($1, $2, $3, $4, CASE WHEN NOT EXISTS
-                 (SELECT FROM @extschema@.wab_bridges b WHERE b.bridge_id = $2) THEN $5 END)",
-        ))
-        .bind(made.customer_ref.as_str())
-        .bind(made.bridge_id.get())
-        .bind(made.state)
-        .bind(made.raw_status)
-        .bind(made.webhook_url)
-        .execute(&mut self.conn)
-        .await
-        .map(drop)
-        .map_err(Error::database("cannot record the bridge that was provisioned"))
+        sqlx::query(self.names.sql(include_str!("store/record_provision.sql")))
+            .bind(made.customer_ref.as_str())
+            .bind(made.bridge_id.get())
+            .bind(made.state)
+            .bind(made.raw_status)
+            .bind(made.webhook_url)
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot record the bridge that was provisioned"))
     }
 
     /// Records that the provider deleted a bridge.

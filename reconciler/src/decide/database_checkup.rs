@@ -202,7 +202,7 @@ pub fn jobs(jobs: Option<&[Job]>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::check::Verdict::{self, Ok, Problem, Warning};
+    use crate::model::Verdict::{self, Ok, Problem, Warning};
 
     fn installed(source: Source, version: Option<&str>) -> Verdict {
         objects(&Objects { schema: "public".into(), source, version: version.map(str::to_owned) }).verdict
