@@ -16,6 +16,7 @@ pub mod journal;
 mod names;
 mod observe;
 mod poll;
+mod rows;
 mod script;
 mod status;
 pub mod store;

@@ -78,28 +78,26 @@ impl Evaluation<'_> {
             .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
-        let monthly_cost = sqlx::query(self.names.sql(include_str!("adopt/monthly_cost.sql")))
+        let monthly_cost = sqlx::query_scalar(self.names.sql(include_str!("adopt/monthly_cost.sql")))
             .fetch_one(&mut *self.tx)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database(DOING))?;
         Ok(Found { missing: 0, strays: strays(&rows).map_err(Error::database(DOING))?, monthly_cost })
     }
 
     /// The table that is bound inside the transaction.
     pub async fn target(&mut self) -> Result<Option<Target>, Error> {
-        const DOING: &str = "cannot quote the tenants table's names";
         let Some(bound) = self.bound().await? else { return Ok(None) };
         let binding = bound.binding;
-        let row = sqlx::query("SELECT quote_ident($1) AS a, quote_ident($2) AS b, quote_ident($3) AS c")
-            .bind(&binding.tenant_id)
-            .bind(&binding.bridge_id)
-            .bind(&binding.bridge_status)
-            .fetch_one(&mut *self.tx)
-            .await
-            .map_err(Error::database(DOING))?;
-        let column = |name| row.try_get(name).map_err(Error::database(DOING));
-        let columns = [column("a")?, column("b")?, column("c")?];
+        let quoted: (String, String, String) =
+            sqlx::query_as("SELECT quote_ident($1), quote_ident($2), quote_ident($3)")
+                .bind(&binding.tenant_id)
+                .bind(&binding.bridge_id)
+                .bind(&binding.bridge_status)
+                .fetch_one(&mut *self.tx)
+                .await
+                .map_err(Error::database("cannot quote the tenants table's names"))?;
+        let columns = quoted.into();
         Ok(Some(Target { schema: self.names.quoted.clone(), binding, columns }))
     }
 }

@@ -81,14 +81,13 @@ impl Evaluation<'_> {
         template: &WebhookTemplate,
         column: &str,
     ) -> Result<String, Error> {
-        sqlx::query(include_str!("bind/webhook_expression.sql"))
+        sqlx::query_scalar(include_str!("bind/webhook_expression.sql"))
             .bind(template.as_str())
             .bind(WebhookTemplate::PLACEHOLDER)
             .bind(&self.names.schema)
             .bind(column)
             .fetch_one(&mut *self.tx)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot write bridges.webhook_url as a SQL expression"))
     }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection, Row};
+use sqlx::{ConnectOptions, PgConnection};
 
 use crate::config::{Database, variable};
 use crate::model::Error;
@@ -34,10 +34,9 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
 
 /// Whether the server takes what a primary writes, and no writes of its own.
 pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query("SELECT pg_catalog.pg_is_in_recovery()")
+    sqlx::query_scalar("SELECT pg_catalog.pg_is_in_recovery()")
         .fetch_one(conn)
         .await
-        .and_then(|row| row.try_get(0))
         .map_err(Error::database("cannot ask the database whether it is a standby"))
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
-use sqlx::Row;
 use wabridges::{BridgeId, Listing, Touched};
 
 use crate::config::{Fleet, Tombstone, WebhookTemplate};
@@ -98,12 +97,11 @@ impl Evaluation<'_> {
 
     /// Makes wab_declared say what fleet.yaml says; only rows that differ are written.
     pub(super) async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
-        const DOING: &str = "cannot store what fleet.yaml declares";
         let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
         let keeps =
             fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
         let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
-        let row = sqlx::query(self.names.sql(include_str!("evaluate/declare.sql")))
+        let (written, removed) = sqlx::query_as(self.names.sql(include_str!("evaluate/declare.sql")))
             .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
@@ -112,40 +110,30 @@ impl Evaluation<'_> {
             .bind(WebhookTemplate::PLACEHOLDER)
             .fetch_one(&mut *self.tx)
             .await
-            .map_err(Error::database(DOING))?;
-        let read = || Ok(Declared { written: row.try_get("written")?, removed: row.try_get("removed")? });
-        read().map_err(Error::database(DOING))
+            .map_err(Error::database("cannot store what fleet.yaml declares"))?;
+        Ok(Declared { written, removed })
     }
 
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
-        const DOING: &str = "cannot read the fleet's numbers";
-        let row = sqlx::query(self.names.sql(include_str!("evaluate/numbers.sql")))
+        sqlx::query_as(self.names.sql(include_str!("evaluate/numbers.sql")))
             .fetch_one(&mut *self.tx)
             .await
-            .map_err(Error::database(DOING))?;
-        Ok((
-            row.try_get("bridges").map_err(Error::database(DOING))?,
-            row.try_get("price").map_err(Error::database(DOING))?,
-        ))
+            .map_err(Error::database("cannot read the fleet's numbers"))
     }
 
     /// Which of the tombstones' bridges are live, and with which customer_ref.
     async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
-        const DOING: &str = "cannot look the tombstones' bridges up";
-        let rows = sqlx::query(self.names.sql(
+        let ids: Vec<i64> = tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect();
+        let live: Vec<(i64, Option<String>)> = sqlx::query_as(self.names.sql(
             "SELECT b.bridge_id, b.customer_ref FROM @extschema@.wab_bridges b WHERE b.bridge_id = ANY ($1)",
         ))
-        .bind(tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect::<Vec<_>>())
+        .bind(ids)
         .fetch_all(&mut *self.tx)
         .await
-        .map_err(Error::database(DOING))?;
-        let mut live = BTreeMap::new();
-        for row in rows {
-            let id = row.try_get("bridge_id").map_err(Error::database(DOING))?;
-            if let Some(id) = BridgeId::new(id) {
-                live.insert(id, row.try_get("customer_ref").map_err(Error::database(DOING))?);
-            }
-        }
-        Ok(live)
+        .map_err(Error::database("cannot look the tombstones' bridges up"))?;
+        Ok(live
+            .into_iter()
+            .filter_map(|(id, customer_ref)| Some((BridgeId::new(id)?, customer_ref)))
+            .collect())
     }
 }

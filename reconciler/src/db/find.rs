@@ -1,8 +1,9 @@
 //! Finding the schema of the wab_ objects and shutting the search_path; no wab_ object is read here.
 
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use crate::db::names::Names;
+use crate::db::rows::from_row;
 use crate::model::Error;
 
 const DOING: &str = "cannot look for the wab_ objects in the database";
@@ -27,6 +28,9 @@ pub struct Found {
     preferred: bool,
 }
 
+from_row!(SearchPath { text, schemas });
+from_row!(Found { schema, quoted, preferred });
+
 /// Remembers the role's search_path, empties the connection's, and finds the schema.
 pub async fn names(conn: &mut PgConnection, wished: Option<&str>) -> Result<Names, Error> {
     let path = shut_search_path(conn).await?;
@@ -48,12 +52,7 @@ pub async fn names(conn: &mut PgConnection, wished: Option<&str>) -> Result<Name
 
 /// Remembers the role's search_path, and empties the connection's.
 pub async fn shut_search_path(conn: &mut PgConnection) -> Result<SearchPath, Error> {
-    let row = sqlx::query(include_str!("find/search_path.sql"))
-        .fetch_one(conn)
-        .await
-        .map_err(Error::database(DOING))?;
-    let read = || Ok(SearchPath { text: row.try_get("text")?, schemas: row.try_get("schemas")? });
-    read().map_err(Error::database(DOING))
+    sqlx::query_as(include_str!("find/search_path.sql")).fetch_one(conn).await.map_err(Error::database(DOING))
 }
 
 /// The schemas that have wab_ objects: the extension's first, then what the search_path sees first, then the rest.
@@ -62,20 +61,12 @@ pub async fn installed(
     path: &SearchPath,
     wished: Option<&str>,
 ) -> Result<Vec<Found>, Error> {
-    let rows = sqlx::query(include_str!("find/installed.sql"))
+    sqlx::query_as(include_str!("find/installed.sql"))
         .bind(&path.schemas)
         .bind(wished)
         .fetch_all(conn)
         .await
-        .map_err(Error::database(DOING))?;
-    let read = |row: &sqlx::postgres::PgRow| {
-        Ok(Found {
-            schema: row.try_get("schema")?,
-            quoted: row.try_get("quoted")?,
-            preferred: row.try_get("preferred")?,
-        })
-    };
-    rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
+        .map_err(Error::database(DOING))
 }
 
 /// The one that is meant; an error where that is anybody's guess.

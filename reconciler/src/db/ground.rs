@@ -27,11 +27,10 @@ impl Store {
 
     /// An error if anybody needs the bridge by now.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
-        let unneeded: bool = sqlx::query(self.names.sql(include_str!("ground/is_unneeded.sql")))
+        let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("ground/is_unneeded.sql")))
             .bind(id.get())
             .fetch_one(&mut self.conn)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot ask whether the bridge is still needed by nobody"))?;
         if unneeded {
             return Ok(());
@@ -44,20 +43,14 @@ impl Store {
 
     /// Calls that earlier runs made in the last `window` seconds: they count for the provider's limits.
     pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
-        const DOING: &str = "cannot read the trail of earlier runs";
-        let rows = sqlx::query(self.names.sql(include_str!("ground/recent_calls.sql")))
-            // The throttle's margin is well within a twentieth.
-            .bind(window.as_secs_f64() * 1.05 + 1.0)
-            .fetch_all(&mut self.conn)
-            .await
-            .map_err(Error::database(DOING))?;
-        let mut calls = Vec::with_capacity(2 * rows.len());
-        for row in rows {
-            let kind: String = row.try_get("kind").map_err(Error::database(DOING))?;
-            let ago: f64 = row.try_get("ago").map_err(Error::database(DOING))?;
-            calls.extend(calls_of(&kind, ago));
-        }
-        Ok(calls)
+        let made: Vec<(String, f64)> =
+            sqlx::query_as(self.names.sql(include_str!("ground/recent_calls.sql")))
+                // The throttle's margin is well within a twentieth.
+                .bind(window.as_secs_f64() * 1.05 + 1.0)
+                .fetch_all(&mut self.conn)
+                .await
+                .map_err(Error::database("cannot read the trail of earlier runs"))?;
+        Ok(made.iter().flat_map(|(kind, ago)| calls_of(kind, *ago)).collect())
     }
 }
 

@@ -223,33 +223,31 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
 /// `None`: it is older than versions are, or was loaded by hand.
 async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Option<Version>, Error> {
     const DOING: &str = "cannot read the installed version of the wab_ objects";
-    let known: bool = sqlx::query("SELECT to_regprocedure(format('%I.wab_version()', $1::text)) IS NOT NULL")
-        .bind(&place.schema)
-        .fetch_one(&mut *tx)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(Error::database(DOING))?;
+    let known: bool =
+        sqlx::query_scalar("SELECT to_regprocedure(format('%I.wab_version()', $1::text)) IS NOT NULL")
+            .bind(&place.schema)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(Error::database(DOING))?;
     if !known {
         return Ok(None);
     }
-    let text: String = sqlx::query(AssertSqlSafe(format!("SELECT {}.wab_version()", place.quoted)))
+    let text: String = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}.wab_version()", place.quoted)))
         .fetch_one(&mut *tx)
         .await
-        .and_then(|row| row.try_get(0))
         .map_err(Error::database(DOING))?;
     let hint = "wab_version() was not made by wab init: install into another schema";
     text.parse().map(Some).map_err(|error: String| refused(error, hint))
 }
 
 async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
-    let owner: Option<String> = sqlx::query(
+    let owner: Option<String> = sqlx::query_scalar(
         "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c
          WHERE c.oid = to_regclass(format('%I.wab_tenant_binding', $1::text)) AND NOT pg_has_role(c.relowner, 'USAGE')",
     )
     .bind(&place.schema)
     .fetch_optional(tx)
     .await
-    .and_then(|row| row.map(|row| row.try_get(0)).transpose())
     .map_err(Error::database(DOING))?;
     match owner {
         None => Ok(()),
@@ -266,11 +264,10 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
 /// Tables that are none of any version's are not touched.
 async fn require_same_tables(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
     run(tx, format!("SAVEPOINT scratch; {}", script::tables("pg_temp"))).await?;
-    let differing: Vec<String> = sqlx::query(script::DIFFERING_TABLES)
+    let differing: Vec<String> = sqlx::query_scalar(script::DIFFERING_TABLES)
         .bind(&place.schema)
         .fetch_one(&mut *tx)
         .await
-        .and_then(|row| row.try_get(0))
         .map_err(Error::database("cannot compare the installed tables with this version's"))?;
     run(tx, "ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch".to_owned()).await?;
     if differing.is_empty() {

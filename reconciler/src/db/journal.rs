@@ -1,6 +1,5 @@
 //! The run's trail and its lock, on a connection of their own: each row is committed before the next call is made.
 
-use sqlx::Row;
 use uuid::Uuid;
 use wabridges::BridgeId;
 
@@ -43,10 +42,9 @@ impl Journal {
             .await
             .map_err(Error::database("cannot set application_name"))?;
         let take = store.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))");
-        let taken: bool = sqlx::query(take)
+        let taken: bool = sqlx::query_scalar(take)
             .fetch_one(&mut store.conn)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot take the lock of wab apply"))?;
         if taken {
             return Ok(Lock::Taken);

@@ -6,6 +6,7 @@ use sqlx::postgres::PgRow;
 use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Touched};
 
 use crate::db::evaluation::Evaluation;
+use crate::db::rows::from_row;
 use crate::model::{Error, Force, Reading};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
@@ -28,6 +29,8 @@ impl Observation {
         self.mirrored && self.digest == digest
     }
 }
+
+from_row!(Observation { digest, mirrored });
 
 impl Evaluation<'_> {
     /// Until the transaction ends, nobody else writes wab_bridges.
@@ -85,7 +88,7 @@ impl Evaluation<'_> {
         let Listing { bridges, malformed } = &reading.listing;
         let listed = &difference.listed;
         let statuses = bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
-        let skipped: bool = sqlx::query(self.names.sql(
+        let skipped: bool = sqlx::query_scalar(self.names.sql(
             "SELECT s.skipped FROM @extschema@.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wab', $11, $12) s",
         ))
         .bind(column(listed, |bridge| bridge.id.get()))
@@ -102,30 +105,24 @@ impl Evaluation<'_> {
         .bind(force != Force::No)
         .fetch_one(&mut *self.tx)
         .await
-        .and_then(|row| row.try_get("skipped"))
         .map_err(|error| Error::database(NOT_STORED)(error).refused_by(&["55000"]))?;
         if skipped { Err(Error::Overtaken) } else { Ok(()) }
     }
 
     /// What was observed last, and whether wab_bridges still says so.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
-        const DOING: &str = "cannot read the observation's digest";
-        let row = sqlx::query(
-            self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@.wab_last_observation() o"),
-        )
-        .fetch_optional(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
-        let Some(row) = row else { return Ok(Observation::default()) };
-        let read = || Ok(Observation { digest: row.try_get("digest")?, mirrored: row.try_get("mirrored")? });
-        read().map_err(Error::database(DOING))
+        let read = self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@.wab_last_observation() o");
+        let last: Option<Observation> = sqlx::query_as(read)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot read the observation's digest"))?;
+        Ok(last.unwrap_or_default())
     }
 
     async fn require_first_run(&mut self) -> Result<(), Error> {
-        let known: i64 = sqlx::query(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
+        let known: i64 = sqlx::query_scalar(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
             .fetch_one(&mut *self.tx)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot count the bridges known so far"))?;
         if known == 0 {
             return Ok(());

@@ -1,6 +1,5 @@
 //! Which sessions to ask for their status, and storing what they said; asking them is not the database's business.
 
-use sqlx::Row;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
@@ -14,24 +13,18 @@ impl Store {
         max: u16,
         among: &[(BridgeId, CustomerRef)],
     ) -> Result<Vec<(BridgeId, CustomerRef)>, Error> {
-        const DOING: &str = "cannot choose the sessions to ask for their status";
-        let rows = sqlx::query(
-            self.names
-                .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@.wab_poll_candidates($1, $2, $3) c"),
-        )
-        .bind(i32::from(max))
-        .bind(among.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
-        .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>())
-        .fetch_all(&mut self.conn)
-        .await
-        .map_err(Error::database(DOING))?;
-        let mut chosen = Vec::with_capacity(rows.len());
-        for row in rows {
-            let id = row.try_get("bridge_id").map_err(Error::database(DOING))?;
-            let customer_ref: String = row.try_get("customer_ref").map_err(Error::database(DOING))?;
-            chosen.extend(BridgeId::new(id).zip(CustomerRef::new(customer_ref).ok()));
-        }
-        Ok(chosen)
+        let candidates = self
+            .names
+            .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@.wab_poll_candidates($1, $2, $3) c");
+        let chosen: Vec<(i64, String)> = sqlx::query_as(candidates)
+            .bind(i32::from(max))
+            .bind(among.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>())
+            .fetch_all(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot choose the sessions to ask for their status"))?;
+        let typed = |(id, customer_ref)| BridgeId::new(id).zip(CustomerRef::new(customer_ref).ok());
+        Ok(chosen.into_iter().filter_map(typed).collect())
     }
 }
 

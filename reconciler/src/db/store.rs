@@ -1,7 +1,7 @@
 //! The connection, and the statements that write what a step did.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::Database;
@@ -27,10 +27,9 @@ impl Store {
 
     /// The database's clock: one clock for all that observe.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
-        sqlx::query("SELECT pg_catalog.clock_timestamp()")
+        sqlx::query_scalar("SELECT pg_catalog.clock_timestamp()")
             .fetch_one(&mut self.conn)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot read the database's clock"))
     }
 
@@ -62,23 +61,21 @@ impl Store {
     pub async fn bind_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_bind_bridges($1, $2)"))
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_bind_bridges($1, $2)"))
             .bind(refs)
             .bind(ids)
             .fetch_one(&mut self.conn)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot write bridge ids on the tenant rows"))
     }
 
     /// Writes observed statuses on tenant rows in one statement; returns how many rows changed.
     pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<i32, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_write_statuses($1)"))
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_write_statuses($1)"))
             .bind(refs)
             .fetch_one(&mut self.conn)
             .await
-            .and_then(|row| row.try_get(0))
             .map_err(Error::database("cannot write statuses on the tenant rows"))
     }
 
