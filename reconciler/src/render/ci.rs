@@ -7,14 +7,15 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use uuid::Uuid;
 
-use super::talk::warn;
-use super::{Length, markdown};
-use crate::drift::Differences;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::plan::Plan;
-use crate::report::{Outcome, Report};
-use crate::store::Status;
+use crate::ground::exit::Exit;
+use crate::model::drift::Differences;
+use crate::model::error::Error;
+use crate::model::output::Length;
+use crate::model::plan::Plan;
+use crate::model::report::{Outcome, Report};
+use crate::model::status::Status;
+use crate::render::markdown;
+use crate::render::talk::warn;
 
 /// GitHub throws the whole summary of a step away when it is longer.
 const SUMMARY_LIMIT: u64 = 1024 * 1024;

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use super::words::{Paint, count, harmless};
-use crate::checkup::{Check, Verdict};
+use crate::ground::number::count;
+use crate::ground::text::harmless;
+use crate::model::check::{Check, Verdict};
+use crate::render::words::Paint;
 
 /// Every check, and the sum.
 pub fn checkup(checks: &[Check], paint: Paint) -> String {

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::Length;
-use super::words::{Paint, a_month, count, duration, harmless, money, shown, table};
-use crate::drift::{Drift, Kind};
-use crate::store::{LastRun, Status};
+use crate::ground::money::{a_month, money};
+use crate::ground::number::count;
+use crate::ground::span::span;
+use crate::ground::text::{harmless, shown};
+use crate::model::drift::{Drift, Kind};
+use crate::model::output::Length;
+use crate::model::status::{LastRun, Status};
+use crate::render::words::{Paint, table};
 
 /// `2 missing, 1 orphaned`.
 pub fn by_kind(kinds: impl Iterator<Item = Kind>) -> String {
@@ -66,7 +70,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
     let mut out = match (status.observed_at, status.age_seconds) {
         (Some(at), Some(age)) => format!(
             "Observed {} ago ({}, by {})\n",
-            duration(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
+            span(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
             at.format("%Y-%m-%d %H:%M:%S UTC"),
             status.source.as_deref().map_or_else(|| "?".to_owned(), shown)
         ),

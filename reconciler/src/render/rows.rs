@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use super::Length;
-use super::words::{Paint, shown};
-use crate::plan::{Owner, Plan, Step};
+use crate::ground::text::shown;
+use crate::model::output::Length;
+use crate::model::plan::Plan;
+use crate::model::step::{Owner, Step};
+use crate::render::words::Paint;
 
 /// The changed columns of one row: before and after.
 #[derive(Default)]

@@ -1,0 +1,5 @@
+//! Calls to the provider. The database is not known here.
+
+pub mod client;
+pub mod poll;
+pub mod scan;
