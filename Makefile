@@ -38,13 +38,13 @@ demo-stop: ## stop what `make demo KEEP=1` left running
 	@[ ! -f target/demo-stop.sh ] || { sh target/demo-stop.sh; rm target/demo-stop.sh; echo 'stopped'; }
 
 .PHONY: test
-test: lint ## format, lints, unit tests, tests inside PostgreSQL, end-to-end tests
+test: lint ## format, lints, unit tests, end-to-end tests
 	cargo test
 	$(MAKE) --no-print-directory test-server
 	$(MAKE) --no-print-directory pgspot
 
 .PHONY: test-server
-test-server: test-pg ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
+test-server: tools ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
 	$(MAKE) --no-print-directory extension
 	cargo build -p sandbox -p reconciler -p e2e
 	cargo test -p e2e -- $(addprefix --skip ,$(SKIP))
@@ -60,12 +60,6 @@ SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verb
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database
-
-.PHONY: test-pg
-test-pg: pgrx-home ## the tests that run inside PostgreSQL
-	data=$$(mktemp -d); trap '$(SUDO) rm -rf "$$data"' EXIT
-	if [ "$$(id -u)" = 0 ]; then chown postgres "$$data"; as='--runas postgres'; else as=; fi
-	cargo pgrx test pg$(PG_MAJOR) -p pg_wabridges $$as --pgdata "$$data/cluster"
 
 .PHONY: test-matrix
 test-matrix: tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
@@ -118,9 +112,9 @@ PGSPOT_VERSION := 0.9.4
 PGSPOT := target/pgspot-$(PGSPOT_VERSION)/bin/pgspot
 
 .PHONY: pgspot
-pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, of upgrades, to be run by hand
+pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, to be run by hand
 	pg_wabridges/pgspot.sh $(PGSPOT) $$($(PG_CONFIG) --sharedir)/extension/pg_wabridges--$(VERSION).sql \
-	  $(wildcard pg_wabridges/sql/pg_wabridges--*--*.sql) sql/roles.sql sql/cron.sql sql/signup.sql
+	  sql/roles.sql sql/cron.sql sql/signup.sql
 
 $(PGSPOT): | tools
 	/usr/bin/python3 -m venv target/pgspot-$(PGSPOT_VERSION)
@@ -139,10 +133,9 @@ install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pa
 	$$wab completion fish | $$install -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
 .PHONY: extension
-extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
+extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL
 	$(call build_extension,dev)
 	$(call install_extension,debug)
-	$$put -m 0644 -t "$$share" tests/versions/*.sql pg_wabridges/sql/*.sql
 
 # $(1): the profile. The bindings are those of PG_CONFIG's headers.
 define build_extension

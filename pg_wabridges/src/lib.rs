@@ -19,8 +19,6 @@ mod scan;
 mod server;
 mod sessions;
 mod settings;
-#[cfg(any(test, feature = "pg_test"))]
-mod shapes;
 
 ::pgrx::pg_module_magic!(name, version);
 
@@ -31,17 +29,4 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: the library is loaded while this process has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     settings::define();
-}
-
-/// `cargo pgrx test` looks for this module at the crate's root.
-#[cfg(test)]
-pub mod pg_test {
-    /// Nothing to prepare.
-    pub fn setup(_options: Vec<&str>) {}
-
-    /// Nothing to set: the tests that call the provider are end to end, in `tests/`.
-    #[must_use]
-    pub fn postgresql_conf_options() -> Vec<&'static str> {
-        vec![]
-    }
 }

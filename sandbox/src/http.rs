@@ -13,8 +13,9 @@ use chrono::{DateTime, Utc};
 
 use crate::answer::{self, Answer};
 use crate::app::{AccessLog, App, Compress, Shared};
-use crate::delivery::{Delivered, deliver, gzipped};
+use crate::delivery::{Delivered, deliver};
 use crate::faults::Kind;
+use crate::gzip::gzipped;
 use crate::ledger::{Entry, EntryId};
 use crate::limits::{Class, RetryAfter};
 use crate::provider::{self, Done, Input};

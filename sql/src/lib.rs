@@ -2,6 +2,8 @@
 
 mod part;
 mod script;
+mod split;
 
-pub use part::{Form, PARTS, Part, Target};
+pub use part::{Form, PARTS, Part, TABLES, Target};
 pub use script::{VERSION, extension};
+pub use split::statements;

@@ -36,6 +36,9 @@ pub struct Part {
     pub form: Form,
 }
 
+/// The file with the tables.
+pub const TABLES: &str = include_str!("../schema.sql");
+
 macro_rules! part {
     ($file:literal, $only:expr) => {
         part!($file, $only, Form::Statements)

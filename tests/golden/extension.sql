@@ -6,8 +6,6 @@ WHERE e.extname = 'pg_wabridges' AND d.deptype = 'e'
 AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0))) ORDER BY 1;
 SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname LIKE 'wab\_%' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
 SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname LIKE 'wab\_%' AND has_table_privilege('public', c.oid, 'SELECT');
-SELECT p.oid::regprocedure, p.provolatile, p.proparallel, p.procost, p.prorows, p.proisstrict FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
-WHERE p.proname LIKE 'wab\_%' ORDER BY p.proname;
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'pg_wabridges';
 LOAD 'pg_wabridges';
 SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'wab.%' ORDER BY 1;

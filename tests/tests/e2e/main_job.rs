@@ -1,6 +1,8 @@
 //! The guide's three jobs from SQL, every kind of drift, and numbers that agree with the provider's.
 
 use anyhow::Result;
+use e2e::fleet::{Fleet, Install};
+use e2e::sandbox::Sandbox;
 use serde_json::{Value, json};
 use sqlx::Row;
 
@@ -418,5 +420,20 @@ async fn what_the_provider_says_can_be_joined_in_parallel() -> Result<()> {
     assert_eq!(said.lines().last(), Some("20"), "{said}");
     let asked = "SELECT count(*) FROM big WHERE n = (SELECT max(l.bridge_id) FROM wab_list_instances() l, wab_get_instance(3), wab_session_status('cust_01'))";
     assert_eq!(fleet.sql(&format!("{}; {asked}", parallel.split("CREATE").next().unwrap_or_default()))?, "1");
+    Ok(())
+}
+
+#[tokio::test]
+async fn times_are_kept_to_the_microsecond() -> Result<()> {
+    let fleet = Fleet::installed(Install::Extension, Sandbox::start(&[])?, &[])?;
+    let at = "2000-02-29T00:00:00.123456Z";
+    fleet.sandbox.add(json!([{"customer_ref": "cust_1", "status": "qr", "created_at": at}])).await?;
+    fleet.observe().await?;
+    assert_eq!(
+        fleet.sql(&format!(
+            "SELECT l.created_at = '{at}', b.created_at = '{at}' FROM wab_list_instances() l JOIN wab_bridges b USING (bridge_id)"
+        ))?,
+        "t|t"
+    );
     Ok(())
 }
