@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::fleet::Fleet;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
-use crate::model::output::{Colour, Format};
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::{Colour, Error, Format};
 use crate::render::screen::Screen;
 use crate::verb::apply::{self, ApplyArgs};
 use crate::verb::completion::{self, CompletionArgs};
@@ -148,8 +147,7 @@ impl Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::force::Force;
-    use crate::model::output::Length;
+    use crate::model::{Force, Length};
 
     #[test]
     fn the_command_line_is_consistent() {

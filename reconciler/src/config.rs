@@ -2,16 +2,24 @@
 
 mod check;
 mod document;
-pub mod error;
+mod error;
 mod file;
-pub mod fleet;
+mod fleet;
 pub mod inspect;
 pub mod load;
-pub mod problem;
+mod problem;
 mod reader;
 pub mod shape;
 mod source;
 #[cfg(test)]
 mod tests;
-pub mod variable;
-pub mod who;
+mod variable;
+mod who;
+
+pub use error::ConfigError;
+pub use fleet::{
+    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Policy, Tenants, Tombstone, WebhookTemplate,
+};
+pub use problem::Problem;
+pub use variable::variable;
+pub use who::Who;

@@ -14,6 +14,7 @@ mod ground;
 pub mod install;
 pub mod journal;
 mod names;
+mod observe;
 mod poll;
 mod script;
 mod status;

@@ -1,9 +1,16 @@
 //! The ground floor: words, numbers, times, digests, versions and exit codes. It knows nothing of fleets.
 
-pub mod exit;
+mod exit;
 pub mod money;
-pub mod number;
+mod number;
 pub mod sha256;
 pub mod span;
-pub mod text;
+mod text;
 pub mod version;
+
+pub use exit::Exit;
+pub use money::{a_month, change, money};
+pub use number::{count, thousands};
+pub use span::span;
+pub use text::{harmless, harmless_lines, quoted, shown, steers};
+pub use version::{OURS, Version};

@@ -17,7 +17,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
-use crate::ground::exit::Exit;
+use crate::ground::Exit;
 use crate::render::screen::Screen;
 use crate::render::talk::{speak, talk};
 

@@ -49,15 +49,17 @@ macro_rules! part {
 }
 
 /// All files, first to last: each names only what is installed before it.
-pub const PARTS: [Part; 11] = [
+pub const PARTS: [Part; 13] = [
     part!("schema.sql", None),
     part!("functions.sql", None),
     part!("observe.sql", None),
+    part!("unchanged.sql", None),
     part!("views.sql", None),
     part!("binding.sql", None),
     part!("events.sql", None),
     part!("history.sql", None),
     part!("queue.sql", None),
+    part!("episodes.sql", None),
     part!("provider.sql", Some(Target::Extension)),
     part!("jobs.sql", None),
     part!("extension.sql", Some(Target::Extension)),

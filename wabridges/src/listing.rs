@@ -105,7 +105,7 @@ impl Listing {
     }
 }
 
-pub(crate) fn hex(sha256: Sha256) -> String {
+fn hex(sha256: Sha256) -> String {
     sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -16,7 +16,7 @@ use crate::config::fleet::{
     WebhookTemplate,
 };
 use crate::config::problem::Wrong;
-use crate::ground::text::quoted;
+use crate::ground::quoted;
 
 /// The problems found so far, and where things are written.
 struct Problems<'a> {

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::config::problem::Problem;
-use crate::ground::number::count;
+use crate::ground::count;
 
 /// Why the configuration cannot be used.
 #[derive(Debug, Error)]

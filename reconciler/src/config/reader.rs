@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, StrInput, Tag};
 use crate::config::document::{Content, Document, Entry, Node};
 use crate::config::problem::Wrong;
 use crate::config::source::Source;
-use crate::ground::text::quoted;
+use crate::ground::quoted;
 
 /// How deep things may lie in each other; the deepest that means anything lie five deep.
 const DEPTH: usize = 32;

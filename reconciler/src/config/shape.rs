@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config::document::{Content, Document};
 use crate::config::file::File;
 use crate::config::problem::Wrong;
-use crate::ground::text::quoted;
+use crate::ground::quoted;
 
 /// The JSON Schema of fleet.yaml: draft 7 without references, which every editor reads.
 pub fn schema() -> Value {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::ground::text::steers;
+use crate::ground::steers;
 
 /// Characters of a long line that are shown before and behind where a problem begins.
 const WINDOW: Range<usize> = 70..70;

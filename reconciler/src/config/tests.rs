@@ -14,8 +14,8 @@ use wabridges::Limits;
 
 use crate::config::error::ConfigError;
 use crate::config::fleet::{Bound, Fleet, KeySource, Percent};
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 
 fn parse(text: &str) -> Result<Fleet, ConfigError> {
     Fleet::parse(text, Path::new("conf/fleet.yaml"))

@@ -6,13 +6,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use wabridges::{BridgeId, CustomerRef};
 
-use crate::config::fleet::{Extra, Fleet, Keep};
+use crate::config::{Extra, Fleet, Keep};
 use crate::db::evaluation::Evaluation;
-use crate::model::adoption::{Found, Stray};
-use crate::model::error::Error;
-use crate::model::facts::Binding;
-use crate::model::force::Force;
-use crate::model::reading::Reading;
+use crate::model::{Binding, Error, Force, Found, Reading, Stray};
 
 /// What the database knew before it was asked to bind or declare anything.
 #[derive(Debug, Default)]

@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use crate::db::adopt::Target;
-use crate::ground::text::steers;
-use crate::model::adoption::{Adoption, Stray};
-use crate::model::facts::Binding;
+use crate::ground::steers;
+use crate::model::{Adoption, Binding, Stray};
 
 /// Whether the script binds the tenants table too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::Oid;
 
-use crate::config::fleet::{Fleet, WebhookTemplate};
+use crate::config::{Fleet, WebhookTemplate};
 use crate::db::evaluation::Evaluation;
-use crate::model::error::Error;
-use crate::model::facts::{Binding, BindingChange};
+use crate::model::{Binding, BindingChange, Error};
 
 impl Evaluation<'_> {
     /// Binds the tenants table as fleet.yaml says, if that is not how it is bound; says what changed.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, PgConnection, Row};
 
-use crate::config::fleet::Database;
-use crate::config::variable::variable;
-use crate::model::error::Error;
+use crate::config::{Database, variable};
+use crate::model::Error;
 
 /// How long connecting may take where nobody says otherwise.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -4,13 +4,17 @@ use sqlx::{PgConnection, Row};
 use wabridges::BridgeId;
 
 use crate::db::names::Names;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
+use crate::model::{Drift, Error};
 
-/// The drift rows, in the order in which they are shown.
-pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>, Error> {
+/// The drift rows, in the order in which they are shown: all of them, or those of these bridges.
+pub async fn drift(
+    conn: &mut PgConnection,
+    names: &Names,
+    bridge_ids: Option<&[i64]>,
+) -> Result<Vec<Drift>, Error> {
     const DOING: &str = "cannot read the drift";
     let rows = sqlx::query(names.sql(include_str!("drift/drift.sql")))
+        .bind(bridge_ids)
         .fetch_all(conn)
         .await
         .map_err(Error::database(DOING))?;
@@ -34,6 +38,6 @@ pub async fn drift(conn: &mut PgConnection, names: &Names) -> Result<Vec<Drift>,
     };
     let mut drift =
         rows.iter().map(read).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Error::database(DOING))?;
-    drift.sort_by(|a, b| (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id)));
+    drift.sort_by(Drift::order);
     Ok(drift)
 }

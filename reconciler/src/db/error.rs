@@ -2,8 +2,8 @@
 
 use sqlx::postgres::PgDatabaseError;
 
-use crate::ground::text::harmless;
-use crate::model::error::{DatabaseError, Error};
+use crate::ground::harmless;
+use crate::model::{DatabaseError, Error};
 
 impl Error {
     /// For `map_err`: the database failed while doing this.

@@ -1,23 +1,16 @@
 //! The transaction in which a plan's facts are gathered: bind, declare, observe, read. The caller ends it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
 use sqlx::Row;
-use wabridges::{BridgeId, Listing};
+use wabridges::{BridgeId, Listing, Touched};
 
-use crate::config::fleet::{Fleet, Tombstone, WebhookTemplate};
+use crate::config::{Fleet, Tombstone, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
-use crate::model::facts::{BindingChange, Declared, Facts};
-use crate::model::force::Force;
-use crate::model::polled::Polled;
-use crate::model::reading::Reading;
-
-/// What stores that an equal listing came again.
-const AGAIN: &str = "wab_observe_again(text,timestamptz,text,text)";
+use crate::db::observe::Observation;
+use crate::model::{BindingChange, Declared, Drift, Error, Facts, Force, Polled, Reading};
 
 /// What was seen of the provider.
 #[derive(Clone, Copy, Debug)]
@@ -26,47 +19,65 @@ pub struct Seen<'a> {
     pub reading: &'a Reading,
     /// What sessions said that were asked before it.
     pub polled: Option<&'a Polled>,
+    /// What followed from the observation that was stored when the list was asked for.
+    pub standing: Option<&'a Facts>,
 }
 
 impl Evaluation<'_> {
     /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
     pub async fn facts(&mut self, fleet: &Fleet, seen: Seen<'_>, force: Force) -> Result<Facts, Error> {
-        let Seen { reading, polled } = seen;
+        let Seen { reading, polled, standing } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
-        self.observe(reading, force).await?;
+        self.lock_observing().await?;
+        let before = self.observation().await?;
+        let touched = self.observe(reading, force).await?;
         if let Some(polled) = polled {
             self.observe_statuses(polled).await?;
         }
-        let (observation, _) = self.observation().await?;
-        let facts = self.what_follows(fleet, (binding, declared, observation)).await?;
-        // What did not need to be read is what wab_bridges holds.
-        Ok(match reading.listed.if_read() {
-            Some(Listing { bridges, malformed }) => {
-                Facts { listed: bridges.len(), malformed: malformed.len(), ..facts }
-            }
-            None => facts,
-        })
+        let standing = standing.filter(|facts| before.is_still(&facts.observation) && polled.is_none());
+        let drift = self.drift_after(&touched, standing).await?;
+        let Observation { digest, .. } = self.observation().await?;
+        let facts = self.with_numbers(fleet, (binding, declared, digest, drift)).await?;
+        let Listing { bridges, malformed } = &reading.listing;
+        Ok(Facts { listed: bridges.len(), malformed: malformed.len(), ..facts })
     }
 
     /// What would be found if the listing were the one that is stored; `None` if something else was written since.
     pub async fn standing_facts(&mut self, fleet: &Fleet) -> Result<Option<Facts>, Error> {
-        let (observation, mirrored) = self.observation().await?;
+        let Observation { digest, mirrored } = self.observation().await?;
         if !mirrored {
             return Ok(None);
         }
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
-        self.what_follows(fleet, (binding, declared, observation)).await.map(Some)
+        let drift = drift(&mut self.tx, self.names, None).await?;
+        self.with_numbers(fleet, (binding, declared, digest, drift)).await.map(Some)
+    }
+
+    /// All drift as it is now; only that of touched bridges is read where the rest is known.
+    async fn drift_after(
+        &mut self,
+        touched: &Touched,
+        standing: Option<&Facts>,
+    ) -> Result<Vec<Drift>, Error> {
+        let (Some(standing), Touched::Bridges(ids)) = (standing, touched) else {
+            return drift(&mut self.tx, self.names, None).await;
+        };
+        let mut rows = drift(&mut self.tx, self.names, Some(ids)).await?;
+        let among: HashSet<i64> = ids.iter().copied().collect();
+        let is_touched = |row: &&Drift| row.bridge_id.is_some_and(|id| among.contains(&id.get()));
+        rows.extend(standing.drift.iter().filter(|row| !is_touched(row)).cloned());
+        rows.sort_by(Drift::order);
+        Ok(rows)
     }
 
     /// The drift and the numbers, as everything stands now.
-    async fn what_follows(
+    async fn with_numbers(
         &mut self,
         fleet: &Fleet,
-        (binding, declared, observation): (Option<BindingChange>, Declared, String),
+        (binding, declared, observation, drift): (Option<BindingChange>, Declared, String, Vec<Drift>),
     ) -> Result<Facts, Error> {
-        let drift = self.drift().await?;
         let (bridges, price) = self.numbers().await?;
         Ok(Facts {
             binding,
@@ -121,88 +132,6 @@ impl Evaluation<'_> {
         .map_err(Error::database(DOING))?;
         let read = || Ok(Declared { written: row.try_get("written")?, removed: row.try_get("removed")? });
         read().map_err(Error::database(DOING))
-    }
-
-    pub(super) async fn observe(&mut self, reading: &Reading, force: Force) -> Result<(), Error> {
-        if force == Force::FirstRun {
-            self.require_first_run().await?;
-        }
-        let knows_digests = self.names.know(&mut self.tx, AGAIN).await?;
-        if knows_digests && reading.listed.malformed().is_empty() && self.observe_again(reading).await? {
-            return Ok(());
-        }
-        let Listing { bridges, malformed } = reading.listing()?;
-        // Objects of 0.1.0 take no digests.
-        let statement = format!(
-            "SELECT o.skipped FROM @extschema@.wab_observe($1, $2, $3, $4, $5, $6, 'wab', $7, $8{}) o",
-            if knows_digests { ", $9, $10" } else { "" }
-        );
-        let query = sqlx::query(self.names.sql(&statement))
-            .bind(bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>())
-            .bind(bridges.iter().map(|b| b.customer_ref.as_ref().map(|r| r.as_str())).collect::<Vec<_>>())
-            .bind(bridges.iter().map(|b| b.state.as_deref()).collect::<Vec<_>>())
-            .bind(bridges.iter().map(|b| b.raw_status.as_deref()).collect::<Vec<_>>())
-            .bind(bridges.iter().map(|b| b.created_at).collect::<Vec<_>>())
-            .bind(reading.listed_at)
-            .bind(i32::try_from(malformed.len()).unwrap_or(i32::MAX))
-            .bind(force != Force::No);
-        let query = match knows_digests {
-            true => query.bind(reading.listed.digest()).bind(reading.listed.answer_digest()),
-            false => query,
-        };
-        let skipped: bool =
-            query.fetch_one(&mut *self.tx).await.and_then(|row| row.try_get("skipped")).map_err(|error| {
-                Error::database("the listing was not stored")(error).refused_by(&["55000"])
-            })?;
-        if skipped { Err(Error::Overtaken) } else { Ok(()) }
-    }
-
-    /// Stores that the listing is the one before, in one row; false if it may not be.
-    async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
-        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab', $3)"))
-            .bind(reading.listed.digest())
-            .bind(reading.listed_at)
-            .bind(reading.listed.answer_digest())
-            .fetch_optional(&mut *self.tx)
-            .await
-            .map(|row| row.is_some())
-            .map_err(Error::database("the listing was not stored"))
-    }
-
-    /// The digest of the last observation, and whether wab_bridges still says what it said.
-    async fn observation(&mut self) -> Result<(String, bool), Error> {
-        const DOING: &str = "cannot read the observation's digest";
-        // Objects of 0.1.0 do not say whether.
-        let row = sqlx::query(self.names.sql(
-            "SELECT o.digest, coalesce((to_jsonb(o) ->> 'mirrored')::boolean, false) AS mirrored
-             FROM @extschema@.wab_last_observation() o",
-        ))
-        .fetch_optional(&mut *self.tx)
-        .await
-        .map_err(Error::database(DOING))?;
-        let Some(row) = row else { return Ok((String::new(), false)) };
-        let read = || Ok((row.try_get("digest")?, row.try_get("mirrored")?));
-        read().map_err(Error::database(DOING))
-    }
-
-    async fn require_first_run(&mut self) -> Result<(), Error> {
-        let known: i64 = sqlx::query(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
-            .fetch_one(&mut *self.tx)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(Error::database("cannot count the bridges known so far"))?;
-        if known == 0 {
-            return Ok(());
-        }
-        Err(Error::Refused {
-            what: format!("--first-run: this is no first run, {known} bridges are known already"),
-            hint: "leave --first-run out; if bridges really are gone from the account: --accept-shrink"
-                .to_owned(),
-        })
-    }
-
-    pub(super) async fn drift(&mut self) -> Result<Vec<Drift>, Error> {
-        drift(&mut self.tx, self.names).await
     }
 
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {

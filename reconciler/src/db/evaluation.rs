@@ -3,7 +3,7 @@
 use sqlx::{Postgres, Transaction};
 
 use crate::db::names::Names;
-use crate::model::error::Error;
+use crate::model::Error;
 
 /// An open transaction; dropping it rolls back.
 #[derive(Debug)]

@@ -3,13 +3,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use crate::config::fleet::{Database, Fleet};
+use crate::config::{Database, Fleet};
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
 use crate::db::{connect, find};
-use crate::model::error::Error;
-use crate::model::examined::{Index, Job, Objects, Source, Unfinished};
-use crate::model::facts::BindingChange;
+use crate::model::{BindingChange, Error, Index, Job, Objects, Source, Unfinished};
 
 /// A connection to a database that may have no wab_ objects.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, Row};
 
 use crate::db::names::Names;
-use crate::model::error::Error;
+use crate::model::Error;
 
 const DOING: &str = "cannot look for the wab_ objects in the database";
 

@@ -7,9 +7,7 @@ use wabridges::{BridgeId, Class, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::facts::RecentCall;
-use crate::model::saved::Ground;
+use crate::model::{Error, Ground, RecentCall};
 
 impl Store {
     /// An error unless the tenant is still wanted.

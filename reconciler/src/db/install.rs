@@ -2,11 +2,12 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use crate::config::fleet::Database;
+use crate::config::Database;
 use crate::db::find::{self, SearchPath};
 use crate::db::{connect, script};
-use crate::ground::version::{self, Version};
-use crate::model::error::Error;
+use crate::ground::Version;
+use crate::ground::version;
+use crate::model::Error;
 
 const DOING: &str = "cannot install the wab_ objects";
 

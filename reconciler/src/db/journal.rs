@@ -4,12 +4,9 @@ use sqlx::Row;
 use uuid::Uuid;
 use wabridges::BridgeId;
 
-use crate::config::fleet::Database;
-use crate::config::who::Who;
+use crate::config::{Database, Who};
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::plan::Plan;
-use crate::model::report::Finish;
+use crate::model::{Error, Finish, Plan};
 
 const DOING: &str = "cannot write the run's trail";
 

@@ -1,8 +1,6 @@
 //! What every statement needs to know of the database, and how its text gets the schema's name.
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
-
-use crate::model::error::Error;
+use sqlx::AssertSqlSafe;
 
 /// What every statement needs to know of the database.
 #[derive(Clone, Debug)]
@@ -19,16 +17,5 @@ impl Names {
     /// The statement with `@extschema@` replaced. Nothing else is ever put into a statement's text.
     pub fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(text.replace("@extschema@", &self.quoted))
-    }
-
-    /// Whether the objects in the database have this function: they may be older than this wab.
-    pub async fn know(&self, conn: &mut PgConnection, function: &str) -> Result<bool, Error> {
-        sqlx::query("SELECT pg_catalog.to_regprocedure(pg_catalog.concat($1, '.', $2)) IS NOT NULL")
-            .bind(&self.quoted)
-            .bind(function)
-            .fetch_one(conn)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(Error::database("cannot look a function of pg_wabridges up"))
     }
 }

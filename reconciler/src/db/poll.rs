@@ -5,8 +5,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::polled::Polled;
+use crate::model::{Error, Polled};
 
 impl Store {
     /// Up to `max` of these bridges, in the order in which they are to be asked: never asked, disconnected, stalest.
@@ -40,8 +39,8 @@ impl Evaluation<'_> {
     /// Stores what the sessions said, after the listing that they are newer than.
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@.wab_observe_statuses($1, $2, $3)"))
-            .bind(polled.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
-            .bind(polled.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
+            .bind(polled.told.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(polled.told.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
             .bind(polled.asked_at)
             .execute(&mut *self.tx)
             .await

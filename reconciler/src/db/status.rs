@@ -4,9 +4,7 @@ use sqlx::Row;
 
 use crate::db::drift::drift;
 use crate::db::store::Store;
-use crate::model::drift::Drift;
-use crate::model::error::Error;
-use crate::model::status::{LastRun, Status};
+use crate::model::{Drift, Error, LastRun, Status};
 
 impl Store {
     /// The drift of the last observation, and how many rows of that listing could not be read.
@@ -18,7 +16,7 @@ impl Store {
                 "store an observation: wab apply, or SELECT * FROM wab_refresh();",
             )
         })?;
-        Ok((drift(&mut self.conn, &self.names).await?, usize::try_from(malformed).unwrap_or(0)))
+        Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
     }
 
     /// Rows of the last listing that could not be read; `None`: there was none.

@@ -1,15 +1,14 @@
 //! The connection, and the statements that write what a step did.
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
-use wabridges::{BridgeId, CustomerRef, Earlier};
+use wabridges::{BridgeId, CustomerRef};
 
-use crate::config::fleet::Database;
+use crate::config::Database;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
 use crate::db::{connect, find};
-use crate::model::error::Error;
+use crate::model::Error;
 
 /// One connection, and the schema in which the wab_ objects live.
 #[derive(Debug)]
@@ -35,22 +34,6 @@ impl Store {
             .map_err(Error::database("cannot read the database's clock"))
     }
 
-    /// The answer to a list that wab_bridges holds, while it does. Objects of 0.1.0 know of none.
-    pub async fn earlier_answer(&mut self) -> Result<Option<Earlier>, Error> {
-        let row = sqlx::query(self.names.sql(
-            "SELECT a.answer_digest, o.digest
-             FROM @extschema@.wab_last_observation() o,
-                  jsonb_to_record(to_jsonb(o)) AS a(mirrored boolean, answer_digest text)
-             WHERE a.mirrored AND a.answer_digest IS NOT NULL",
-        ));
-        let row = row.fetch_optional(&mut self.conn).await;
-        let read = |row: PgRow| {
-            Ok(Earlier { answer_digest: row.try_get("answer_digest")?, digest: row.try_get("digest")? })
-        };
-        row.and_then(|row| row.map(read).transpose())
-            .map_err(Error::database("cannot read what the last observation was"))
-    }
-
     /// An error on a standby: even what is rolled back in the end is written first.
     pub async fn require_primary(&mut self) -> Result<(), Error> {
         if !connect::is_standby(&mut self.conn).await? {
@@ -68,14 +51,11 @@ impl Store {
         Ok(Evaluation::new(tx, &self.names))
     }
 
-    /// Notes which drift began and ended, and notifies whoever listens; objects of 0.1.0 cannot.
+    /// Notes which drift began and ended, and notifies the listeners.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        if self.names.know(&mut self.conn, "wab_record_drift(bigint[])").await? {
-            let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
-            let recorded = record.execute(&mut self.conn).await;
-            recorded.map_err(Error::database("cannot record which drift began and ended"))?;
-        }
-        Ok(())
+        let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
+        let recorded = record.execute(&mut self.conn).await.map(drop);
+        recorded.map_err(Error::database("cannot record which drift began and ended"))
     }
 
     /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.

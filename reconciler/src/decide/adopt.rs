@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use chrono::NaiveDate;
 use wabridges::Listing;
 
-use crate::config::fleet::{Fleet, Keep};
-use crate::model::adoption::{Adoption, Found, Stray, Why};
-use crate::model::drift::Kind;
+use crate::config::{Fleet, Keep};
+use crate::model::{Adoption, Found, Kind, Stray, Why};
 
 /// Takes in what can be: tenants' bridges by their rows, nobody's bridges by `bridges.keep`.
 pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> Adoption {

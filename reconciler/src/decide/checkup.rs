@@ -5,10 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use wabridges::Listing;
 
-use crate::ground::exit::Exit;
-use crate::ground::span::span;
-use crate::model::check::{Check, Verdict};
-use crate::model::error::Error;
+use crate::ground::{Exit, span};
+use crate::model::{Check, Error, Verdict};
 
 /// The exit code of all of them: a problem with the key outranks the others.
 pub fn exit(checks: &[Check]) -> Exit {

@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use crate::ground::span::span;
-use crate::ground::version::{OURS, Version};
-use crate::model::check::Check;
-use crate::model::examined::{Index, Job, Objects, Source, Unfinished};
-use crate::model::facts::BindingChange;
-use crate::model::status::Status;
+use crate::ground::{OURS, Version, span};
+use crate::model::{BindingChange, Check, Index, Job, Objects, Source, Status, Unfinished};
 
 /// The server's version and the role on it.
 pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {

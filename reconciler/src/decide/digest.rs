@@ -3,9 +3,7 @@
 use serde::Serialize;
 
 use crate::ground::sha256;
-use crate::model::facts::{Binding, Declared};
-use crate::model::plan::Plan;
-use crate::model::step::Step;
+use crate::model::{Binding, Declared, Plan, Step};
 
 /// What the plan changes. The webhook_urls count too, though no output shows them.
 #[derive(Serialize)]

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
-use crate::config::fleet::{Bound, Policy};
-use crate::model::facts::BindingChange;
-use crate::model::plan::{Cost, Refusal};
+use crate::config::{Bound, Policy};
+use crate::model::{BindingChange, Cost, Refusal};
 
 /// What the guards look at.
 pub struct Guarded<'a> {

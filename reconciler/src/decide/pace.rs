@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use wabridges::{Class, Limits, Throttle};
 
-use crate::model::facts::RecentCall;
+use crate::model::RecentCall;
 
 /// What decides how fast calls may be made.
 pub struct Pace<'a> {

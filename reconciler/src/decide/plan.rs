@@ -10,15 +10,12 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef, Limits};
 
-use crate::config::fleet::{Policy, Tombstone};
+use crate::config::{Policy, Tombstone};
 use crate::decide::digest::digest;
 use crate::decide::guard::{self, Guarded};
 use crate::decide::pace::Pace;
 use crate::decide::scope::Scope;
-use crate::model::drift::{Drift, Kind};
-use crate::model::facts::Facts;
-use crate::model::plan::{Cost, Finding, Plan, Summary};
-use crate::model::step::{Owner, Step};
+use crate::model::{Cost, Drift, Facts, Finding, Kind, Owner, Plan, Step, Summary};
 
 /// What is allowed and asked for, besides the facts.
 #[derive(Clone, Copy, Debug)]

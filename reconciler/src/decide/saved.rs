@@ -10,11 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use wabridges::CustomerRef;
 
-use crate::model::error::Error;
-use crate::model::facts::Declared;
-use crate::model::plan::Plan;
-use crate::model::saved::{Ground, SavedPlan, Selection};
-use crate::model::step::Step;
+use crate::model::{Declared, Error, Ground, Plan, SavedPlan, Selection, Step};
 
 impl SavedPlan {
     /// An error if the time is up.

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef};
 
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::model::drift::Kind;
 
 /// What does not agree between the account and the database.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::ground::exit::Exit;
+use crate::ground::Exit;
 use crate::model::error::{Error, chain};
 
 /// How well it is.

@@ -1,5 +1,6 @@
 //! One row of wab_drift, mirrored; what is drift is decided in the views, and nothing here compares.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,6 +123,14 @@ pub struct Drift {
     pub monthly_cost: Decimal,
     /// The webhook_url that the bridge should have.
     pub webhook_url: Option<String>,
+}
+
+impl Drift {
+    /// The order in which differences are shown.
+    pub fn order(&self, other: &Self) -> Ordering {
+        let (a, b) = (self, other);
+        (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id))
+    }
 }
 
 /// The drift, and how far it can be trusted.

@@ -4,10 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::config::error::ConfigError;
-use crate::config::problem::Problem;
-use crate::ground::exit::Exit;
-use crate::ground::number::count;
+use crate::config::{ConfigError, Problem};
+use crate::ground::{Exit, count};
 
 /// Why a verb did not finish. The chain of sources and the hint are shown once, in `main`.
 #[derive(Debug, Error)]

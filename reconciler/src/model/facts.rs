@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, Class};
 
-use crate::config::fleet::Tenants;
+use crate::config::Tenants;
 use crate::model::drift::Drift;
 
 /// Everything that a plan is made from, besides the policy.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{BridgeId, CustomerRef};
 
-use crate::ground::exit::Exit;
+use crate::ground::Exit;
 use crate::model::step::Step;
 
 /// What became of one step.

@@ -2,8 +2,8 @@
 
 use wabridges::{ApiKey, Client, ReadClient};
 
-use crate::config::fleet::Fleet;
-use crate::model::error::Error;
+use crate::config::Fleet;
+use crate::model::Error;
 
 const DOING: &str = "cannot set the provider's client up";
 

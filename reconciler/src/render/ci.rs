@@ -7,13 +7,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use uuid::Uuid;
 
-use crate::ground::exit::Exit;
-use crate::model::drift::Differences;
-use crate::model::error::Error;
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::{Outcome, Report};
-use crate::model::status::Status;
+use crate::ground::Exit;
+use crate::model::{Differences, Error, Length, Outcome, Plan, Report, Status};
 use crate::render::markdown;
 use crate::render::talk::warn;
 

@@ -1,6 +1,6 @@
 //! Workflow commands of GitHub Actions: one line each, whatever their text is.
 
-use crate::ground::text::harmless_lines;
+use crate::ground::harmless_lines;
 
 /// A command with a title.
 pub fn command(level: &str, title: &str, text: &str) -> String {

@@ -5,11 +5,8 @@ use std::time::Duration;
 
 use wabridges::MalformedRow;
 
-use crate::ground::number::count;
-use crate::ground::span::span;
-use crate::ground::text::{harmless, shown};
-use crate::model::error::chain;
-use crate::model::polled::Polled;
+use crate::ground::{count, harmless, shown, span};
+use crate::model::{Polled, chain};
 use crate::render::progress::Progress;
 use crate::render::talk::{talk, talk_safely, warn};
 use crate::run::events::{Event, Events};
@@ -53,10 +50,10 @@ fn polling(sessions: usize, time: Duration) {
 
 /// What became of it.
 fn polled(polled: &Polled) {
-    let Some(error) = &polled.first_failure else { return };
+    let Some(error) = &polled.told.first_failure else { return };
     warn(&format!(
         "{} of {} told their status; the first that did not: {}\nwhat was learnt before stays; they are asked again next time",
-        polled.answered(),
+        polled.told.answered(),
         count(polled.chosen, "session"),
         chain(error)
     ));

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::ground::number::count;
-use crate::ground::text::harmless;
-use crate::model::check::{Check, Verdict};
+use crate::ground::{count, harmless};
+use crate::model::{Check, Verdict};
 use crate::render::words::Paint;
 
 /// Every check, and the sum.

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use crate::model::error::Error;
+use crate::model::Error;
 
 /// What is below the error, from top to bottom.
 pub fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {

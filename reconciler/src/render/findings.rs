@@ -6,10 +6,8 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use crate::ground::money;
-use crate::ground::number::count;
-use crate::ground::text::{harmless, shown};
-use crate::model::output::Length;
-use crate::model::plan::{Finding, Plan};
+use crate::ground::{count, harmless, shown};
+use crate::model::{Finding, Length, Plan};
 use crate::render::words::{Paint, table};
 
 /// How many customer_refs stand for their kind.

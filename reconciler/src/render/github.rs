@@ -6,14 +6,8 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use crate::ground::money::{a_month, change};
-use crate::ground::number::count;
-use crate::ground::text::{harmless, shown};
-use crate::model::drift::{Differences, Drift, Kind};
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::{End, Outcome, Report};
-use crate::model::status::Status;
+use crate::ground::{a_month, change, count, harmless, shown};
+use crate::model::{Differences, Drift, End, Kind, Length, Outcome, Plan, Report, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
 use crate::render::{lists, text};

@@ -6,13 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{CustomerRef, PairingCode, Phone};
 
-use crate::ground::text::steers;
-use crate::model::check::Check;
-use crate::model::drift::{Differences, Drift, Kind};
-use crate::model::plan::Plan;
-use crate::model::report::{Outcome, Report};
-use crate::model::saved::{FORMAT_VERSION, SavedPlan};
-use crate::model::status::Status;
+use crate::ground::steers;
+use crate::model::{
+    Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Status,
+};
 use crate::render::words::host_only;
 
 /// What every document begins with.

@@ -6,13 +6,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::ground::money::{a_month, money};
-use crate::ground::number::count;
-use crate::ground::span::span;
-use crate::ground::text::{harmless, shown};
-use crate::model::drift::{Drift, Kind};
-use crate::model::output::Length;
-use crate::model::status::{LastRun, Status};
+use crate::ground::{a_month, count, harmless, money, shown, span};
+use crate::model::{Drift, Kind, LastRun, Length, Status};
 use crate::render::words::{Paint, table};
 
 /// `2 missing, 1 orphaned`.

@@ -11,17 +11,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::ground::money::{a_month, change};
-use crate::ground::number::{count, thousands};
-use crate::ground::span::span;
-use crate::ground::text::harmless;
-use crate::model::drift::{Differences, Drift, Kind};
-use crate::model::error::Error;
-use crate::model::facts::Declared;
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::Report;
-use crate::model::status::Status;
+use crate::ground::{a_month, change, count, harmless, span, thousands};
+use crate::model::{Declared, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
 use crate::render::failure::told;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;

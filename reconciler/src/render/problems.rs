@@ -4,8 +4,8 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use crate::config::problem::Problem;
-use crate::ground::text::harmless;
+use crate::config::Problem;
+use crate::ground::harmless;
 use crate::render::command::with_properties;
 use crate::render::words::Paint;
 

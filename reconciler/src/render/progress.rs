@@ -9,11 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
-use crate::ground::span::span;
-use crate::ground::text::shown;
-use crate::model::plan::Plan;
-use crate::model::report::{Outcome, Report, StepReport};
-use crate::model::step::Step;
+use crate::ground::{shown, span};
+use crate::model::{Outcome, Plan, Report, Step, StepReport};
 use crate::render::talk::{event, in_events, talk, warn};
 
 /// How often a line is written where there is no terminal.

@@ -5,10 +5,8 @@ use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::ground::text::shown;
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::step::{Owner, Step};
+use crate::ground::shown;
+use crate::model::{Length, Owner, Plan, Step};
 use crate::render::words::Paint;
 
 /// The changed columns of one row: before and after.

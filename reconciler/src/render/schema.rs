@@ -3,8 +3,7 @@
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
-use crate::model::saved::SavedPlan;
-use crate::model::status::Status;
+use crate::model::{SavedPlan, Status};
 use crate::render::json::{Applied, Document, Listed};
 
 /// Of `wab plan --json`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::db::install::{Done, Installation};
-use crate::ground::text::harmless;
+use crate::ground::harmless;
 use crate::ground::version;
 
 /// A new fleet.yaml.

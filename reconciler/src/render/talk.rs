@@ -6,9 +6,8 @@ use std::sync::{PoisonError, RwLock};
 use chrono::{SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::ground::text::harmless_lines;
-use crate::model::drift::Kind;
-use crate::model::output::Format;
+use crate::ground::harmless_lines;
+use crate::model::{Format, Kind};
 use crate::render::command::command;
 use crate::render::{json as documents, lists};
 

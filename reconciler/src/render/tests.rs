@@ -11,18 +11,14 @@ use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef};
 
 use super::{json, lists, text};
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::decide::plan::{Terms, plan};
 use crate::decide::scope::Scope;
-use crate::ground::money::{change, money};
-use crate::ground::span::span;
-use crate::ground::text::shown;
-use crate::model::drift::{Differences, Drift, Kind};
-use crate::model::facts::{Binding, BindingChange, Declared, Facts};
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::{End, Outcome, Report, StepReport};
-use crate::model::saved::{Origin, SavedPlan};
+use crate::ground::{change, money, shown, span};
+use crate::model::{
+    Binding, BindingChange, Declared, Differences, Drift, End, Facts, Kind, Length, Origin, Outcome, Plan,
+    Report, SavedPlan, StepReport,
+};
 use crate::render::words::Paint;
 
 fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {

@@ -2,16 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::ground::exit::Exit;
-use crate::ground::money::{change, money};
-use crate::ground::number::count;
-use crate::ground::span::span;
-use crate::ground::text::{harmless, shown};
-use crate::model::facts::{BindingChange, Declared};
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::{End, Outcome, Report, StepReport};
-use crate::model::step::Step;
+use crate::ground::{Exit, change, count, harmless, money, shown, span};
+use crate::model::{BindingChange, Declared, End, Length, Outcome, Plan, Report, Step, StepReport};
 use crate::render::findings::findings;
 use crate::render::rows;
 use crate::render::words::{Paint, table};

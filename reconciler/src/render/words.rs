@@ -2,7 +2,7 @@
 
 use owo_colors::{OwoColorize, Style};
 
-use crate::model::output::Colour;
+use crate::model::Colour;
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

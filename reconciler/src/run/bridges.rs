@@ -3,7 +3,7 @@
 use wabridges::{BridgeId, Class, CustomerRef, Provisioned, Session};
 
 use crate::db::store::Made;
-use crate::model::error::Error;
+use crate::model::Error;
 use crate::run::executor::Executor;
 use crate::run::observe::PATIENCE;
 use crate::run::step_outcome::StepOutcome;

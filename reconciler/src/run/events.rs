@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use wabridges::MalformedRow;
 
-use crate::model::plan::Plan;
-use crate::model::polled::Polled;
-use crate::model::report::{Report, StepReport};
-use crate::model::step::Step;
+use crate::model::{Plan, Polled, Report, Step, StepReport};
 
 /// Takes what happens during a run.
 pub trait Events: Send + Sync {

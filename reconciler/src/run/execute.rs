@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::db::journal::{Ended, Entry};
-use crate::model::error::{Error, chain};
-use crate::model::plan::Plan;
-use crate::model::report::{End, Outcome, Report, StepReport};
-use crate::model::step::Step;
+use crate::model::{End, Error, Outcome, Plan, Report, Step, StepReport, chain};
 use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};

@@ -7,7 +7,7 @@ use wabridges::{Class, Client, Error};
 
 use crate::db::journal::Journal;
 use crate::db::store::Store;
-use crate::model::step::Step;
+use crate::model::Step;
 use crate::run::events::{Event, Events};
 use crate::run::stop::Stop;
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::fleet::Database;
+use crate::config::Database;
 use crate::db::journal::{Journal, Lock};
-use crate::model::error::Error;
+use crate::model::Error;
 use crate::run::events::{Event, Events};
 
 /// How often the lock is asked for while another run has it.

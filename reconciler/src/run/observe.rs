@@ -2,33 +2,34 @@
 
 use std::time::Duration;
 
-use wabridges::{Earlier, ReadClient};
+use wabridges::ReadClient;
 
 use crate::db::store::Store;
-use crate::model::error::Error;
-use crate::model::reading::Reading;
+use crate::model::{Error, Reading};
 
 /// How long one call may wait, in sum, because the provider answered 429.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Lists the fleet.
 pub async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
-    Ok(read_while(store, client, None, async |_| ()).await?.0)
+    Ok(read_while(store, client, async |_| ()).await?.0)
 }
 
-/// The same, with something else done in the database while the provider answers; the earlier answer is not read again.
+/// The same, with something else done in the database while the provider answers.
 pub async fn read_while<T>(
     store: &mut Store,
     client: &ReadClient,
-    earlier: Option<Earlier>,
     meanwhile: impl AsyncFn(&mut Store) -> T,
 ) -> Result<(Reading, T), Error> {
     let mut patience = PATIENCE;
     loop {
         let listed_at = store.now().await?;
-        let (listed, done) = tokio::join!(client.list_again(earlier.clone()), meanwhile(store));
-        let error = match listed {
-            Ok(listed) => return Ok((Reading { listed_at, listed }, done)),
+        let (listing, done) = tokio::join!(client.list(), meanwhile(store));
+        let error = match listing {
+            Ok(listing) => {
+                let digest = listing.digest();
+                return Ok((Reading { listed_at, listing, digest }, done));
+            }
             Err(error) => error,
         };
         let wait = match error {

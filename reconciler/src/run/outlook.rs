@@ -2,22 +2,14 @@
 
 use wabridges::{Class, Limits, ReadClient};
 
-use crate::config::fleet::{Fleet, Policy};
+use crate::config::{Fleet, Policy};
 use crate::db::evaluate::Seen;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
 use crate::decide::plan::{Terms, plan, sum_up};
 use crate::decide::saved;
 use crate::decide::scope::Scope;
-use crate::model::error::Error;
-use crate::model::facts::{Facts, RecentCall};
-use crate::model::force::Force;
-use crate::model::plan::Plan;
-use crate::model::polled::Polled;
-use crate::model::reading::Reading;
-use crate::model::saved::{SavedPlan, Selection};
-use crate::model::step::Step;
-use crate::provider::poll;
+use crate::model::{Error, Facts, Force, Plan, Polled, Reading, RecentCall, SavedPlan, Selection, Step};
 use crate::run::events::{Event, Events};
 use crate::run::observe;
 
@@ -118,14 +110,17 @@ impl<'a> Outlook<'a> {
             return Ok(());
         }
         let reading = observe::read(store, self.client).await?;
-        let chosen = store.poll_candidates(max, &poll::without_status(reading.listing()?)).await?;
+        let chosen = store.poll_candidates(max, &reading.listing.without_status()).await?;
         if chosen.is_empty() {
             return Ok(());
         }
-        let at_least = self.client.duration_for(Class::Proxy, chosen.len());
-        self.events.emit(Event::Polling { sessions: chosen.len(), at_least });
+        let sessions = chosen.len();
+        let at_least = self.client.duration_for(Class::Proxy, sessions);
+        self.events.emit(Event::Polling { sessions, at_least });
         let asked_at = store.now().await?;
-        let polled = poll::ask(self.client, chosen, asked_at).await?;
+        let told = self.client.poll(chosen).await;
+        let told = told.map_err(Error::provider("cannot ask the sessions for their status"))?;
+        let polled = Polled { asked_at, chosen: sessions, told };
         self.events.emit(Event::Polled(&polled));
         self.polled = Some(polled);
         Ok(())
@@ -133,7 +128,7 @@ impl<'a> Outlook<'a> {
 
     /// Calls that still count for the provider's limits: those of earlier runs, and our own polls.
     fn recent(&self) -> Vec<RecentCall> {
-        let polls = self.polled.iter().flat_map(|polled| &polled.calls);
+        let polls = self.polled.iter().flat_map(|polled| &polled.told.ended);
         let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
         self.recent.iter().copied().chain(polls).collect()
     }
@@ -149,8 +144,7 @@ impl<'a> Outlook<'a> {
     pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
         // What cannot be evaluated now will be, and then says why it cannot.
         let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
-        let earlier = store.earlier_answer().await.ok().flatten();
-        let (reading, standing) = observe::read_while(store, self.client, earlier, standing).await?;
+        let (reading, standing) = observe::read_while(store, self.client, standing).await?;
         self.malformed(&reading);
         Ok(Sight { reading, standing })
     }
@@ -165,26 +159,30 @@ impl<'a> Outlook<'a> {
     /// What follows from what was seen; the database is left as it was.
     pub async fn look(&self, store: &mut Store, sight: &mut Sight) -> Result<Facts, Error> {
         let Sight { reading, standing } = sight;
-        if let Some(facts) = standing.take()
-            && self.polled.is_none()
-            && self.force == Force::No
+        let standing = standing.take().filter(|_| self.polled.is_none() && self.force == Force::No);
+        if let Some(facts) = &standing
             && facts.listed > 0
-            && reading.listed.malformed().is_empty()
-            && reading.listed.digest() == facts.observation
+            && reading.listing.malformed.is_empty()
+            && reading.digest == facts.observation
         {
-            return Ok(Facts { recent: self.recent(), ..facts });
+            return Ok(Facts { recent: self.recent(), ..facts.clone() });
         }
         for _ in 1..READINGS {
-            match self.look_once(store, reading).await {
+            match self.look_once(store, reading, standing.as_ref()).await {
                 Err(Error::Overtaken) => *reading = self.read(store).await?,
                 result => return result,
             }
         }
-        self.look_once(store, reading).await
+        self.look_once(store, reading, standing.as_ref()).await
     }
 
-    async fn look_once(&self, store: &mut Store, reading: &Reading) -> Result<Facts, Error> {
-        let (facts, evaluation) = self.facts(store, reading).await?;
+    async fn look_once(
+        &self,
+        store: &mut Store,
+        reading: &Reading,
+        standing: Option<&Facts>,
+    ) -> Result<Facts, Error> {
+        let (facts, evaluation) = self.facts(store, reading, standing).await?;
         evaluation.rollback().await?;
         Ok(facts)
     }
@@ -218,7 +216,7 @@ impl<'a> Outlook<'a> {
         reading: &Reading,
         approved: Approved<'_>,
     ) -> Result<Settled, Error> {
-        let (facts, mut evaluation) = self.facts(store, reading).await?;
+        let (facts, mut evaluation) = self.facts(store, reading, None).await?;
         let mut plan = plan(&facts, &self.terms());
         let mut selection = Selection::default();
         match approved {
@@ -248,15 +246,16 @@ impl<'a> Outlook<'a> {
         &self,
         store: &'s mut Store,
         reading: &Reading,
+        standing: Option<&Facts>,
     ) -> Result<(Facts, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
-        let seen = Seen { reading, polled: self.polled.as_ref() };
+        let seen = Seen { reading, polled: self.polled.as_ref(), standing };
         let facts = evaluation.facts(self.fleet, seen, self.force).await?;
         Ok((Facts { recent: self.recent(), ..facts }, evaluation))
     }
 
     fn malformed(&self, reading: &Reading) {
-        let rows = reading.listed.malformed();
+        let rows = &reading.listing.malformed;
         if !rows.is_empty() {
             self.events.emit(Event::Malformed(rows));
         }

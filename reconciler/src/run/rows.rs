@@ -1,7 +1,6 @@
 //! Steps that write tenant rows: together in one statement, by halves where the database refuses it. No call is made here.
 
-use crate::model::error::Error;
-use crate::model::step::Step;
+use crate::model::{Error, Step};
 use crate::run::executor::Executor;
 use crate::run::step_outcome::StepOutcome;
 

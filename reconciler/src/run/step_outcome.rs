@@ -2,10 +2,8 @@
 
 use wabridges::BridgeId;
 
-use crate::ground::exit::Exit;
-use crate::model::error::{Error, chain};
-use crate::model::report::{End, Outcome};
-use crate::model::step::Step;
+use crate::ground::Exit;
+use crate::model::{End, Error, Outcome, Step, chain};
 
 /// How many rows of a batch are named.
 const NAMED: usize = 5;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::model::error::Error;
-use crate::model::report::End;
+use crate::model::{End, Error};
 use crate::run::events::{Event, Events};
 
 /// What a shell says of a process that SIGINT ended: this end is not a clean one.

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use crate::model::error::Error;
+use crate::model::Error;
 use crate::render::talk::prompt;
 use crate::verb::flags::Consent;
 

@@ -3,8 +3,8 @@
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::screen::Screen;
 
 /// Flags of `completion`.

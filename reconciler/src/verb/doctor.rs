@@ -5,14 +5,12 @@ use std::time::Instant;
 
 use chrono::{TimeDelta, Utc};
 
-use crate::config::fleet::{Database, Fleet};
+use crate::config::{Database, Fleet};
 use crate::db::examine::Visit;
 use crate::db::store::Store;
 use crate::decide::{checkup, database_checkup};
-use crate::ground::exit::Exit;
-use crate::model::check::Check;
-use crate::model::error::Error;
-use crate::model::facts::BindingChange;
+use crate::ground::Exit;
+use crate::model::{BindingChange, Check, Error};
 use crate::provider::client::reader;
 use crate::render::screen::Screen;
 use crate::render::screen::validated;

@@ -2,13 +2,11 @@
 
 use clap::Args;
 
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::db::store::Store;
 use crate::decide::scope::Scope;
-use crate::ground::exit::Exit;
-use crate::model::drift::{Differences, Drift, Kind};
-use crate::model::error::Error;
-use crate::model::output::Length;
+use crate::ground::Exit;
+use crate::model::{Differences, Drift, Error, Kind, Length};
 use crate::provider::client::reader;
 use crate::render::ci;
 use crate::render::console::Console;

@@ -6,17 +6,14 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use wabridges::{ApiUrl, ReadClient};
 
-use crate::config::fleet::{Fleet, Tenants};
+use crate::config::{Fleet, Tenants};
 use crate::db::adopt::{Known, Target};
 use crate::db::adoption;
 use crate::db::adoption::Bind;
 use crate::db::store::Store;
 use crate::decide::adopt;
-use crate::ground::exit::Exit;
-use crate::model::adoption::Found;
-use crate::model::error::Error;
-use crate::model::facts::Binding;
-use crate::model::reading::Reading;
+use crate::ground::Exit;
+use crate::model::{Binding, Error, Found, Reading};
 use crate::provider::client::reader;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
@@ -94,14 +91,14 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
         looked = look(&mut store, &reading, &base, args).await;
     }
     let look = looked?;
-    let adopted = adopt::adopt(look.fleet, look.found, reading.listing()?, reading.listed_at.date_naive());
+    let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
         (Form::Sql, Some(target)) => adoption::script(&adopted, target, look.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
-    Ok(Exit::Done.unless_incomplete(reading.listed.malformed().len()))
+    Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
 /// What the export starts from.
@@ -137,7 +134,7 @@ impl Base {
 
 async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
     let reading = observe::read(store, client).await?;
-    let rows = reading.listed.malformed();
+    let rows = &reading.listing.malformed;
     if !rows.is_empty() {
         Console::default().emit(Event::Malformed(rows));
     }

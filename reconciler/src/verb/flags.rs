@@ -3,8 +3,7 @@
 use clap::Args;
 
 use crate::decide::scope::Scope;
-use crate::model::force::Force;
-use crate::model::output::{Format, Length};
+use crate::model::{Force, Format, Length};
 
 /// The result's form.
 #[derive(Clone, Debug, Args)]

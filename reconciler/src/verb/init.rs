@@ -6,10 +6,10 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::config::fleet::{Database, Fleet};
+use crate::config::{Database, Fleet};
 use crate::db::install;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::screen::Screen;
 use crate::render::setup::{installed, written};
 use crate::render::talk::talk;

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::config::fleet::Fleet;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::provider::client::client;
 use crate::render::screen::Screen;
 use crate::render::screen::{logged_out, logout_question};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::screen::Screen;
 
 /// Flags of `man`.

@@ -3,10 +3,9 @@
 use clap::Args;
 use wabridges::Phone;
 
-use crate::config::fleet::Fleet;
-use crate::ground::exit::Exit;
-use crate::ground::text::harmless;
-use crate::model::error::Error;
+use crate::config::Fleet;
+use crate::ground::{Exit, harmless};
+use crate::model::Error;
 use crate::provider::client::client;
 use crate::render::json;
 use crate::render::screen::Screen;

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::db::store::Store;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
-use crate::model::saved::{Origin, SavedPlan};
+use crate::ground::Exit;
+use crate::model::{Error, Origin, SavedPlan};
 use crate::provider::client::reader;
 use crate::render::ci;
 use crate::render::console::Console;

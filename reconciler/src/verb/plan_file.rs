@@ -4,8 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use crate::model::error::Error;
-use crate::model::saved::SavedPlan;
+use crate::model::{Error, SavedPlan};
 
 /// Writes the file in one piece: it is there as a whole, or as it was before.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {

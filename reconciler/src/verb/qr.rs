@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::fleet::Fleet;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::provider::client::reader;
 use crate::provider::scan;
 use crate::render::qr::Terminal;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::config::shape;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::schema;
 use crate::render::screen::Screen;
 

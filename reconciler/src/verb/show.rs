@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::ground::exit::Exit;
-use crate::ground::text::harmless;
-use crate::model::error::Error;
+use crate::ground::{Exit, harmless};
+use crate::model::Error;
 use crate::render::screen::Screen;
 use crate::render::talk::talk;
 use crate::verb::flags::{Detail, Output};

@@ -1,9 +1,9 @@
 //! `wab status`: the fleet as last observed and the runs on it; the provider is not called.
 
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::db::store::Store;
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::ci;
 use crate::render::screen::Screen;
 use crate::verb::flags::Output;

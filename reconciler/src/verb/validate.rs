@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 
 use crate::config::{inspect, load};
-use crate::ground::exit::Exit;
-use crate::model::error::Error;
+use crate::ground::Exit;
+use crate::model::Error;
 use crate::render::problems;
 use crate::render::problems::Weight;
 use crate::render::screen::Screen;

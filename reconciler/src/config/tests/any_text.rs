@@ -8,8 +8,8 @@ use crate::config::document::{Content, Node};
 use crate::config::inspect::inspect;
 use crate::config::reader;
 use crate::config::source::Source;
-use crate::ground::text::steers;
-use crate::model::output::Colour;
+use crate::ground::steers;
+use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
 

@@ -6,7 +6,7 @@ use super::any_text::is_inspected;
 use crate::config::fleet::{Bound, Fleet};
 use crate::config::inspect::{Inspection, inspect};
 use crate::config::load::decoded;
-use crate::model::output::Colour;
+use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
 use crate::render::screen::validated;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::inspect::inspect;
-use crate::model::output::Colour;
+use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
 

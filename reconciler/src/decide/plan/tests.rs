@@ -3,9 +3,8 @@
 use wabridges::Class;
 
 use super::*;
-use crate::config::fleet::Fleet;
-use crate::model::facts::{Binding, BindingChange, Declared, RecentCall};
-use crate::model::plan::Refusal;
+use crate::config::Fleet;
+use crate::model::{Binding, BindingChange, Declared, RecentCall, Refusal};
 
 /// Without `max_deletes`, which is 0 then.
 const TOMBSTONE_ONLY: &str = TOMBSTONE;

@@ -4,10 +4,9 @@ use serde_json::Value;
 
 use super::select;
 use crate::ground::sha256;
-use crate::ground::text::steers;
-use crate::model::output::Format;
-use crate::model::output::{Colour, Length};
-use crate::model::saved::{SavedPlan, seal};
+use crate::ground::steers;
+use crate::model::saved::seal;
+use crate::model::{Colour, Format, Length, SavedPlan};
 use crate::render::screen::Screen;
 
 #[test]

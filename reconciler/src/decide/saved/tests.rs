@@ -8,13 +8,11 @@ use serde_json::Value;
 use wabridges::BridgeId;
 
 use super::*;
-use crate::config::fleet::Fleet;
+use crate::config::Fleet;
 use crate::decide::plan::{Terms, plan};
 use crate::decide::scope::Scope;
-use crate::ground::exit::Exit;
-use crate::model::drift::{Drift, Kind};
-use crate::model::facts::Facts;
-use crate::model::saved::Origin;
+use crate::ground::Exit;
+use crate::model::{Drift, Facts, Kind, Origin};
 
 fn id(id: i64) -> BridgeId {
     BridgeId::new(id).unwrap()

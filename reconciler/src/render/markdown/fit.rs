@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::ground::number::thousands;
+use crate::ground::thousands;
 use crate::render::markdown::ids::compact;
 
 /// GitHub takes 65,536 characters in a comment. Bytes are counted: there are never fewer of them.

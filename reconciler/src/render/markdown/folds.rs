@@ -3,13 +3,8 @@
 use rust_decimal::Decimal;
 use wabridges::BridgeId;
 
-use crate::ground::money::a_month;
-use crate::ground::number::count;
-use crate::model::drift::{Drift, Kind};
-use crate::model::output::Length;
-use crate::model::plan::Plan;
-use crate::model::report::{Outcome, Report};
-use crate::model::step::Step;
+use crate::ground::{a_month, count};
+use crate::model::{Drift, Kind, Length, Outcome, Plan, Report, Step};
 use crate::render::markdown::code::{block, code};
 use crate::render::markdown::fit::{Fold, Item};
 use crate::render::words::Paint;

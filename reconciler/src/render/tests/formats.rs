@@ -4,10 +4,7 @@ use chrono::{DateTime, Utc};
 use insta::assert_snapshot;
 
 use super::*;
-use crate::model::facts::{Binding, BindingChange};
-use crate::model::output::Colour;
-use crate::model::output::Format;
-use crate::model::status::{LastRun, Status};
+use crate::model::{Binding, BindingChange, Colour, Format, LastRun, Status};
 use crate::render::screen::Screen;
 
 const SCREEN: Screen = Screen { wish: Colour::Never, paint: Paint::Plain };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::formats::{differences, everything, partly, stored};
 use super::*;
-use crate::model::status::Status;
+use crate::model::Status;
 use crate::render::schema;
 
 fn value(text: &str) -> Value {

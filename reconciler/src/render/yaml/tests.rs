@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use wabridges::{BridgeId, CustomerRef};
 
 use super::*;
-use crate::config::fleet::{Extra, Keep};
-use crate::model::adoption::Stray;
+use crate::config::{Extra, Keep};
+use crate::model::Stray;
 
 const EVERYTHING: &str = "\
 version: 1
