@@ -59,7 +59,8 @@ const INSTALL_SQL: Order<'_> = Order { floors: &[&["part", "split"], &["script"]
 
 const E2E: Order<'_> = Order { floors: &[&["process", "tls", "wait"], &["cluster", "sandbox"], &["fleet"]] };
 
-const BENCH: Order<'_> = Order { floors: &[&["contest"], &["report", "scene"], &["rows", "terraform"]] };
+const BENCH: Order<'_> =
+    Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };
 
 const FLOORS: Order<'_> = Order { floors: &[&["paths"], &["source"], &["order"]] };
 
