@@ -55,6 +55,7 @@ impl Evaluation<'_> {
             self.bind(fleet).await?;
         }
         self.declare(fleet).await?;
+        self.lock_observing().await?;
         self.observe(reading, force).await?;
         if has_table { self.found_beside_tenants().await } else { self.found_alone().await }
     }

@@ -62,35 +62,23 @@ impl Screen {
         text::plan(plan, self.paint, length)
     }
 
-    /// The plan that was run, and what became of it.
-    pub fn applied(self, plan: &Plan, report: &Report, format: Format, length: Length) -> String {
+    /// The plan that was run, and what became of it; without a report a guard refused it.
+    pub fn applied(self, plan: &Plan, report: Option<&Report>, format: Format, length: Length) -> String {
         match format {
             Format::Text => {
-                format!(
-                    "{}\n{}",
-                    text::plan(plan, self.paint, length),
-                    text::report(plan, report, self.paint)
-                )
+                let plan_text = text::plan(plan, self.paint, length);
+                let told = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
+                plan_text + &told.unwrap_or_default()
             }
-            Format::Json => json::applied(plan, Some(report)),
-            Format::Markdown => markdown::applied(plan, Some(report), length),
-            Format::Github => github::applied(plan, Some(report), length),
+            Format::Json => json::applied(plan, report),
+            Format::Markdown => markdown::applied(plan, report, length),
+            Format::Github => github::applied(plan, report, length),
         }
     }
 
     /// What became of a plan that was shown before.
     pub fn report(self, plan: &Plan, report: &Report) -> String {
         text::report(plan, report, self.paint)
-    }
-
-    /// The plan that a guard kept from being run.
-    pub fn refused(self, plan: &Plan, format: Format, length: Length) -> String {
-        match format {
-            Format::Text => text::plan(plan, self.paint, length),
-            Format::Json => json::applied(plan, None),
-            Format::Markdown => markdown::applied(plan, None, length),
-            Format::Github => github::applied(plan, None, length),
-        }
     }
 
     /// The drift.

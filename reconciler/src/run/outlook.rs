@@ -11,16 +11,12 @@ use crate::decide::saved;
 use crate::decide::scope::Scope;
 use crate::model::{Error, Facts, Force, Plan, Polled, Reading, RecentCall, SavedPlan, Selection, Step};
 use crate::run::events::{Event, Events};
-use crate::run::observe;
-
-/// How often the list is read when refreshes that began later keep storing theirs first.
-pub const READINGS: usize = 8;
+use crate::run::observe::Observer;
 
 /// What the fleet should be, who tells what it is, and what is believed.
 pub struct Outlook<'a> {
     fleet: &'a Fleet,
-    client: &'a ReadClient,
-    events: &'a dyn Events,
+    observer: Observer<'a>,
     force: Force,
     scope: Scope,
     policy: Policy,
@@ -100,7 +96,16 @@ impl<'a> Outlook<'a> {
         };
         let policy = Policy { min_observed, ..fleet.policy.clone() };
         let limits = fleet.limits();
-        Ok(Self { fleet, client, events, force, scope, policy, limits, recent, polled: None })
+        Ok(Self {
+            fleet,
+            observer: Observer { client, events },
+            force,
+            scope,
+            policy,
+            limits,
+            recent,
+            polled: None,
+        })
     }
 
     /// Asks up to `max` sessions for the statuses that the list does not bring; no transaction is open meanwhile. What
@@ -109,19 +114,19 @@ impl<'a> Outlook<'a> {
         if max == 0 {
             return Ok(());
         }
-        let reading = observe::read(store, self.client).await?;
+        let (reading, ()) = self.observer.list_while(store, async |_| ()).await?;
         let chosen = store.poll_candidates(max, &reading.listing.without_status()).await?;
         if chosen.is_empty() {
             return Ok(());
         }
         let sessions = chosen.len();
-        let at_least = self.client.duration_for(Class::Proxy, sessions);
-        self.events.emit(Event::Polling { sessions, at_least });
+        let at_least = self.observer.client.duration_for(Class::Proxy, sessions);
+        self.observer.events.emit(Event::Polling { sessions, at_least });
         let asked_at = store.now().await?;
-        let told = self.client.poll(chosen).await;
+        let told = self.observer.client.poll(chosen).await;
         let told = told.map_err(Error::provider("cannot ask the sessions for their status"))?;
         let polled = Polled { asked_at, chosen: sessions, told };
-        self.events.emit(Event::Polled(&polled));
+        self.observer.events.emit(Event::Polled(&polled));
         self.polled = Some(polled);
         Ok(())
     }
@@ -133,19 +138,16 @@ impl<'a> Outlook<'a> {
         self.recent.iter().copied().chain(polls).collect()
     }
 
-    /// Lists the fleet, and says which rows of the listing could not be read.
+    /// Lists the fleet.
     pub async fn read(&self, store: &mut Store) -> Result<Reading, Error> {
-        let reading = observe::read(store, self.client).await?;
-        self.malformed(&reading);
-        Ok(reading)
+        self.observer.read(store).await
     }
 
     /// Lists the fleet as `read` does, and evaluates meanwhile what is stored: usually that is what the list will say.
     pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
         // What cannot be evaluated now will be, and then says why it cannot.
         let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
-        let (reading, standing) = observe::read_while(store, self.client, standing).await?;
-        self.malformed(&reading);
+        let (reading, standing) = self.observer.read_while(store, standing).await?;
         Ok(Sight { reading, standing })
     }
 
@@ -167,24 +169,12 @@ impl<'a> Outlook<'a> {
         {
             return Ok(Facts { recent: self.recent(), ..facts.clone() });
         }
-        for _ in 1..READINGS {
-            match self.look_once(store, reading, standing.as_ref()).await {
-                Err(Error::Overtaken) => *reading = self.read(store).await?,
-                result => return result,
-            }
-        }
-        self.look_once(store, reading, standing.as_ref()).await
-    }
-
-    async fn look_once(
-        &self,
-        store: &mut Store,
-        reading: &Reading,
-        standing: Option<&Facts>,
-    ) -> Result<Facts, Error> {
-        let (facts, evaluation) = self.facts(store, reading, standing).await?;
-        evaluation.rollback().await?;
-        Ok(facts)
+        let look = async |store: &mut Store, reading: &Reading| {
+            let (facts, evaluation) = self.facts(store, reading, standing.as_ref()).await?;
+            evaluation.rollback().await?;
+            Ok(facts)
+        };
+        self.observer.up_to_date(store, reading, look).await
     }
 
     /// The plan, and the digest of the listing it was made from; the database is left as it was.
@@ -200,13 +190,9 @@ impl<'a> Outlook<'a> {
         reading: &mut Reading,
         approved: Approved<'_>,
     ) -> Result<Settled, Error> {
-        for _ in 1..READINGS {
-            match self.settle_once(store, reading, approved).await {
-                Err(Error::Overtaken) => *reading = self.read(store).await?,
-                result => return result,
-            }
-        }
-        self.settle_once(store, reading, approved).await
+        let settle =
+            async |store: &mut Store, reading: &Reading| self.settle_once(store, reading, approved).await;
+        self.observer.up_to_date(store, reading, settle).await
     }
 
     /// An error drops the evaluation, which rolls it back.
@@ -252,13 +238,6 @@ impl<'a> Outlook<'a> {
         let seen = Seen { reading, polled: self.polled.as_ref(), standing };
         let facts = evaluation.facts(self.fleet, seen, self.force).await?;
         Ok((Facts { recent: self.recent(), ..facts }, evaluation))
-    }
-
-    fn malformed(&self, reading: &Reading) {
-        let rows = &reading.listing.malformed;
-        if !rows.is_empty() {
-            self.events.emit(Event::Malformed(rows));
-        }
     }
 
     fn terms(&self) -> Terms<'_> {

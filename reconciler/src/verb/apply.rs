@@ -217,7 +217,7 @@ impl Run<'_> {
     /// Shows what a guard does not let happen.
     fn refused(&self, plan: &Plan) -> Result<Exit, Error> {
         let (format, length) = (self.args.output.format(), self.args.detail.length());
-        self.screen.result(&self.screen.refused(plan, format, length))?;
+        self.screen.result(&self.screen.applied(plan, None, format, length))?;
         ci::applied(plan, None, Exit::Refused);
         Ok(Exit::Refused)
     }
@@ -252,7 +252,7 @@ impl Run<'_> {
         let screen = self.screen;
         screen.result(&match (self.args.output.format(), shown) {
             (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
-            (format, _) => screen.applied(plan, report, format, self.args.detail.length()),
+            (format, _) => screen.applied(plan, Some(report), format, self.args.detail.length()),
         })?;
         let exit = report.exit().unless_incomplete(plan.summary.malformed);
         ci::applied(plan, Some(report), exit);

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use wabridges::{ApiUrl, ReadClient};
+use wabridges::ApiUrl;
 
 use crate::config::{Fleet, Tenants};
 use crate::db::adopt::{Known, Target};
@@ -19,9 +19,7 @@ use crate::render::console::Console;
 use crate::render::screen::Screen;
 use crate::render::talk::talk_safely;
 use crate::render::yaml;
-use crate::run::events::{Event, Events};
-use crate::run::observe;
-use crate::run::outlook::READINGS;
+use crate::run::observe::Observer;
 use crate::verb::flags::Belief;
 
 /// Flags of `export`.
@@ -83,14 +81,10 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     let client = reader(&base.fleet, key)?;
     let mut store = Store::connect(&base.fleet.database).await?;
     store.require_primary().await?;
-    let mut reading = read(&mut store, &client).await?;
-    let mut looked = look(&mut store, &reading, &base, args).await;
-    for _ in 1..READINGS {
-        let Err(Error::Overtaken) = looked else { break };
-        reading = read(&mut store, &client).await?;
-        looked = look(&mut store, &reading, &base, args).await;
-    }
-    let look = looked?;
+    let observer = Observer { client: &client, events: &Console::default() };
+    let mut reading = observer.read(&mut store).await?;
+    let look = async |store: &mut Store, reading: &Reading| look(store, reading, &base, args).await;
+    let look = observer.up_to_date(&mut store, &mut reading, look).await?;
     let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
@@ -130,15 +124,6 @@ impl Base {
             Ok(Self { fleet: Fleet::load(file)?, origin: Origin::File })
         }
     }
-}
-
-async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
-    let reading = observe::read(store, client).await?;
-    let rows = &reading.listing.malformed;
-    if !rows.is_empty() {
-        Console::default().emit(Event::Malformed(rows));
-    }
-    Ok(reading)
 }
 
 /// Evaluates the reading; the database is left as it was.

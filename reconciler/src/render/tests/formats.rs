@@ -126,7 +126,7 @@ fn a_plan() {
 fn a_run() {
     let plan = small();
     let report = partly(&plan);
-    let show = |format| SCREEN.applied(&plan, &report, format, Length::Short);
+    let show = |format| SCREEN.applied(&plan, Some(&report), format, Length::Short);
     assert_snapshot!("apply_text", show(Format::Text));
     assert_snapshot!("apply_json", show(Format::Json));
     assert_snapshot!("apply_markdown", show(Format::Markdown));
