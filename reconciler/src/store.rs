@@ -11,7 +11,6 @@ mod ground;
 mod install;
 mod journal;
 mod poll;
-mod script;
 mod status;
 
 use chrono::{DateTime, Utc};

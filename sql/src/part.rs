@@ -36,9 +36,6 @@ pub struct Part {
     pub form: Form,
 }
 
-/// The file with the tables.
-pub const TABLES: &str = include_str!("../schema.sql");
-
 macro_rules! part {
     ($file:literal, $only:expr) => {
         part!($file, $only, Form::Statements)
@@ -49,7 +46,7 @@ macro_rules! part {
 }
 
 /// All files, first to last: each names only what is installed before it.
-pub const PARTS: [Part; 11] = [
+pub const PARTS: [Part; 13] = [
     part!("schema.sql", None),
     part!("functions.sql", None),
     part!("observe.sql", None),
@@ -59,8 +56,10 @@ pub const PARTS: [Part; 11] = [
     part!("history.sql", None),
     part!("queue.sql", None),
     part!("provider.sql", Some(Target::Extension)),
+    part!("version.sql", Some(Target::Plain)),
     part!("jobs.sql", None),
     part!("extension.sql", Some(Target::Extension)),
+    part!("plain.sql", Some(Target::Plain)),
 ];
 
 impl Part {
