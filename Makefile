@@ -6,23 +6,35 @@ SHELL := /bin/bash
 
 PG_MAJOR   := 15
 MAJORS     := 15 17 18
-PG_CONFIG  ?= $(firstword $(wildcard /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config) pg_config)
+DEBIAN     := /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+PG_CONFIG  ?= $(or $(wildcard $(DEBIAN)),$(shell command -v pg_config),$(DEBIAN))
 PREFIX     ?= /usr/local
+DESTDIR    ?=
 KEEP       ?=
 SKIP       ?=
 
 # Versions have one home: Cargo.toml.
-PGRX := $(shell sed -n 's/^pgrx = "=\(.*\)"/\1/p' Cargo.toml)
-VERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_wabridges/pg_wabridges.control)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-# cargo-pgrx keeps its own configuration; ours stays in the target directory.
-export PGRX_HOME := $(CURDIR)/target/pgrx
+# sudo, unless we may write there ourselves, or where nothing is yet.
+sudo_for = $$([ -w "$(1)" ] || [ -n "$(DESTDIR)" ] || echo $(SUDO))
 export PG_CONFIG
+# pgrx reads the headers of this PostgreSQL.
+export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-PG_PACKAGES := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR) postgresql-$(PG_MAJOR)-cron
-PACKAGES := build-essential ca-certificates clang curl faketime jq libclang-dev libssl-dev pkg-config python3-venv sudo $(PG_PACKAGES)
+# What the demo, an installation and the tests take.
+PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
+PACKAGES       := build-essential ca-certificates libclang-dev
+PG_CRON        := postgresql-$(PG_MAJOR)-cron
+TEST_PACKAGES  := curl faketime jq python3-venv
+BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
+
+# One set of packages and features for all builds, so that they share what they compile.
+FEATURES = --no-default-features --features pg_wabridges/pg$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+BUILT    = -p pg_wabridges -p reconciler -p sandbox -p e2e -p install-sql $(FEATURES)
+TESTED   = --workspace $(FEATURES)
 
 .PHONY: help
 help: ## this list
@@ -30,30 +42,24 @@ help: ## this list
 
 .PHONY: demo
 demo: extension ## the main job, shown end to end (KEEP=1 leaves it running)
-	@cargo build -q -p sandbox -p reconciler -p e2e
-	@exec target/debug/demo $(if $(KEEP),--keep)
+	@exec $(TARGET)/debug/demo $(if $(KEEP),--keep)
 
 .PHONY: demo-stop
 demo-stop: ## stop what `make demo KEEP=1` left running
-	@[ ! -f target/demo-stop.sh ] || { sh target/demo-stop.sh; rm target/demo-stop.sh; echo 'stopped'; }
+	@[ ! -f $(TARGET)/demo-stop.sh ] || { sh $(TARGET)/demo-stop.sh; rm $(TARGET)/demo-stop.sh; echo 'stopped'; }
 
 .PHONY: test
-test: lint ## format, lints, unit tests, end-to-end tests
-	cargo test
-	$(MAKE) --no-print-directory test-server
-	$(MAKE) --no-print-directory pgspot
+test: lint test-server pgspot ## format, lints, unit tests, end-to-end tests
 
 .PHONY: test-server
-test-server: tools ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
-	$(MAKE) --no-print-directory extension
-	cargo build -p sandbox -p reconciler -p e2e
-	cargo test -p e2e -- $(addprefix --skip ,$(SKIP))
+test-server: test-tools extension ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
+	cargo test $(TESTED) -- $(addprefix --skip ,$(SKIP))
 	$(MAKE) --no-print-directory test-sql-only
 
 .PHONY: test-sql-only
-test-sql-only: tools ## the end-to-end tests that need no extension, without it
-	cargo build -p sandbox -p reconciler -p e2e
-	WAB_E2E_INSTALL=sql-only cargo test -p e2e --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
+test-sql-only: test-tools ## the end-to-end tests that need no extension, without it
+	cargo build $(BUILT)
+	WAB_E2E_INSTALL=sql-only cargo test $(TESTED) --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
 
 # What needs nothing that only the extension has is tested without it too.
 SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties documented webhooks \
@@ -62,14 +68,14 @@ SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verb
                   connections::the_database
 
 .PHONY: test-matrix
-test-matrix: tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
+test-matrix: test-tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
 	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
 	for major in $(MAJORS); do tests/matrix.sh $$major; done
 
 .PHONY: check-majors
 check-majors: ## clippy of the extension for the other majors; it takes no headers
 	for major in 14 16 17 18; do
-	  DOCS_RS=1 RUSTC_WRAPPER=$(CURDIR)/pg_wabridges/rustc-bundled-bindings CARGO_TARGET_DIR=$(CURDIR)/target/majors \
+	  DOCS_RS=1 RUSTC_WRAPPER=$(CURDIR)/pg_wabridges/rustc-bundled-bindings \
 	    cargo clippy -p pg_wabridges --no-default-features --features pg$$major -- -D warnings
 	done
 
@@ -90,88 +96,82 @@ fuzz: ## every fuzzing target for FUZZ_SECONDS=600 each, or those of FUZZ="answe
 	    -p wabridges -p reconciler --lib --bins -- --nocapture fuzz_$$target
 	done
 
-BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
-
 .PHONY: bench
-bench: pgrx-home ## how fast it is against what people would use instead; BENCH_N=100000: one size
-	missing=$$(for p in $(BENCH_PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
+bench: tools ## how fast it is against what people would use instead; BENCH_N=100000: one size
 	# A Node.js from elsewhere does as well.
-	if command -v node npm >/dev/null; then missing=$$(sed -E 's/\b(nodejs|npm)\b//g' <<<"$$missing"); fi
-	[ -z "$${missing// }" ] || $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+	if command -v node npm >/dev/null; then node='nodejs npm'; else node=; fi
+	$(call install_packages,$(BENCH_PACKAGES),$$node)
 	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
-	cargo pgrx install --release -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
-	cargo build --release -p sandbox -p reconciler -p bench
-	target/release/bench
+	cargo build --release $(BUILT) -p bench
+	$(call install_extension,release)
+	$(TARGET)/release/bench
 
 .PHONY: lint
-lint: pgrx-home check-majors ## formatting and clippy, warnings are errors
+lint: tools check-majors ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy $(TESTED) --all-targets -- -D warnings
 
 PGSPOT_VERSION := 0.9.4
-PGSPOT := target/pgspot-$(PGSPOT_VERSION)/bin/pgspot
+PGSPOT := $(TARGET)/pgspot-$(PGSPOT_VERSION)/bin/pgspot
 
 .PHONY: pgspot
-pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, to be run by hand
-	pg_wabridges/pgspot.sh $(PGSPOT) $$($(PG_CONFIG) --sharedir)/extension/pg_wabridges--$(VERSION).sql \
-	  sql/roles.sql sql/cron.sql sql/signup.sql
+pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, of upgrades, to be run by hand
+	pg_wabridges/pgspot.sh $(PGSPOT) $(TARGET)/sql/*.sql sql/roles.sql sql/cron.sql sql/signup.sql
 
-$(PGSPOT): | tools
-	/usr/bin/python3 -m venv target/pgspot-$(PGSPOT_VERSION)
-	target/pgspot-$(PGSPOT_VERSION)/bin/pip install -q --disable-pip-version-check pgspot==$(PGSPOT_VERSION)
-
-.PHONY: install
-install: pgrx-home ## the extension into PG_CONFIG's PostgreSQL, wab with man pages and completions into PREFIX
-	cargo pgrx install --release -p pg_wabridges --pg-config $(PG_CONFIG) $(call sudo_for,$$($(PG_CONFIG) --pkglibdir))
-	cargo build --release -p reconciler
-	install="$(if $(call sudo_for,$(PREFIX)),$(SUDO)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=target/release/wab
-	$$install -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
-	rm -rf target/man && $$wab man --out target/man
-	$$install -m 0644 -t $$share/man/man1 target/man/*.1
-	$$wab completion bash | $$install -m 0644 /dev/stdin $$share/bash-completion/completions/wab
-	$$wab completion zsh | $$install -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
-	$$wab completion fish | $$install -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
+$(PGSPOT): | test-tools
+	/usr/bin/python3 -m venv $(TARGET)/pgspot-$(PGSPOT_VERSION)
+	$(TARGET)/pgspot-$(PGSPOT_VERSION)/bin/pip install -q --disable-pip-version-check pgspot==$(PGSPOT_VERSION)
 
 .PHONY: extension
-extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL
-	$(call build_extension,dev)
+extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
+	cargo build $(BUILT)
 	$(call install_extension,debug)
+	for old in sql/versions/*.sql; do [ ! -f "$$old" ] || $$put -m 0644 -t "$$share" "$$old"; done
 
-# $(1): the profile. The bindings are those of PG_CONFIG's headers.
-define build_extension
-major=$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
-PGRX_PG_CONFIG_PATH=$(PG_CONFIG) cargo build -p pg_wabridges --no-default-features --features pg$$major --profile $(1)
-cargo build -p install-sql
-endef
+.PHONY: install
+install: tools ## the extension into PG_CONFIG's PostgreSQL, wab with man pages and completions into PREFIX; DESTDIR: under a folder
+	cargo build --release -p pg_wabridges -p reconciler -p install-sql $(FEATURES)
+	$(call install_extension,release)
+	put="$(call sudo_for,$(PREFIX)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=$(TARGET)/release/wab
+	$$put -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
+	rm -rf $(TARGET)/man && $$wab man --out $(TARGET)/man
+	$$put -m 0644 -t $$share/man/man1 $(TARGET)/man/*.1
+	$$wab completion bash | $$put -m 0644 /dev/stdin $$share/bash-completion/completions/wab
+	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
+	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
-# $(1): the folder of its profile in the target directory.
+# Library, control file and scripts of the build in this folder of the target directory.
 define install_extension
 lib=$(DESTDIR)$$($(PG_CONFIG) --pkglibdir) share=$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension
-put="$$([ -w "$$share" ] || [ -n "$(DESTDIR)" ] || echo $(SUDO)) install -D"
+put="$(call sudo_for,$$share) install -D"
+$(TARGET)/$(1)/install-sql write $(TARGET)/sql
 $$put -m 0755 -T $(TARGET)/$(1)/libpg_wabridges.so "$$lib/pg_wabridges.so"
-$$put -m 0644 -t "$$share" pg_wabridges/pg_wabridges.control
-$(TARGET)/debug/install-sql | $$put -m 0644 -T /dev/stdin "$$share/pg_wabridges--$(VERSION).sql"
+$$put -m 0644 -t "$$share" $(TARGET)/sql/*
 endef
 
-# --sudo for cargo-pgrx, unless we may write there ourselves.
-sudo_for = $(shell [ -w "$(1)" ] || echo --sudo)
-
-.PHONY: pgrx-home
-pgrx-home: tools
-	@[ -f $(PGRX_HOME)/config.toml ] || cargo pgrx init --pg$(PG_MAJOR) $(PG_CONFIG) >/dev/null
+.PHONY: freeze
+freeze: ## when a version is done: keep its install script as one to upgrade from; then raise the version in Cargo.toml
+	cargo run -q -p install-sql -- freeze
 
 .PHONY: tools
-tools: ## what is needed and missing: Debian packages, cargo-pgrx
-	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done)
-	if [ -n "$$missing" ]; then
-	  echo "Installing Debian packages:" $$missing
-	  $(SUDO) apt-get update -qq
-	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
-	fi
-	if [ "$$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $(PGRX)" ]; then
-	  echo "Installing cargo-pgrx $(PGRX) (about three minutes)"
-	  cargo install -q --locked --debug cargo-pgrx --version =$(PGRX)
-	fi
+tools: ## the Debian packages for the demo and an installation, if any is missing
+	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES))
+
+.PHONY: test-tools
+test-tools: ## those for the tests as well
+	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES) $(PG_CRON) $(TEST_PACKAGES))
+
+# $(1): packages. $(2): those of them that are there in another way.
+define install_packages
+missing=$$(for p in $(1); do
+  [[ " $(2) " == *" $$p "* ]] || dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p
+done)
+if [ -n "$$missing" ]; then
+  echo "Installing Debian packages:" $$missing
+  $(SUDO) apt-get update -qq
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null
+fi
+endef
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -16,7 +16,7 @@ readable() {
         -e 's/^RETURN\s(.*?);$/SET search_path = pg_catalog, pg_temp AS \$body\$ SELECT $1 \$body\$;/gms;' \
         -e 's/^BEGIN ATOMIC\n(.*?)^END;$/SET search_path = pg_catalog, pg_temp AS \$body\$ $1 \$body\$;/gms;' \
         -e 's/OPEN (\w+) FOR EXECUTE /$1 := /g;' \
-        -e 's/CREATE OR REPLACE (VIEW|FUNCTION) (?=\@extschema\@\.wab_)/CREATE $1 /g;' \
+        -e 's/CREATE OR REPLACE (VIEW|FUNCTION) (?=\@extschema\@\._?wab_)/CREATE $1 /g;' \
         "$1"
 }
 

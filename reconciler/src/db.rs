@@ -17,6 +17,5 @@ mod names;
 mod observe;
 mod poll;
 mod rows;
-mod script;
 mod status;
 pub mod store;

@@ -36,9 +36,6 @@ pub struct Part {
     pub form: Form,
 }
 
-/// The file with the tables.
-pub const TABLES: &str = include_str!("../schema.sql");
-
 macro_rules! part {
     ($file:literal, $only:expr) => {
         part!($file, $only, Form::Statements)
@@ -61,8 +58,10 @@ pub const PARTS: [Part; 13] = [
     part!("queue.sql", None),
     part!("episodes.sql", None),
     part!("provider.sql", Some(Target::Extension)),
+    part!("version.sql", Some(Target::Plain)),
     part!("jobs.sql", None),
     part!("extension.sql", Some(Target::Extension)),
+    part!("plain.sql", Some(Target::Plain)),
 ];
 
 impl Part {

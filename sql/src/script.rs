@@ -1,20 +1,60 @@
-//! The script of `CREATE EXTENSION`.
+//! The install scripts: all parts in their order, each under a line that names it.
 
+use crate::object::Object;
 use crate::part::{PARTS, Part, Target};
+use crate::split::statements;
 
 /// The version that these files are.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Begins the line that names a part; ` (extension)` ends it where `wab init --sql-only` does not take the part.
+const PART: &str = "-- sql/";
+const OF_EXTENSION: &str = " (extension)";
+
 /// The text of `pg_wabridges--VERSION.sql`.
 #[must_use]
 pub fn extension() -> String {
-    let parts = PARTS.iter().filter(|part| part.is_for(Target::Extension)).map(Part::sql);
-    let mut script = "\\echo Use \"CREATE EXTENSION pg_wabridges\" to load this file. \\quit\n".to_owned();
-    for part in parts {
-        script.push('\n');
-        script.push_str(&part);
-    }
-    script
+    "\\echo Use \"CREATE EXTENSION pg_wabridges\" to load this file. \\quit\n".to_owned()
+        + &script(Target::Extension)
+}
+
+/// What `wab init --sql-only` runs, `@extschema@` being the schema.
+#[must_use]
+pub fn plain() -> String {
+    script(Target::Plain)
+}
+
+fn script(target: Target) -> String {
+    let part = |part: &Part| {
+        let flag = if part.only == Some(Target::Extension) { OF_EXTENSION } else { "" };
+        format!("\n{PART}{}{flag}\n{}", part.file, part.sql().replace("@version@", VERSION))
+    };
+    PARTS.iter().filter(|part| part.is_for(target)).map(part).collect()
+}
+
+/// What `wab init --sql-only` of a version ran, by the script of its extension. The parts of the plain script alone are those of now.
+pub(crate) fn plain_of(extension: &str, version: &str) -> String {
+    let mut is_for_both = true;
+    let keep = |line: &&str| {
+        if line.starts_with(PART) {
+            is_for_both = !line.trim_end().ends_with(OF_EXTENSION);
+        }
+        is_for_both
+    };
+    let plain_only = PARTS.iter().filter(|part| part.only == Some(Target::Plain));
+    let (first, last): (Vec<_>, Vec<_>) =
+        plain_only.map(|part| part.sql()).partition(|sql| sql.contains("@version@"));
+    first.concat().replace("@version@", version)
+        + &extension.split_inclusive('\n').filter(keep).collect::<String>()
+        + &last.concat()
+}
+
+/// The tables of a script, and nothing else.
+#[must_use]
+pub fn tables(script: &str) -> String {
+    let statements = statements(script).into_iter();
+    let tables = statements.filter(|statement| matches!(Object::of(statement), Object::Table { .. }));
+    tables.map(|table| format!("{table}\n;\n")).collect()
 }
 
 #[cfg(test)]
@@ -22,10 +62,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_script_has_every_part_of_the_extension() {
-        let script = extension();
-        for part in PARTS {
-            assert_eq!(script.contains(part.text), part.is_for(Target::Extension), "{}", part.file);
+    fn each_script_has_its_parts() {
+        for (script, target) in [(extension(), Target::Extension), (plain(), Target::Plain)] {
+            for part in PARTS.iter().filter(|part| part.file != "version.sql") {
+                assert_eq!(script.contains(part.text), part.is_for(target), "{}", part.file);
+            }
         }
+        assert!(plain().contains(&format!("RETURN '{VERSION}';")));
+    }
+
+    #[test]
+    fn the_plain_parts_of_an_extension_are_found_again() {
+        let (found, plain) = (plain_of(&extension(), VERSION), plain());
+        let sorted = |script: &str| {
+            let mut statements: Vec<String> = statements(script).into_iter().map(str::to_owned).collect();
+            statements.sort();
+            statements
+        };
+        assert_eq!(sorted(&found), sorted(&plain));
+        assert!(sorted(&found).len() > 100);
+    }
+
+    #[test]
+    fn tables_are_only_tables() {
+        let tables = tables(&plain());
+        assert!(statements(&tables).len() > 8 && !tables.contains("CREATE INDEX"), "{tables}");
     }
 }

@@ -19,7 +19,7 @@ pub fn statements(script: &str) -> Vec<&str> {
 
 /// What a script is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     /// White space or a comment.
     Blank,
     /// A keyword or a name without quotes.
@@ -75,7 +75,7 @@ fn length_of_statement(text: &str) -> usize {
 }
 
 /// The first token of a text and its length in bytes.
-fn next_token(text: &str) -> Option<(Token<'_>, usize)> {
+pub(crate) fn next_token(text: &str) -> Option<(Token<'_>, usize)> {
     let first = text.chars().next()?;
     let token = match first {
         _ if first.is_whitespace() => {

@@ -4,5 +4,4 @@ pub mod cluster;
 pub mod fleet;
 pub mod process;
 pub mod sandbox;
-pub mod tls;
 pub mod wait;

@@ -1,7 +1,5 @@
 //! Keys and kinds of values, held against the JSON Schema that the types of `file` make; values are `check`'s business.
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::paths::{Location, LocationSegment};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -20,7 +18,9 @@ pub fn schema() -> Value {
 pub fn read(document: &Document, wrong: &mut Vec<Wrong>) -> File {
     let schema = schema();
     let mut json = document.root.json();
-    for misfit in misfits(&schema, &json, wrong) {
+    let mut misfits = Vec::new();
+    find_misfits(&schema, &json, &[], &mut misfits);
+    for misfit in misfits {
         misfit.complain(document, &schema, wrong);
         misfit.leave_out(&mut json, &schema);
     }
@@ -30,9 +30,16 @@ pub fn read(document: &Document, wrong: &mut Vec<Wrong>) -> File {
     })
 }
 
+/// One step of the way from the root to a value.
+#[derive(Clone)]
+enum Step {
+    Key(String),
+    Nth(usize),
+}
+
 /// What does not fit, and where.
 struct Misfit {
-    path: Location,
+    path: Vec<Step>,
     kind: Kind,
 }
 
@@ -45,27 +52,52 @@ enum Kind {
     Type,
 }
 
-fn misfits(schema: &Value, json: &Value, wrong: &mut Vec<Wrong>) -> Vec<Misfit> {
-    let validator = match jsonschema::validator_for(schema) {
-        Ok(validator) => validator,
-        Err(error) => {
-            wrong.push(Wrong::new(0..0, "", format!("the schema is wrong: {error}")));
-            return Vec::new();
-        }
-    };
-    let misfits = validator.iter_errors(json).filter_map(|error| {
-        let kind = match error.kind {
-            ValidationErrorKind::Required { property } => Kind::Missing(property.as_str()?.to_owned()),
-            ValidationErrorKind::AdditionalProperties { mut unexpected } => {
-                unexpected.sort_unstable();
-                Kind::Unknown(unexpected)
+/// Looks at what the schemas of `file` say about keys and types: `type`, `properties`, `additionalProperties`, `required`, `items`.
+fn find_misfits(schema: &Value, json: &Value, path: &[Step], found: &mut Vec<Misfit>) {
+    let here = |kind| Misfit { path: path.to_vec(), kind };
+    let below = |step| [path, &[step]].concat();
+    if !fits(schema, json) {
+        found.push(here(Kind::Type));
+        return;
+    }
+    match json {
+        Value::Object(section) => {
+            let (known, unknown): (Vec<_>, Vec<_>) =
+                section.iter().partition(|(name, _)| schema["properties"].get(name.as_str()).is_some());
+            for (name, value) in known {
+                find_misfits(&schema["properties"][name], value, &below(Step::Key(name.clone())), found);
             }
-            ValidationErrorKind::Type { .. } => Kind::Type,
-            _ => return None,
-        };
-        Some(Misfit { path: error.instance_path, kind })
-    });
-    misfits.collect()
+            let mut unknown: Vec<String> = unknown.into_iter().map(|(name, _)| name.clone()).collect();
+            unknown.sort_unstable();
+            if schema["additionalProperties"] == false && !unknown.is_empty() {
+                found.push(here(Kind::Unknown(unknown)));
+            }
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let missing = required.filter(|name| !section.contains_key(*name));
+            found.extend(missing.map(|name| here(Kind::Missing(name.to_owned()))));
+        }
+        Value::Array(list) => {
+            for (nth, value) in list.iter().enumerate() {
+                find_misfits(&schema["items"], value, &below(Step::Nth(nth)), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the value is of a type that the schema allows; a schema that names none allows all.
+fn fits(schema: &Value, json: &Value) -> bool {
+    schema["type"].is_null()
+        || match json {
+            Value::Null => may_be(schema, "null"),
+            Value::Bool(_) => may_be(schema, "boolean"),
+            Value::Number(number) => {
+                may_be(schema, "number") || (may_be(schema, "integer") && !number.is_f64())
+            }
+            Value::String(_) => may_be(schema, "string"),
+            Value::Array(_) => may_be(schema, "array"),
+            Value::Object(_) => may_be(schema, "object"),
+        }
 }
 
 impl Misfit {
@@ -100,7 +132,11 @@ impl Misfit {
 
     /// Leaves it out, so that the rest can be read.
     fn leave_out(&self, json: &mut Value, schema: &Value) {
-        let Some(value) = json.pointer_mut(self.path.as_str()) else { return };
+        let place = self.path.iter().try_fold(json, |json, step| match step {
+            Step::Key(name) => json.get_mut(name),
+            Step::Nth(nth) => json.get_mut(nth),
+        });
+        let Some(value) = place else { return };
         match (&self.kind, value) {
             (Kind::Unknown(names), Value::Object(section)) => {
                 section.retain(|name, _| names.binary_search(name).is_err());
@@ -115,10 +151,10 @@ impl Misfit {
 }
 
 /// The part of the schema that is about the path.
-fn described<'a>(schema: &'a Value, path: &Location) -> &'a Value {
+fn described<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
     path.iter().fold(schema, |schema, step| match step {
-        LocationSegment::Property(name) => &schema["properties"][&*name],
-        LocationSegment::Index(_) => &schema["items"],
+        Step::Key(name) => &schema["properties"][name],
+        Step::Nth(_) => &schema["items"],
     })
 }
 
@@ -140,10 +176,10 @@ fn expected(schema: &Value) -> &'static str {
 }
 
 /// `bridges.keep[1].until`
-fn dotted(path: &Location) -> String {
+fn dotted(path: &[Step]) -> String {
     path.iter().fold(String::new(), |at, step| match step {
-        LocationSegment::Property(name) => join(&at, &name),
-        LocationSegment::Index(nth) => format!("{at}[{nth}]"),
+        Step::Key(name) => join(&at, name),
+        Step::Nth(nth) => format!("{at}[{nth}]"),
     })
 }
 

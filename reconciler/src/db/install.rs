@@ -1,10 +1,11 @@
 //! Installing the files of `sql/` where no extension can be: in one transaction, again and again, and never beside one.
 
+use install_sql::{NoUpgrade, Target};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use crate::config::Database;
+use crate::db::connect;
 use crate::db::find::{self, SearchPath};
-use crate::db::{connect, script};
 use crate::ground::Version;
 use crate::ground::version;
 use crate::model::Error;
@@ -16,6 +17,9 @@ const LOCK: i64 = 7_761_620_004;
 
 /// The oldest server that has what `sql/` needs.
 pub const OLDEST_SERVER: u32 = 140_000;
+
+const BIND_AGAIN: &str = include_str!("bind_again.sql");
+const DIFFERING_TABLES: &str = include_str!("differing_tables.sql");
 
 /// What became of it.
 #[derive(Debug)]
@@ -35,8 +39,8 @@ pub enum Done {
     Nothing,
     /// An older one was there.
     Updated {
-        /// Its version, if it said one.
-        from: Option<Version>,
+        /// Its version.
+        from: Version,
     },
 }
 
@@ -184,39 +188,51 @@ async fn create(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     if !place.creatable {
         return Err(not_creatable(tx, place).await);
     }
-    run(tx, script::tables(&place.quoted)).await?;
-    run(tx, script::functions(&place.quoted, script::Way::Create)).await?;
-    run(tx, script::comments(&place.quoted)).await?;
-    run(tx, script::close_to_public(&place.quoted)).await?;
+    run(tx, &install_sql::plain(), &place.quoted).await?;
     Ok(Done::Installed)
 }
 
 async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
-    let from = installed_version(tx, place).await?;
+    let Some(from) = installed_version(tx, place).await? else {
+        return Err(refused(
+            format!(
+                "the wab_ objects of schema {} say no version: wab init did not install them",
+                place.quoted
+            ),
+            "install into another schema: wab init --sql-only --schema NAME",
+        ));
+    };
     let ours: Version = version::OURS.parse().map_err(|error: String| refused(error, "build wab again"))?;
-    match from {
-        Some(from) if from == ours => return Ok(Done::Nothing),
-        Some(from) if from > ours => {
-            return Err(refused(
-                format!(
-                    "schema {} has version {from} of the wab_ objects, newer than this wab {ours}",
-                    place.quoted
-                ),
-                "use the wab that installed them, or a newer one",
-            ));
-        }
-        _ => {}
+    if from == ours {
+        return Ok(Done::Nothing);
+    }
+    if from > ours {
+        return Err(refused(
+            format!(
+                "schema {} has version {from} of the wab_ objects, newer than this wab {ours}",
+                place.quoted
+            ),
+            "use the wab that installed them, or a newer one",
+        ));
     }
     require_owner(tx, place).await?;
     if !place.creatable {
         return Err(not_creatable(tx, place).await);
     }
-    require_same_tables(tx, place).await?;
-    run(tx, script::functions(&place.quoted, script::Way::Replace)).await?;
-    run(tx, script::drop_other_signatures(&place.quoted)).await?;
-    run(tx, script::comments(&place.quoted)).await?;
-    run(tx, script::close_to_public(&place.quoted)).await?;
-    run(tx, script::bind_again(&place.quoted)).await?;
+    let version = from.to_string();
+    let unknown = |why: NoUpgrade| {
+        refused(
+            format!("this wab {ours} cannot upgrade from version {from}: {why}"),
+            "use the wab that installed them",
+        )
+    };
+    let old = install_sql::frozen(&version, Target::Plain).map_err(unknown)?;
+    let upgrade = install_sql::upgrade_from(&version, Target::Plain).map_err(unknown)?;
+    require_tables(tx, place, from, &install_sql::tables(&old)).await?;
+    // A body may call what the script replaces only after it.
+    run(tx, "SET LOCAL check_function_bodies = off", &place.quoted).await?;
+    run(tx, &upgrade, &place.quoted).await?;
+    run(tx, BIND_AGAIN, &place.quoted).await?;
     Ok(Done::Updated { from })
 }
 
@@ -261,28 +277,35 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
     }
 }
 
-/// Tables that are none of any version's are not touched.
-async fn require_same_tables(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
-    run(tx, format!("SAVEPOINT scratch; {}", script::tables("pg_temp"))).await?;
-    let differing: Vec<String> = sqlx::query_scalar(script::DIFFERING_TABLES)
+/// Tables that somebody changed are not touched.
+async fn require_tables(
+    tx: &mut PgConnection,
+    place: &Place,
+    from: Version,
+    tables: &str,
+) -> Result<(), Error> {
+    run(tx, &format!("SAVEPOINT scratch; {tables}"), "pg_temp").await?;
+    let differing: Vec<String> = sqlx::query(DIFFERING_TABLES)
         .bind(&place.schema)
         .fetch_one(&mut *tx)
         .await
-        .map_err(Error::database("cannot compare the installed tables with this version's"))?;
-    run(tx, "ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch".to_owned()).await?;
+        .and_then(|row| row.try_get(0))
+        .map_err(Error::database("cannot compare the installed tables with their version's"))?;
+    run(tx, "ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch", "pg_temp").await?;
     if differing.is_empty() {
         return Ok(());
     }
     Err(refused(
         format!(
-            "the installed tables are not those of wab {}, and how to change them is not known: {}",
-            version::OURS,
+            "the installed tables are not those of wab {from}, and how to change them is not known: {}",
             differing.join(", ")
         ),
         "nothing was changed; install into another schema: wab init --sql-only --schema NAME",
     ))
 }
 
-async fn run(tx: &mut PgConnection, script: String) -> Result<(), Error> {
+/// Runs a script on the objects of this quoted schema.
+async fn run(tx: &mut PgConnection, script: &str, schema: &str) -> Result<(), Error> {
+    let script = script.replace("@extschema@", schema);
     sqlx::raw_sql(AssertSqlSafe(script)).execute(tx).await.map(drop).map_err(Error::database(DOING))
 }

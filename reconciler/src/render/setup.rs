@@ -26,7 +26,6 @@ pub fn installed(installation: &Installation) -> String {
             format!("Schema {schema} has version {ours} of the wab_ objects already: nothing was changed.")
         }
         Done::Updated { from } => {
-            let from = from.map_or_else(|| "an older one".to_owned(), |version| version.to_string());
             format!("Schema {schema} now has version {ours} of the wab_ functions and views; it had {from}.")
         }
     }

@@ -1,6 +1,7 @@
 //! Colours, columns and URLs as people see them.
 
 use owo_colors::{OwoColorize, Style};
+use unicode_width::UnicodeWidthStr;
 
 use crate::model::Colour;
 
@@ -62,9 +63,18 @@ pub fn host_only(url: &str) -> String {
 
 /// Rows of cells as aligned lines, without borders.
 pub fn table(rows: Vec<Vec<String>>) -> Vec<String> {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
-    table.add_rows(rows);
-    table.lines().map(|line| format!(" {}", line.trim_end())).collect()
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..columns)
+        .map(|nth| {
+            rows.iter().filter_map(|row| row.get(nth)).map(|cell| cell.width()).max().unwrap_or_default()
+        })
+        .collect();
+    let line = |row: Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("  {cell}{}", " ".repeat(width.saturating_sub(cell.width()))));
+        cells.collect::<String>().trim_end().to_owned()
+    };
+    rows.into_iter().map(line).collect()
 }

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use anyhow::{Context, Result};
 use e2e::fleet::{DATABASE, Fleet};
 use e2e::sandbox::Sandbox;
-use e2e::tls::Certificate;
 use e2e::{process, wait};
 
+use crate::tls::Certificate;
 use crate::world;
 
 #[tokio::test(flavor = "multi_thread")]

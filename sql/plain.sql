@@ -1,0 +1,17 @@
+-- Who may call what where no extension is installed. The same holds as in extension.sql, for the functions that this transaction
+-- wrote.
+
+DO $$
+DECLARE
+    ours pg_catalog.regprocedure;
+BEGIN
+    FOR ours IN SELECT p.oid FROM pg_catalog.pg_proc p
+                WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('@extschema@')
+                  AND p.proname OPERATOR(pg_catalog.~) '^_?wab_'
+                  AND p.xmin OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid
+                  AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', ours);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,317 @@
+//! Makes the script that turns the objects of an older install script into those of a newer one.
+//!
+//! It finds what is new, changed and gone by comparing statements. What it cannot know, how the rows of a table get into its new
+//! shape, is written by hand, in `sql/upgrade/OLD--NEW.sql`, and runs first.
+
+use std::collections::BTreeMap;
+
+use crate::object::Object;
+use crate::split::statements;
+
+/// A script's statements with what they are about.
+struct Script<'a> {
+    statements: Vec<(Object<'a>, &'a str)>,
+}
+
+/// The upgrade, or why it takes a file written by hand.
+pub fn upgrade(old: &str, new: &str, by_hand: Option<&str>) -> Result<String, String> {
+    let (old, new) = (Script::of(old), Script::of(new));
+    if by_hand.is_none() {
+        let unknown = old.beyond(&new);
+        if !unknown.is_empty() {
+            return Err(unknown.join("\n"));
+        }
+    }
+    let mut made = Upgrade { old: &old, new: &new, script: String::new(), touched: Vec::new() };
+    if let Some(by_hand) = by_hand {
+        made.script.push_str(by_hand);
+        made.script.push('\n');
+    }
+    for (object, statement) in &new.statements {
+        made.bring(object, statement);
+    }
+    made.drop_what_is_gone();
+    Ok(made.script)
+}
+
+struct Upgrade<'a> {
+    old: &'a Script<'a>,
+    new: &'a Script<'a>,
+    script: String,
+    /// Objects that were made anew: what is said of them and who may use them has to be said again.
+    touched: Vec<&'a str>,
+}
+
+impl<'a> Upgrade<'a> {
+    fn say(&mut self, statement: &str) {
+        self.script.push_str(statement);
+        self.script.push_str("\n;\n");
+    }
+
+    fn bring(&mut self, object: &Object<'a>, statement: &'a str) {
+        let before = self.old.get(object);
+        let is_same = before.is_some_and(|(_, before)| before == statement);
+        match object {
+            Object::Again => self.say(statement),
+            Object::Once => {
+                let on_touched = self.touched.iter().any(|name| statement.contains(name));
+                if on_touched || !self.old.statements.iter().any(|(_, before)| *before == statement) {
+                    self.say(statement);
+                }
+            }
+            Object::Comment { on, .. } => {
+                if !is_same || self.touched.contains(&named(on)) {
+                    self.say(statement);
+                }
+            }
+            _ if is_same => {}
+            Object::Routine { name, header, .. } => {
+                let same_header = before.is_some_and(
+                    |(before, _)| matches!(before, Object::Routine { header: h, .. } if h == header),
+                );
+                if same_header {
+                    self.say(&or_replace(statement));
+                } else {
+                    self.drop_others_of(name);
+                    if before.is_some() {
+                        self.say(&dropping(object));
+                    }
+                    self.touched.push(name);
+                    self.say(statement);
+                }
+            }
+            Object::View { name } => {
+                self.touched.push(name);
+                self.say(&or_replace(statement));
+            }
+            Object::Trigger { .. } => self.say(&or_replace(statement)),
+            Object::Index { .. } => {
+                if before.is_some() {
+                    self.say(&dropping(object));
+                }
+                self.say(statement);
+            }
+            // A changed table was changed by hand.
+            Object::Table { .. } if before.is_none() => self.say(statement),
+            Object::Table { .. } | Object::Unknown => {}
+        }
+    }
+
+    /// Routines of this name with other arguments, which are gone: beside them a call or a comment would be ambiguous.
+    fn drop_others_of(&mut self, name: &str) {
+        let (old, new) = (self.old, self.new);
+        for (object, _) in &old.statements {
+            if matches!(object, Object::Routine { name: n, .. } if *n == name) && new.get(object).is_none() {
+                self.say(&dropping(object));
+            }
+        }
+    }
+
+    fn drop_what_is_gone(&mut self) {
+        let (old, new) = (self.old, self.new);
+        for (object, _) in old.statements.iter().rev().filter(|(object, _)| new.get(object).is_none()) {
+            match object {
+                Object::Routine { name, .. } if self.touched.contains(name) => {}
+                Object::Routine { .. }
+                | Object::View { .. }
+                | Object::Index { .. }
+                | Object::Trigger { .. } => {
+                    self.say(&dropping(object));
+                }
+                Object::Comment { kind, on } if self.is_without_comment(kind, on) => {
+                    self.say(&format!("COMMENT ON {kind} {on} IS NULL"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether an object lost its comment, and nothing else.
+    fn is_without_comment(&self, kind: &str, on: &str) -> bool {
+        let name = named(on);
+        let home = if kind == "COLUMN" { name.rsplit_once('.').map_or(name, |(home, _)| home) } else { name };
+        let stays = |script: &Script<'_>| {
+            script
+                .statements
+                .iter()
+                .find(|(object, _)| name_of(object) == Some(home))
+                .map(|(_, text)| (*text).to_owned())
+        };
+        let said = |(object, _): &(Object<'_>, &str)| matches!(object, Object::Comment { kind: k, on: o } if *k == kind && named(o) == name);
+        let there = stays(self.new);
+        there.is_some()
+            && (kind != "COLUMN" || there == stays(self.old))
+            && !self.touched.contains(&name)
+            && !self.new.statements.iter().any(said)
+    }
+}
+
+impl<'a> Script<'a> {
+    fn of(script: &'a str) -> Self {
+        Self { statements: statements(script).into_iter().map(|text| (Object::of(text), text)).collect() }
+    }
+
+    /// The statement about the same object.
+    fn get(&self, wanted: &Object<'_>) -> Option<(&Object<'a>, &'a str)> {
+        let wanted = key(wanted)?;
+        self.statements
+            .iter()
+            .find(|(object, _)| key(object).as_ref() == Some(&wanted))
+            .map(|(object, text)| (object, *text))
+    }
+
+    /// What of an upgrade from here to there has to be written by hand.
+    fn beyond(&self, new: &Script<'_>) -> Vec<String> {
+        let tables = self.statements.iter().filter_map(|(object, text)| match object {
+            Object::Table { name } => match new.get(object) {
+                None => Some(format!("table {name} is gone")),
+                Some((_, now)) if now != *text => Some(format!("table {name} changed")),
+                Some(_) => None,
+            },
+            _ => None,
+        });
+        let unknown = new.statements.iter().filter(|(object, _)| *object == Object::Unknown);
+        let unknown = unknown.map(|(_, text)| format!("it is not known how to repeat: {text}"));
+        let mut there = BTreeMap::new();
+        for (object, text) in &new.statements {
+            there.insert(*text, object);
+        }
+        let ended = self
+            .statements
+            .iter()
+            .filter(|(object, text)| *object == Object::Once && !there.contains_key(text));
+        let ended = ended.map(|(_, text)| format!("it no longer holds: {text}"));
+        tables.chain(unknown).chain(ended).collect()
+    }
+}
+
+/// What tells an object from every other one; `None` where there is no object.
+fn key(object: &Object<'_>) -> Option<String> {
+    Some(match object {
+        Object::Routine { kind, name, arguments, .. } => format!("{kind} {name}({arguments})"),
+        Object::Trigger { name, table } => format!("TRIGGER {name} ON {table}"),
+        Object::View { name } => format!("VIEW {name}"),
+        Object::Table { name } => format!("TABLE {name}"),
+        Object::Index { name } => format!("INDEX {name}"),
+        Object::Comment { kind, on } => format!("COMMENT {kind} {on}"),
+        Object::Once | Object::Again | Object::Unknown => return None,
+    })
+}
+
+fn name_of<'a>(object: &Object<'a>) -> Option<&'a str> {
+    match object {
+        Object::Routine { name, .. }
+        | Object::View { name }
+        | Object::Table { name }
+        | Object::Index { name } => Some(name),
+        _ => None,
+    }
+}
+
+/// The name of a comment's object, without arguments.
+fn named(on: &str) -> &str {
+    on.split('(').next().unwrap_or(on)
+}
+
+fn or_replace(statement: &str) -> String {
+    statement.replacen("CREATE ", "CREATE OR REPLACE ", 1)
+}
+
+fn dropping(object: &Object<'_>) -> String {
+    match object {
+        // An index lives in the schema of its table, which its own name does not say.
+        Object::Index { name } => format!("DROP INDEX @extschema@.{name}"),
+        other => format!("DROP {}", key(other).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(old: &str, new: &str) -> Vec<String> {
+        let script = upgrade(old, new, None).unwrap();
+        statements(&script).into_iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_the_same_is_left_alone() {
+        let script = "CREATE TABLE t (a text); CREATE VIEW v AS SELECT 1; COMMENT ON VIEW v IS 'x'; GRANT SELECT ON v TO x;
+                      CREATE FUNCTION f() RETURNS void LANGUAGE sql AS ''";
+        assert_eq!(made(script, script), Vec::<String>::new());
+        assert_eq!(
+            made("SET a = 1; DO 'x'", "SET a = 1; DO 'x'"),
+            ["SET a = 1", "DO 'x'"],
+            "these may run again"
+        );
+    }
+
+    #[test]
+    fn functions_are_replaced_where_that_is_possible() {
+        let f = |arguments: &str, returns: &str, body: &str| {
+            format!("CREATE FUNCTION f({arguments}) RETURNS {returns} LANGUAGE sql AS '{body}'")
+        };
+        let comment = "COMMENT ON FUNCTION f IS 'c'";
+        let with = |function: String| format!("{function}; {comment}");
+        let old = with(f("a text", "text", "1"));
+        assert_eq!(
+            made(&old, &with(f("a text", "text", "2"))),
+            ["CREATE OR REPLACE FUNCTION f(a text) RETURNS text LANGUAGE sql AS '2'"]
+        );
+        for new in [f("a text", "int", "1"), f("a int", "text", "1"), f("a text DEFAULT ''", "text", "1")] {
+            assert_eq!(made(&old, &with(new.clone())), ["DROP FUNCTION f(a text)", &new, comment]);
+        }
+        let more = f("a int", "int", "3");
+        assert_eq!(made(&f("a text", "text", "1"), &format!("{}; {more}", f("a text", "text", "1"))), [more]);
+    }
+
+    #[test]
+    fn what_is_gone_is_dropped_last_and_backwards() {
+        let old = "CREATE TABLE t (a text); CREATE INDEX i ON @extschema@.t (a); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS '1';
+                   COMMENT ON FUNCTION f IS 'f'; CREATE VIEW v AS SELECT f(); CREATE TRIGGER r BEFORE INSERT ON t EXECUTE FUNCTION g()";
+        let new = "CREATE TABLE t (a text); CREATE FUNCTION g() RETURNS int LANGUAGE sql AS '2'";
+        assert_eq!(
+            made(old, new),
+            [
+                "CREATE FUNCTION g() RETURNS int LANGUAGE sql AS '2'",
+                "DROP TRIGGER r ON t",
+                "DROP VIEW v",
+                "DROP FUNCTION f()",
+                "DROP INDEX @extschema@.i",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lost_comment_is_removed_and_a_changed_view_is_described_again() {
+        let table = "CREATE TABLE s.t (a text)";
+        assert_eq!(
+            made(&format!("{table}; COMMENT ON TABLE s.t IS 'x'; COMMENT ON COLUMN s.t.a IS 'y'"), table),
+            ["COMMENT ON COLUMN s.t.a IS NULL", "COMMENT ON TABLE s.t IS NULL"]
+        );
+        let view = |text: &str| {
+            format!("CREATE VIEW s.v AS {text}; COMMENT ON VIEW s.v IS 'x'; GRANT SELECT ON s.v TO m")
+        };
+        assert_eq!(
+            made(&view("SELECT 1"), &view("SELECT 2")),
+            [
+                "CREATE OR REPLACE VIEW s.v AS SELECT 2",
+                "COMMENT ON VIEW s.v IS 'x'",
+                "GRANT SELECT ON s.v TO m"
+            ]
+        );
+    }
+
+    #[test]
+    fn tables_and_rights_are_changed_by_hand() {
+        let error = |old: &str, new: &str| upgrade(old, new, None).unwrap_err();
+        let (old, new) = ("CREATE TABLE t (a text)", "CREATE TABLE t (a text, b text)");
+        assert_eq!(error(old, new), "table t changed");
+        assert_eq!(error(old, ""), "table t is gone");
+        assert_eq!(error("GRANT SELECT ON t TO x", ""), "it no longer holds: GRANT SELECT ON t TO x");
+        assert_eq!(error("", "VACUUM"), "it is not known how to repeat: VACUUM");
+        let by_hand = upgrade(old, new, Some("ALTER TABLE t ADD b text;\n")).unwrap();
+        assert_eq!(statements(&by_hand), ["ALTER TABLE t ADD b text"]);
+        assert_eq!(made("", old), [old], "a new one is simply made");
+    }
+}
