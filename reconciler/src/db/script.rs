@@ -74,7 +74,7 @@ pub fn close_to_public(schema: &str) -> String {
          FOR ours IN SELECT p.oid FROM pg_proc p
                      WHERE p.pronamespace = to_regnamespace('@extschema@') AND p.proname LIKE 'wab\\_%'
                        AND p.xmin = pg_current_xact_id()::xid
-                       AND p.proname <> ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::name[])
+                       AND p.proname <> ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_percent_encode,wab_help,wab_lock_id,wab_serves,wab_version}'::name[])
          LOOP
              EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', ours);
          END LOOP;
