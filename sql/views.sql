@@ -22,9 +22,9 @@ FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
 WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 
--- The kinds of drift: for each one column, null where there is no such drift, and otherwise
--- (kind, severity, stored, observed, since, wasted, detail). `differences` lists the columns that are not null. A kind
--- has a name of its own so that the summary can count it, and a view list it, without making rows of all the others.
+-- The kinds of drift. An entry is null where there is no such drift, and otherwise
+-- (kind, severity, stored, observed, since, wasted, detail). `differences` has those that are not null. A new kind is
+-- an entry in its list; one that a view counts or lists by itself is a column, named there.
 -- `serves` comes last in a condition: for a duplicated bridge it is a look-up.
 CREATE OR REPLACE VIEW @extschema@._wab_differences AS
 SELECT r.*, k.*,

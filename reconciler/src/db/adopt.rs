@@ -130,13 +130,12 @@ fn strays(rows: &[PgRow]) -> Result<Vec<Stray>, sqlx::Error> {
             continue;
         };
         let kinds: Vec<String> = row.try_get("drift")?;
-        let drift = kinds.iter().map(|kind| kind.parse()).collect::<Result<_, String>>();
         strays.push(Stray {
             bridge_id,
             customer_ref: row.try_get::<Option<String>, _>("customer_ref")?.map(customer_ref).transpose()?,
             status: row.try_get("status")?,
             kept: row.try_get("kept")?,
-            drift: drift.map_err(|error| sqlx::Error::Decode(error.into()))?,
+            drift: kinds.iter().map(|kind| kind.as_str().into()).collect(),
         });
     }
     strays.sort_by(|a, b| (&a.customer_ref, a.bridge_id).cmp(&(&b.customer_ref, b.bridge_id)));

@@ -20,10 +20,7 @@ pub async fn drift(
         .map_err(Error::database(DOING))?;
     let read = |row: &sqlx::postgres::PgRow| {
         Ok(Drift {
-            kind: row
-                .try_get::<String, _>("kind")?
-                .parse()
-                .map_err(|error: String| sqlx::Error::Decode(error.into()))?,
+            kind: row.try_get::<&str, _>("kind")?.into(),
             severity: row.try_get("severity")?,
             tenant_id: row.try_get("tenant_id")?,
             bridge_id: row.try_get::<Option<i64>, _>("bridge_id")?.and_then(BridgeId::new),

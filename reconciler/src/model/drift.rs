@@ -1,14 +1,15 @@
 //! One row of wab_drift, mirrored; what is drift is decided in the views, and nothing here compares.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use wabridges::BridgeId;
 
 /// What kind of difference it is.
@@ -38,6 +39,11 @@ pub enum Kind {
     State,
     /// The wanted webhook_url is not the last one set by us.
     Webhook,
+    /// A kind that this wab does not know: of newer views, or an entry of the user's own. It is only reported.
+    #[value(skip)]
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Other(Word),
 }
 
 impl Kind {
@@ -68,7 +74,13 @@ impl Kind {
             Self::AwaitingScan => "awaiting_scan",
             Self::State => "state",
             Self::Webhook => "webhook",
+            Self::Other(word) => word.0,
         }
+    }
+
+    /// The kinds that these rows have, in the order in which they are shown.
+    pub fn of(rows: &[Drift]) -> BTreeSet<Self> {
+        rows.iter().map(|row| row.kind).collect()
     }
 
     /// Whether it is a bridge that nobody needs, and that is paid for.
@@ -83,14 +95,34 @@ impl fmt::Display for Kind {
     }
 }
 
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
+impl From<&str> for Kind {
+    fn from(text: &str) -> Self {
         let kind = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        kind.ok_or_else(|| {
-            format!("wab_drift has a kind that this wab does not know: {text:?}; use a newer wab")
-        })
+        kind.unwrap_or_else(|| Self::Other(text.into()))
+    }
+}
+
+/// The word for a kind that this wab does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Word(&'static str);
+
+impl From<&str> for Word {
+    /// A view has few kinds and many rows, so each word is kept once, for as long as the process runs.
+    fn from(text: &str) -> Self {
+        static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = words.get(text).copied();
+        Self(known.unwrap_or_else(|| {
+            let word: &'static str = Box::leak(text.into());
+            words.insert(word);
+            word
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| text.as_str().into())
     }
 }
 
@@ -149,10 +181,19 @@ mod tests {
     #[test]
     fn every_kind_is_read_as_it_is_written() {
         for kind in Kind::ALL {
-            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(Kind::from(kind.as_str()), kind);
             assert_eq!(<Kind as ValueEnum>::from_str(kind.as_str(), false), Ok(kind));
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
-        assert!("bored".parse::<Kind>().unwrap_err().contains("newer wab"));
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_keeps_its_word_and_comes_last() {
+        let bored = Kind::from("bored");
+        assert_eq!((bored.as_str(), bored, bored.wastes()), ("bored", Kind::from("bored"), false));
+        assert_eq!(serde_json::to_value(bored).unwrap(), "bored");
+        assert_eq!(serde_json::from_str::<Kind>("\"bored\"").unwrap(), bored);
+        assert_eq!(serde_json::from_str::<Kind>("\"webhook\"").unwrap(), Kind::Webhook);
+        assert!(bored > Kind::Webhook);
     }
 }

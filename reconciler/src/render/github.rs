@@ -157,7 +157,7 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
 pub fn drift(drift: &Differences, length: Length) -> String {
     let Differences { rows: drift, malformed } = drift;
     let mut out = lines(&lists::drift_headline(drift));
-    for kind in Kind::ALL {
+    for kind in Kind::of(drift) {
         let rows: Vec<Drift> = drift.iter().filter(|row| row.kind == kind).cloned().collect();
         if !rows.is_empty() && length != Length::Concise {
             out += &group(&format!("{} {kind}\n{}", rows.len(), lists::differences(&rows)));

@@ -139,7 +139,7 @@ pub fn drift(drift: &Differences, length: Length) -> String {
     if !drift.is_empty() {
         head += "\n| kind | severity | count | wasted |\n|---|---|---:|---:|\n";
     }
-    for kind in Kind::ALL {
+    for kind in Kind::of(drift) {
         let rows: Vec<&Drift> = drift.iter().filter(|row| row.kind == kind).collect();
         if let [first, ..] = rows[..] {
             let wasted = rows.iter().map(|row| row.monthly_cost).sum::<Decimal>();

@@ -128,7 +128,7 @@ pub fn drift(drift: &[Drift]) -> Vec<Fold> {
         (!items.is_empty())
             .then(|| Fold::of(title, &["tenant", "bridge", "detail", "since", "wasted"], &items))
     };
-    Kind::ALL.into_iter().filter_map(fold).collect()
+    Kind::of(drift).into_iter().filter_map(fold).collect()
 }
 
 fn difference(row: &Drift) -> Item<'_> {
