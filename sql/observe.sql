@@ -1,10 +1,10 @@
--- What the provider said, stored: listings and the statuses of sessions. Only what differs is written. No HTTP here.
+-- Stores what the provider said: listings of the whole fleet, and statuses of single sessions. It writes only what differs.
 
--- Merges a complete listing, given as arrays of equal length: finds what differs, and stores that.
+-- A complete listing, given as arrays of equal length.
 CREATE FUNCTION @extschema@.wab_observe(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
-    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL, answer_digest text DEFAULT NULL)
+    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -22,42 +22,30 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length';
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    RETURN QUERY
-    SELECT s.* FROM (
-        SELECT coalesce(array_agg(l.bridge_id) FILTER (WHERE l.bridge_id IS NOT NULL), '{}') AS ids,
-               array_agg(l.customer_ref) FILTER (WHERE l.bridge_id IS NOT NULL) AS refs,
-               array_agg(l.state) FILTER (WHERE l.bridge_id IS NOT NULL) AS containers,
-               array_agg(l.raw_status) FILTER (WHERE l.bridge_id IS NOT NULL) AS raws,
-               array_agg(l.created_at) FILTER (WHERE l.bridge_id IS NOT NULL) AS times,
-               coalesce(array_agg(b.bridge_id) FILTER (WHERE l.bridge_id IS NULL), '{}') AS absent
-        FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
-             AS l(bridge_id, customer_ref, state, raw_status, created_at)
-        FULL JOIN @extschema@.wab_bridges b ON b.bridge_id = l.bridge_id
-        WHERE b.bridge_id IS NULL OR l.bridge_id IS NULL
-           OR l.customer_ref IS DISTINCT FROM b.customer_ref OR l.state IS DISTINCT FROM b.state
-           OR l.created_at IS DISTINCT FROM b.created_at
-           OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status)
-    ) d, @extschema@.wab_store_listing(
-        d.ids, d.refs, d.containers, d.raws, d.times, d.absent, listed, listed - cardinality(array_positions(raw_statuses, NULL)),
+    RETURN QUERY SELECT s.* FROM @extschema@.wab_store_listing(
+        bridge_ids, customer_refs, states, raw_statuses, created_ats,
+        ARRAY(SELECT b.bridge_id FROM @extschema@.wab_bridges b
+              WHERE NOT EXISTS (SELECT FROM unnest(bridge_ids) AS l(bridge_id) WHERE l.bridge_id = b.bridge_id)),
+        listed, listed - cardinality(array_positions(raw_statuses, NULL)),
         coalesce(digest, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
-        answer_digest, listed_at, source, malformed, force) s;
+        listed_at, source, malformed, force) s;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again(); answer_digest: the answer''s, which spares reading it again.';
+COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again().';
 
--- Of a listing only what differs from wab_bridges is given: the listed bridges that are new or not as they are known, and the known
--- ones that are absent; more does no harm. Only rows that differ are written; one row of wab_observations always is. A bridge
--- first seen after the list was asked for is newer than the list, so its absence proves nothing.
+-- THE definition of what a listing changes. A caller that has compared the listing with wab_bridges need not hand over all of it:
+-- the listed bridges that may differ, and those known ones that were not listed (absent), are enough. `listed` and `statuses` say
+-- how many bridges the whole listing has, and how many of them with a status. One row of wab_observations is always written.
 CREATE FUNCTION @extschema@.wab_store_listing(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
-    absent bigint[], listed integer, statuses integer, digest text, answer_digest text,
+    absent bigint[], listed integer, statuses integer, digest text,
     listed_at timestamptz, source text, malformed integer, force boolean)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
-    touched bigint[] := bridge_ids || absent;
+    given   bigint[] := bridge_ids || absent;
     known   integer;
     deleted bigint[];
     held    integer;
@@ -75,7 +63,7 @@ BEGIN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
     END IF;
-    -- What was deleted after the list was asked for may still be in it.
+    -- A bridge that was deleted after the list was asked for may still be in it.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
     IF listed = 0 AND NOT force THEN
@@ -86,35 +74,33 @@ BEGIN
                           CASE known WHEN 0 THEN '--first-run' ELSE '--accept-shrink' END);
     END IF;
 
-    WITH difference AS MATERIALIZED (
-        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id, l.customer_ref, l.state, l.raw_status, l.created_at,
-               b.customer_ref AS was_customer_ref, b.state AS was_state, b.raw_status AS was_raw_status, b.status AS was_status,
-               b.created_at AS was_created_at, b.first_seen_at, coalesce(b.status_observed_at < listed_at, true) AS newer
+    WITH compared AS MATERIALIZED (
+        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id, l.customer_ref, l.state, l.raw_status, s.status, l.created_at,
+               b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
+               coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at) AS lived_since,
+               b.bridge_id IS NULL AS is_new,
+               l.bridge_id = b.bridge_id AS is_known,
+               -- A bridge first seen after the list was asked for is newer than the list, so its absence proves nothing.
+               l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at AS is_gone,
+               l.state IS DISTINCT FROM b.state AS state_moved,
+               l.created_at IS DISTINCT FROM b.created_at AS created_at_moved,
+               -- Status and webhook_url of the owner before are not those of this one.
+               l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
+               -- A listing that brings no status never overwrites one, nor does one that is older than the known status.
+               r.differs AND n.newer AS raw_status_moved,
+               l.raw_status IS NOT NULL AND s.status IS DISTINCT FROM b.status AND n.newer AS status_moved,
+               r.differs AND NOT n.newer AS is_older
         FROM (SELECT u.* FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
                            AS u(bridge_id, customer_ref, state, raw_status, created_at)
               WHERE u.bridge_id <> ALL (deleted)) l
-        FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (touched)) b ON b.bridge_id = l.bridge_id
-        WHERE b.bridge_id IS NULL
-           OR l.bridge_id IS NULL
-           OR (b.bridge_id IS NOT NULL AND (
-                  l.customer_ref IS DISTINCT FROM b.customer_ref
-               OR l.state IS DISTINCT FROM b.state
-               OR l.created_at IS DISTINCT FROM b.created_at
-               OR (l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status)))
-    ), judged AS MATERIALIZED (
-        SELECT d.*, coalesce(d.was_created_at, d.first_seen_at, d.created_at, listed_at) AS lived_since, s.status,
-               d.known_id IS NULL AS is_new, d.known_id = d.listed_id AS is_known,
-               d.listed_id IS NULL AND malformed = 0 AND d.first_seen_at <= listed_at AS is_gone,
-               -- Another owner's status and webhook_url are not this one's.
-               d.customer_ref IS DISTINCT FROM d.was_customer_ref AS owner_moved,
-               d.raw_status IS NOT NULL AND d.raw_status IS DISTINCT FROM d.was_raw_status AS raw_status_differs,
-               d.raw_status IS NOT NULL AND d.raw_status IS DISTINCT FROM d.was_raw_status AND d.newer AS raw_status_moved,
-               d.raw_status IS NOT NULL AND s.status IS DISTINCT FROM d.was_status AND d.newer AS status_moved
-        FROM difference d CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(d.raw_status) AS status) s
+        FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b ON b.bridge_id = l.bridge_id
+        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS status) s
+        CROSS JOIN LATERAL (SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
+        CROSS JOIN LATERAL (SELECT coalesce(b.status_observed_at < listed_at, true) AS newer) n
     ), diff AS MATERIALIZED (
-        SELECT j.* FROM judged j
-        WHERE j.is_new OR j.is_gone OR (j.is_known AND (
-            j.owner_moved OR j.raw_status_moved OR j.state IS DISTINCT FROM j.was_state OR j.created_at IS DISTINCT FROM j.was_created_at))
+        SELECT c.* FROM compared c
+        WHERE c.is_new OR c.is_gone
+           OR (c.is_known AND (c.owner_moved OR c.raw_status_moved OR c.state_moved OR c.created_at_moved))
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
             (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at, status_since, status_observed_at)
@@ -142,7 +128,7 @@ BEGIN
             ('appeared', d.is_new, NULL, d.status),
             ('disappeared', d.is_gone, d.was_status, NULL),
             ('status', d.is_known AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status, d.was_status, d.status),
-            ('state', d.is_known AND d.state IS DISTINCT FROM d.was_state, d.was_state, d.state),
+            ('state', d.is_known AND d.state_moved, d.was_state, d.state),
             ('customer_ref', d.is_known AND d.owner_moved, d.was_customer_ref, d.customer_ref)
         ) AS e(event, happened, was, became)
         WHERE e.happened
@@ -151,8 +137,8 @@ BEGIN
            (SELECT count(*) FROM diff d WHERE d.is_known AND d.owner_moved),
            (SELECT count(*) FROM diff d WHERE d.is_gone),
            -- What differs and stays: an absence that proves nothing, a status that is older than the known one.
-           (SELECT count(*) FROM judged j WHERE (j.listed_id IS NULL AND NOT j.is_gone)
-                                             OR (j.is_known AND j.raw_status_differs AND NOT j.newer AND NOT j.owner_moved))
+           (SELECT count(*) FROM compared c WHERE (c.listed_id IS NULL AND NOT c.is_gone)
+                                               OR (c.is_known AND c.is_older AND NOT c.owner_moved))
     INTO appeared, changed, moved, disappeared, held;
 
     -- Raising here undoes the merge above: the count comes from the merge's own pass.
@@ -172,54 +158,14 @@ BEGIN
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
     INSERT INTO @extschema@.wab_observations
-        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, answer_digest, mirrored)
-    VALUES (listed_at, source, digest, listed, appeared, changed, disappeared, malformed, statuses, answer_digest,
-            -- A snapshot older than the lock may not show what another wrote.
+        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
+    VALUES (listed_at, source, digest, listed, appeared, changed, disappeared, malformed, statuses,
+            -- See unchanged.sql. A snapshot older than the lock may not show what another wrote.
             held = 0 AND malformed = 0 AND deleted = '{}' AND current_setting('transaction_isolation') = 'read committed');
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_store_listing IS 'What wab_observe() and wab_refresh() store of a listing once they know what differs: bridges that are new or changed (arrays), known ones that were not listed (absent), and how many there are in all, with a status or not.';
-
-CREATE FUNCTION @extschema@.wab_observe_again(digest text, listed_at timestamptz, source text, answer_digest text DEFAULT NULL)
-RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    RETURN QUERY
-    INSERT INTO @extschema@.wab_observations AS o
-        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, answer_digest, mirrored)
-    SELECT wab_observe_again.listed_at, wab_observe_again.source, l.digest, l.bridges, 0, 0, 0, 0, l.statuses,
-           coalesce(wab_observe_again.answer_digest, l.answer_digest), true
-    FROM @extschema@.wab_last_observation() l
-    WHERE l.mirrored AND l.digest = wab_observe_again.digest AND l.bridges > 0
-      AND l.observed_at < wab_observe_again.listed_at AND wab_observe_again.listed_at <= clock_timestamp()
-      AND current_setting('transaction_isolation') = 'read committed'
-    RETURNING o.observed_at, o.bridges, o.appeared, o.changed, o.disappeared, false;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.wab_observe_again IS 'Stores that the listing of this digest was observed once more, in one row, if it is what wab_bridges holds. No row: hand the listing to wab_observe().';
-
--- Whoever writes wab_bridges: the newest listing no longer tells what is in it. The lock comes first, as everywhere.
-CREATE FUNCTION @extschema@.wab_unmirror() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    UPDATE @extschema@.wab_observations o SET mirrored = false
-    WHERE o.mirrored AND o.observed_at = (SELECT max(l.observed_at) FROM @extschema@.wab_observations l)
-      -- A listing without statuses has nothing to say against other ones.
-      AND (TG_NARGS = 0 OR o.statuses > 0);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION @extschema@.wab_unmirror IS 'Notes that wab_bridges may no longer hold what the newest listing said.';
-CREATE TRIGGER wab_unmirror BEFORE INSERT OR DELETE OR TRUNCATE OR UPDATE OF bridge_id, customer_ref, state, created_at
-    ON @extschema@.wab_bridges FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wab_unmirror();
-CREATE TRIGGER wab_unmirror_status BEFORE UPDATE OF raw_status
-    ON @extschema@.wab_bridges FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.wab_unmirror('status');
+COMMENT ON FUNCTION @extschema@.wab_store_listing IS 'What wab_observe(), wab_refresh() and wab store of a listing: the listed bridges that may differ from wab_bridges (arrays), the known ones that were not listed (absent), and how many were listed in all, and with a status.';
 
 CREATE FUNCTION @extschema@.wab_last_observation(max_age interval DEFAULT NULL) RETURNS SETOF @extschema@.wab_observations
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp

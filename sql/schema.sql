@@ -67,8 +67,7 @@ CREATE TABLE @extschema@.wab_observations (
     disappeared   integer NOT NULL,
     malformed     integer NOT NULL,
     statuses      integer NOT NULL DEFAULT 0,
-    mirrored      boolean NOT NULL DEFAULT false,
-    answer_digest text
+    mirrored      boolean NOT NULL DEFAULT false
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
@@ -82,7 +81,6 @@ COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
-COMMENT ON COLUMN @extschema@.wab_observations.answer_digest IS 'SHA-256 (hex) over the provider''s answer as it came, and the version that read it: an equal answer need not be read again. Null: not known.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),

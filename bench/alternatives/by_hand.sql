@@ -9,7 +9,7 @@ SELECT k.kind, k.count FROM (
            count(*) FILTER (WHERE t.status = 'active' AND b.status = 'disconnected' AND b.status_since < now() - interval '15 minutes') AS disconnected,
            count(*) FILTER (WHERE t.status = 'active' AND b.status = 'awaiting_scan' AND b.status_since < now() - interval '24 hours') AS awaiting_scan,
            count(*) FILTER (WHERE b.state <> 'running') AS state,
-           count(*) FILTER (WHERE b.webhook_url <> d.webhook_url) AS webhook
+           count(*) FILTER (WHERE b.webhook_url <> coalesce('https://hooks.example.com/' || wab_url_encode(t.id), d.webhook_url)) AS webhook
     FROM tenants t
     FULL JOIN wab_bridges b ON b.customer_ref = t.id
     FULL JOIN wab_declared d ON d.customer_ref = coalesce(t.id, b.customer_ref)

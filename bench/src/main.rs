@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 mod contest;
+mod queries;
 mod report;
 mod rows;
 mod scene;

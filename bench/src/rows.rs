@@ -1,12 +1,11 @@
-//! What is measured, row by row: ours, theirs, and the ratio that is asked for.
+//! The programs that are measured, row by row: ours, theirs, and the ratio that is asked for.
 
-use std::time::Instant;
-
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection, Row as _};
 
 use crate::contest::{Outcome, ROUNDS, Run, contest};
+use crate::queries;
 use crate::report::{Row, Target};
 use crate::scene::Scene;
 
@@ -30,12 +29,22 @@ pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     scene.drift()?;
     scene.fleet.sql("SELECT wab_record_drift()")?;
     tell(plan_drifted(scene, "wab plan, 1 % drift", |_| Ok(()), Some(3.0))?);
-    tell(plan_drifted(scene, "wab plan, 1 % drift, list changed too", Scene::change_the_list, None)?);
-    tell(drift_by_kind(scene)?);
+    let changed_too = "wab plan, 1 % drift, list changed too";
+    tell(plan_drifted(scene, changed_too, Scene::change_the_list, Some(3.0))?);
+    tell(queries::drift_by_kind(scene, "1 % drift", Target::AtMost(1.2))?);
     scene.fleet.sql("SELECT * FROM wab_refresh()")?;
+    for (share, one_in) in [("50 % drift", 2), ("100 % drift", 1)] {
+        scene.settle()?;
+        scene.unlink(one_in)?;
+        scene.fleet.sql("SELECT wab_record_drift()")?;
+        tell(plan_drifted(scene, &format!("wab plan, {share}"), |_| Ok(()), None)?);
+        tell(queries::drift_by_kind(scene, share, Target::None)?);
+        tell(queries::summary(scene, share)?);
+    }
     scene.settle()?;
+    scene.fleet.sql("SELECT wab_record_drift()")?;
     tell(reconcile(scene)?);
-    for row in points(scene)? {
+    for row in queries::points(scene)? {
         tell(row);
     }
     Ok(())
@@ -118,28 +127,6 @@ fn plan_drifted(
     Ok(Row::new(what, NODE, outcome, target.map_or(Target::None, Target::Faster)))
 }
 
-/// Both over one connection: what is compared is the query, not the client.
-fn drift_by_kind(scene: &Scene) -> Result<Row> {
-    let by_hand = std::fs::read_to_string(crate::scene::alternatives()?.join("by_hand.sql"))?;
-    let ours = "SELECT kind, count(*) FROM wab_drift GROUP BY 1";
-    let outcome = scene.connected(async |connection| {
-        let count = async |connection: &mut PgConnection, sql: &str| -> Result<Vec<(String, i64)>> {
-            let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await?;
-            let mut counted: Vec<(String, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-            counted.sort();
-            Ok(counted)
-        };
-        ensure!(count(connection, ours).await? == count(connection, &by_hand).await?, "both count the same");
-        compare(connection, (ours, &by_hand), 1).await
-    })?;
-    Ok(Row::new(
-        "SELECT kind, count(*) FROM wab_drift GROUP BY 1",
-        "the same joins by hand",
-        outcome,
-        Target::AtMost(1.2),
-    ))
-}
-
 /// So many tenants hold another status than was observed; both write all of them.
 fn reconcile(scene: &Scene) -> Result<Row> {
     let rows = (scene.size / 20).min(5_000);
@@ -187,64 +174,4 @@ fn memory(scene: &Scene, body: usize) -> Result<Row> {
         ratio: kilobytes as f64 * 1024.0 / body as f64,
     };
     Ok(Row::new("memory of a backend in wab_refresh()", "the list's bytes", outcome, Target::Memory(8.0)))
-}
-
-const INDEX: &str = "index lookup on the tenants table";
-
-/// Looking one tenant up, for each type that a tenant's id may have.
-fn points(scene: &Scene) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for (kind, id) in [("text", "id"), ("bigint", "bridge_id"), ("uuid", "md5(id)::uuid")] {
-        scene.fleet.sql(&format!(
-            "DROP TABLE IF EXISTS customers CASCADE;
-             CREATE TABLE customers AS SELECT {id} AS id, status, bridge_id, bridge_status FROM tenants;
-             ALTER TABLE customers ADD PRIMARY KEY (id);
-             SELECT * FROM wab_bind_tenants('customers', wanted => 'status = ''active''');
-             UPDATE wab_bridges b SET customer_ref = c.id::text FROM customers c WHERE c.bridge_id = b.bridge_id;
-             ANALYZE customers; ANALYZE wab_bridges"
-        ))?;
-        let one =
-            scene.fleet.sql(&format!("SELECT id FROM customers WHERE bridge_id = {}", scene.size / 2))?;
-        for view in ["wab_fleet", "wab_drift"] {
-            let ours = format!("SELECT * FROM {view} WHERE tenant_id = ");
-            let theirs = "SELECT * FROM customers WHERE id = ";
-            let literal = format!("'{one}'");
-            let outcome = scene.connected(async |connection| {
-                compare(connection, (&format!("{ours}{literal}"), &format!("{theirs}{literal}")), 200).await
-            })?;
-            let what = format!("{view} WHERE tenant_id = …, {kind}, planned each time");
-            rows.push(Row::new(&what, INDEX, outcome, Target::Under(0.002)));
-            let prepare = format!("PREPARE ours AS {ours}$1; PREPARE theirs AS {theirs}$1");
-            let outcome = scene.connected(async |connection| {
-                sqlx::raw_sql(AssertSqlSafe(prepare)).execute(&mut *connection).await?;
-                let run = |name: &str| format!("EXECUTE {name}({literal})");
-                compare(connection, (&run("ours"), &run("theirs")), 200).await
-            })?;
-            let what = format!("{view} WHERE tenant_id = …, {kind}, prepared");
-            rows.push(Row::new(&what, INDEX, outcome, Target::AtMost(10.0)));
-        }
-    }
-    Ok(rows)
-}
-
-/// The two statements in turn, each so often, over one connection; the times are those of one execution.
-async fn compare(connection: &mut PgConnection, (ours, theirs): (&str, &str), times: u32) -> Result<Outcome> {
-    connection.ping().await?;
-    let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());
-    for round in 0..=ROUNDS {
-        for (sql, runs) in [(ours, &mut our_runs), (theirs, &mut their_runs)] {
-            let start = Instant::now();
-            for _ in 0..times {
-                sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-                    .fetch_all(&mut *connection)
-                    .await
-                    .with_context(|| sql.to_owned())?;
-            }
-            let seconds = start.elapsed().as_secs_f64() / f64::from(times);
-            if round > 0 {
-                runs.push(Run { seconds, peak_kb: 0 });
-            }
-        }
-    }
-    Ok(Outcome::of(&our_runs, &their_runs))
 }

@@ -12,6 +12,10 @@ use tokio::runtime::Runtime;
 
 use crate::contest::{Run, program};
 
+/// As fleet.yaml binds it.
+const BIND: &str = "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url =>
+    $$replace('https://hooks.example.com/{tenant_id}', '{tenant_id}', public.wab_url_encode(id::text))$$)";
+
 /// Share of the rows that drift or change: one in so many.
 pub const DRIFTED: u32 = 100;
 
@@ -35,19 +39,26 @@ impl Scene {
         // As large as a server of this size of table has them.
         let fleet = Fleet::with(sandbox, &[("shared_buffers", "1GB"), ("max_wal_size", "8GB")])?;
         fleet.fleet_yaml(
-            "  limits: { other: 100000/1s }\npolicy: { max_creates: 1000000 }\ntenants: { table: public.tenants, wanted: \"status = 'active'\" }\n",
+            "  limits: { other: 100000/1s }
+policy: { max_creates: 1000000 }
+bridges: { webhook_url: 'https://hooks.example.com/{tenant_id}' }
+tenants: { table: public.tenants, wanted: \"status = 'active'\" }
+",
         )?;
         let scene = Self { fleet, size, runtime, changes: std::cell::Cell::new(0) };
         scene.fleet.sql(
             "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL, bridge_id bigint, bridge_status text);
              CREATE TABLE bridges (bridge_id bigint PRIMARY KEY, customer_ref text, state text, status text, created_at timestamptz)",
         )?;
-        scene.fleet.sql("SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')")?;
+        scene.fleet.sql(BIND)?;
         // However long the measuring takes, nothing starts to drift by itself.
         scene
             .fleet
             .sql("UPDATE wab_policy SET disconnected_after = '1 year', awaiting_scan_after = '1 year'")?;
         scene.fleet.sql("SELECT * FROM wab_refresh(force => true)")?;
+        scene
+            .fleet
+            .sql("UPDATE wab_bridges SET webhook_url = 'https://hooks.example.com/' || customer_ref")?;
         scene.settle()?;
         Ok(scene)
     }
@@ -74,6 +85,12 @@ impl Scene {
             DRIFTED * 2,
             DRIFTED * 3
         ))?;
+        self.vacuum()
+    }
+
+    /// Takes the bridge_id from one tenant row in so many; from all of them, as at a first adoption.
+    pub fn unlink(&self, one_in: u32) -> Result<()> {
+        self.fleet.sql(&format!("UPDATE tenants SET bridge_id = NULL WHERE bridge_id % {one_in} = 0"))?;
         self.vacuum()
     }
 

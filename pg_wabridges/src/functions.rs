@@ -1,15 +1,19 @@
 //! The functions that call the provider: argument → call → rows. First everything is fetched, then everything is written.
 
 use pgrx::prelude::*;
-use pgrx::{PgLogLevel, PgSqlErrorCode};
-use wabridges::{BridgeId, CustomerRef, Listing};
+use wabridges::{BridgeId, CustomerRef};
 
-use crate::database::{self, Believe, Touched, count};
+use crate::answers::{Outcome, Provisioned};
+use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument};
+use crate::database::{self, Shrink};
 use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
-use crate::provider::{self, Deletion, Outcome, Provisioned, Wish};
+use crate::list::list;
+use crate::poll::poll;
+use crate::provider::{self, Deletion, Wish};
 use crate::refresh::{reconcile, refresh};
 use crate::rows::RowStore;
+use crate::server::{count, require_writable, timestamp};
 
 /// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
 #[pg_extern(sql = false)]
@@ -21,7 +25,6 @@ fn wab_version() -> &'static str {
 #[pg_extern(sql = false)]
 fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     let listing = list().or_raise();
-    warn_of_malformed_rows(&listing);
     let mut rows = RowStore::<6>::of(fcinfo).or_raise();
     for bridge in &listing.bridges {
         rows.put(|| {
@@ -30,7 +33,7 @@ fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
                 bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
                 bridge.state.as_deref().into_datum(),
                 bridge.raw_status.as_deref().into_datum(),
-                database::timestamp(bridge.created_at).into_datum(),
+                timestamp(bridge.created_at).into_datum(),
                 bridge.raw.into_datum(),
             ]
         });
@@ -69,9 +72,9 @@ fn wab_get_instance(
         bridge.id.get(),
         bridge.customer_ref.map(String::from),
         bridge.state.map(Into::into),
-        database::timestamp(bridge.created_at),
+        timestamp(bridge.created_at),
         health,
-        database::timestamp(started_at),
+        timestamp(started_at),
         fail_count,
         Some(RawJson((&*bridge.raw).into())),
     ))
@@ -92,7 +95,7 @@ fn wab_provision(
     ),
 > {
     let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
-    database::require_writable(c"wab_provision()");
+    require_writable(c"wab_provision()");
     database::require_recording().or_raise();
     let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
     let webhook_url = webhook_url.or(wanted);
@@ -120,7 +123,7 @@ fn wab_call_provision(
     ),
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
-    database::require_writable(c"wab_call_provision()");
+    require_writable(c"wab_call_provision()");
     let (bridge, set_by_us) =
         provision(Wish { customer_ref, webhook_url, stored: stored_bridge_id }).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
@@ -135,7 +138,7 @@ fn wab_delete_instance(
 {
     let id = bridge_id_argument(bridge_id).or_raise();
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
-    database::require_writable(c"wab_delete_instance()");
+    require_writable(c"wab_delete_instance()");
     database::require_recording().or_raise();
     let asked = customer_ref.clone();
     match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
@@ -165,9 +168,9 @@ fn wab_refresh(
 > {
     let max_age =
         max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
-    database::require_writable(c"wab_refresh()");
-    let believe = if force.unwrap_or(false) { Believe::Anything } else { Believe::Plausible };
-    let done = refresh(max_age, believe).or_raise();
+    require_writable(c"wab_refresh()");
+    let shrink = if force.unwrap_or(false) { Shrink::Allowed } else { Shrink::Refused };
+    let done = refresh(max_age, shrink).or_raise();
     TableIterator::once((
         done.observed_at,
         done.bridges,
@@ -186,13 +189,10 @@ fn wab_poll_status(
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
 > {
     let max_calls = count_argument(max_calls, "max_calls").or_raise();
-    database::require_writable(c"wab_poll_status()");
-    let candidates = database::poll_candidates(max_calls, None).or_raise();
-    let (polled, changed) = poll_and_store(candidates).or_raise();
-    database::record_drift(&Touched::Anyone).or_raise();
+    require_writable(c"wab_poll_status()");
+    let (polled, changed) = poll(max_calls).or_raise();
     let remaining = database::never_polled().or_raise();
-    let failed = polled.failed();
-    TableIterator::once((count(polled.answers.len() - failed), changed, count(failed), remaining))
+    TableIterator::once((count(polled.answered()), changed, count(polled.failed()), remaining))
 }
 
 #[pg_extern(sql = false)]
@@ -202,7 +202,7 @@ fn wab_reconcile(
 ) -> TableIterator<
     'static,
     (
-        name!(kind, Option<String>),
+        name!(kind, String),
         name!(tenant_id, Option<String>),
         name!(bridge_id, Option<i64>),
         name!(customer_ref, Option<String>),
@@ -212,7 +212,7 @@ fn wab_reconcile(
     ),
 > {
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
-    database::require_writable(c"wab_reconcile()");
+    require_writable(c"wab_reconcile()");
     database::require_binding().or_raise();
     let drift = reconcile(max_calls).or_raise();
     TableIterator::new(
@@ -230,54 +230,6 @@ fn provision(wish: Wish) -> Result<(Provisioned, Option<String>), Raise> {
     Ok((bridge, set_by_us))
 }
 
-fn list() -> Result<Listing, Raise> {
-    provider::call(|client| async move { client.reader().list().await })
-}
-
-fn poll_and_store(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<(provider::Polled, i32), Raise> {
-    let asked_at = database::now();
-    let polled = ask(candidates)?;
-    // Nobody could even be asked: an error, for pg_cron to record. Sessions that do not answer are none.
-    if polled.answers.is_empty()
-        && let Some(error) = polled.first_failure
-    {
-        return Err(error.into());
-    }
-    let changed = database::observe_statuses(&polled, asked_at)?;
-    Ok((polled, changed))
-}
-
-pub fn ask(candidates: Vec<(BridgeId, CustomerRef)>) -> Result<provider::Polled, Raise> {
-    if candidates.is_empty() {
-        return Ok(provider::Polled::default());
-    }
-    let polled = provider::call(|client| provider::poll(client.reader().clone(), candidates))?;
-    if let Some(error) = &polled.first_failure {
-        Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some bridges did not tell their status")
-            .with_detail(format!("{} of {}; the first: {error}", polled.failed(), polled.answers.len()))
-            .with_hint("What was learnt before stays; they are asked again next time.")
-            .report(PgLogLevel::WARNING);
-    }
-    Ok(polled)
-}
-
-pub fn warn_of_malformed_rows(listing: &Listing) {
-    let Some(first) = listing.malformed.first() else { return };
-    Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some listed bridges could not be read")
-        .with_detail(format!(
-            "{} of {}; the first, number {}: {}: {}",
-            listing.malformed.len(),
-            listing.malformed.len() + listing.bridges.len(),
-            first.index,
-            first.reason,
-            first.excerpt
-        ))
-        .with_hint(
-            "The others are read as usual. Until all can be read, no bridge is taken to have disappeared.",
-        )
-        .report(PgLogLevel::WARNING);
-}
-
 fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&CustomerRef>) -> Raise {
     let carries = carries.map_or("none".to_owned(), |found| found.as_str().to_owned());
     Raise::bad_argument(
@@ -285,32 +237,4 @@ fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&Customer
         format!("bridge {id} carries customer_ref {carries}, not {}", asked.as_str()),
     )
     .with_hint("Nothing was deleted. Look again: SELECT * FROM wab_fleet;")
-}
-
-fn bridge_id_argument(given: Option<i64>) -> Result<BridgeId, Raise> {
-    let id = given.ok_or_else(|| Raise::null_argument("bridge_id may not be null"))?;
-    BridgeId::try_from(id)
-        .map_err(|invalid| Raise::bad_argument("bridge_id cannot be used", invalid.to_string()))
-}
-
-pub fn customer_ref_argument(given: Option<String>, name: &'static str) -> Result<CustomerRef, Raise> {
-    let text = given.ok_or_else(|| {
-        Raise::null_argument("the id of a tenant or bridge may not be null")
-            .with_detail(format!("{name} is null"))
-    })?;
-    CustomerRef::new(text)
-        .map_err(|invalid| Raise::bad_argument("this id cannot be used", format!("{name}: {invalid}")))
-}
-
-fn count_argument(given: Option<i32>, name: &str) -> Result<i32, Raise> {
-    match given {
-        None => {
-            Err(Raise::null_argument("a number of calls may not be null")
-                .with_detail(format!("{name} is null")))
-        }
-        Some(calls @ 0..) => Ok(calls),
-        Some(calls) => {
-            Err(Raise::bad_argument("a number of calls may not be negative", format!("{name} is {calls}")))
-        }
-    }
 }

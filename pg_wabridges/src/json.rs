@@ -1,4 +1,7 @@
-//! A row's own JSON text as `jsonb`: built directly where the row is flat, by PostgreSQL's parser where it is not.
+//! Makes `jsonb` of a row's own JSON text.
+//!
+//! A trick for speed: where the row is flat, as the list's rows are, its members are sorted and handed to PostgreSQL as values. That
+//! takes a third of the time of its parser, which makes the same of every row (`parsed`), and is asked for any other.
 
 use std::ffi::CString;
 

@@ -2,16 +2,21 @@
 
 use pgrx::prelude::*;
 
+mod answers;
+mod arguments;
 mod database;
 mod error;
 mod functions;
 mod glimpse;
 mod http;
 mod json;
+mod list;
+mod poll;
 mod provider;
 mod refresh;
 mod rows;
 mod scan;
+mod server;
 mod sessions;
 mod settings;
 

@@ -3,20 +3,15 @@
 use std::cell::RefCell;
 use std::future::Future;
 
-use futures::StreamExt;
 use wabridges::{
-    Bridge, BridgeId, Client, Config, CustomerRef, Earlier, Error, Listed, Listing, PairingCode, Phone,
-    ReadClient,
+    Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
+    settle,
 };
 
+use crate::answers::{Outcome, Provisioned};
 use crate::error::Raise;
 use crate::http::Pending;
-use crate::{database, http, settings};
-
-/// Calls under way at once while polling; the throttle sets the pace, this only hides latency.
-const POLLS_AT_ONCE: usize = 16;
-/// So many in a row without an answer from the provider itself, and polling gives up for this time.
-const GIVE_UP_AFTER: usize = 5;
+use crate::{http, server, settings};
 
 thread_local! {
     /// One client per backend, rebuilt when the settings or the key change. Only the main thread has one.
@@ -40,13 +35,13 @@ fn client() -> Result<Client, Raise> {
     })
 }
 
-/// Starts what `call` does with the client, cancel-safe. A standby calls nobody: what came of it could not be stored there.
+/// Starts what `call` does with the client, cancel-safe. A standby calls nobody.
 pub fn begin<T, F>(call: impl FnOnce(Client) -> F) -> Result<Pending<Result<T, Error>>, Raise>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, Error>> + Send + 'static,
 {
-    database::require_primary()?;
+    server::require_primary()?;
     http::begin(call(client()?))
 }
 
@@ -59,40 +54,11 @@ where
     Ok(begin(call)?.wait()??)
 }
 
-/// Lists the whole fleet.
-pub async fn list(client: Client, earlier: Option<Earlier>) -> Result<Listed, Error> {
-    client.reader().list_again(earlier).await
-}
-
-/// A bridge that is there now, and whether it was before.
-pub struct Provisioned {
-    /// The provider's id.
-    pub id: BridgeId,
-    /// The container's state.
-    pub state: Option<String>,
-    /// The session's status, when it could be learnt.
-    pub raw_status: Option<String>,
-    /// Who created it.
-    pub outcome: Outcome,
-}
-
-/// Whether a call created the bridge or found it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was not listed before.
-    Created,
-    /// It was listed already.
-    Existing,
-}
-
-impl Outcome {
-    /// As shown in SQL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Existing => "existing",
-        }
-    }
+/// Lists the whole fleet, with the listing's digest.
+pub async fn list(client: Client) -> Result<(Listing, String), Error> {
+    let listing = client.reader().list().await?;
+    let digest = listing.digest();
+    Ok((listing, digest))
 }
 
 /// Looks the customer_ref up, and provisions a bridge only if none is listed. A lost answer is settled by looking again.
@@ -103,13 +69,12 @@ pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error>
     if let Some(found) = find(listing, &wish) {
         return Ok(with_status(client.reader(), found, Outcome::Existing).await);
     }
-    let made = match client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await {
-        Ok(new) => Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) },
-        Err(error) if error.is_ambiguous() => match client.reader().list().await {
-            Ok(listing) => find(listing, &wish).ok_or(error)?,
-            Err(_) => return Err(error),
-        },
-        Err(error) => return Err(error),
+    let answer = client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await;
+    let made = match settle(answer, client.reader().list(), |listing| find(listing, &wish)).await? {
+        Made::Answered(new) => {
+            Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) }
+        }
+        Made::Listed(found) => found,
     };
     // While a listed row cannot be read, it may be this one: then nothing is known to be new.
     let outcome = if may_be_hidden { Outcome::Existing } else { Outcome::Created };
@@ -221,54 +186,4 @@ async fn told<T>(
 pub async fn logout(client: Client, customer_ref: CustomerRef) -> Result<Option<String>, Error> {
     client.logout(&customer_ref).await?;
     Ok(client.reader().session(&customer_ref).await.ok().map(|session| session.raw_status))
-}
-
-/// Statuses learnt by asking the sessions themselves.
-#[derive(Default)]
-pub struct Polled {
-    /// Who was asked, and what it answered. Who could not be reached, or not yet, was not asked.
-    pub answers: Vec<(BridgeId, Option<String>)>,
-    /// Why the first of those that did not answer did not.
-    pub first_failure: Option<Error>,
-}
-
-impl Polled {
-    /// How many did not answer.
-    pub fn failed(&self) -> usize {
-        self.answers.iter().filter(|(_, answer)| answer.is_none()).count()
-    }
-}
-
-/// Asks these bridges for their status, several at once. One that fails does not fail the rest; a refused key ends it.
-pub async fn poll(reader: ReadClient, bridges: Vec<(BridgeId, CustomerRef)>) -> Result<Polled, Error> {
-    let mut polled = Polled::default();
-    let mut silent_in_a_row = 0;
-    let mut answers = futures::stream::iter(bridges)
-        .map(|(id, customer_ref)| {
-            let reader = reader.clone();
-            async move { (id, reader.session(&customer_ref).await) }
-        })
-        .buffer_unordered(POLLS_AT_ONCE);
-    while silent_in_a_row < GIVE_UP_AFTER
-        && let Some((id, answer)) = answers.next().await
-    {
-        let error = match answer {
-            Ok(session) => {
-                silent_in_a_row = 0;
-                polled.answers.push((id, Some(session.raw_status)));
-                continue;
-            }
-            Err(error @ Error::Auth { .. }) => return Err(error),
-            Err(error) => error,
-        };
-        let asked = !matches!(error, Error::Connect { .. } | Error::RateLimited { .. });
-        if asked {
-            // A session that hangs or fails must not be the first in the queue for ever.
-            polled.answers.push((id, None));
-        }
-        silent_in_a_row =
-            if !asked || matches!(error, Error::Timeout { .. }) { silent_in_a_row + 1 } else { 0 };
-        polled.first_failure.get_or_insert(error);
-    }
-    Ok(polled)
 }

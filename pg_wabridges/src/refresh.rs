@@ -1,45 +1,34 @@
-//! The order of events of `wab_refresh()` and `wab_reconcile()`: what is stored is looked at while the provider answers, and
-//! afterwards only what the answer changed.
+//! The order of events of `wab_refresh()` and `wab_reconcile()`.
+//!
+//! The drift of what is stored is read while the provider answers. Afterwards only the drift of those bridges is read again of
+//! which the answer said something new: usually none.
 
 use std::collections::HashSet;
 
 use pgrx::prelude::*;
-use wabridges::{BridgeId, CustomerRef, Error, Listed, Listing};
+use wabridges::Touched;
 
-use crate::database::{self, Believe, Drift, Needed, Observation, Stored, Touched};
+use crate::database::{self, Drift, Observation, Shrink, Stored};
 use crate::error::Raise;
-use crate::functions::{ask, warn_of_malformed_rows};
-use crate::http::Pending;
-use crate::provider;
+use crate::poll::ask;
+use crate::{list, server};
 
 /// Asks for the whole fleet and stores it, unless that was done or is being done.
-pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise> {
+pub fn refresh(max_age: Interval, shrink: Shrink) -> Result<Observation, Raise> {
     if let Some(recent) = database::recent_observation(Some(max_age))? {
         return Ok(recent);
     }
     if !database::try_lock_refresh()? {
-        let nothing = Observation {
-            observed_at: None,
-            bridges: None,
-            appeared: 0,
-            changed: 0,
-            disappeared: 0,
-            skipped: true,
-        };
-        return Ok(database::recent_observation(None)?.unwrap_or(nothing));
+        return Ok(database::recent_observation(None)?.unwrap_or(Observation::NONE));
     }
-    let (listed_at, pending) = begin_to_list(Needed::Nothing)?;
-    // While the provider answers: if the list turns out to be the one that is stored, this is what there is to know.
-    let drift_moved = database::drift_moved()?;
-    let listed = pending.wait()??;
-    if let Some(listing) = listed.if_read() {
-        warn_of_malformed_rows(listing);
-    }
-    let Stored { observation, touched } = database::observe(&listed, listed_at, "wab_refresh", believe)?;
-    if drift_moved {
-        database::record_drift(&Touched::Anyone)?;
-    } else if observation.is_news() {
-        database::record_drift(&touched)?;
+    let awaited = list::begin()?;
+    let standing = database::standing_drift()?;
+    let listed = awaited.wait()?;
+    let Stored { observation, touched } = database::observe(&listed, "wab_refresh", shrink)?;
+    match brought_up_to_date(standing, &touched)? {
+        Some(drift) => database::note_drift(&drift)?,
+        // An observation is worth keeping though the drift cannot be read.
+        None => database::record_drift()?,
     }
     Ok(observation)
 }
@@ -47,68 +36,50 @@ pub fn refresh(max_age: Interval, believe: Believe) -> Result<Observation, Raise
 /// Asks for the whole fleet and for the statuses that the list does not bring, stores both, writes statuses on tenant rows.
 /// Returns the drift that is left.
 pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
-    let (listed_at, pending) = begin_to_list(Needed::Statusless)?;
+    let awaited = list::begin()?;
     let standing = database::standing_drift()?;
-    let listed = pending.wait()??;
-    let mut without_status = Vec::new();
-    if let Some(listing) = listed.if_read() {
-        warn_of_malformed_rows(listing);
-        without_status = statusless(listing);
-    }
+    let listed = awaited.wait()?;
+    let without_status = listed.listing.without_status();
     let candidates = match without_status[..] {
         [] => Vec::new(),
         _ => database::poll_candidates(max_calls, Some(&without_status))?,
     };
-    let asked_at = database::now();
+    let asked_at = server::now();
     let polled = ask(candidates)?;
-    let Stored { touched, .. } = database::observe(&listed, listed_at, "wab_reconcile", Believe::Plausible)?;
+    let Stored { mut touched, .. } = database::observe(&listed, "wab_reconcile", Shrink::Refused)?;
     if !polled.answers.is_empty() {
         database::observe_statuses(&polled, asked_at)?;
     }
-    let (Some(standing), Touched::Bridges(mut ids)) = (standing, touched) else {
-        database::write_statuses(&Touched::Anyone)?;
-        database::record_drift(&Touched::Anyone)?;
-        return Ok(sorted(database::drift(&Touched::Anyone)?));
-    };
-    // Whose drift is another now: who was listed or polled as something new, and whose tenant's row is written.
-    ids.extend(polled.answers.iter().map(|(id, _)| id.get()));
-    ids.extend(standing.drift.iter().filter(|row| row.is_status()).filter_map(|row| row.bridge_id));
-    let among: HashSet<i64> = ids.iter().copied().collect();
-    let touched = Touched::Bridges(among.iter().copied().collect());
-    database::write_statuses(&touched)?;
-    let now = database::drift(&touched)?;
-    if standing.moved_beyond(&among) {
-        database::record_drift(&Touched::Anyone)?;
-    } else if standing.moved_among(&among, &now) {
-        database::record_drift(&touched)?;
+    if let Touched::Bridges(ids) = &mut touched {
+        ids.extend(polled.answers.iter().map(|(id, _)| id.get()));
+        // The tenant rows of these are written.
+        let written = standing.iter().flatten().filter(|row| row.is_status());
+        ids.extend(written.filter_map(|row| row.bridge_id));
     }
-    let mut drift = standing.drift;
-    drift.retain(|row| !row.is_among(&among));
-    drift.extend(now);
-    Ok(sorted(drift))
-}
-
-fn sorted(mut drift: Vec<Drift>) -> Vec<Drift> {
+    database::write_statuses(&touched)?;
+    let drift = brought_up_to_date(standing, &touched)?;
+    let mut drift =
+        drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))?;
+    database::note_drift(&drift)?;
     drift.sort_by(|a, b| {
         let key = |row: &Drift| (row.customer_ref.is_none(), row.bridge_id);
         (&a.kind, key(a).0, &a.customer_ref, key(a).1).cmp(&(&b.kind, key(b).0, &b.customer_ref, key(b).1))
     });
-    drift
+    Ok(drift)
 }
 
-/// Lists the fleet; the time is the database's, of before the call.
-fn begin_to_list(needed: Needed) -> Result<(TimestampWithTimeZone, Pending<Result<Listed, Error>>), Raise> {
-    let earlier = database::earlier_answer(needed)?;
-    let listed_at = database::now();
-    Ok((listed_at, provider::begin(|client| provider::list(client, earlier))?))
-}
-
-/// The listed bridges whose status has to be asked for. Not those whose customer_ref several carry: whose session would answer
-/// is not known.
-fn statusless(listing: &Listing) -> Vec<(BridgeId, CustomerRef)> {
-    let bridges = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_none());
-    let mut bridges: Vec<_> =
-        bridges.filter_map(|bridge| Some((bridge.id, bridge.customer_ref.clone()?))).collect();
-    bridges.sort_by(|(_, a), (_, b)| a.cmp(b));
-    bridges.chunk_by(|(_, a), (_, b)| a == b).filter(|same| same.len() == 1).flatten().cloned().collect()
+/// All drift as it is now; `None` where it cannot be read.
+fn brought_up_to_date(standing: Option<Vec<Drift>>, touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
+    let (Some(mut drift), Some(ids)) = (standing, touched.bridges()) else {
+        return database::drift(&Touched::Anyone);
+    };
+    if ids.is_empty() {
+        return Ok(Some(drift));
+    }
+    let among: HashSet<i64> = ids.iter().copied().collect();
+    drift.retain(|row| !row.bridge_id.is_some_and(|id| among.contains(&id)));
+    Ok(database::drift(touched)?.map(|now| {
+        drift.extend(now);
+        drift
+    }))
 }

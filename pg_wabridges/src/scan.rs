@@ -1,4 +1,7 @@
-//! A query's rows seen in passing: none is kept, so that a table of any size takes the memory of a few hundred rows.
+//! A trick for speed: shows the rows of a query without copying one.
+//!
+//! A cursor of pgrx copies and checks each value, which costs a refresh of 100,000 bridges more than the comparison itself. Here the
+//! values are read where PostgreSQL put them, a few hundred rows at a time, so that a table of any size takes the same memory.
 
 use std::ffi::CString;
 

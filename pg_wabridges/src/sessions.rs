@@ -1,12 +1,11 @@
 //! The functions about one bridge's WhatsApp session. They name it by its tenant; the session itself lives at the provider.
 
 use pgrx::prelude::*;
-use wabridges::{CustomerRef, Phone};
 
-use crate::database;
+use crate::arguments::{phone_argument, tenant_argument};
 use crate::error::{OrRaise, Raise};
-use crate::functions::customer_ref_argument;
-use crate::provider;
+use crate::server::require_writable;
+use crate::{database, provider};
 
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
@@ -50,7 +49,7 @@ fn wab_qr(tenant_id: Option<String>) -> Vec<u8> {
 fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     let phone = phone_argument(phone).or_raise();
-    database::require_writable(c"wab_pair()");
+    require_writable(c"wab_pair()");
     let told = provider::call(|client| provider::pair(client, customer_ref, phone)).or_raise();
     told.map_err(no_code).or_raise().to_string()
 }
@@ -65,7 +64,7 @@ fn wab_logout(
     (name!(tenant_id, String), name!(status, String), name!(raw_status, Option<String>)),
 > {
     let customer_ref = tenant_argument(tenant_id).or_raise();
-    database::require_writable(c"wab_logout()");
+    require_writable(c"wab_logout()");
     database::require_recording().or_raise();
     let asked = customer_ref.clone();
     let raw_status = provider::call(|client| provider::logout(client, asked)).or_raise();
@@ -78,17 +77,4 @@ fn no_code(raw_status: String) -> Raise {
         .with_hint(
             "Only an unpaired bridge can be paired. To pair another phone: SELECT * FROM wab_logout(…);",
         )
-}
-
-fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {
-    customer_ref_argument(given, "tenant_id")
-}
-
-fn phone_argument(given: Option<String>) -> Result<Phone, Raise> {
-    let digits = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
-    // The number itself stays out of the message, which is logged.
-    Phone::new(digits).map_err(|invalid| {
-        Raise::bad_argument("this is no phone number", invalid.to_string())
-            .with_hint("Country code and number in digits only, for instance 15550001234.")
-    })
 }

@@ -1,16 +1,28 @@
-//! The command line: the verbs, and the flags that several of them share; each verb's own are beside what it does, in `verb`.
+//! The command line: the verbs, and which function does each. Flags that several share are in `verb::flags`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::plan::Scope;
-use crate::render::{Colour, Length};
-use crate::store::Force;
-use crate::verb::{
-    ApplyArgs, CompletionArgs, DriftArgs, ExportArgs, InitArgs, LogoutArgs, ManArgs, PairArgs, PlanArgs,
-    QrArgs, SchemaArgs, ShowArgs, ValidateArgs,
-};
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::{Colour, Error, Format};
+use crate::render::screen::Screen;
+use crate::verb::apply::{self, ApplyArgs};
+use crate::verb::completion::{self, CompletionArgs};
+use crate::verb::drift::{self, DriftArgs};
+use crate::verb::export::{self, ExportArgs};
+use crate::verb::flags::Output;
+use crate::verb::init::{self, InitArgs};
+use crate::verb::logout::{self, LogoutArgs};
+use crate::verb::man::{self, ManArgs};
+use crate::verb::pair::{self, PairArgs};
+use crate::verb::plan::{self, PlanArgs};
+use crate::verb::qr::{self, QrArgs};
+use crate::verb::schema::{self, SchemaArgs};
+use crate::verb::show::{self, ShowArgs};
+use crate::verb::validate::{self, ValidateArgs};
+use crate::verb::{doctor, status};
 
 /// Plans and applies a declared fleet of WhatsApp bridges.
 #[derive(Debug, Parser)]
@@ -31,6 +43,29 @@ impl Cli {
     /// Whether colours are wanted.
     pub fn colour(&self) -> Colour {
         if self.no_color { Colour::Never } else { Colour::Auto }
+    }
+
+    /// Runs the verb; stdout gets its result.
+    pub async fn run(&self, screen: Screen) -> Result<Exit, Error> {
+        // Some verbs do without fleet.yaml, so each loads it for itself.
+        let fleet = || Fleet::load(&self.file);
+        match &self.verb {
+            Verb::Init(args) => init::init(&self.file, args, screen).await,
+            Verb::Doctor(output) => doctor::doctor(&self.file, output, screen).await,
+            Verb::Validate(args) => validate::validate(&self.file, args, screen),
+            Verb::Plan(args) => plan::plan(&fleet()?, args, screen).await,
+            Verb::Apply(args) => apply::apply(&fleet()?, args, screen).await,
+            Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
+            Verb::Show(args) => show::show(args, screen),
+            Verb::Schema(args) => schema::schema(args, screen),
+            Verb::Status(output) => status::status(&fleet()?, output, screen).await,
+            Verb::Export(args) => export::export(&self.file, args, screen).await,
+            Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
+            Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
+            Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,
+            Verb::Completion(args) => completion::completion(args, Self::command(), screen),
+            Verb::Man(args) => man::man(args, Self::command(), screen),
+        }
     }
 }
 
@@ -109,131 +144,10 @@ impl Verb {
     }
 }
 
-/// How the result is written to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// For programs: one document; its schema is printed by wab schema
-    Json,
-    /// For a comment on GitHub or GitLab: a marker on the first line, what counts, then folded details; below 65,536 bytes
-    Markdown,
-    /// For the log of GitHub Actions: groups, and annotations for what somebody must look at
-    Github,
-}
-
-/// The result's form.
-#[derive(Clone, Debug, Args)]
-pub struct Output {
-    /// How the result is written to stdout
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-    /// The same as --format json; apply then tells its progress, warnings and errors on stderr as JSON Lines: events
-    /// started, waiting, progress, step, finished, message, warning, error, each with its ts
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
-}
-
-impl Output {
-    /// The form that was asked for.
-    pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
-}
-
-/// Whether a person agrees.
-#[derive(Clone, Debug, Args)]
-pub struct Consent {
-    /// Do it without asking
-    #[arg(short = 'y', long)]
-    pub auto_approve: bool,
-    /// Whether a question may be asked on the terminal
-    #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
-    pub input: bool,
-}
-
-/// Which listings are believed.
-#[derive(Clone, Debug, Args)]
-pub struct Belief {
-    /// Believe an empty account; refused once bridges are known
-    #[arg(long, conflicts_with = "accept_shrink")]
-    first_run: bool,
-    /// Believe a listing from which many known bridges are missing
-    #[arg(long)]
-    accept_shrink: bool,
-}
-
-impl Belief {
-    /// The same as one value.
-    pub fn force(&self) -> Force {
-        match (self.first_run, self.accept_shrink) {
-            (true, _) => Force::FirstRun,
-            (false, true) => Force::AcceptShrink,
-            (false, false) => Force::No,
-        }
-    }
-}
-
-/// Whose bridges it is about.
-#[derive(Clone, Debug, Default, Args)]
-pub struct Targets {
-    /// Only these customer_refs; * stands for any text; may be repeated
-    #[arg(long, value_name = "CUSTOMER_REF")]
-    target: Vec<String>,
-    /// All but these customer_refs; * stands for any text; may be repeated
-    #[arg(long, value_name = "CUSTOMER_REF")]
-    exclude: Vec<String>,
-}
-
-impl Targets {
-    /// The same as one value.
-    pub fn scope(&self) -> Scope {
-        Scope::new(&self.target, &self.exclude)
-    }
-}
-
-/// Whether sessions are asked themselves.
-#[derive(Clone, Debug, Args)]
-pub struct Polling {
-    /// Ask up to N sessions for the status that the list does not bring; the provider allows 120 a minute
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    poll_status: u16,
-}
-
-impl Polling {
-    /// How many at most.
-    pub fn max(&self) -> u16 {
-        self.poll_status
-    }
-}
-
-/// How much of long groups is shown.
-#[derive(Clone, Debug, Args)]
-pub struct Detail {
-    /// Show every line of long groups
-    #[arg(long, conflicts_with = "concise")]
-    full: bool,
-    /// Show the counts, the money and what is refused; no step and no diff
-    #[arg(long)]
-    concise: bool,
-}
-
-impl Detail {
-    /// The same as one value.
-    pub fn length(&self) -> Length {
-        match (self.concise, self.full) {
-            (true, _) => Length::Concise,
-            (false, true) => Length::Full,
-            (false, false) => Length::Short,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
+    use crate::model::{Force, Length};
 
     #[test]
     fn the_command_line_is_consistent() {

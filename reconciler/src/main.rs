@@ -1,29 +1,15 @@
 //! `wab`, from the command line to the exit code; errors are shown here, once, and nothing is decided.
 
-mod adopt;
-mod apply;
-mod approval;
-mod checkup;
 mod cli;
-mod drift;
-mod error;
-mod exit;
-mod facts;
-mod fleet;
-mod guard;
-mod observe;
-mod outlook;
-mod plan;
-mod poll;
+mod config;
+mod db;
+mod decide;
+mod ground;
+mod model;
+mod provider;
 mod render;
-mod report;
-mod saved;
-mod scan;
-mod stop;
-mod store;
+mod run;
 mod verb;
-mod version;
-mod who;
 
 use std::process::ExitCode;
 
@@ -31,8 +17,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::Cli;
-use crate::exit::Exit;
-use crate::render::Screen;
+use crate::ground::Exit;
+use crate::render::screen::Screen;
+use crate::render::talk::{speak, talk};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -49,14 +36,14 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            render::talk(&format!("error: cannot start: {error}"));
+            talk(&format!("error: cannot start: {error}"));
             return Exit::Error.into();
         }
     };
     let screen = Screen::new(cli.colour());
-    render::speak(cli.verb.talks());
-    let exit = runtime.block_on(verb::run(&cli, screen)).unwrap_or_else(|error| {
-        render::error(&error, screen);
+    speak(cli.verb.talks());
+    let exit = runtime.block_on(cli.run(screen)).unwrap_or_else(|error| {
+        screen.error(&error);
         if let Some((verb, format)) = cli.verb.reports() {
             screen.failed(verb, &error, format);
         }

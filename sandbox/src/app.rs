@@ -10,7 +10,7 @@ use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::listing::{Listing, StatusField};
-use crate::webhooks::{Deliveries, Postman};
+use crate::postman::{Deliveries, Postman};
 use crate::world::World;
 
 /// Whether each request is logged to stderr.

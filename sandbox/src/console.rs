@@ -17,7 +17,7 @@ pub fn ready(address: SocketAddr) -> io::Result<()> {
 }
 
 /// One line of the access log: the code is `-` where nothing was answered.
-pub fn request(method: &Method, path: &str, (class, code, took): (Class, Option<u16>, Duration)) {
+pub fn request(method: &Method, path: &str, class: Class, code: Option<u16>, took: Duration) {
     let code = code.map_or_else(|| "-".to_owned(), |code| code.to_string());
     eprintln!("{method} {path} {code} {} {:.1} ms", class.name(), took.as_secs_f64() * 1e3);
 }

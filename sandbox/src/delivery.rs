@@ -1,19 +1,19 @@
 //! Sends an answer, well or as a fault wants it: late, in drips, cut off or not at all. Decides nothing about calls.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::write::GzEncoder;
 use futures::{StreamExt, stream};
 use tokio::time::sleep;
 
 use crate::answer::{self, Answer};
 use crate::faults::Kind;
+use crate::gzip::{gzip, gzipped};
 use crate::wire::{Cut, Wire};
 
 /// How a huge body starts: a list that promises a row.
@@ -136,19 +136,4 @@ async fn bomb(bytes: u64) -> Response<Body> {
         Ok(Ok(packed)) => gzipped(answer::typed(StatusCode::OK, "application/json", packed)).map(Body::from),
         _ => answer::error(StatusCode::INTERNAL_SERVER_ERROR, "the bomb could not be built").map(Body::from),
     }
-}
-
-/// Compresses a body given in pieces.
-pub fn gzip(pieces: impl Iterator<Item = Bytes>, effort: Compression) -> io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::new(), effort);
-    for piece in pieces {
-        encoder.write_all(&piece)?;
-    }
-    encoder.finish().map(Bytes::from)
-}
-
-/// Marks an answer whose body is compressed.
-pub fn gzipped(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    answer
 }

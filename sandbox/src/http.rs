@@ -13,8 +13,9 @@ use chrono::{DateTime, Utc};
 
 use crate::answer::{self, Answer};
 use crate::app::{AccessLog, App, Compress, Shared};
-use crate::delivery::{Delivered, deliver, gzipped};
+use crate::delivery::{Delivered, deliver};
 use crate::faults::Kind;
+use crate::gzip::gzipped;
 use crate::ledger::{Entry, EntryId};
 use crate::limits::{Class, RetryAfter};
 use crate::provider::{self, Done, Input};
@@ -60,7 +61,7 @@ async fn serve(
     let received = Received { parts, body, route };
     // The time is read under the lock, so that ledger and limits see calls in one order.
     let Verdict { done, fault, entry } =
-        app.with(|shared| judge(&app, shared, &received, (&wire, app.clock.now())));
+        app.with(|shared| judge(&app, shared, &received, &wire, app.clock.now()));
     if let Some(event) = done.event {
         webhooks::send(&app, event);
     }
@@ -76,26 +77,21 @@ async fn serve(
     };
     if app.settings.log == AccessLog::Verbose {
         let Received { parts, route, .. } = &received;
-        console::request(&parts.method, parts.uri.path(), (route.class, code, started.elapsed()));
+        console::request(&parts.method, parts.uri.path(), route.class, code, started.elapsed());
     }
     response
 }
 
-fn judge(
-    app: &App,
-    shared: &mut Shared,
-    received: &Received,
-    (wire, now): (&Wire, DateTime<Utc>),
-) -> Verdict {
+fn judge(app: &App, shared: &mut Shared, received: &Received, wire: &Wire, now: DateTime<Utc>) -> Verdict {
     let Received { parts, body, route } = received;
     let (method, path) = (&parts.method, parts.uri.path());
     let mut fault = None;
-    let done = match admit(app, shared, received, (wire, now)) {
+    let done = match admit(app, shared, received, wire, now) {
         Err(rejected) => rejected.into(),
         Ok(()) => {
             fault = shared.faults.strike(method, path);
             let input = Input { body, status: app.settings.status, now };
-            perform(shared, route, (&input, fault.as_ref()))
+            perform(shared, route, &input, fault.as_ref())
         }
     };
     let compress = app.settings.compress == Compress::WhenAccepted && fault.is_none();
@@ -140,7 +136,8 @@ fn admit(
     app: &App,
     shared: &mut Shared,
     received: &Received,
-    (wire, now): (&Wire, DateTime<Utc>),
+    wire: &Wire,
+    now: DateTime<Utc>,
 ) -> Result<(), Rejected> {
     shared.limits.admit_address(wire.address(), now).map_err(Rejected::Limited)?;
     let class = received.route.class;
@@ -155,7 +152,7 @@ fn admit(
     if received.body.len() > MAX_BODY { Err(Rejected::TooLarge) } else { Ok(()) }
 }
 
-fn perform(shared: &mut Shared, route: &Route, (input, fault): (&Input<'_>, Option<&Kind>)) -> Done {
+fn perform(shared: &mut Shared, route: &Route, input: &Input<'_>, fault: Option<&Kind>) -> Done {
     let Some(kind) = fault else { return provider::perform(shared, &route.target, input) };
     match distort::instead(kind) {
         Some(answer) => answer.into(),

@@ -6,7 +6,7 @@ use flate2::Compression;
 use serde::Serialize;
 
 use crate::bridge::{Bridge, BridgeId, RUNNING};
-use crate::delivery::gzip;
+use crate::gzip::gzip;
 use crate::world::World;
 
 /// Where the list is.

@@ -3,29 +3,29 @@ CREATE EXTENSION pg_wabridges;
 \set observe 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe'
 \set store 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_store_listing'
 \set known 'SELECT bridge_id, customer_ref, state, raw_status, duplicated FROM wab_bridges ORDER BY 1'
-\set stored 'SELECT bridges, appeared, changed, disappeared, statuses, digest, answer_digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
-:store('{1,2,3}', '{a,b,c}', '{running,running,running}', '{qr,NULL,connected}', '{NULL,NULL,NULL}', '{}', 3, 2, 'one', 'answer one', clock_timestamp(), 'sql', 0, false);
+\set stored 'SELECT bridges, appeared, changed, disappeared, statuses, digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
+:store('{1,2,3}', '{a,b,c}', '{running,running,running}', '{qr,NULL,connected}', '{NULL,NULL,NULL}', '{}', 3, 2, 'one', clock_timestamp(), 'sql', 0, false);
 :known;
 :stored;
 -- One bridge differs, one came, one went; the fourth is as it was, and said all the same.
-:store('{2,3,4}', '{b,c,b}', '{stopped,running,running}', '{NULL,connected,qr}', '{NULL,NULL,NULL}', '{1}', 3, 2, 'two', 'answer two', clock_timestamp(), 'sql', 0, false);
+:store('{2,3,4}', '{b,c,b}', '{stopped,running,running}', '{NULL,connected,qr}', '{NULL,NULL,NULL}', '{1}', 3, 2, 'two', clock_timestamp(), 'sql', 0, false);
 :known;
 :stored;
 SELECT bridge_id, customer_ref, event, was, became FROM wab_bridge_events ORDER BY at, bridge_id, event;
 -- Nothing differs. What could not be read may be what is absent.
-:store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'two', 'answer two', clock_timestamp(), 'sql', 0, false);
+:store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'two', clock_timestamp(), 'sql', 0, false);
 :stored;
-:store('{}', '{}', '{}', '{}', '{}', '{3}', 2, 1, 'three', 'answer three', clock_timestamp(), 'sql', 1, false);
+:store('{}', '{}', '{}', '{}', '{}', '{3}', 2, 1, 'three', clock_timestamp(), 'sql', 1, false);
 :stored;
 -- Not believed: nothing at all, most of it gone, a time to come. Older than what is stored: skipped.
-:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', 'answer four', clock_timestamp(), 'sql', 0, false);
-:store('{}', '{}', '{}', '{}', '{}', '{3,4}', 1, 0, 'four', 'answer four', clock_timestamp(), 'sql', 0, false);
-:store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'four', 'answer', 'infinity', 'sql', 0, false);
-:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', 'answer', '2026-01-01', 'sql', 0, false);
+:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', clock_timestamp(), 'sql', 0, false);
+:store('{}', '{}', '{}', '{}', '{}', '{3,4}', 1, 0, 'four', clock_timestamp(), 'sql', 0, false);
+:store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'four', 'infinity', 'sql', 0, false);
+:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', '2026-01-01', 'sql', 0, false);
 -- It says the same as the whole listing would.
 :observe('{2,3,4}', '{b,c,b}', '{stopped,running,running}', '{NULL,connected,qr}', '{NULL,NULL,NULL}');
 SELECT mirrored, statuses FROM wab_observations ORDER BY observed_at DESC LIMIT 1;
-:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'five', 'answer five', clock_timestamp(), 'sql', 0, true);
+:store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'five', clock_timestamp(), 'sql', 0, true);
 -- A list asked for before a poll, a deletion or the present does not undo them; a new owner inherits nothing.
 :observe('{1,2}', '{a,b}', '{running,running}', '{connected,connected}', '{2026-01-01,2026-01-01}', force => true);
 SELECT clock_timestamp() AS asked \gset

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use bytes::Bytes;
 use http::HeaderValue;
 use memchr::memmem;
-use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::sha256;
 
 /// The account's secret. It has no `Display` and no `Serialize`, and `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +46,9 @@ impl ApiKey {
 
     /// A name for the account that does not give the key away: the first 16 hex digits of its SHA-256.
     pub fn fingerprint(&self) -> String {
-        Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let mut digest = sha256::of(&self.0);
+        digest.truncate(16);
+        digest
     }
 
     /// The Authorization header's value, marked sensitive.

@@ -15,8 +15,8 @@ use crate::request::{self, Answer, Call, Repeat};
 use crate::retry::{self, RetryPolicy};
 use crate::transport;
 use crate::{
-    ApiKey, BridgeDetail, BridgeId, Class, Config, CustomerRef, Earlier, Limit, Listed, Listing, PairingCode,
-    Phone, Provisioned, Session, Throttle,
+    ApiKey, BridgeDetail, BridgeId, Class, Config, CustomerRef, Limit, Listing, PairingCode, Phone,
+    Provisioned, Session, Throttle,
 };
 
 /// How much memory an announced length may set aside before anything came, in bytes: a list of 160,000 bridges.
@@ -66,11 +66,6 @@ impl ReadClient {
     /// The whole fleet, from a complete 200 answer; rows that make no sense are in [`Listing::malformed`].
     pub async fn list(&self) -> Result<Listing, Error> {
         self.call(request::list()).await
-    }
-
-    /// The same. An answer that is the earlier one, byte for byte, is not read until somebody asks for its [`Listing`].
-    pub async fn list_again(&self, earlier: Option<Earlier>) -> Result<Listed, Error> {
-        self.call(request::list_again(earlier)).await
     }
 
     /// One bridge; [`Error::NotFound`] if there is none of this id.

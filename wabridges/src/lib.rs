@@ -13,11 +13,13 @@ pub mod flat;
 #[cfg(test)]
 mod fuzz;
 mod limits;
-mod listed;
 mod listing;
+mod poll;
+mod provision;
 mod request;
 mod retry;
 mod row;
+pub mod sha256;
 mod throttle;
 mod transport;
 mod types;
@@ -25,10 +27,11 @@ mod types;
 pub use api_key::{ApiKey, InvalidApiKey};
 pub use client::{Client, ReadClient};
 pub use config::{ApiUrl, Config, InvalidApiUrl};
-pub use difference::{Comparison, Difference, Known};
+pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
-pub use listed::{Earlier, Listed};
+pub use poll::Polled;
+pub use provision::{Made, settle};
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::excerpt;
 use crate::flat::Cursor;
 use crate::row::{self, Reason};
-use crate::{Bridge, Listing, MalformedRow};
+use crate::{Bridge, Listing, MalformedRow, sha256};
 
 /// About the length of a row with an id, a customer_ref, a state and a time, in bytes.
 const SHORTEST_ROW: usize = 90;
@@ -87,7 +87,7 @@ impl<'a> Rows<'a> {
 impl Listing {
     /// SHA-256 (hex) over everything that was read of the bridges but their `raw`: equal digests, equal listings.
     pub fn digest(&self) -> String {
-        let mut sha256 = Sha256::new();
+        let mut hasher = Sha256::new();
         let mut row = Vec::with_capacity(256);
         for bridge in &self.bridges {
             row.clear();
@@ -99,14 +99,10 @@ impl Listing {
                 row.extend(text.unwrap_or_default().as_bytes());
             }
             row.extend(bridge.created_at.map_or(i64::MIN, |at| at.timestamp_micros()).to_le_bytes());
-            sha256.update(&row);
+            hasher.update(&row);
         }
-        hex(sha256)
+        sha256::hex(hasher)
     }
-}
-
-pub(crate) fn hex(sha256: Sha256) -> String {
-    sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -13,8 +13,7 @@ use crate::error::{Error, excerpt};
 use crate::listing::listing;
 use crate::row;
 use crate::{
-    ApiUrl, BridgeDetail, BridgeId, Class, CustomerRef, Earlier, Listed, Listing, PairingCode, Phone,
-    Provisioned, Session,
+    ApiUrl, BridgeDetail, BridgeId, Class, CustomerRef, Listing, PairingCode, Phone, Provisioned, Session,
 };
 
 /// Whether a call may be made a second time when its answer was lost.
@@ -56,19 +55,11 @@ pub(crate) struct Answer {
 
 /// The whole fleet.
 pub(crate) fn list() -> Call<Listing> {
-    Call::new(Method::GET, INSTANCES.to_owned(), read_list)
-}
-
-/// The whole fleet, not read where the answer is the earlier one.
-pub(crate) fn list_again(earlier: Option<Earlier>) -> Call<Listed> {
-    Call::new(Method::GET, INSTANCES.to_owned(), move |body| Listed::of(body, earlier.as_ref()))
-}
-
-/// Reads the answer to a list.
-pub(crate) fn read_list(body: &Bytes) -> Result<Listing, Fault> {
-    listing(&text(body)?).ok_or_else(|| match whole(body) {
-        Ok(_) => "not a JSON array".to_owned(),
-        Err(fault) => fault,
+    Call::new(Method::GET, INSTANCES.to_owned(), |body| {
+        listing(&text(body)?).ok_or_else(|| match whole(body) {
+            Ok(_) => "not a JSON array".to_owned(),
+            Err(fault) => fault,
+        })
     })
 }
 

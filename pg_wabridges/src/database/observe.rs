@@ -1,21 +1,22 @@
-//! Storing what was observed: of a listing only what differs, which is found here, next to the table.
+//! Stores observations: of a listing only what differs from wab_bridges, and what sessions said.
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use wabridges::{Bridge, Comparison, CustomerRef, Difference, Earlier, Known, Listed, Listing};
+use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Polled, Touched};
 
-use super::{POSTGRES_EPOCH, Row, count, has, one, rows, rows_unlocked, schema, timestamp};
+use super::statement::{Row, in_our_schema, one, rows, rows_unlocked};
+use crate::answers::Listed;
 use crate::error::Raise;
-use crate::provider::Polled;
 use crate::scan;
+use crate::server::{POSTGRES_EPOCH, count, timestamp};
 
 /// Whether to believe an empty or sharply shrunken listing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Believe {
+pub enum Shrink {
     /// Refuse it.
-    Plausible,
-    /// The caller said so.
-    Anything,
+    Refused,
+    /// The caller said that it is so.
+    Allowed,
 }
 
 /// One row of `wab_refresh()`.
@@ -29,55 +30,53 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Whether it changed what is stored of the fleet.
-    pub fn is_news(&self) -> bool {
-        self.appeared + self.changed + self.disappeared > 0
+    /// Nothing was observed, and nothing is known.
+    pub const NONE: Self =
+        Self { observed_at: None, bridges: None, appeared: 0, changed: 0, disappeared: 0, skipped: true };
+
+    fn of(row: &Row) -> Result<Self, Raise> {
+        Ok(Self {
+            observed_at: row.get(1)?,
+            bridges: row.get(2)?,
+            appeared: row.get(3)?.unwrap_or(0),
+            changed: row.get(4)?.unwrap_or(0),
+            disappeared: row.get(5)?.unwrap_or(0),
+            skipped: row.get(6)?.unwrap_or(false),
+        })
     }
 }
 
-/// What a listing was stored as, and what may have another drift for it.
+/// What a listing was stored as, and whose drift may be another for it.
 pub struct Stored {
     pub observation: Observation,
     pub touched: Touched,
 }
 
-/// Whose drift may be another than before.
-pub enum Touched {
-    /// That of these bridges alone.
-    Bridges(Vec<i64>),
-    /// Anyone's: bridges came, went or changed hands.
-    Anyone,
+/// Takes the lock that one refresh at a time holds, until the transaction ends; false if another holds it.
+pub fn try_lock_refresh() -> Result<bool, Raise> {
+    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock(@extschema@.wab_lock_id('refresh'))";
+    one(sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
 }
 
-impl Touched {
-    /// The bridges, if it is them alone.
-    pub fn bridges(&self) -> Option<&[i64]> {
-        match self {
-            Self::Bridges(ids) => Some(ids),
-            Self::Anyone => None,
-        }
-    }
+/// The last observation if it is younger than this, as a skipped refresh.
+pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
+    let sql = "SELECT o.observed_at, o.bridges FROM @extschema@.wab_last_observation($1) o";
+    let found = rows_unlocked(sql, &[max_age.into()], |row| {
+        Ok(Observation { observed_at: row.get(1)?, bridges: row.get(2)?, ..Observation::NONE })
+    })?;
+    Ok(found.into_iter().next())
 }
 
-/// Stores a listing: in one row if nothing was listed or written since an equal one, else what differs.
-pub fn observe(
-    listed: &Listed,
-    listed_at: TimestampWithTimeZone,
-    source: &str,
-    believe: Believe,
-) -> Result<Stored, Raise> {
-    if !has(STORE_LISTING)? {
-        return observe_as_in_0_1_0(listed.listing()?, listed_at, source, believe);
-    }
-    if listed.malformed().is_empty() {
-        let sql = format!("SELECT * FROM {}.wab_observe_again($1, $2, $3, $4)", schema()?);
-        let args = [listed.digest().into(), listed_at.into(), source.into(), listed.answer_digest().into()];
-        let again = rows(&sql, &args, observation)?;
+/// Stores a listing: in one row if it is the stored one, else what differs.
+pub fn observe(listed: &Listed, source: &str, shrink: Shrink) -> Result<Stored, Raise> {
+    let Listed { listing, digest, listed_at } = listed;
+    if listing.malformed.is_empty() {
+        let args = [digest.as_str().into(), (*listed_at).into(), source.into()];
+        let again = rows("SELECT * FROM @extschema@.wab_observe_again($1, $2, $3)", &args, Observation::of)?;
         if let Some(observation) = again.into_iter().next() {
             return Ok(Stored { observation, touched: Touched::Bridges(Vec::new()) });
         }
     }
-    let listing = listed.listing()?;
     let difference = difference(listing)?;
     let statuses = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
     let mut args = columns(&difference.listed);
@@ -85,37 +84,25 @@ pub fn observe(
         difference.absent.as_slice().into(),
         count(listing.bridges.len()).into(),
         count(statuses).into(),
-        listed.digest().into(),
-        listed.answer_digest().into(),
-        listed_at.into(),
+        digest.as_str().into(),
+        (*listed_at).into(),
         source.into(),
         count(listing.malformed.len()).into(),
-        (believe == Believe::Anything).into(),
+        (shrink == Shrink::Allowed).into(),
     ]);
-    let sql = format!(
-        "SELECT * FROM {}.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        schema()?
-    );
-    let observation = one(&sql, &args, observation)?;
-    let ids = || difference.listed.iter().map(|bridge| bridge.id.get()).collect();
-    let touched = if difference.moved { Touched::Anyone } else { Touched::Bridges(ids()) };
-    Ok(Stored { observation, touched })
+    let store =
+        "SELECT * FROM @extschema@.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let observation = one(store, &args, Observation::of)?;
+    Ok(Stored { observation, touched: difference.touched() })
 }
-
-/// What stores a listing of which it is known what differs.
-const STORE_LISTING: &str = "wab_store_listing(bigint[],text[],text[],text[],timestamptz[],bigint[],integer,integer,text,text,timestamptz,text,integer,boolean)";
 
 /// What the listing says otherwise than `wab_bridges`, which nobody else writes from here on until the transaction ends.
 fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
-    let schema = schema()?;
-    one(&format!("SELECT pg_catalog.pg_advisory_xact_lock({schema}.wab_lock_id('observe'))"), &[], |_| {
-        Ok(())
-    })?;
+    let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'))";
+    one(lock, &[], |_| Ok(()))?;
     let mut comparison = Comparison::of(listing);
-    let sql = format!(
-        "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM {schema}.wab_bridges b"
-    );
-    scan::each_row(sql, |[id, customer_ref, state, raw_status, created_at]| {
+    let known = "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM @extschema@.wab_bridges b";
+    scan::each_row(in_our_schema(known)?, |[id, customer_ref, state, raw_status, created_at]| {
         // SAFETY: the columns have these types, and their values live as long as this call.
         unsafe {
             let text =
@@ -132,24 +119,6 @@ fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
     Ok(comparison.end())
 }
 
-/// The objects of 0.1.0 take the whole listing.
-fn observe_as_in_0_1_0(
-    listing: &Listing,
-    listed_at: TimestampWithTimeZone,
-    source: &str,
-    believe: Believe,
-) -> Result<Stored, Raise> {
-    let mut args = columns(&listing.bridges.iter().collect::<Vec<_>>());
-    args.extend([
-        listed_at.into(),
-        source.into(),
-        count(listing.malformed.len()).into(),
-        (believe == Believe::Anything).into(),
-    ]);
-    let sql = format!("SELECT * FROM {}.wab_observe($1, $2, $3, $4, $5, $6, $7, $8, $9)", schema()?);
-    Ok(Stored { observation: one(&sql, &args, observation)?, touched: Touched::Anyone })
-}
-
 /// The columns of these bridges as arrays.
 fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     vec![
@@ -161,62 +130,10 @@ fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     ]
 }
 
-fn observation(row: &Row) -> Result<Observation, Raise> {
-    Ok(Observation {
-        observed_at: row.get(1)?,
-        bridges: row.get(2)?,
-        appeared: row.get(3)?.unwrap_or(0),
-        changed: row.get(4)?.unwrap_or(0),
-        disappeared: row.get(5)?.unwrap_or(0),
-        skipped: row.get(6)?.unwrap_or(false),
-    })
-}
-
-/// What of the answer that `wab_bridges` holds, while it does, has to be read again though it comes again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Needed {
-    /// Nothing.
-    Nothing,
-    /// Who came without a status.
-    Statusless,
-}
-
-/// The answer that need not be read again. Objects of 0.1.0 know of none.
-pub fn earlier_answer(needed: Needed) -> Result<Option<Earlier>, Raise> {
-    if !has(STORE_LISTING)? {
-        return Ok(None);
-    }
-    let sql = format!(
-        "SELECT o.answer_digest, o.digest FROM {}.wab_last_observation() o \
-         WHERE o.mirrored AND o.answer_digest IS NOT NULL AND (NOT $1 OR o.statuses OPERATOR(pg_catalog.=) o.bridges)",
-        schema()?
-    );
-    let answers = rows_unlocked(&sql, &[(needed == Needed::Statusless).into()], |row| {
-        Ok(row.get(1)?.zip(row.get(2)?).map(|(answer_digest, digest)| Earlier { answer_digest, digest }))
-    })?;
-    Ok(answers.into_iter().next().flatten())
-}
-
-/// The last observation if it is younger than this, as a skipped refresh.
-pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
-    let sql = format!("SELECT o.observed_at, o.bridges FROM {}.wab_last_observation($1) o", schema()?);
-    let rows = rows_unlocked(&sql, &[max_age.into()], |row| {
-        Ok(Observation {
-            observed_at: row.get(1)?,
-            bridges: row.get(2)?,
-            appeared: 0,
-            changed: 0,
-            disappeared: 0,
-            skipped: true,
-        })
-    })?;
-    Ok(rows.into_iter().next())
-}
-
 /// `wab_observe_statuses()`: stores polled statuses; returns how many changed.
 pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
     let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
     let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();
-    let sql = format!("SELECT {}.wab_observe_statuses($1, $2, $3)", schema()?);
-    one(&sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
+    let sql = "SELECT @extschema@.wab_observe_statuses($1, $2, $3)";
+    one(sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
 }

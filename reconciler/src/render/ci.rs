@@ -7,14 +7,10 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use uuid::Uuid;
 
-use super::talk::warn;
-use super::{Length, markdown};
-use crate::drift::Differences;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::plan::Plan;
-use crate::report::{Outcome, Report};
-use crate::store::Status;
+use crate::ground::Exit;
+use crate::model::{Differences, Error, Length, Outcome, Plan, Report, Status};
+use crate::render::markdown;
+use crate::render::talk::warn;
 
 /// GitHub throws the whole summary of a step away when it is longer.
 const SUMMARY_LIMIT: u64 = 1024 * 1024;

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use super::words::{Paint, count, harmless};
-use crate::checkup::{Check, Verdict};
+use crate::ground::{count, harmless};
+use crate::model::{Check, Verdict};
+use crate::render::words::Paint;
 
 /// Every check, and the sum.
 pub fn checkup(checks: &[Check], paint: Paint) -> String {

@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use super::Length;
-use super::words::{self, Paint, count, harmless, shown, table};
-use crate::plan::{Finding, Plan};
+use crate::ground::money;
+use crate::ground::{count, harmless, shown};
+use crate::model::{Finding, Length, Plan};
+use crate::render::words::{Paint, table};
 
 /// How many customer_refs stand for their kind.
 const SAMPLE: usize = 3;
@@ -70,5 +71,5 @@ fn name(finding: &Finding) -> String {
 }
 
 fn a_month(cost: Decimal) -> String {
-    if cost > Decimal::ZERO { words::a_month(cost) } else { String::new() }
+    if cost > Decimal::ZERO { money::a_month(cost) } else { String::new() }
 }

@@ -6,29 +6,17 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use super::words::{Paint, a_month, change, count, harmless, shown};
-use super::{Length, lists, text};
-use crate::drift::{Differences, Drift, Kind};
-use crate::plan::Plan;
-use crate::report::{End, Outcome, Report};
-use crate::store::Status;
+use crate::ground::{a_month, change, count, harmless, shown};
+use crate::model::{Differences, Drift, End, Kind, Length, Outcome, Plan, Report, Status};
+use crate::render::command::{command, escaped};
+use crate::render::words::Paint;
+use crate::render::{lists, text};
 
 /// GitHub shows ten annotations of a level for a step: so many steps are named one by one.
 const NAMED: usize = 8;
 
 /// So many customer_refs stand for their kind.
 const SAMPLE: usize = 3;
-
-/// A workflow command with a title: one line, whatever the text is.
-pub fn command((level, title): (&str, &str), text: &str) -> String {
-    let title = escaped(title).replace(':', "%3A").replace(',', "%2C");
-    format!("::{level} title={title}::{}", escaped(text))
-}
-
-fn escaped(text: &str) -> String {
-    let text: Vec<String> = text.split('\n').map(harmless).collect();
-    text.join("\n").replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
 
 /// Lines that are no commands, whatever is in them.
 fn lines(text: &str) -> String {
@@ -50,7 +38,7 @@ pub fn plan(plan: &Plan, length: Length) -> String {
     if plan.refusals.is_empty() && plan.has_changes() {
         // Writing to a String cannot fail.
         let text = format!("{} {}", text::headline(plan), change(plan.monthly_cost.change));
-        let _ = writeln!(out, "{}", command(("notice", "wab plan"), &text));
+        let _ = writeln!(out, "{}", command("notice", "wab plan", &text));
     }
     out
 }
@@ -72,7 +60,7 @@ fn annotations(plan: &Plan) -> String {
     for refusal in &plan.refusals {
         let text = format!("{}\n{}", refusal.message, refusal.way_on);
         let title = format!("wab: refused by {}", refusal.guard);
-        let _ = writeln!(out, "{}", command(("error", &title), &text));
+        let _ = writeln!(out, "{}", command("error", &title, &text));
     }
     out += &incomplete(plan.summary.malformed);
     out += &noted(plan.findings.iter().map(|finding| Noted {
@@ -89,7 +77,7 @@ fn incomplete(malformed: usize) -> String {
         return String::new();
     }
     let text = format!("{} could not be read: the reading is incomplete", count(malformed, "listed row"));
-    command(("error", "wab: incomplete"), &text) + "\n"
+    command("error", "wab: incomplete", &text) + "\n"
 }
 
 /// Something of a kind that may be worth an annotation.
@@ -128,7 +116,7 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
             _ => String::new(),
         };
         let title = format!("wab: {} {kind}", found.len());
-        let _ = writeln!(out, "{}", command((level, &title), &format!("{}{detail}", names.join(", "))));
+        let _ = writeln!(out, "{}", command(level, &title, &format!("{}{detail}", names.join(", "))));
     }
     out
 }
@@ -144,23 +132,23 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
     let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
     if bad.is_empty() && of.has_changes() && report.end == End::Finished {
         let (verdict, numbers) = text::verdict(of, report);
-        let _ = writeln!(out, "{}", command(("notice", "wab apply"), &format!("{verdict}{numbers}")));
+        let _ = writeln!(out, "{}", command("notice", "wab apply", &format!("{verdict}{numbers}")));
     }
     for step in bad.iter().take(NAMED) {
         let title = format!("wab: {} {}", step.kind, step.outcome.as_str());
         let text = format!("{}: {}", shown(step.customer_ref.as_str()), step.detail);
-        let _ = writeln!(out, "{}", command(("error", &title), &text));
+        let _ = writeln!(out, "{}", command("error", &title, &text));
     }
     if bad.len() > NAMED {
         let text = format!("and {} more; each of them is in wab_operations", bad.len() - NAMED);
-        let _ = writeln!(out, "{}", command(("error", "wab: steps not done"), &text));
+        let _ = writeln!(out, "{}", command("error", "wab: steps not done", &text));
     }
     if let Some(why) = text::ended_early(report) {
-        let _ = writeln!(out, "{}", command(("error", "wab: ended early"), &why));
+        let _ = writeln!(out, "{}", command("error", "wab: ended early", &why));
     }
     if report.is_stale() {
         let text = text::skipped(report, Paint::Plain);
-        let _ = writeln!(out, "{}", command(("warning", "wab: stale steps"), &text));
+        let _ = writeln!(out, "{}", command("warning", "wab: stale steps", &text));
     }
     out
 }
@@ -189,19 +177,19 @@ pub fn status(status: &Status) -> String {
     let mut out = lines(&lists::status(status, Paint::Plain));
     if status.missing > 0 {
         let text = format!("{} tenants have no bridge", status.missing);
-        let _ = writeln!(out, "{}", command(("warning", "wab: missing"), &text));
+        let _ = writeln!(out, "{}", command("warning", "wab: missing", &text));
     }
     if let Some(malformed @ 1..) = status.malformed {
         let text = format!("{malformed} listed rows could not be read");
-        let _ = writeln!(out, "{}", command(("warning", "wab: incomplete"), &text));
+        let _ = writeln!(out, "{}", command("warning", "wab: incomplete", &text));
     }
     if status.last_run.as_ref().is_some_and(|run| run.outcome != "done" && run.outcome != "running") {
         let text = "the last run did not come to its end: run wab apply again";
-        let _ = writeln!(out, "{}", command(("warning", "wab: last run"), text));
+        let _ = writeln!(out, "{}", command("warning", "wab: last run", text));
     }
     if status.monthly_waste > Decimal::ZERO {
         let text = format!("{} is spent on bridges that nobody needs", a_month(status.monthly_waste));
-        let _ = writeln!(out, "{}", command(("notice", "wab: waste"), &text));
+        let _ = writeln!(out, "{}", command("notice", "wab: waste", &text));
     }
     out
 }

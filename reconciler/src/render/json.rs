@@ -1,21 +1,16 @@
 //! The results for programs; each document says its format_version. No secret is in any of the values given here.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
 use wabridges::{CustomerRef, PairingCode, Phone};
 
-use super::words::{host_only, steers};
-use crate::checkup::Check;
-use crate::drift::{Differences, Drift, Kind};
-use crate::plan::Plan;
-use crate::report::{Outcome, Report};
-use crate::saved::{FORMAT_VERSION, SavedPlan};
-use crate::store::Status;
+use crate::ground::steers;
+use crate::model::{
+    Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Status,
+};
+use crate::render::words::host_only;
 
 /// What every document begins with.
 #[derive(Serialize, JsonSchema)]
@@ -146,35 +141,4 @@ pub fn checkup(checks: &[Check]) -> String {
         checks: &'a [Check],
     }
     document(Checked { checks })
-}
-
-/// For serde: an amount of money as a JSON number.
-pub mod money_as_number {
-    use super::{Decimal, Deserialize, Deserializer, Serializer, ToPrimitive};
-
-    /// As the nearest floating point number: two decimals survive.
-    pub fn serialize<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_f64(amount.to_f64().unwrap_or_default())
-    }
-
-    /// To the cent.
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Decimal, D::Error> {
-        let amount = f64::deserialize(from)?;
-        Decimal::try_from(amount).map(|amount| amount.round_dp(2)).map_err(serde::de::Error::custom)
-    }
-}
-
-/// For serde: a time in seconds, rounded up.
-pub mod duration_as_seconds {
-    use super::{Deserialize, Deserializer, Duration, Serializer};
-
-    /// Whole seconds.
-    pub fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_u64(time.as_secs() + u64::from(time.subsec_nanos() > 0))
-    }
-
-    /// Whole seconds.
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_secs)
-    }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::Length;
-use super::words::{Paint, a_month, count, duration, harmless, money, shown, table};
-use crate::drift::{Drift, Kind};
-use crate::store::{LastRun, Status};
+use crate::ground::{a_month, count, harmless, money, shown, span};
+use crate::model::{Drift, Kind, LastRun, Length, Status};
+use crate::render::words::{Paint, table};
 
 /// `2 missing, 1 orphaned`.
 pub fn by_kind(kinds: impl Iterator<Item = Kind>) -> String {
@@ -66,7 +65,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
     let mut out = match (status.observed_at, status.age_seconds) {
         (Some(at), Some(age)) => format!(
             "Observed {} ago ({}, by {})\n",
-            duration(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
+            span(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
             at.format("%Y-%m-%d %H:%M:%S UTC"),
             status.source.as_deref().map_or_else(|| "?".to_owned(), shown)
         ),

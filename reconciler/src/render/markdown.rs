@@ -11,16 +11,13 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::words::{Paint, a_month, change, count, duration, thousands};
-use super::{Length, lists, text};
-use crate::drift::{Differences, Drift, Kind};
-use crate::error::Error;
-use crate::facts::Declared;
-use crate::plan::Plan;
-use crate::report::Report;
-use crate::store::Status;
-use code::code;
-use fit::fit;
+use crate::ground::{a_month, change, count, harmless, span, thousands};
+use crate::model::{Declared, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
+use crate::render::failure::told;
+use crate::render::markdown::code::code;
+use crate::render::markdown::fit::fit;
+use crate::render::words::Paint;
+use crate::render::{lists, text};
 
 /// By this first line a job finds the comment that it wrote before.
 fn marker(verb: &str) -> String {
@@ -161,7 +158,7 @@ pub fn status(status: &Status) -> String {
         (Some(at), Some(age)) => writeln!(
             out,
             "Observed {} ago ({}, by {}).",
-            duration(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
+            span(Duration::from_secs(u64::try_from(age).unwrap_or(0))),
             at.format("%Y-%m-%d %H:%M:%S UTC"),
             code(status.source.as_deref().unwrap_or("?"))
         ),
@@ -202,7 +199,7 @@ pub fn status(status: &Status) -> String {
 
 /// A verb that came to no result.
 pub fn failed(verb: &str, error: &Error) -> String {
-    let lines: Vec<String> = super::talk::told(error).lines().map(super::words::harmless).collect();
+    let lines: Vec<String> = told(error).lines().map(harmless).collect();
     let mut told = lines.join("\n");
     if told.len() > 8_000 {
         told.truncate(told.floor_char_boundary(8_000));

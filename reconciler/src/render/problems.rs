@@ -4,8 +4,10 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
-use super::words::{Paint, harmless};
-use crate::fleet::Problem;
+use crate::config::Problem;
+use crate::ground::harmless;
+use crate::render::command::with_properties;
+use crate::render::words::Paint;
 
 /// So many are shown to people; who has more has another kind of problem.
 const SHOWN: usize = 500;
@@ -21,7 +23,7 @@ pub enum Weight {
 }
 
 /// One paragraph each: what is wrong, the place, the line, and carets under what is meant.
-pub fn text(file: &str, problems: &[Problem], (weight, paint): (Weight, Paint)) -> String {
+pub fn text(file: &str, problems: &[Problem], weight: Weight, paint: Paint) -> String {
     let renderer = match paint {
         Paint::Plain => Renderer::plain(),
         Paint::Ansi => Renderer::styled(),
@@ -55,33 +57,25 @@ fn paragraph(file: &str, problem: &Problem, weight: Weight, renderer: &Renderer)
 /// One workflow command a line.
 pub fn github(file: &str, said: &[(Weight, &[Problem])]) -> String {
     let lines = all(said).map(|(weight, problem)| {
-        let command = match weight {
+        let level = match weight {
             Weight::Error => "error",
             Weight::Note => "notice",
         };
         let place = &problem.place;
         let end = if place.end_column > place.column { place.end_column - 1 } else { place.column };
         let title = if problem.at.is_empty() { "fleet.yaml" } else { &problem.at };
-        format!(
-            "::{command} file={},line={},endLine={},col={},endColumn={end},title={}::{}",
-            property(file),
-            place.line,
-            place.line,
-            place.column,
-            property(title),
-            data(&problem.what)
-        )
+        let (line, column, end) = (place.line.to_string(), place.column.to_string(), end.to_string());
+        let properties = [
+            ("file", file),
+            ("line", &*line),
+            ("endLine", &*line),
+            ("col", &*column),
+            ("endColumn", &*end),
+            ("title", title),
+        ];
+        with_properties(level, &properties, &problem.what)
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-fn data(text: &str) -> String {
-    let escaped = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    harmless(&escaped)
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// A problem for programs.

@@ -9,10 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
-use super::talk::{event, in_events, talk, warn};
-use super::words::{duration, shown};
-use crate::plan::{Plan, Step};
-use crate::report::{Outcome, Report, StepReport};
+use crate::ground::{shown, span};
+use crate::model::{Outcome, Plan, Report, Step, StepReport};
+use crate::render::talk::{event, in_events, talk, warn};
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -114,7 +113,7 @@ impl Progress {
     }
 
     /// These steps were tried; the rest takes at least so long.
-    pub fn finished(&mut self, tried: &[StepReport], left: Duration) {
+    pub fn finished(&self, tried: &[StepReport], left: Duration) {
         let (mut pace, now) = (lock(&self.pace), Instant::now());
         pace.done += tried.len();
         pace.due = now + left;
@@ -204,7 +203,7 @@ impl Pace {
 
     fn words(&self, now: Instant) -> String {
         let whole = Duration::from_secs(self.eta(now).as_secs_f64().ceil() as u64);
-        format!("{:.1} a minute, {} left", self.rate(now), duration(whole))
+        format!("{:.1} a minute, {} left", self.rate(now), span(whole))
     }
 
     /// Time has passed.

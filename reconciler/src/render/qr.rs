@@ -3,7 +3,7 @@
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-use super::words::Paint;
+use crate::render::words::Paint;
 
 /// What an uncoloured terminal looks like; with colours it does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use super::Length;
-use super::words::{Paint, shown};
-use crate::plan::{Owner, Plan, Step};
+use crate::ground::shown;
+use crate::model::{Length, Owner, Plan, Step};
+use crate::render::words::Paint;
 
 /// The changed columns of one row: before and after.
 #[derive(Default)]

@@ -3,9 +3,8 @@
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
-use super::json::{Applied, Document, Listed};
-use crate::saved::SavedPlan;
-use crate::store::Status;
+use crate::model::{SavedPlan, Status};
+use crate::render::json::{Applied, Document, Listed};
 
 /// Of `wab plan --json`.
 pub fn plan() -> String {

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::words::harmless;
-use crate::store::{Done, Installation};
-use crate::version;
+use crate::db::install::{Done, Installation};
+use crate::ground::harmless;
+use crate::ground::version;
 
 /// A new fleet.yaml.
 pub fn written(file: &Path) -> String {

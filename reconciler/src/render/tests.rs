@@ -10,14 +10,16 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef};
 
-use super::words::{Paint, change, duration, money, shown};
-use super::{Length, json, lists, text};
-use crate::drift::{Differences, Drift, Kind};
-use crate::facts::{Binding, BindingChange, Declared, Facts};
-use crate::fleet::Fleet;
-use crate::plan::{Plan, Scope, Terms, plan};
-use crate::report::{End, Outcome, Report, StepReport};
-use crate::saved::{Origin, SavedPlan};
+use super::{json, lists, text};
+use crate::config::Fleet;
+use crate::decide::plan::{Terms, plan};
+use crate::decide::scope::Scope;
+use crate::ground::{change, money, shown, span};
+use crate::model::{
+    Binding, BindingChange, Declared, Differences, Drift, End, Facts, Kind, Length, Origin, Outcome, Plan,
+    Report, SavedPlan, StepReport,
+};
+use crate::render::words::Paint;
 
 fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
     Drift {
@@ -300,8 +302,8 @@ fn money_and_time_are_words_for_people() {
         (3600, "1h"),
         (90_061, "1d 1h"),
     ] {
-        assert_eq!(duration(Duration::from_secs(seconds)), words);
+        assert_eq!(span(Duration::from_secs(seconds)), words);
     }
-    assert_eq!(duration(Duration::from_millis(1)), "1s");
+    assert_eq!(span(Duration::from_millis(1)), "1s");
     assert_eq!(shown(&"x".repeat(100)).chars().count(), 61);
 }

@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use super::findings::findings;
-use super::words::{Paint, change, count, duration, harmless, money, shown, table};
-use super::{Length, rows};
-use crate::exit::Exit;
-use crate::facts::{BindingChange, Declared};
-use crate::plan::{Plan, Step};
-use crate::report::{End, Outcome, Report, StepReport};
+use crate::ground::{Exit, change, count, harmless, money, shown, span};
+use crate::model::{BindingChange, Declared, End, Length, Outcome, Plan, Report, Step, StepReport};
+use crate::render::findings::findings;
+use crate::render::rows;
+use crate::render::words::{Paint, table};
 
 /// The plan, grouped by kind of step.
 pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
@@ -34,8 +32,7 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
 /// What is between the plan's first line and its numbers: each part begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
     let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
-    parts
-        .extend(["provision", "bind", "set_status", "delete"].map(|kind| group(plan, kind, (paint, length))));
+    parts.extend(["provision", "bind", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)));
     let diff = rows::diff(plan, paint, length);
     if !diff.is_empty() {
         parts.push(format!("\n{diff}"));
@@ -119,7 +116,7 @@ fn declared(plan: &Plan, paint: Paint) -> String {
     format!("\n{} declared exceptions: {written} to write, {removed} to remove\n", paint.yellow("~"))
 }
 
-fn group(plan: &Plan, kind: &str, (paint, length): (Paint, Length)) -> String {
+fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {
     let steps: Vec<&Step> = plan.steps.iter().filter(|step| step.kind() == kind).collect();
     if steps.is_empty() || length == Length::Concise {
         return String::new();
@@ -193,7 +190,7 @@ pub fn time(plan: &Plan) -> Option<String> {
     let calls = plan.count("provision") + plan.count("delete");
     (calls > 0).then(|| match plan.duration.is_zero() {
         true => "The provider's limits allow all calls at once.".to_owned(),
-        false => format!("At the provider's limits the calls take {}.", duration(plan.duration)),
+        false => format!("At the provider's limits the calls take {}.", span(plan.duration)),
     })
 }
 

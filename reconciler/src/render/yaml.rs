@@ -9,9 +9,9 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use super::words::{count, money, steers};
-use crate::adopt::{Adoption, Why};
-use crate::fleet::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants};
+use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants};
+use crate::ground::{count, money, steers};
+use crate::model::{Adoption, Why};
 
 /// The whole file, with comments on what it could not take in.
 pub fn fleet(adoption: &Adoption) -> String {

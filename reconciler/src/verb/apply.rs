@@ -1,4 +1,5 @@
-//! `wab apply`: looks, decides through `plan`, asks, has the steps done, and shows what became of them.
+//! `wab apply`: takes the lock, looks, has the plan confirmed, settles on what stands of it, has the steps done, and
+//! reports what became of them.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -6,19 +7,25 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use wabridges::Client;
 
-use crate::apply::{self, Executor};
-use crate::approval::{self, Approval};
-use crate::cli::{Belief, Consent, Detail, Format, Output, Polling, Targets};
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::outlook::{Approved, Outlook, Sight};
-use crate::plan::Plan;
-use crate::render::{self, Progress, Screen, ci};
-use crate::report::Report;
-use crate::saved::{Origin, SavedPlan};
-use crate::stop::Stop;
-use crate::store::{Journal, Store};
+use crate::config::Fleet;
+use crate::db::journal::Journal;
+use crate::db::store::Store;
+use crate::ground::Exit;
+use crate::ground::sha256;
+use crate::model::{Error, Format, Plan, Report, SavedPlan};
+use crate::provider::client::client;
+use crate::render::ci;
+use crate::render::console::Console;
+use crate::render::screen::Screen;
+use crate::render::talk::{speak, talk};
+use crate::run::execute;
+use crate::run::executor::Executor;
+use crate::run::lock::lock;
+use crate::run::outlook::{Approved, Outlook, Settled, Sight, Wish};
+use crate::run::stop::Stop;
+use crate::verb::approval::{self, Approval};
+use crate::verb::flags::{Belief, Consent, Detail, Output, Polling, Targets};
+use crate::verb::plan_file;
 
 /// Flags of `apply`.
 #[derive(Debug, Args)]
@@ -33,7 +40,7 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub targets: Targets,
     /// Do it without asking, if the plan is still the one of which wab plan showed this plan_sha256
-    #[arg(long, value_name = "SHA256", value_parser = sha256)]
+    #[arg(long, value_name = "SHA256", value_parser = plan_sha256)]
     pub expect: Option<String>,
     #[command(flatten)]
     pub polling: Polling,
@@ -64,8 +71,8 @@ impl ApplyArgs {
     }
 }
 
-fn sha256(text: &str) -> Result<String, &'static str> {
-    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+fn plan_sha256(text: &str) -> Result<String, &'static str> {
+    if sha256::is_digest(text) {
         Ok(text.to_ascii_lowercase())
     } else {
         Err("a plan_sha256 has 64 hex digits: copy it from wab plan")
@@ -75,22 +82,25 @@ fn sha256(text: &str) -> Result<String, &'static str> {
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
-    let format = args.output.format();
-    let approval = args.approval().inspect_err(|_| render::speak(format))?;
-    let saved = args.plan_file.as_deref().map(SavedPlan::read).transpose()?;
+    let approval = args.approval().inspect_err(|_| speak(args.output.format()))?;
+    let saved = args.plan_file.as_deref().map(plan_file::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
-    let client = Client::new(fleet.client_config(), key)
-        .map_err(Error::provider("cannot set the provider's client up"))?;
-    let mut journal = Journal::lock(&fleet.database, args.lock_timeout).await?;
-    let consent = Consented { approval, saved, fingerprint, deadline };
-    let result = locked(fleet, args, screen, (&client, &mut journal, &consent)).await;
+    let (client, console) = (client(fleet, key)?, Console::default());
+    let mut journal = lock(&fleet.database, args.lock_timeout, &console).await?;
+    let run = Run { fleet, args, screen, client, console, approval, saved, fingerprint, deadline };
+    let result = run.locked(&mut journal).await;
     journal.unlock().await;
     result
 }
 
-/// What was said before anything was looked at.
-struct Consented {
+/// What a run works with, and what was said before anything was looked at.
+struct Run<'a> {
+    fleet: &'a Fleet,
+    args: &'a ApplyArgs,
+    screen: Screen,
+    client: Client,
+    console: Console,
     approval: Approval,
     saved: Option<SavedPlan>,
     /// Of the key at hand.
@@ -98,144 +108,160 @@ struct Consented {
     deadline: Option<Instant>,
 }
 
-/// The same, while no other apply runs.
-async fn locked(
-    fleet: &Fleet,
-    args: &ApplyArgs,
-    screen: Screen,
-    (client, journal, consent): (&Client, &mut Journal, &Consented),
-) -> Result<Exit, Error> {
-    let Consented { approval, saved, fingerprint, deadline } = consent;
-    let mut store = Store::connect(&fleet.database).await?;
-    if let Some(saved) = saved {
-        require_appliable(saved, fleet, (fingerprint.clone(), &mut store)).await?;
-    }
-    let scope = (args.belief.force(), args.targets.scope());
-    let mut outlook = Outlook::new(fleet, client.reader(), scope, &mut store).await?;
-    // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
-    let stop = match approval {
-        Approval::Given => Some(Stop::listen(*deadline)?),
-        Approval::Ask => None,
-    };
-    let look = async {
-        outlook.poll(&mut store, args.polling.max()).await?;
-        match approval {
-            Approval::Given => outlook.read(&mut store).await.map(Sight::from),
-            Approval::Ask => outlook.sight(&mut store).await,
+/// What a look came to.
+enum Look {
+    Seen(Box<Sight>),
+    Stopped(Exit),
+}
+
+impl Run<'_> {
+    /// Everything that is done while no other apply runs.
+    async fn locked(&self, journal: &mut Journal) -> Result<Exit, Error> {
+        let mut store = Store::connect(&self.fleet.database).await?;
+        if let Some(saved) = &self.saved {
+            saved.require_same_origin(&self.fleet.sha256, &self.fingerprint)?;
+            saved.require_fresh(store.now().await?)?;
         }
-    };
-    let mut sight = tokio::select! {
-        sight = look => sight?,
-        end = wished(stop.as_ref()) => {
-            render::talk("stopped while the fleet was looked at: nothing was written");
-            return Ok(end);
+        let wish = Wish {
+            fleet: self.fleet,
+            client: self.client.reader(),
+            events: &self.console,
+            force: self.args.belief.force(),
+            scope: self.args.targets.scope(),
+        };
+        let mut outlook = Outlook::new(wish, &mut store).await?;
+        // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
+        let stop = match self.approval {
+            Approval::Given => Some(self.listen()?),
+            Approval::Ask => None,
+        };
+        let mut sight = match self.look(&mut outlook, &mut store, stop.as_ref()).await? {
+            Look::Seen(sight) => sight,
+            Look::Stopped(exit) => return Ok(exit),
+        };
+        let shown = match self.approval {
+            Approval::Given => None,
+            Approval::Ask => Some(self.confirm(&outlook, &mut store, &mut sight).await?),
+        };
+        let approved = self.approved(shown.as_ref());
+        let settled = outlook.settle(&mut store, &mut sight.reading, approved).await?;
+        if !settled.plan.refusals.is_empty() {
+            return self.refused(&settled.plan);
         }
-    };
-    let shown = match approval {
-        Approval::Given => None,
-        Approval::Ask => Some(ask(&outlook, (&mut store, &mut sight), args, screen).await?),
-    };
-    let approved = approved(shown.as_ref(), saved.as_ref(), args);
-    let settled = outlook.settle(&mut store, &mut sight.reading, approved).await?;
-    let plan = &settled.plan;
-    if !plan.refusals.is_empty() {
-        return refused(plan, args, screen);
+        let stop = stop.map_or_else(|| self.listen(), Ok)?;
+        let report = self.execute(&settled, &mut store, journal, stop).await;
+        self.report(&settled.plan, &report, shown.as_ref(), &mut store).await
     }
-    let stop = stop.map_or_else(|| Stop::listen(*deadline), Ok)?;
-    let mut report = match plan.steps.as_slice() {
-        [] => Report::nothing_to_do(),
-        _ => {
-            let progress = Progress::new(plan);
-            let store = &mut store;
-            apply::apply(plan, Executor { client, store, journal, progress, stop }).await
+
+    fn listen(&self) -> Result<Stop, Error> {
+        Stop::listen(self.deadline, self.console.clone())
+    }
+
+    /// Lists and evaluates the fleet, unless somebody asks to stop meanwhile, or time is up.
+    async fn look(
+        &self,
+        outlook: &mut Outlook<'_>,
+        store: &mut Store,
+        stop: Option<&Stop>,
+    ) -> Result<Look, Error> {
+        let look = async {
+            outlook.poll(store, self.args.polling.max()).await?;
+            match self.approval {
+                Approval::Given => outlook.read(store).await.map(Sight::from),
+                Approval::Ask => outlook.sight(store).await,
+            }
+        };
+        let Some(stop) = stop else { return look.await.map(Box::new).map(Look::Seen) };
+        tokio::select! {
+            sight = look => sight.map(Box::new).map(Look::Seen),
+            () = stop.wished() => {
+                talk("stopped while the fleet was looked at: nothing was written");
+                Ok(Look::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
+            }
         }
-    };
-    report.skip(&settled.already, &settled.stale);
-    show(plan, &report, (shown.as_ref(), args), screen)?;
-    let exit = report.exit().unless_incomplete(plan.summary.malformed);
-    ci::applied(plan, Some(&report), exit);
-    // What could not be recorded now, the next refresh records.
-    if report.exit() == Exit::Done
-        && let Err(error) = store.record_drift().await
-    {
-        render::talk(&error.to_string());
     }
-    Ok(exit)
-}
 
-/// What the yes was said to.
-fn approved<'a>(shown: Option<&'a Plan>, saved: Option<&'a SavedPlan>, args: &'a ApplyArgs) -> Approved<'a> {
-    match (shown, saved, &args.expect) {
-        (Some(shown), ..) => Approved::Shown(shown),
-        (_, Some(saved), _) => Approved::Saved(saved),
-        (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
-        _ => Approved::Anything,
-    }
-}
-
-/// Shows what a guard does not let happen.
-fn refused(plan: &Plan, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
-    screen.result(&screen.refused(plan, args.output.format(), args.detail.length()))?;
-    ci::applied(plan, None, Exit::Refused);
-    Ok(Exit::Refused)
-}
-
-async fn require_appliable(
-    saved: &SavedPlan,
-    fleet: &Fleet,
-    (fingerprint, store): (String, &mut Store),
-) -> Result<(), Error> {
-    let now = store.now().await?;
-    saved.require_same_origin(&Origin {
-        fleet_yaml_sha256: fleet.sha256.clone(),
-        account_fingerprint: fingerprint,
-        observation_digest: String::new(),
-        made_at: now,
-        valid_for: Duration::ZERO,
-    })?;
-    saved.require_fresh(now)
-}
-
-/// Shows the plan, and asks if it changes anything; refused plans are not asked about.
-async fn ask(
-    outlook: &Outlook<'_>,
-    (store, sight): (&mut Store, &mut Sight),
-    args: &ApplyArgs,
-    screen: Screen,
-) -> Result<Plan, Error> {
-    let (plan, _) = outlook.preview(store, sight).await?;
-    if plan.refusals.is_empty() && plan.has_changes() {
-        render::talk(&screen.on_stderr().preview(&plan, args.detail.length()));
-        if !approval::ask("Apply this plan?")? {
-            return Err(Error::config(
-                "the plan was not approved: nothing was done",
-                "answer yes, or use -y",
-            ));
+    /// Shows the plan, and asks if it changes anything; refused plans are not asked about.
+    async fn confirm(
+        &self,
+        outlook: &Outlook<'_>,
+        store: &mut Store,
+        sight: &mut Sight,
+    ) -> Result<Plan, Error> {
+        let (plan, _) = outlook.preview(store, sight).await?;
+        if plan.refusals.is_empty() && plan.has_changes() {
+            talk(&self.screen.on_stderr().preview(&plan, self.args.detail.length()));
+            if !approval::ask("Apply this plan?")? {
+                return Err(Error::config(
+                    "the plan was not approved: nothing was done",
+                    "answer yes, or use -y",
+                ));
+            }
+            *sight = outlook.read(store).await?.into();
         }
-        *sight = outlook.read(store).await?.into();
+        // Who was asked was talked to in lines until now.
+        speak(self.args.output.format());
+        Ok(plan)
     }
-    // Who was asked was talked to in lines until now.
-    render::speak(args.output.format());
-    Ok(plan)
-}
 
-/// What became of the plan; who was asked has seen the plan itself.
-fn show(
-    plan: &Plan,
-    report: &Report,
-    (shown, args): (Option<&Plan>, &ApplyArgs),
-    screen: Screen,
-) -> Result<(), Error> {
-    let format = args.output.format();
-    screen.result(&match (format, shown) {
-        (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
-        _ => screen.applied(plan, report, (format, args.detail.length())),
-    })
-}
+    /// What the yes was said to.
+    fn approved<'s>(&'s self, shown: Option<&'s Plan>) -> Approved<'s> {
+        match (shown, &self.saved, &self.args.expect) {
+            (Some(shown), ..) => Approved::Shown(shown),
+            (_, Some(saved), _) => Approved::Saved(saved),
+            (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
+            _ => Approved::Anything,
+        }
+    }
 
-/// Returns the exit code when somebody asks to stop, or time is up.
-async fn wished(stop: Option<&Stop>) -> Exit {
-    let Some(stop) = stop else { return std::future::pending().await };
-    stop.wished().await;
-    Report { end: stop.end(), ..Report::nothing_to_do() }.exit()
+    /// Shows what a guard does not let happen.
+    fn refused(&self, plan: &Plan) -> Result<Exit, Error> {
+        let (format, length) = (self.args.output.format(), self.args.detail.length());
+        self.screen.result(&self.screen.applied(plan, None, format, length))?;
+        ci::applied(plan, None, Exit::Refused);
+        Ok(Exit::Refused)
+    }
+
+    /// Has the steps done.
+    async fn execute(
+        &self,
+        settled: &Settled,
+        store: &mut Store,
+        journal: &mut Journal,
+        stop: Stop,
+    ) -> Report {
+        let mut report = match settled.plan.steps.as_slice() {
+            [] => Report::nothing_to_do(),
+            _ => {
+                let (client, events) = (&self.client, &self.console);
+                execute::apply(&settled.plan, Executor { client, store, journal, events, stop }).await
+            }
+        };
+        report.skip(&settled.already, &settled.stale);
+        report
+    }
+
+    /// Shows what became of the plan; who was asked has seen the plan itself.
+    async fn report(
+        &self,
+        plan: &Plan,
+        report: &Report,
+        shown: Option<&Plan>,
+        store: &mut Store,
+    ) -> Result<Exit, Error> {
+        let screen = self.screen;
+        screen.result(&match (self.args.output.format(), shown) {
+            (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
+            (format, _) => screen.applied(plan, Some(report), format, self.args.detail.length()),
+        })?;
+        let exit = report.exit().unless_incomplete(plan.summary.malformed);
+        ci::applied(plan, Some(report), exit);
+        // What could not be recorded now, the next refresh records.
+        if report.exit() == Exit::Done
+            && let Err(error) = store.record_drift().await
+        {
+            talk(&error.to_string());
+        }
+        Ok(exit)
+    }
 }

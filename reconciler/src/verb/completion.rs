@@ -1,12 +1,11 @@
 //! `wab completion`: a shell's completion script; nothing is read and nobody is called.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::render::Screen;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::screen::Screen;
 
 /// Flags of `completion`.
 #[derive(Debug, Args)]
@@ -17,9 +16,9 @@ pub struct CompletionArgs {
 }
 
 /// Writes the script.
-pub fn completion(args: &CompletionArgs, screen: Screen) -> Result<Exit, Error> {
+pub fn completion(args: &CompletionArgs, mut command: Command, screen: Screen) -> Result<Exit, Error> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "wab", &mut script);
+    clap_complete::generate(args.shell, &mut command, "wab", &mut script);
     screen.result(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

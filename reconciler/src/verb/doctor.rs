@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use chrono::{TimeDelta, Utc};
 
-use super::reader;
-use crate::checkup::{self, Check};
-use crate::cli::Output;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::{Database, Fleet};
-use crate::render::{self, Screen};
-use crate::store::{Store, Visit};
+use crate::config::{Database, Fleet};
+use crate::db::examine::Visit;
+use crate::db::store::Store;
+use crate::decide::{checkup, database_checkup};
+use crate::ground::Exit;
+use crate::model::{BindingChange, Check, Error};
+use crate::provider::client::reader;
+use crate::render::screen::Screen;
+use crate::render::screen::validated;
+use crate::verb::flags::Output;
 
 /// The checks that need the wab_ objects, in their order.
 const IN_THE_DATABASE: [&str; 8] =
@@ -20,7 +22,7 @@ const IN_THE_DATABASE: [&str; 8] =
 
 /// Checks everything, however much of it is broken.
 pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit, Error> {
-    let fleet = Fleet::load(file);
+    let fleet = Fleet::load(file).map_err(Error::from);
     let mut checks = vec![self::file(file, &fleet)];
     let fleet = fleet.ok();
     let ahead_of_us = account(fleet.as_ref(), &mut checks).await;
@@ -28,7 +30,7 @@ pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit
         fleet.as_ref().map_or(Database { url_env: None, schema: None }, |fleet| fleet.database.clone());
     let mut rest = Vec::new();
     let database_ahead = match Visit::begin(&database).await {
-        Ok(visit) => at(visit, &database, (fleet.as_ref(), &mut rest)).await,
+        Ok(visit) => at(visit, &database, fleet.as_ref(), &mut rest).await,
         Err(error) => {
             rest.push(Check::failed("database", &error));
             rest.extend(
@@ -45,7 +47,7 @@ pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit
 
 fn file(file: &Path, fleet: &Result<Fleet, Error>) -> Check {
     match fleet {
-        Ok(fleet) => Check::ok("fleet.yaml", render::validated(file, fleet)),
+        Ok(fleet) => Check::ok("fleet.yaml", validated(file, fleet)),
         Err(error) if !file.exists() => Check {
             hint: Some("write one: wab init; or name it with -f FILE".to_owned()),
             ..Check::failed("fleet.yaml", error)
@@ -61,17 +63,16 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
         checks.extend([Check::skipped("key", why), Check::skipped("provider", why)]);
         return None;
     };
-    match fleet.api_key() {
-        Ok(key) => {
-            checks.push(checkup::key(&key.fingerprint(), fleet.account.key_fingerprint.as_deref()));
-        }
+    let key = match fleet.api_key() {
+        Ok(key) => key,
         Err(error) => {
-            checks.push(Check::failed("key", &error));
+            checks.push(Check::failed("key", &error.into()));
             checks.push(Check::skipped("provider", "it is not called without the account's key"));
             return None;
         }
-    }
-    let client = match reader(fleet) {
+    };
+    checks.push(checkup::key(&key.fingerprint(), fleet.account.key_fingerprint.as_deref()));
+    let client = match reader(fleet, key) {
         Ok(client) => client,
         Err(error) => {
             checks.push(Check::failed("provider", &error));
@@ -88,13 +89,14 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
 async fn at(
     mut visit: Visit,
     database: &Database,
-    (fleet, checks): (Option<&Fleet>, &mut Vec<Check>),
+    fleet: Option<&Fleet>,
+    checks: &mut Vec<Check>,
 ) -> Option<TimeDelta> {
     let version = visit.server_version();
     checks.push(match visit.is_standby().await {
-        Ok(true) => checkup::standby(),
+        Ok(true) => database_checkup::standby(),
         _ => Check::of("database", visit.who().await, |(role, database)| {
-            checkup::server(version, &role, &database)
+            database_checkup::server(version, &role, &database)
         }),
     });
     let before = Utc::now();
@@ -112,7 +114,7 @@ async fn at(
 }
 
 async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
-    checks.push(Check::of("objects", store.objects().await, |objects| checkup::objects(&objects)));
+    checks.push(Check::of("objects", store.objects().await, |objects| database_checkup::objects(&objects)));
     checks.push(Check::of("rights", rights(store).await, |()| {
         Check::ok("rights", "this role may record what an apply does")
     }));
@@ -120,13 +122,15 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     let table = index.as_ref().ok().and_then(Option::as_ref).map(|index| index.table.clone());
     checks.push(match fleet {
         Some(fleet) => Check::of("binding", binding(store, fleet).await, |change| {
-            checkup::binding(change.as_ref(), table.as_deref())
+            database_checkup::binding(change.as_ref(), table.as_deref())
         }),
         None => Check::skipped("binding", "there is no valid fleet.yaml to compare it with"),
     });
-    checks.push(Check::of("index", index, |index| checkup::index(index.as_ref())));
+    checks.push(Check::of("index", index, |index| database_checkup::index(index.as_ref())));
     match (store.status().await, &table) {
-        (Ok(status), _) => checks.extend([checkup::observation(&status), checkup::statuses(&status)]),
+        (Ok(status), _) => {
+            checks.extend([database_checkup::observation(&status), database_checkup::statuses(&status)])
+        }
         (Err(_), None) => checks.extend(
             ["observation", "statuses"].map(|check| Check::skipped(check, "no tenants table is bound yet")),
         ),
@@ -134,9 +138,10 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
             checks.extend(["observation", "statuses"].map(|check| Check::failed(check, &error)));
         }
     }
-    checks.push(Check::of("runs", store.unfinished().await, |unfinished| checkup::runs(&unfinished)));
+    checks
+        .push(Check::of("runs", store.unfinished().await, |unfinished| database_checkup::runs(&unfinished)));
     checks.push(match store.jobs().await {
-        Ok(jobs) => checkup::jobs(jobs.as_deref()),
+        Ok(jobs) => database_checkup::jobs(jobs.as_deref()),
         Err(Error::Database { doing, source }) if source.is_denied() => Check::warning(
             "pg_cron",
             doing,
@@ -154,7 +159,7 @@ async fn rights(store: &mut Store) -> Result<(), Error> {
 }
 
 /// Dropping an evaluation rolls it back, too.
-async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<crate::facts::BindingChange>, Error> {
+async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
     let mut evaluation = store.evaluation().await?;
     let change = evaluation.binding(fleet).await?;
     evaluation.rollback().await?;

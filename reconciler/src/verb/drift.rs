@@ -2,16 +2,18 @@
 
 use clap::Args;
 
-use super::reader;
-use crate::cli::{Belief, Output, Polling};
-use crate::drift::{Differences, Drift, Kind};
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::outlook::Outlook;
-use crate::plan::Scope;
-use crate::render::{self, Length, Screen, ci};
-use crate::store::Store;
+use crate::config::Fleet;
+use crate::db::store::Store;
+use crate::decide::scope::Scope;
+use crate::ground::Exit;
+use crate::model::{Differences, Drift, Error, Kind, Length};
+use crate::provider::client::reader;
+use crate::render::ci;
+use crate::render::console::Console;
+use crate::render::screen::Screen;
+use crate::render::talk;
+use crate::run::outlook::{Outlook, Wish};
+use crate::verb::flags::{Belief, Output, Polling};
 
 /// Flags of `drift`.
 #[derive(Debug, Args)]
@@ -61,10 +63,11 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let (rows, malformed) = Store::connect(&fleet.database).await?.stored_drift().await?;
         Differences { rows, malformed }
     } else {
-        let client = reader(fleet)?;
+        let (client, console) = (reader(fleet, fleet.api_key()?)?, Console::default());
         let mut store = Store::connect(&fleet.database).await?;
-        let scope = (args.belief.force(), Scope::default());
-        let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+        let (force, scope) = (args.belief.force(), Scope::default());
+        let wish = Wish { fleet, client: &client, events: &console, force, scope };
+        let mut outlook = Outlook::new(wish, &mut store).await?;
         outlook.poll(&mut store, args.polling.max()).await?;
         let mut sight = outlook.sight(&mut store).await?;
         let facts = outlook.look(&mut store, &mut sight).await?;
@@ -73,7 +76,7 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
     let length = if args.concise { Length::Concise } else { Length::Full };
     let ignored: Vec<Kind> =
         drift.rows.extract_if(.., |row| args.ignore.contains(&row.kind)).map(|row| row.kind).collect();
-    render::ignored(&ignored);
+    talk::ignored(&ignored);
     screen.result(&screen.drift(&drift, args.output.format(), length))?;
     let exit = if args.fails(&drift.rows) { Exit::Changes } else { Exit::Done };
     let exit = exit.unless_incomplete(drift.malformed);

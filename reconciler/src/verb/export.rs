@@ -4,18 +4,23 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use wabridges::{ApiUrl, ReadClient};
+use wabridges::ApiUrl;
 
-use crate::adopt::{self, Found};
-use crate::cli::Belief;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::facts::Binding;
-use crate::fleet::{Fleet, Tenants};
-use crate::observe::{self, Reading};
-use crate::outlook::READINGS;
-use crate::render::{self, Screen};
-use crate::store::{self, Bind, Known, Store, Target};
+use crate::config::{Fleet, Tenants};
+use crate::db::adopt::{Known, Target};
+use crate::db::adoption;
+use crate::db::adoption::Bind;
+use crate::db::store::Store;
+use crate::decide::adopt;
+use crate::ground::Exit;
+use crate::model::{Binding, Error, Found, Reading};
+use crate::provider::client::reader;
+use crate::render::console::Console;
+use crate::render::screen::Screen;
+use crate::render::talk::talk_safely;
+use crate::render::yaml;
+use crate::run::observe::Observer;
+use crate::verb::flags::Belief;
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
@@ -73,26 +78,21 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     }
     let key = base.fleet.api_key()?;
     base.fleet.account.key_fingerprint = Some(key.fingerprint());
-    let client = ReadClient::new(base.fleet.client_config(), key)
-        .map_err(Error::provider("cannot set the provider's client up"))?;
+    let client = reader(&base.fleet, key)?;
     let mut store = Store::connect(&base.fleet.database).await?;
     store.require_primary().await?;
-    let mut reading = read(&mut store, &client).await?;
-    let mut looked = look(&mut store, &reading, (&base, args)).await;
-    for _ in 1..READINGS {
-        let Err(Error::Overtaken) = looked else { break };
-        reading = read(&mut store, &client).await?;
-        looked = look(&mut store, &reading, (&base, args)).await;
-    }
-    let look = looked?;
-    let adoption = adopt::adopt(look.fleet, look.found, reading.listing()?, reading.listed_at.date_naive());
+    let observer = Observer { client: &client, events: &Console::default() };
+    let mut reading = observer.read(&mut store).await?;
+    let look = async |store: &mut Store, reading: &Reading| look(store, reading, &base, args).await;
+    let look = observer.up_to_date(&mut store, &mut reading, look).await?;
+    let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
-        (Form::Yaml, _) => render::fleet_yaml(&adoption),
-        (Form::Sql, Some(target)) => store::script(&adoption, target, look.bind),
+        (Form::Yaml, _) => yaml::fleet(&adopted),
+        (Form::Sql, Some(target)) => adoption::script(&adopted, target, look.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
-    Ok(Exit::Done.unless_incomplete(reading.listed.malformed().len()))
+    Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
 /// What the export starts from.
@@ -112,10 +112,7 @@ impl Base {
     fn load(file: &Path) -> Result<Self, Error> {
         let absent = match std::fs::read_to_string(file) {
             Ok(text) if text.trim().is_empty() => {
-                render::talk_safely(&format!(
-                    "note: {} is empty, so nothing is taken from it",
-                    file.display()
-                ));
+                talk_safely(&format!("note: {} is empty, so nothing is taken from it", file.display()));
                 true
             }
             Err(error) if error.kind() == ErrorKind::NotFound => file == Path::new("fleet.yaml"),
@@ -129,18 +126,8 @@ impl Base {
     }
 }
 
-async fn read(store: &mut Store, client: &ReadClient) -> Result<Reading, Error> {
-    let reading = observe::read(store, client).await?;
-    render::malformed(reading.listed.malformed());
-    Ok(reading)
-}
-
 /// Evaluates the reading; the database is left as it was.
-async fn look(
-    store: &mut Store,
-    reading: &Reading,
-    (base, args): (&Base, &ExportArgs),
-) -> Result<Look, Error> {
+async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Look, Error> {
     let mut fleet = base.fleet.clone();
     let mut evaluation = store.evaluation().await?;
     let known = evaluation.known().await?;

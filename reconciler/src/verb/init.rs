@@ -6,11 +6,13 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::{Database, Fleet};
-use crate::render::{self, Screen};
-use crate::store;
+use crate::config::{Database, Fleet};
+use crate::db::install;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::screen::Screen;
+use crate::render::setup::{installed, written};
+use crate::render::talk::talk;
 
 const EXAMPLE: &str = include_str!("../../../fleet.yaml.example");
 
@@ -36,12 +38,12 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
     if args.sql_only {
         let database = database(file)?;
         let schema = schema(args.schema.as_deref(), database.schema.as_deref())?;
-        let installation = store::install(&database, schema).await?;
-        screen.result(&render::installed(&installation))?;
+        let installation = install::install(&database, schema).await?;
+        screen.result(&installed(&installation))?;
         return Ok(Exit::Done);
     }
     write_new(file, &filled_in(args))?;
-    screen.result(&render::written(file))?;
+    screen.result(&written(file))?;
     Ok(Exit::Done)
 }
 
@@ -82,12 +84,10 @@ fn write_new(file: &Path, text: &str) -> Result<(), Error> {
 /// The file's database; without a file, the environment's. A file that was named must be there.
 fn database(file: &Path) -> Result<Database, Error> {
     if file == Path::new("fleet.yaml") && !file.exists() {
-        render::talk(
-            "there is no fleet.yaml here: the database is that of DATABASE_URL, or of PGHOST, PGDATABASE …",
-        );
+        talk("there is no fleet.yaml here: the database is that of DATABASE_URL, or of PGHOST, PGDATABASE …");
         return Ok(Database { url_env: None, schema: None });
     }
-    Fleet::load(file).map(|fleet| fleet.database)
+    Ok(Fleet::load(file)?.database)
 }
 
 fn schema<'a>(flag: Option<&'a str>, file: Option<&'a str>) -> Result<Option<&'a str>, Error> {

@@ -1,15 +1,16 @@
 //! `wab logout`: unpairs a tenant's bridge after a yes. The bridge stays, and the database is not needed.
 
 use clap::Args;
-use wabridges::Client;
 
-use super::tenant::TenantArg;
-use crate::approval::{self, Approval};
-use crate::cli::Consent;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::render::{self, Screen};
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::provider::client::client;
+use crate::render::screen::Screen;
+use crate::render::screen::{logged_out, logout_question};
+use crate::verb::approval::{self, Approval};
+use crate::verb::flags::Consent;
+use crate::verb::tenant::TenantArg;
 
 /// Flags of `logout`.
 #[derive(Debug, Args)]
@@ -28,8 +29,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
         "the customer will have to pair again; if that is meant: --auto-approve (-y)",
     )?;
     let tenant = &args.tenant.tenant;
-    let client = Client::new(fleet.client_config(), fleet.api_key()?)
-        .map_err(Error::provider("cannot set the provider's client up"))?;
+    let client = client(fleet, fleet.api_key()?)?;
     if approval == Approval::Ask {
         let session = match client.reader().session(tenant).await {
             Ok(session) => session,
@@ -37,7 +37,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
                 return Err(args.tenant.failed(client.reader(), "nothing was done", error).await);
             }
         };
-        if !approval::ask(&render::logout_question(tenant, &session))? {
+        if !approval::ask(&logout_question(tenant, &session))? {
             return Err(Error::config("nothing was done: it was not approved", "answer yes, or use -y"));
         }
     }
@@ -49,6 +49,6 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
         };
         return Err(args.tenant.failed(client.reader(), doing, error).await);
     }
-    screen.result(&render::logged_out(tenant))?;
+    screen.result(&logged_out(tenant))?;
     Ok(Exit::Done)
 }

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use crate::cli::Cli;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::render::Screen;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::screen::Screen;
 
 /// Flags of `man`.
 #[derive(Debug, Args)]
@@ -19,12 +18,12 @@ pub struct ManArgs {
 }
 
 /// Writes the page, or all pages.
-pub fn man(args: &ManArgs, screen: Screen) -> Result<Exit, Error> {
+pub fn man(args: &ManArgs, command: Command, screen: Screen) -> Result<Exit, Error> {
     match &args.out {
-        Some(dir) => pages(dir)?,
+        Some(dir) => pages(dir, command)?,
         None => {
             let mut page = Vec::new();
-            Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page).map_err(|error| {
+            Man::new(command.disable_help_subcommand(true)).render(&mut page).map_err(|error| {
                 Error::config(format!("cannot write the man page: {error}"), "run it again")
             })?;
             screen.result(&String::from_utf8_lossy(&page))?;
@@ -33,11 +32,9 @@ pub fn man(args: &ManArgs, screen: Screen) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn pages(dir: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(Cli::command(), dir)).map_err(
-        |error| {
-            let what = format!("cannot write man pages into {}: {error}", dir.display());
-            Error::config(what, "name a directory in which you may write: --out DIR")
-        },
-    )
+fn pages(dir: &Path, command: Command) -> Result<(), Error> {
+    std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir)).map_err(|error| {
+        let what = format!("cannot write man pages into {}: {error}", dir.display());
+        Error::config(what, "name a directory in which you may write: --out DIR")
+    })
 }

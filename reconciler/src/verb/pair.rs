@@ -1,13 +1,16 @@
 //! `wab pair`: has the provider make a pairing code, and says what to do with it. The database is not needed.
 
 use clap::Args;
-use wabridges::{Client, Phone};
+use wabridges::Phone;
 
-use super::tenant::TenantArg;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::render::{self, Screen};
+use crate::config::Fleet;
+use crate::ground::{Exit, harmless};
+use crate::model::Error;
+use crate::provider::client::client;
+use crate::render::json;
+use crate::render::screen::Screen;
+use crate::render::talk::talk;
+use crate::verb::tenant::TenantArg;
 
 /// Flags of `pair`.
 #[derive(Debug, Args)]
@@ -35,8 +38,7 @@ fn phone(text: &str) -> Result<Phone, String> {
 
 /// Gets the code; the call is sent once.
 pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit, Error> {
-    let client = Client::new(fleet.client_config(), fleet.api_key()?)
-        .map_err(Error::provider("cannot set the provider's client up"))?;
+    let client = client(fleet, fleet.api_key()?)?;
     let code = match client.pair(&args.tenant.tenant, &args.phone).await {
         Ok(code) => code,
         Err(error) => {
@@ -49,10 +51,10 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         }
     };
     if args.json {
-        screen.result(&render::pairing(&args.tenant.tenant, &args.phone, &code))?;
+        screen.result(&json::pairing(&args.tenant.tenant, &args.phone, &code))?;
     } else {
-        screen.result(&render::harmless(code.as_str()))?;
-        render::talk(&format!(
+        screen.result(&harmless(code.as_str()))?;
+        talk(&format!(
             "Type it on the phone +{}: WhatsApp > Settings > Linked devices > Link a device > Link with phone number.\n\
              It holds for a few minutes. Afterwards the next wab plan or wab_refresh() sees the bridge as paired.",
             args.phone.as_str()

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::reader;
-use crate::cli::{Belief, Detail, Output, Polling, Targets};
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::outlook::Outlook;
-use crate::render::{self, Screen, ci};
-use crate::saved::{Origin, SavedPlan};
-use crate::store::Store;
+use crate::config::Fleet;
+use crate::db::store::Store;
+use crate::ground::Exit;
+use crate::model::{Error, Origin, SavedPlan};
+use crate::provider::client::reader;
+use crate::render::ci;
+use crate::render::console::Console;
+use crate::render::json;
+use crate::render::screen::Screen;
+use crate::render::talk::talk;
+use crate::run::outlook::{Outlook, Wish};
+use crate::verb::flags::{Belief, Detail, Output, Polling, Targets};
+use crate::verb::plan_file;
 
 /// Flags of `plan`.
 #[derive(Debug, Args)]
@@ -41,16 +45,24 @@ pub struct PlanArgs {
 
 /// Shows the plan, and writes it where that is asked for.
 pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit, Error> {
-    let client = reader(fleet)?;
+    let key = fleet.api_key()?;
+    let account_fingerprint = key.fingerprint();
+    let (client, console) = (reader(fleet, key)?, Console::default());
     let mut store = Store::connect(&fleet.database).await?;
-    let scope = (args.belief.force(), args.targets.scope());
-    let mut outlook = Outlook::new(fleet, &client, scope, &mut store).await?;
+    let wish = Wish {
+        fleet,
+        client: &client,
+        events: &console,
+        force: args.belief.force(),
+        scope: args.targets.scope(),
+    };
+    let mut outlook = Outlook::new(wish, &mut store).await?;
     outlook.poll(&mut store, args.polling.max()).await?;
     let mut sight = outlook.sight(&mut store).await?;
     let (plan, observation_digest) = outlook.preview(&mut store, &mut sight).await?;
     let origin = Origin {
         fleet_yaml_sha256: fleet.sha256.clone(),
-        account_fingerprint: fleet.api_key()?.fingerprint(),
+        account_fingerprint,
         observation_digest,
         made_at: store.now().await?,
         valid_for: args.valid_for,
@@ -66,10 +78,8 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     let exit = exit.unless_incomplete(plan.summary.malformed);
     ci::plan(plan, exit);
     match (&args.out, exit) {
-        (Some(path), Exit::Done | Exit::Changes) => saved.write(path, &render::saved_json(&saved))?,
-        (Some(path), _) => {
-            render::talk(&format!("{} was not written: this plan cannot be applied", path.display()))
-        }
+        (Some(path), Exit::Done | Exit::Changes) => plan_file::write(path, &json::saved(&saved))?,
+        (Some(path), _) => talk(&format!("{} was not written: this plan cannot be applied", path.display())),
         (None, _) => {}
     }
     Ok(exit)

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::reader;
-use super::tenant::TenantArg;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::render::{self, Screen, Terminal};
-use crate::scan;
+use crate::config::Fleet;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::provider::client::reader;
+use crate::provider::scan;
+use crate::render::qr::Terminal;
+use crate::render::screen::Screen;
+use crate::render::talk::talk;
+use crate::verb::tenant::TenantArg;
 
 /// Flags of `qr`.
 #[derive(Debug, Args)]
@@ -33,7 +35,7 @@ pub struct QrArgs {
 
 /// Saves the QR code, or draws it.
 pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Error> {
-    let client = reader(fleet)?;
+    let client = reader(fleet, fleet.api_key()?)?;
     let image = match client.qr(&args.tenant.tenant).await {
         Ok(image) => image,
         Err(error) => return Err(args.tenant.failed(&client, "no QR code came", error).await),
@@ -46,7 +48,7 @@ pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Er
             screen.result(&screen.qr(&text, terminal).map_err(unreadable)?)?;
         }
     }
-    render::talk(
+    talk(
         "Scan it with the phone: WhatsApp > Settings > Linked devices > Link a device.\n\
          It is good for a short time only; run wab qr again for a fresh one.",
     );

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet;
-use crate::render::{Screen, schema};
+use crate::config::shape;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::schema;
+use crate::render::screen::Screen;
 
 /// Flags of `schema`: which one; without any, fleet.yaml's.
 #[derive(Clone, Debug, Args)]
@@ -32,7 +33,7 @@ pub fn schema(args: &SchemaArgs, screen: Screen) -> Result<Exit, Error> {
         SchemaArgs { apply: true, .. } => schema::apply(),
         SchemaArgs { drift: true, .. } => schema::drift(),
         SchemaArgs { status: true, .. } => schema::status(),
-        SchemaArgs { .. } => format!("{:#}", fleet::schema()),
+        SchemaArgs { .. } => format!("{:#}", shape::schema()),
     };
     screen.result(&schema)?;
     Ok(Exit::Done)

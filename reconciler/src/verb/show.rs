@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Detail, Output};
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::render::{self, Screen};
-use crate::saved::SavedPlan;
+use crate::ground::{Exit, harmless};
+use crate::model::Error;
+use crate::render::screen::Screen;
+use crate::render::talk::talk;
+use crate::verb::flags::{Detail, Output};
+use crate::verb::plan_file;
 
 /// Flags of `show`.
 #[derive(Debug, Args)]
@@ -24,12 +25,12 @@ pub struct ShowArgs {
 
 /// Shows the saved plan.
 pub fn show(args: &ShowArgs, screen: Screen) -> Result<Exit, Error> {
-    let saved = SavedPlan::read(&args.plan_file)?;
-    render::talk(&format!(
+    let saved = plan_file::read(&args.plan_file)?;
+    talk(&format!(
         "made {} by {}, for the account {}; to be applied before {}",
         saved.made_at.format("%Y-%m-%d %H:%M:%S UTC"),
-        render::harmless(&saved.tool),
-        render::harmless(&saved.account_fingerprint),
+        harmless(&saved.tool),
+        harmless(&saved.account_fingerprint),
         saved.expires_at.format("%Y-%m-%d %H:%M:%S UTC"),
     ));
     screen.result(&screen.saved(&saved, args.output.format(), args.detail.length()))?;

@@ -1,11 +1,12 @@
 //! `wab status`: the fleet as last observed and the runs on it; the provider is not called.
 
-use crate::cli::Output;
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet::Fleet;
-use crate::render::{Screen, ci};
-use crate::store::Store;
+use crate::config::Fleet;
+use crate::db::store::Store;
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::ci;
+use crate::render::screen::Screen;
+use crate::verb::flags::Output;
 
 /// Shows the status.
 pub async fn status(fleet: &Fleet, output: &Output, screen: Screen) -> Result<Exit, Error> {

@@ -3,7 +3,7 @@
 use clap::Args;
 use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient};
 
-use crate::error::Error;
+use crate::model::Error;
 
 /// The tenant.
 #[derive(Debug, Args)]

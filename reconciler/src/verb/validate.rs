@@ -4,10 +4,14 @@ use std::path::Path;
 
 use clap::{Args, ValueEnum};
 
-use crate::error::Error;
-use crate::exit::Exit;
-use crate::fleet;
-use crate::render::{self, Screen, Weight};
+use crate::config::{inspect, load};
+use crate::ground::Exit;
+use crate::model::Error;
+use crate::render::problems;
+use crate::render::problems::Weight;
+use crate::render::screen::Screen;
+use crate::render::screen::validated;
+use crate::render::talk::talk;
 
 /// Flags of `validate`.
 #[derive(Debug, Args)]
@@ -30,22 +34,22 @@ enum ProblemFormat {
 
 /// Says all that is wrong with the file, or that it is valid.
 pub fn validate(path: &Path, args: &ValidateArgs, screen: Screen) -> Result<Exit, Error> {
-    let mut inspection = fleet::inspect(&fleet::text(path)?, path);
+    let mut inspection = inspect::inspect(&load::text(path)?, path);
     let notes = inspection.notes(chrono::Local::now().date_naive());
     let file = path.display().to_string();
     let said = [(Weight::Error, &*inspection.problems), (Weight::Note, &*notes)];
-    let valid = inspection.fleet.as_ref().map(|fleet| render::validated(path, fleet));
+    let valid = inspection.fleet.as_ref().map(|fleet| validated(path, fleet));
     match args.format {
         ProblemFormat::Text => {
             if !notes.is_empty() {
-                render::talk(&screen.on_stderr().notes(&file, &notes));
+                talk(&screen.on_stderr().notes(&file, &notes));
             }
             let Some(valid) = valid else { return Err(Error::Fleet { file, problems: inspection.problems }) };
             screen.result(&valid)?;
         }
-        ProblemFormat::Json => screen.result(&render::json_problems(&file, &said))?,
+        ProblemFormat::Json => screen.result(&problems::json(&file, &said))?,
         ProblemFormat::Github => {
-            let lines = [render::github_annotations(&file, &said), valid.unwrap_or_default()].join("\n");
+            let lines = [problems::github(&file, &said), valid.unwrap_or_default()].join("\n");
             screen.result(lines.trim_start())?;
         }
     }

@@ -124,6 +124,30 @@ async fn statuses_that_the_list_does_not_bring_are_asked_for() -> Result<()> {
     Ok(())
 }
 
+/// A session is named by its customer_ref: which of two bridges would answer is not known, though only one came without a status.
+#[tokio::test]
+async fn a_session_that_two_bridges_share_is_not_asked() -> Result<()> {
+    let fleet = e2e::fleet::Fleet::start(&["--list-status", "--speed", "60"])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants')",
+    )?;
+    let listing = json!([
+        {"id": 1, "customer_ref": "twice", "state": "running", "status": "connected"},
+        {"id": 2, "customer_ref": "twice", "state": "running"},
+        {"id": 3, "customer_ref": "alone", "state": "running"},
+    ]);
+    fleet
+        .sandbox
+        .fault(json!({"path": "/api/instances", "kind": "status", "code": 200, "body": listing.to_string()}))
+        .await?;
+    fleet.sql("SELECT * FROM wab_reconcile()")?;
+    let calls = fleet.sandbox.ledger().await?;
+    let asked: Vec<_> = calls.iter().filter_map(|call| call["path"].as_str()).collect();
+    assert_eq!(asked, ["/api/instances", "/api/instances/alone/proxy/status"]);
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_rollback_leaves_the_bridge_and_the_next_call_finds_it() -> Result<()> {
     let fleet = world::healthy(&[]).await?;

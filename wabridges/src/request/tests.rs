@@ -235,7 +235,7 @@ fn a_status_says_what_the_caller_can_do() {
     assert!(what(list().read(&moved)).starts_with("a redirect to https://elsewhere.example/"));
 }
 
-/// Tens of milliseconds; the bound leaves room for a busy machine and still fails on anything quadratic.
+/// Half a second unoptimized; the bound leaves room for a busy machine and still fails on anything quadratic.
 #[test]
 fn a_large_fleet_is_read_at_once() {
     let rows: Vec<String> = (1..=100_000)
@@ -248,7 +248,7 @@ fn a_large_fleet_is_read_at_once() {
     let took = started.elapsed();
     println!("{} bytes in {took:?}", answer.body.len());
     assert_eq!((listing.bridges.len(), listing.malformed.len()), (100_000, 0));
-    assert!(took < std::time::Duration::from_secs(1), "{took:?}");
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
 
 #[test]

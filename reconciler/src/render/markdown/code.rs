@@ -1,6 +1,6 @@
 //! Foreign text as Markdown code that nothing in it can leave: nothing in a code span is a mention, a link or HTML.
 
-use super::super::words::harmless;
+use crate::ground::harmless;
 
 /// So many bytes of one text are shown at the most.
 const MOST: usize = 300;

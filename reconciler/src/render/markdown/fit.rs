@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::super::words::thousands;
-use super::ids::compact;
+use crate::ground::thousands;
+use crate::render::markdown::ids::compact;
 
 /// GitHub takes 65,536 characters in a comment. Bytes are counted: there are never fewer of them.
 const LIMIT: usize = 65_000;

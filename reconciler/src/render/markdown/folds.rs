@@ -3,13 +3,12 @@
 use rust_decimal::Decimal;
 use wabridges::BridgeId;
 
-use super::super::words::{Paint, a_month, count};
-use super::super::{Length, rows, text};
-use super::code::{block, code};
-use super::fit::{Fold, Item};
-use crate::drift::{Drift, Kind};
-use crate::plan::{Plan, Step};
-use crate::report::{Outcome, Report};
+use crate::ground::{a_month, count};
+use crate::model::{Drift, Kind, Length, Outcome, Plan, Report, Step};
+use crate::render::markdown::code::{block, code};
+use crate::render::markdown::fit::{Fold, Item};
+use crate::render::words::Paint;
+use crate::render::{rows, text};
 
 /// Everything about a plan that its head does not say.
 pub fn plan(plan: &Plan) -> Vec<Fold> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::code::code;
+use crate::render::markdown::code::code;
 
 /// Fewer than these are as short one by one.
 const ROW: usize = 3;

@@ -4,10 +4,8 @@ use chrono::{DateTime, Utc};
 use insta::assert_snapshot;
 
 use super::*;
-use crate::cli::Format;
-use crate::facts::{Binding, BindingChange};
-use crate::render::{Colour, Screen};
-use crate::store::{LastRun, Status};
+use crate::model::{Binding, BindingChange, Colour, Format, LastRun, Status};
+use crate::render::screen::Screen;
 
 const SCREEN: Screen = Screen { wish: Colour::Never, paint: Paint::Plain };
 
@@ -128,7 +126,7 @@ fn a_plan() {
 fn a_run() {
     let plan = small();
     let report = partly(&plan);
-    let show = |format| SCREEN.applied(&plan, &report, (format, Length::Short));
+    let show = |format| SCREEN.applied(&plan, Some(&report), format, Length::Short);
     assert_snapshot!("apply_text", show(Format::Text));
     assert_snapshot!("apply_json", show(Format::Json));
     assert_snapshot!("apply_markdown", show(Format::Markdown));

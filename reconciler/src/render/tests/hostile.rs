@@ -2,8 +2,8 @@
 
 use super::formats::partly;
 use super::*;
-use crate::error::Error;
-use crate::render::words::harmless;
+use crate::ground::harmless;
+use crate::model::Error;
 use crate::render::{github, markdown};
 
 const HOSTILE: [&str; 12] = [

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::formats::{differences, everything, partly, stored};
 use super::*;
+use crate::model::Status;
 use crate::render::schema;
-use crate::store::Status;
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap()

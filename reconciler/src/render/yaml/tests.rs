@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use wabridges::{BridgeId, CustomerRef};
 
 use super::*;
-use crate::adopt::Stray;
-use crate::fleet::{Extra, Keep};
+use crate::config::{Extra, Keep};
+use crate::model::Stray;
 
 const EVERYTHING: &str = "\
 version: 1

@@ -1,0 +1,116 @@
+//! The order of floors of every crate: from bottom to top, modules of one floor beside each other.
+
+use std::io;
+use std::path::PathBuf;
+
+use floors::{Order, broken, full_roots};
+
+const RECONCILER: Order<'_> = Order {
+    floors: &[
+        &["ground"],
+        &["config"],
+        &["model"],
+        &["decide"],
+        &["provider", "db"],
+        &["run"],
+        &["render"],
+        &["verb"],
+        &["cli"],
+    ],
+};
+
+const SANDBOX: Order<'_> = Order {
+    floors: &[
+        &["bridge", "limits", "qr", "wire"],
+        &["answer", "console", "ledger", "route", "seed", "world"],
+        &["control_input", "gzip", "postman"],
+        &["listing"],
+        &["faults"],
+        &["app", "delivery", "distort"],
+        &["cli", "provider", "store", "webhooks"],
+        &["control"],
+        &["http"],
+    ],
+};
+
+const WABRIDGES: Order<'_> = Order {
+    floors: &[
+        &["error", "flat", "limits", "sha256", "types"],
+        &["api_key", "config", "difference", "retry", "row", "throttle"],
+        &["listing", "provision", "transport"],
+        &["request"],
+        &["client"],
+        &["poll"],
+    ],
+};
+
+const PG_WABRIDGES: Order<'_> = Order {
+    floors: &[
+        &["answers", "error", "glimpse", "json"],
+        &["arguments", "http", "rows", "scan", "server", "settings"],
+        &["database", "provider"],
+        &["list", "poll"],
+        &["refresh", "sessions"],
+        &["functions"],
+    ],
+};
+
+const INSTALL_SQL: Order<'_> = Order { floors: &[&["part", "split"], &["script"]] };
+
+const E2E: Order<'_> = Order { floors: &[&["process", "tls", "wait"], &["cluster", "sandbox"], &["fleet"]] };
+
+const BENCH: Order<'_> =
+    Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };
+
+const FLOORS: Order<'_> = Order { floors: &[&["paths"], &["source"], &["order"]] };
+
+fn root(file: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(file)
+}
+
+fn assert_order(file: &str, order: &Order<'_>) -> io::Result<()> {
+    let broken = broken(root(file), order)?;
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn reconciler() -> io::Result<()> {
+    assert_eq!(full_roots(root("reconciler/src/main.rs"))?, [""; 0]);
+    assert_order("reconciler/src/main.rs", &RECONCILER)
+}
+
+#[test]
+fn sandbox() -> io::Result<()> {
+    assert_order("sandbox/src/main.rs", &SANDBOX)
+}
+
+#[test]
+fn wabridges() -> io::Result<()> {
+    assert_order("wabridges/src/lib.rs", &WABRIDGES)
+}
+
+#[test]
+fn pg_wabridges() -> io::Result<()> {
+    assert_order("pg_wabridges/src/lib.rs", &PG_WABRIDGES)
+}
+
+#[test]
+fn install_sql() -> io::Result<()> {
+    assert_order("sql/src/lib.rs", &INSTALL_SQL)
+}
+
+#[test]
+fn e2e() -> io::Result<()> {
+    assert_order("tests/src/lib.rs", &E2E)
+}
+
+#[test]
+fn bench() -> io::Result<()> {
+    assert_order("bench/src/main.rs", &BENCH)
+}
+
+#[test]
+fn floors() -> io::Result<()> {
+    assert_order("floors/src/lib.rs", &FLOORS)
+}

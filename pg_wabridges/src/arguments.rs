@@ -1,0 +1,46 @@
+//! Checks arguments: what PostgreSQL hands over becomes a typed value, or an error that names the argument.
+
+use wabridges::{BridgeId, CustomerRef, Phone};
+
+use crate::error::Raise;
+
+pub fn bridge_id_argument(given: Option<i64>) -> Result<BridgeId, Raise> {
+    let id = given.ok_or_else(|| Raise::null_argument("bridge_id may not be null"))?;
+    BridgeId::try_from(id)
+        .map_err(|invalid| Raise::bad_argument("bridge_id cannot be used", invalid.to_string()))
+}
+
+pub fn customer_ref_argument(given: Option<String>, name: &'static str) -> Result<CustomerRef, Raise> {
+    let text = given.ok_or_else(|| {
+        Raise::null_argument("the id of a tenant or bridge may not be null")
+            .with_detail(format!("{name} is null"))
+    })?;
+    CustomerRef::new(text)
+        .map_err(|invalid| Raise::bad_argument("this id cannot be used", format!("{name}: {invalid}")))
+}
+
+pub fn count_argument(given: Option<i32>, name: &str) -> Result<i32, Raise> {
+    match given {
+        None => {
+            Err(Raise::null_argument("a number of calls may not be null")
+                .with_detail(format!("{name} is null")))
+        }
+        Some(calls @ 0..) => Ok(calls),
+        Some(calls) => {
+            Err(Raise::bad_argument("a number of calls may not be negative", format!("{name} is {calls}")))
+        }
+    }
+}
+
+pub fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {
+    customer_ref_argument(given, "tenant_id")
+}
+
+pub fn phone_argument(given: Option<String>) -> Result<Phone, Raise> {
+    let digits = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
+    // The number itself stays out of the message, which is logged.
+    Phone::new(digits).map_err(|invalid| {
+        Raise::bad_argument("this is no phone number", invalid.to_string())
+            .with_hint("Country code and number in digits only, for instance 15550001234.")
+    })
+}

@@ -1,0 +1,55 @@
+//! The order of events of listing: ask for the whole fleet, say which rows of the answer could not be read.
+
+use pgrx::prelude::*;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+use wabridges::{Error, Listing};
+
+use crate::answers::Listed;
+use crate::error::Raise;
+use crate::http::Pending;
+use crate::{provider, server};
+
+/// A list that was asked for.
+pub struct Awaited {
+    listed_at: TimestampWithTimeZone,
+    pending: Pending<Result<(Listing, String), Error>>,
+}
+
+/// Asks for the list, without waiting for it.
+pub fn begin() -> Result<Awaited, Raise> {
+    let listed_at = server::now();
+    Ok(Awaited { listed_at, pending: provider::begin(provider::list)? })
+}
+
+impl Awaited {
+    /// Waits for the list.
+    pub fn wait(self) -> Result<Listed, Raise> {
+        let (listing, digest) = self.pending.wait()??;
+        warn_of_malformed_rows(&listing);
+        Ok(Listed { listing, digest, listed_at: self.listed_at })
+    }
+}
+
+/// Asks for the list and waits for it.
+pub fn list() -> Result<Listing, Raise> {
+    let listing = provider::call(|client| async move { client.reader().list().await })?;
+    warn_of_malformed_rows(&listing);
+    Ok(listing)
+}
+
+fn warn_of_malformed_rows(listing: &Listing) {
+    let Some(first) = listing.malformed.first() else { return };
+    Raise::new(PgSqlErrorCode::ERRCODE_WARNING, "some listed bridges could not be read")
+        .with_detail(format!(
+            "{} of {}; the first, number {}: {}: {}",
+            listing.malformed.len(),
+            listing.malformed.len() + listing.bridges.len(),
+            first.index,
+            first.reason,
+            first.excerpt
+        ))
+        .with_hint(
+            "The others are read as usual. Until all can be read, no bridge is taken to have disappeared.",
+        )
+        .report(PgLogLevel::WARNING);
+}

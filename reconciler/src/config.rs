@@ -1,0 +1,25 @@
+//! fleet.yaml as checked, typed values, and who runs wab. Nothing here calls anyone.
+
+mod check;
+mod document;
+mod error;
+mod file;
+mod fleet;
+pub mod inspect;
+pub mod load;
+mod problem;
+mod reader;
+pub mod shape;
+mod source;
+#[cfg(test)]
+mod tests;
+mod variable;
+mod who;
+
+pub use error::ConfigError;
+pub use fleet::{
+    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Policy, Tenants, Tombstone, WebhookTemplate,
+};
+pub use problem::Problem;
+pub use variable::variable;
+pub use who::Who;

@@ -1,0 +1,310 @@
+//! The rules of fleet.yaml: raw values become typed ones, and every problem is collected; nothing is read from outside.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
+
+use crate::config::document::Document;
+use crate::config::file::{self, File, Id, Scalar};
+use crate::config::fleet::{
+    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Tenants, Tombstone,
+    WebhookTemplate,
+};
+use crate::config::problem::Wrong;
+use crate::ground::quoted;
+
+/// The problems found so far, and where things are written.
+struct Problems<'a> {
+    document: &'a Document,
+    found: &'a mut Vec<Wrong>,
+}
+
+impl Problems<'_> {
+    fn add(&mut self, at: impl Into<String>, what: impl Into<String>) {
+        let at = at.into();
+        self.found.push(Wrong::new(self.document.span(&at), at, what));
+    }
+
+    /// The value read by `read`; its complaint is collected.
+    fn read<T, E: Display>(
+        &mut self,
+        at: impl Into<String>,
+        value: Option<Scalar>,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = value?;
+        read(value.0.trim()).map_err(|error| self.add(at, error.to_string())).ok()
+    }
+
+    /// An id, taken as it is written: a space may be a part of it.
+    fn id(&mut self, at: String, id: Option<Id>, limit: Extent) -> Option<CustomerRef> {
+        let Id(text) = id?;
+        if self.document.find(&at).1.is_ambiguous_number() {
+            self.add(at, "a number like this can be read in several ways: put it in quotes");
+            return None;
+        }
+        let read = match limit {
+            Extent::InPath => CustomerRef::new(text),
+            Extent::Listed => CustomerRef::listed(text),
+        };
+        read.map_err(|error| self.add(at, error.to_string())).ok()
+    }
+}
+
+/// How far an id may go.
+#[derive(Clone, Copy)]
+enum Extent {
+    /// Calls name the bridge by it.
+    InPath,
+    /// A live bridge may carry it.
+    Listed,
+}
+
+/// Turns the raw file into a [`Fleet`], or adds all that is wrong with it. `folder` is where the file lies.
+pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wrong>) -> Option<Fleet> {
+    let mut problems = Problems { document, found };
+    problems.read("version", file.version, |version| match version {
+        "1" => Ok(()),
+        other => Err(format!("this wab reads version 1, not {}", quoted(other))),
+    });
+    let account = account(&mut problems, file.account.unwrap_or_default(), folder);
+    let database = file.database.unwrap_or_default();
+    let bridges = file.bridges.unwrap_or_default();
+    let database = Database {
+        url_env: problems.read("database.url_env", database.url_env, variable),
+        schema: problems.read("database.schema", database.schema, text),
+    };
+    let tenants = file.tenants.and_then(|raw| tenants(&mut problems, raw));
+    let webhook_url = problems.read("bridges.webhook_url", bridges.webhook_url, template);
+    let extra = extra(&mut problems, bridges.extra.unwrap_or_default());
+    let keep = keep(&mut problems, bridges.keep.unwrap_or_default());
+    let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
+    contradictions(&mut problems, (&extra, &keep, &remove));
+    let policy = policy(&mut problems, file.policy.unwrap_or_default());
+    let account = account.filter(|_| problems.found.is_empty())?;
+    Some(Fleet {
+        account,
+        database,
+        tenants,
+        webhook_url,
+        extra: extra.into_iter().map(|(_, item)| item).collect(),
+        keep: keep.into_iter().map(|(_, item)| item).collect(),
+        remove: remove.into_iter().map(|(_, item)| item).collect(),
+        policy,
+        sha256: String::new(),
+    })
+}
+
+fn text(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("must not be empty"),
+        _ if text.contains('\0') => Err("must not contain a NUL character"),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// The name of a variable. What stands there instead may be a secret, so it is not repeated.
+fn variable(text: &str) -> Result<String, &'static str> {
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let fits = begins && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if fits && !text.starts_with("sk_") {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of an environment variable, not its value: letters, digits and _ only")
+    }
+}
+
+fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option<Account> {
+    let in_folder = |name: &str| text(name).map(|name| folder.join(PathBuf::from(name)));
+    if raw.api_key_env.is_some() && raw.api_key_file.is_some() {
+        problems.add("account.api_key_file", "name api_key_env or api_key_file, not both");
+    }
+    let env = problems.read("account.api_key_env", raw.api_key_env, variable);
+    let api_key = match problems.read("account.api_key_file", raw.api_key_file, |name| {
+        if name.starts_with("sk_") && !name.contains(['/', '.']) {
+            return Err("must be the name of a file, not the key itself");
+        }
+        in_folder(name)
+    }) {
+        Some(path) => KeySource::File(path),
+        None => KeySource::Env(env.unwrap_or_else(|| "WA_API_KEY".to_owned())),
+    };
+    let standard = Limits::default();
+    let raw_limits = raw.limits.unwrap_or_default();
+    let mut limit = |name: &str, value, standard| {
+        problems.read(format!("account.limits.{name}"), value, Limit::from_str).unwrap_or(standard)
+    };
+    let limits = Limits {
+        provision: limit("provision", raw_limits.provision, standard.provision),
+        proxy: limit("proxy", raw_limits.proxy, standard.proxy),
+        other: limit("other", raw_limits.other, standard.other),
+    };
+    let key_fingerprint = problems.read("account.key_fingerprint", raw.key_fingerprint, fingerprint);
+    let connect_timeout = problems.read("account.connect_timeout", raw.connect_timeout, timeout);
+    let request_timeout = problems.read("account.request_timeout", raw.request_timeout, timeout);
+    let ca_file = problems.read("account.ca_file", raw.ca_file, in_folder);
+    let api_url = raw.api_url.unwrap_or_else(|| Scalar("https://wabridges.com".to_owned()));
+    let api_url = problems.read("account.api_url", Some(api_url), ApiUrl::parse)?;
+    Some(Account { api_url, api_key, key_fingerprint, limits, connect_timeout, request_timeout, ca_file })
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
+    time.ok_or_else(|| format!("{} is no length of time: write it like 30s or 500ms", quoted(text)))
+}
+
+fn fingerprint(text: &str) -> Result<String, &'static str> {
+    if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("must be the first 16 hex digits of the key's SHA-256, in quotes if all are digits")
+    }
+}
+
+fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
+    let mut column = |name: &str, value: Option<Scalar>, standard: &str| {
+        problems.read(format!("tenants.{name}"), value, text).unwrap_or_else(|| standard.to_owned())
+    };
+    let tenant_id = column("tenant_id", raw.tenant_id, "id");
+    let bridge_id = column("bridge_id", raw.bridge_id, "bridge_id");
+    let bridge_status = column("bridge_status", raw.bridge_status, "bridge_status");
+    let wanted = column("wanted", raw.wanted, "true");
+    let table = problems.read("tenants.table", raw.table, text)?;
+    Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
+}
+
+/// A webhook_url. A secret may be in it, so it is not repeated.
+fn template(text: &str) -> Result<WebhookTemplate, String> {
+    let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
+    if filled.contains(['{', '}']) {
+        return Err(format!("the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
+    }
+    match url::Url::parse(&filled) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
+            Ok(WebhookTemplate(text.to_owned()))
+        }
+        _ => {
+            Err("must be an http or https URL, such as https://app.example.com/hooks/{tenant_id}".to_owned())
+        }
+    }
+}
+
+fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.extra[{nth}].{field}");
+        let tenant_id = problems.id(at("tenant_id"), raw.tenant_id, Extent::InPath);
+        let reason = problems.read(at("reason"), raw.reason, text);
+        Some((nth, Extra { tenant_id: tenant_id?, reason: reason? }))
+    });
+    checked.collect()
+}
+
+fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.keep[{nth}].{field}");
+        let customer_ref = problems.id(at("customer_ref"), raw.customer_ref, Extent::Listed);
+        let reason = problems.read(at("reason"), raw.reason, text);
+        let until = problems.read(at("until"), raw.until, |text| {
+            text.parse().map_err(|_| format!("{} is no day: write it like 2027-01-31", quoted(text)))
+        });
+        Some((nth, Keep { customer_ref: customer_ref?, reason: reason?, until }))
+    });
+    checked.collect()
+}
+
+fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombstone)> {
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.remove[{nth}].{field}");
+        let customer_ref = problems.id(at("customer_ref"), raw.customer_ref, Extent::Listed);
+        let bridge_id = problems.read(at("bridge_id"), raw.bridge_id, bridge_id);
+        let reason = problems.read(at("reason"), raw.reason, text);
+        Some((nth, Tombstone { customer_ref: customer_ref?, bridge_id: bridge_id?, reason: reason? }))
+    });
+    checked.collect()
+}
+
+fn bridge_id(text: &str) -> Result<BridgeId, String> {
+    let id = text.parse().ok().and_then(BridgeId::new);
+    id.ok_or_else(|| {
+        format!("{} is no bridge_id: bridge ids are whole numbers greater than zero", quoted(text))
+    })
+}
+
+type Placed<'a, T> = &'a [(usize, T)];
+
+/// What each list may not say twice, and what no two lists may say of one bridge.
+fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, Placed<Tombstone>)) {
+    let (extra, keep, remove) = lists;
+    let mut declared = BTreeMap::new();
+    let extras = extra.iter().map(|(nth, item)| (&item.tenant_id, format!("bridges.extra[{nth}].tenant_id")));
+    let keeps =
+        keep.iter().map(|(nth, item)| (&item.customer_ref, format!("bridges.keep[{nth}].customer_ref")));
+    for (customer_ref, at) in extras.chain(keeps) {
+        if let Some(first) = declared.get(customer_ref) {
+            problems.add(at, format!("{customer_ref} is declared already, as {first}"));
+        } else {
+            declared.insert(customer_ref, at);
+        }
+    }
+    let mut buried = BTreeMap::new();
+    for (nth, tombstone) in remove {
+        let at = format!("bridges.remove[{nth}]");
+        if let Some(first) = buried.insert(tombstone.bridge_id, *nth) {
+            problems.add(
+                format!("{at}.bridge_id"),
+                format!("bridge {} is named already, in bridges.remove[{first}]", tombstone.bridge_id),
+            );
+        }
+        if let Some((kept, _)) = keep.iter().find(|(_, item)| item.customer_ref == tombstone.customer_ref) {
+            problems.add(
+                format!("{at}.customer_ref"),
+                format!(
+                    "{} is kept by bridges.keep[{kept}]: take one of the two out",
+                    tombstone.customer_ref
+                ),
+            );
+        }
+    }
+}
+
+fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
+    Policy {
+        max_creates: problems.read("policy.max_creates", raw.max_creates, bound).unwrap_or(Bound::Count(10)),
+        max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),
+        min_observed: problems
+            .read("policy.min_observed", raw.min_observed, |text| {
+                text.parse()
+                    .map_err(|_| format!("{} is no count: write a whole number, such as 1", quoted(text)))
+            })
+            .unwrap_or(1),
+        max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
+        rate_budget: problems.read("policy.rate_budget", raw.rate_budget, budget).unwrap_or(Percent(100)),
+    }
+}
+
+fn percent(text: &str) -> Option<Percent> {
+    text.strip_suffix('%')?.trim_end().parse().ok().filter(|percent| *percent <= 100).map(Percent)
+}
+
+fn bound(text: &str) -> Result<Bound, String> {
+    let bound = percent(text).map(Bound::Share).or_else(|| text.parse().ok().map(Bound::Count));
+    bound.ok_or_else(|| {
+        format!("{} is neither a whole number nor a percentage: write 50 or 10%", quoted(text))
+    })
+}
+
+fn budget(text: &str) -> Result<Percent, String> {
+    percent(text)
+        .filter(|share| share.0 > 0)
+        .ok_or_else(|| format!("{} is no percentage from 1% to 100%: write it like 50%", quoted(text)))
+}
+
+fn money(text: &str) -> Result<Decimal, String> {
+    let amount = Decimal::from_str(text).ok().filter(|amount| !amount.is_sign_negative());
+    amount.ok_or_else(|| format!("{} is no amount of US dollars: write it like 3000.00", quoted(text)))
+}

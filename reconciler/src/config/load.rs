@@ -1,0 +1,82 @@
+//! Reads fleet.yaml, and the API key that it names.
+
+use std::path::Path;
+
+use wabridges::ApiKey;
+
+use crate::config::error::ConfigError;
+use crate::config::fleet::{Fleet, KeySource};
+use crate::config::inspect::{Inspection, inspect};
+use crate::config::variable::variable;
+
+impl Fleet {
+    /// Reads and checks the file; all that is wrong with it is reported at once.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::parse(&text(path)?, path)
+    }
+
+    /// The same, of a text; relative file names in it count from where `path` lies.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        match inspect(text, path) {
+            Inspection { fleet: Some(fleet), .. } => {
+                Ok(Self { sha256: wabridges::sha256::of(text), ..fleet })
+            }
+            Inspection { problems, .. } => {
+                Err(ConfigError::Problems { file: path.display().to_string(), problems })
+            }
+        }
+    }
+
+    /// Reads the API key and compares it with the pin.
+    pub fn api_key(&self) -> Result<ApiKey, ConfigError> {
+        let (text, place) = match &self.account.api_key {
+            KeySource::Env(name) => (
+                variable(name)?.ok_or_else(|| {
+                    ConfigError::unusable(
+                        format!("no API key: the environment variable {name} is not set"),
+                        format!("export {name}=sk_…, or name a file in account.api_key_file"),
+                    )
+                })?,
+                format!("the environment variable {name}"),
+            ),
+            KeySource::File(path) => (
+                std::fs::read_to_string(path).map_err(|error| {
+                    let what = format!("cannot read account.api_key_file {}: {error}", path.display());
+                    ConfigError::unusable(what, "put the account's key there, readable by this user")
+                })?,
+                path.display().to_string(),
+            ),
+        };
+        let key = ApiKey::new(text).map_err(|error| {
+            ConfigError::unusable(error.to_string(), format!("the key is read from {place}"))
+        })?;
+        match &self.account.key_fingerprint {
+            Some(pinned) if *pinned != key.fingerprint() => {
+                Err(ConfigError::OtherAccount { pinned: pinned.clone(), actual: key.fingerprint() })
+            }
+            _ => Ok(key),
+        }
+    }
+}
+
+/// The file's text.
+pub fn text(path: &Path) -> Result<String, ConfigError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        ConfigError::unusable(
+            format!("cannot read {}: {error}", path.display()),
+            "name the file with -f FILE, or start from fleet.yaml.example",
+        )
+    })?;
+    decoded(bytes, path)
+}
+
+pub fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String, ConfigError> {
+    String::from_utf8(bytes).map_err(|error| {
+        let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + readable.iter().filter(|byte| **byte == b'\n').count();
+        ConfigError::unusable(
+            format!("{}:{line}: this is not UTF-8", path.display()),
+            "save the file as UTF-8",
+        )
+    })
+}

@@ -1,0 +1,226 @@
+//! Keys and kinds of values, held against the JSON Schema that the types of `file` make; values are `check`'s business.
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::config::document::{Content, Document};
+use crate::config::file::File;
+use crate::config::problem::Wrong;
+use crate::ground::quoted;
+
+/// The JSON Schema of fleet.yaml: draft 7 without references, which every editor reads.
+pub fn schema() -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<File>().to_value()
+}
+
+/// What can be used of the document. What does not fit is added to what is wrong, and left out.
+pub fn read(document: &Document, wrong: &mut Vec<Wrong>) -> File {
+    let schema = schema();
+    let mut json = document.root.json();
+    let mut misfits = Vec::new();
+    find_misfits(&schema, &json, &[], &mut misfits);
+    for misfit in misfits {
+        misfit.complain(document, &schema, wrong);
+        misfit.leave_out(&mut json, &schema);
+    }
+    serde_json::from_value(json).unwrap_or_else(|error| {
+        wrong.push(Wrong::new(0..0, "", error.to_string()));
+        File::default()
+    })
+}
+
+/// One step of the way from the root to a value.
+#[derive(Clone)]
+enum Step {
+    Key(String),
+    Nth(usize),
+}
+
+/// What does not fit, and where.
+struct Misfit {
+    path: Vec<Step>,
+    kind: Kind,
+}
+
+enum Kind {
+    /// The key is not there.
+    Missing(String),
+    /// These keys are not known here.
+    Unknown(Vec<String>),
+    /// It is something else than it must be.
+    Type,
+}
+
+/// Looks at what the schemas of `file` say about keys and types: `type`, `properties`, `additionalProperties`, `required`, `items`.
+fn find_misfits(schema: &Value, json: &Value, path: &[Step], found: &mut Vec<Misfit>) {
+    let here = |kind| Misfit { path: path.to_vec(), kind };
+    let below = |step| [path, &[step]].concat();
+    if !fits(schema, json) {
+        found.push(here(Kind::Type));
+        return;
+    }
+    match json {
+        Value::Object(section) => {
+            let (known, unknown): (Vec<_>, Vec<_>) =
+                section.iter().partition(|(name, _)| schema["properties"].get(name.as_str()).is_some());
+            for (name, value) in known {
+                find_misfits(&schema["properties"][name], value, &below(Step::Key(name.clone())), found);
+            }
+            let mut unknown: Vec<String> = unknown.into_iter().map(|(name, _)| name.clone()).collect();
+            unknown.sort_unstable();
+            if schema["additionalProperties"] == false && !unknown.is_empty() {
+                found.push(here(Kind::Unknown(unknown)));
+            }
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let missing = required.filter(|name| !section.contains_key(*name));
+            found.extend(missing.map(|name| here(Kind::Missing(name.to_owned()))));
+        }
+        Value::Array(list) => {
+            for (nth, value) in list.iter().enumerate() {
+                find_misfits(&schema["items"], value, &below(Step::Nth(nth)), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether the value is of a type that the schema allows; a schema that names none allows all.
+fn fits(schema: &Value, json: &Value) -> bool {
+    schema["type"].is_null()
+        || match json {
+            Value::Null => may_be(schema, "null"),
+            Value::Bool(_) => may_be(schema, "boolean"),
+            Value::Number(number) => {
+                may_be(schema, "number") || (may_be(schema, "integer") && !number.is_f64())
+            }
+            Value::String(_) => may_be(schema, "string"),
+            Value::Array(_) => may_be(schema, "array"),
+            Value::Object(_) => may_be(schema, "object"),
+        }
+}
+
+impl Misfit {
+    fn complain(&self, document: &Document, schema: &Value, wrong: &mut Vec<Wrong>) {
+        let at = dotted(&self.path);
+        let (_, node) = document.find(&at);
+        match &self.kind {
+            Kind::Missing(name) => {
+                let span = if at.is_empty() { 0..0 } else { document.span(&at) };
+                wrong.push(Wrong::new(span, join(&at, name), format!("{name} is missing")));
+            }
+            Kind::Unknown(names) => {
+                let Content::Section(entries) = &node.content else { return };
+                let known = Known { schema, here: described(schema, &self.path), is_item: at.ends_with(']') };
+                for entry in entries.iter().filter(|entry| names.binary_search(&entry.name).is_ok()) {
+                    let at = join(&at, &entry.name.chars().take(60).collect::<String>());
+                    let unknown = Wrong::new(entry.span.clone(), at, known.explain(&entry.name));
+                    wrong.push(unknown.hiding(entry.value.span.clone()));
+                }
+            }
+            Kind::Type => {
+                let span = if node.span.is_empty() { document.span(&at) } else { node.span.clone() };
+                let expected = expected(described(schema, &self.path));
+                let what = format!("must be {expected}, not {}", node.kind());
+                let is_harmless =
+                    matches!(node.content, Content::Nothing | Content::Flag | Content::Number(_));
+                let hidden = if is_harmless { 0..0 } else { node.span.clone() };
+                wrong.push(Wrong::new(span, at, what).hiding(hidden));
+            }
+        }
+    }
+
+    /// Leaves it out, so that the rest can be read.
+    fn leave_out(&self, json: &mut Value, schema: &Value) {
+        let place = self.path.iter().try_fold(json, |json, step| match step {
+            Step::Key(name) => json.get_mut(name),
+            Step::Nth(nth) => json.get_mut(nth),
+        });
+        let Some(value) = place else { return };
+        match (&self.kind, value) {
+            (Kind::Unknown(names), Value::Object(section)) => {
+                section.retain(|name, _| names.binary_search(name).is_err());
+            }
+            (Kind::Type, value) => {
+                let is_section = may_be(described(schema, &self.path), "object");
+                *value = if is_section { Value::Object(serde_json::Map::new()) } else { Value::Null };
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The part of the schema that is about the path.
+fn described<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
+    path.iter().fold(schema, |schema, step| match step {
+        Step::Key(name) => &schema["properties"][name],
+        Step::Nth(_) => &schema["items"],
+    })
+}
+
+fn may_be(schema: &Value, kind: &str) -> bool {
+    match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().any(|other| other == kind),
+        one => one == kind,
+    }
+}
+
+fn expected(schema: &Value) -> &'static str {
+    match schema {
+        _ if may_be(schema, "object") => "a section with keys of its own",
+        _ if may_be(schema, "array") => "a list",
+        _ if may_be(schema, "integer") => "an id: put it in quotes",
+        _ if may_be(schema, "number") => "a text or a number",
+        _ => "a text",
+    }
+}
+
+/// `bridges.keep[1].until`
+fn dotted(path: &[Step]) -> String {
+    path.iter().fold(String::new(), |at, step| match step {
+        Step::Key(name) => join(&at, name),
+        Step::Nth(nth) => format!("{at}[{nth}]"),
+    })
+}
+
+fn join(at: &str, name: &str) -> String {
+    if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
+}
+
+/// The keys that there are.
+struct Known<'a> {
+    schema: &'a Value,
+    here: &'a Value,
+    /// In an entry of a list, whose keys are its own.
+    is_item: bool,
+}
+
+impl Known<'_> {
+    fn explain(&self, name: &str) -> String {
+        let said = format!("unknown key {}", quoted(name));
+        let names = || self.here["properties"].as_object().into_iter().flat_map(|known| known.keys());
+        let likeness = |known: &str| strsim::jaro_winkler(known, name);
+        let near = (name.len() <= 40)
+            .then(|| names().max_by(|a, b| likeness(a).total_cmp(&likeness(b))))
+            .flatten()
+            .filter(|known| likeness(known) > 0.8);
+        let home = (!self.is_item).then(|| home(self.schema, name, "")).flatten();
+        match (near, home) {
+            (Some(near), None) => format!("{said}: did you mean {near}?"),
+            (_, Some(home)) => format!("{said}: did you mean {home}?"),
+            _ => format!(
+                "{said}: known here are {}",
+                names().map(String::as_str).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+}
+
+/// The path of a key that is known elsewhere.
+fn home(schema: &Value, name: &str, at: &str) -> Option<String> {
+    let sections = schema["properties"].as_object()?;
+    sections.iter().find_map(|(section, schema)| {
+        let at = join(at, section);
+        if section == name { Some(at) } else { home(schema, name, &at) }
+    })
+}

@@ -1,0 +1,153 @@
+//! The JSON Schema that editors use: it is the one that is committed, and it says what `wab` says.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::parse;
+use crate::config::fleet::Fleet;
+use crate::config::shape::schema;
+
+const EXAMPLE: &str = include_str!("../../../../fleet.yaml.example");
+
+/// What an editor would complain about.
+fn complaints(yaml: &str) -> Vec<String> {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let json: Value = serde_yaml::from_str(yaml).unwrap();
+    validator.iter_errors(&json).map(|error| format!("{}: {error}", error.instance_path)).collect()
+}
+
+#[test]
+fn the_committed_schema_is_the_one_that_is_printed() {
+    let committed = include_str!("../../../../fleet.schema.json");
+    assert_eq!(committed, format!("{:#}\n", schema()), "run: wab schema > fleet.schema.json");
+}
+
+/// A key that is commented out, without its mark.
+fn uncommented(line: &str) -> Option<String> {
+    let (indent, rest) = line.split_once("# ")?;
+    let (key, _) = rest.split_once(": ")?;
+    let is_key =
+        indent.trim().is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    is_key.then(|| format!("{indent}{rest}"))
+}
+
+#[test]
+fn the_example_fits_with_and_without_what_is_commented_out() {
+    assert!(EXAMPLE.starts_with("# yaml-language-server: $schema="));
+    assert_eq!(complaints(EXAMPLE), [""; 0]);
+    let keys = EXAMPLE.lines().filter_map(uncommented).count();
+    assert_eq!(keys, 4, "api_key_file, key_fingerprint, ca_file, schema");
+    let all: String =
+        EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
+    assert_eq!(complaints(&all), [""; 0]);
+    let one_key: String =
+        all.lines().filter(|line| !line.contains("api_key_env:")).map(|line| format!("{line}\n")).collect();
+    let fleet = parse(&one_key).unwrap();
+    assert!(fleet.account.key_fingerprint.is_some() && fleet.account.ca_file.is_some());
+    assert_eq!(
+        fleet.account.api_key,
+        crate::config::fleet::KeySource::File("/run/secrets/wa_api_key".into())
+    );
+}
+
+#[test]
+fn the_example_has_every_key() {
+    fn keys(schema: &Value, found: &mut Vec<String>) {
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            found.push(name.clone());
+            keys(schema, found);
+            keys(&schema["items"], found);
+        }
+    }
+    let mut found = Vec::new();
+    keys(&schema(), &mut found);
+    assert!(found.len() > 30, "{found:?}");
+    for key in found {
+        assert!(EXAMPLE.contains(&format!("{key}:")), "{key}");
+    }
+}
+
+#[test]
+fn the_defaults_it_names_are_the_defaults() {
+    fn filled(schema: &Value) -> Value {
+        let keys = schema["properties"].as_object().into_iter().flatten().filter_map(|(name, schema)| {
+            let value =
+                if schema["properties"].is_object() { filled(schema) } else { schema["default"].clone() };
+            (!value.is_null() && name != "tenants").then(|| (name.clone(), value))
+        });
+        Value::Object(keys.collect())
+    }
+    let mut all = filled(&schema());
+    all["version"] = 1.into();
+    assert_eq!(all["policy"]["max_creates"], 10);
+    let fleet = |text: &str| format!("{:?}", Fleet { sha256: String::new(), ..parse(text).unwrap() });
+    assert_eq!(fleet(&all.to_string()), fleet("version: 1"));
+    let tenants = |text: &str| format!("{:?}", parse(text).unwrap().tenants);
+    let mut named = filled(&schema()["properties"]["tenants"]);
+    named["table"] = "t".into();
+    assert_eq!(
+        tenants(&format!("{{ version: 1, tenants: {named} }}")),
+        tenants("{ version: 1, tenants: { table: t } }")
+    );
+}
+
+#[test]
+fn an_editor_sees_what_wab_refuses_and_nothing_else() {
+    let in_section = |path: &str, value: &str| {
+        let (section, key) = path.split_once('.').unwrap();
+        let others = if section == "tenants" && key != "table" { "table: t, " } else { "" };
+        format!("{{ version: 1, {section}: {{ {others}{key}: {value} }} }}")
+    };
+    for (path, right, wrong) in [
+        ("account.api_url", vec!["https://x.example", "http://localhost:1"], vec!["x", "[]", "true"]),
+        ("account.api_key_env", vec!["_A9", "SK"], vec!["sk_x", "9A", "A-B", "''"]),
+        ("account.api_key_file", vec!["/k", "k.txt"], vec!["''", "{}"]),
+        ("account.key_fingerprint", vec!["3f9c0d5be1a57781", "1234567890123456"], vec!["3f9c", "g"]),
+        (
+            "account.limits",
+            vec!["{ proxy: 1/1s, other: 10/500ms }", "~"],
+            vec!["1", "{ proxy: 1 }", "{ x: 1 }"],
+        ),
+        ("database.url_env", vec!["DATABASE_URL"], vec!["postgres://h/d"]),
+        ("tenants.table", vec!["public.t", "7"], vec!["''", "~"]),
+        ("tenants.wanted", vec!["\"status = 'active'\""], vec!["''", "true"]),
+        ("bridges.webhook_url", vec!["'https://x.example/{tenant_id}'"], vec!["ftp://x", "'https://x/{id}'"]),
+        (
+            "bridges.extra",
+            vec!["[]", "[ { tenant_id: a, reason: b } ]", "~"],
+            vec!["[ { tenant_id: a } ]", "a", "[ a ]"],
+        ),
+        (
+            "bridges.keep",
+            vec!["[ { customer_ref: 42, reason: b, until: 2027-01-31 } ]"],
+            vec!["[ { customer_ref: 1.10, reason: b } ]", "[ { customer_ref: a, reason: b, until: soon } ]"],
+        ),
+        (
+            "bridges.remove",
+            vec!["[ { customer_ref: a, bridge_id: 7, reason: b } ]"],
+            vec![
+                "[ { customer_ref: a, bridge_id: 0, reason: b } ]",
+                "[ { customer_ref: a, bridge_id: x, reason: b } ]",
+            ],
+        ),
+        ("policy.max_creates", vec!["0", "50", "10%", "'7'"], vec!["-1", "many", "ten%"]),
+        ("policy.min_observed", vec!["0", "3"], vec!["-1", "10%"]),
+        ("policy.max_monthly_cost", vec!["3000.00", "0", "'3.5'"], vec!["-1"]),
+        ("policy.rate_budget", vec!["100%", "7 %"], vec!["100", "half"]),
+    ] {
+        for value in right {
+            let text = in_section(path, value);
+            assert_eq!(complaints(&text), [""; 0], "{text}");
+            assert!(
+                crate::config::fleet::Fleet::parse(&text, Path::new("f")).is_ok(),
+                "{text}: {:?}",
+                super::problems(&text)
+            );
+        }
+        for value in wrong {
+            let text = in_section(path, value);
+            assert!(!complaints(&text).is_empty() && parse(&text).is_err(), "{text}");
+        }
+    }
+}

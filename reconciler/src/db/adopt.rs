@@ -1,0 +1,144 @@
+//! What adopting an account needs to know of the database, read inside an evaluation; what is adopted is decided elsewhere.
+
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use wabridges::{BridgeId, CustomerRef};
+
+use crate::config::{Extra, Fleet, Keep};
+use crate::db::evaluation::Evaluation;
+use crate::model::{Binding, Error, Force, Found, Reading, Stray};
+
+/// What the database knew before it was asked to bind or declare anything.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// How the tenants table is bound.
+    pub binding: Option<Binding>,
+    /// Declared to be wanted with no tenant row.
+    pub extra: Vec<Extra>,
+    /// Declared to be kept.
+    pub keep: Vec<Keep>,
+}
+
+/// The tenants table in words that can stand in a statement.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The wab_ objects' schema, quoted.
+    pub schema: String,
+    /// How the table is read.
+    pub binding: Binding,
+    /// Its three columns, quoted: tenant_id, bridge_id, bridge_status.
+    pub columns: [String; 3],
+}
+
+impl Evaluation<'_> {
+    /// Binding and declared bridges as they are stored.
+    pub async fn known(&mut self) -> Result<Known, Error> {
+        const DOING: &str = "cannot read what is declared already";
+        let binding = self.bound().await?.map(|bound| bound.binding);
+        let rows = sqlx::query(self.names.sql(include_str!("adopt/declared.sql")))
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        let mut known = Known { binding, ..Known::default() };
+        for row in &rows {
+            known.declare(row).map_err(Error::database(DOING))?;
+        }
+        Ok(known)
+    }
+
+    /// Binds, declares and observes inside the transaction, and reads what does not agree.
+    pub async fn found(&mut self, fleet: &Fleet, reading: &Reading, force: Force) -> Result<Found, Error> {
+        let has_table = fleet.tenants.is_some() || self.bound().await?.is_some();
+        if has_table {
+            self.bind(fleet).await?;
+        }
+        self.declare(fleet).await?;
+        self.lock_observing().await?;
+        self.observe(reading, force).await?;
+        if has_table { self.found_beside_tenants().await } else { self.found_alone().await }
+    }
+
+    async fn found_beside_tenants(&mut self) -> Result<Found, Error> {
+        const DOING: &str = "cannot read the fleet";
+        let rows = sqlx::query(self.names.sql(include_str!("adopt/found_beside_tenants.sql")))
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        let (bridges, price) = self.numbers().await?;
+        let missing = rows.len();
+        let strays = strays(&rows).map_err(Error::database(DOING))?;
+        Ok(Found { missing: missing - strays.len(), strays, monthly_cost: Decimal::from(bridges) * price })
+    }
+
+    /// Without a tenants table nobody owns any bridge.
+    async fn found_alone(&mut self) -> Result<Found, Error> {
+        const DOING: &str = "cannot read the bridges";
+        let rows = sqlx::query(self.names.sql(include_str!("adopt/found_alone.sql")))
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        let monthly_cost = sqlx::query_scalar(self.names.sql(include_str!("adopt/monthly_cost.sql")))
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        Ok(Found { missing: 0, strays: strays(&rows).map_err(Error::database(DOING))?, monthly_cost })
+    }
+
+    /// The table that is bound inside the transaction.
+    pub async fn target(&mut self) -> Result<Option<Target>, Error> {
+        let Some(bound) = self.bound().await? else { return Ok(None) };
+        let binding = bound.binding;
+        let quoted: (String, String, String) =
+            sqlx::query_as("SELECT quote_ident($1), quote_ident($2), quote_ident($3)")
+                .bind(&binding.tenant_id)
+                .bind(&binding.bridge_id)
+                .bind(&binding.bridge_status)
+                .fetch_one(&mut *self.tx)
+                .await
+                .map_err(Error::database("cannot quote the tenants table's names"))?;
+        let columns = quoted.into();
+        Ok(Some(Target { schema: self.names.quoted.clone(), binding, columns }))
+    }
+}
+
+impl Known {
+    fn declare(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let kind: &str = row.try_get("kind")?;
+        let reason: String = row.try_get("reason")?;
+        let until: Option<NaiveDate> = row.try_get("until")?;
+        let customer_ref = customer_ref(row.try_get("customer_ref")?)?;
+        if kind == "extra" {
+            self.extra.push(Extra { tenant_id: customer_ref, reason });
+        } else {
+            self.keep.push(Keep { customer_ref, reason, until });
+        }
+        Ok(())
+    }
+}
+
+fn customer_ref(text: String) -> Result<CustomerRef, sqlx::Error> {
+    CustomerRef::listed(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// The rows with a live bridge, by customer_ref.
+fn strays(rows: &[PgRow]) -> Result<Vec<Stray>, sqlx::Error> {
+    let mut strays = Vec::new();
+    for row in rows {
+        let Some(bridge_id) = row.try_get::<Option<i64>, _>("bridge_id")?.and_then(BridgeId::new) else {
+            continue;
+        };
+        let kinds: Vec<String> = row.try_get("drift")?;
+        let drift = kinds.iter().map(|kind| kind.parse()).collect::<Result<_, String>>();
+        strays.push(Stray {
+            bridge_id,
+            customer_ref: row.try_get::<Option<String>, _>("customer_ref")?.map(customer_ref).transpose()?,
+            status: row.try_get("status")?,
+            kept: row.try_get("kept")?,
+            drift: drift.map_err(|error| sqlx::Error::Decode(error.into()))?,
+        });
+    }
+    strays.sort_by(|a, b| (&a.customer_ref, a.bridge_id).cmp(&(&b.customer_ref, b.bridge_id)));
+    Ok(strays)
+}

@@ -1,0 +1,142 @@
+//! Binding the tenants table as fleet.yaml says, inside an evaluation; which table may be bound is a guard's business.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use sqlx::postgres::types::Oid;
+
+use crate::config::{Fleet, WebhookTemplate};
+use crate::db::evaluation::Evaluation;
+use crate::model::{Binding, BindingChange, Error};
+
+impl Evaluation<'_> {
+    /// Binds the tenants table as fleet.yaml says, if that is not how it is bound; says what changed.
+    pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
+        let bound = self.bound().await?;
+        let (oid, wished, resolved_in) = match (&fleet.tenants, &bound) {
+            (Some(tenants), _) => {
+                (self.table(&tenants.table).await?, Binding::from(tenants), self.names.search_path.clone())
+            }
+            (None, Some(bound)) => (bound.oid, bound.binding.clone(), bound.resolved_in.clone()),
+            (None, None) => return Err(nothing_bound()),
+        };
+        let webhook_url = match &fleet.webhook_url {
+            Some(template) => Some(self.webhook_expression(template, &wished.tenant_id).await?),
+            None => bound.as_ref().and_then(|bound| bound.binding.webhook_url.clone()),
+        };
+        let after = Binding { webhook_url, ..wished };
+        if bound
+            .as_ref()
+            .is_some_and(|bound| bound.usable && bound.oid == oid && bound.binding.reads_like(&after))
+        {
+            return Ok(None);
+        }
+        self.bind_as(oid, &after, &resolved_in).await?;
+        Ok(Some(BindingChange {
+            moves_table: bound.as_ref().is_some_and(|bound| bound.oid != oid),
+            before: bound.map(|bound| bound.binding),
+            after,
+        }))
+    }
+
+    /// How the tenants table is bound, if it is.
+    pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
+        const DOING: &str = "cannot read how the tenants table is bound";
+        let row = sqlx::query(self.names.sql(include_str!("bind/bound.sql")))
+            .fetch_optional(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        row.as_ref().map(Bound::read).transpose().map_err(Error::database(DOING))
+    }
+
+    async fn table(&mut self, table: &str) -> Result<Oid, Error> {
+        const DOING: &str = "cannot look the table of fleet.yaml's tenants.table up";
+        // One statement that changes the path and uses it could be evaluated in any order, so there are three.
+        self.set_search_path(&self.names.search_path.clone()).await?;
+        let row = sqlx::query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid")
+            .bind(table)
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        self.set_search_path("pg_catalog, pg_temp").await?;
+        row.try_get::<Option<_>, _>(0).map_err(Error::database(DOING))?.ok_or_else(|| {
+            Error::config(
+                format!("tenants.table: this database has no table {table}"),
+                "name your tenants table with its schema, such as public.tenants",
+            )
+        })
+    }
+
+    async fn set_search_path(&mut self, path: &str) -> Result<(), Error> {
+        sqlx::query("SELECT pg_catalog.set_config('search_path', $1, true)")
+            .bind(path)
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot set the search_path"))
+    }
+
+    /// The template as a SQL expression over a tenant row, quoted by the database itself.
+    async fn webhook_expression(
+        &mut self,
+        template: &WebhookTemplate,
+        column: &str,
+    ) -> Result<String, Error> {
+        sqlx::query_scalar(include_str!("bind/webhook_expression.sql"))
+            .bind(template.as_str())
+            .bind(WebhookTemplate::PLACEHOLDER)
+            .bind(&self.names.schema)
+            .bind(column)
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot write bridges.webhook_url as a SQL expression"))
+    }
+
+    async fn bind_as(&mut self, oid: Oid, binding: &Binding, resolved_in: &str) -> Result<(), Error> {
+        sqlx::query(self.names.sql(include_str!("bind/bind_tenants.sql")))
+            .bind(oid)
+            .bind(&binding.tenant_id)
+            .bind(&binding.bridge_id)
+            .bind(&binding.bridge_status)
+            .bind(&binding.wanted)
+            .bind(&binding.webhook_url)
+            .bind(resolved_in)
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot bind the tenants table as fleet.yaml says"))
+    }
+}
+
+fn nothing_bound() -> Error {
+    Error::config(
+        "no tenants table is bound yet, and fleet.yaml has no section `tenants`",
+        "say how it is read: tenants: { table: public.tenants, wanted: status = 'active' }",
+    )
+}
+
+/// The binding as the database has it.
+pub(super) struct Bound {
+    oid: Oid,
+    pub(super) binding: Binding,
+    resolved_in: String,
+    usable: bool,
+}
+
+impl Bound {
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let binding = Binding {
+            table: row.try_get("table")?,
+            tenant_id: row.try_get("tenant_id")?,
+            bridge_id: row.try_get("bridge_id")?,
+            bridge_status: row.try_get("bridge_status")?,
+            wanted: row.try_get("wanted")?,
+            webhook_url: row.try_get("webhook_url")?,
+        };
+        Ok(Self {
+            oid: row.try_get("oid")?,
+            binding,
+            resolved_in: row.try_get("resolved_in")?,
+            usable: row.try_get("usable")?,
+        })
+    }
+}

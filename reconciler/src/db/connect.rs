@@ -1,0 +1,139 @@
+//! How a connection is made: the URL or the PG* variables, a deadline, TLS as libpq does it. No statement of ours is here.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{ConnectOptions, PgConnection};
+
+use crate::config::{Database, variable};
+use crate::model::Error;
+
+/// How long connecting may take where nobody says otherwise.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Connects to the database that fleet.yaml and the environment name.
+pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
+    let url = url(database)?;
+    let deadline = deadline(url.as_deref(), variable("PGCONNECT_TIMEOUT")?.as_deref())?;
+    let options = options(url.as_deref(), database.url_env())?;
+    let options = options.application_name("wab").disable_statement_logging();
+    let mut conn = tokio::time::timeout(deadline.unwrap_or(Duration::MAX), options.connect())
+        .await
+        .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
+        .map_err(Error::database("cannot connect to the database"))?;
+    // A run waits for the provider, or for a person, longer than sessions may idle elsewhere. Compiling its one long query
+    // would take longer than running it, and that query has one large hash table.
+    let settings = match conn.server_version_num() {
+        Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
+        _ => "SET jit = off",
+    };
+    sqlx::raw_sql(settings).execute(&mut conn).await.map_err(Error::database("cannot set up the session"))?;
+    Ok(conn)
+}
+
+/// Whether the server takes what a primary writes, and no writes of its own.
+pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT pg_catalog.pg_is_in_recovery()")
+        .fetch_one(conn)
+        .await
+        .map_err(Error::database("cannot ask the database whether it is a standby"))
+}
+
+/// The URL; `None`: the PG* variables, where fleet.yaml names no variable.
+fn url(database: &Database) -> Result<Option<String>, Error> {
+    let name = database.url_env();
+    match (variable(name)?, &database.url_env) {
+        (None, Some(_)) => Err(Error::config(
+            format!("database.url_env names the environment variable {name}, which is not set"),
+            format!(
+                "export {name}=postgres://…, or leave database.url_env out to use PGHOST, PGUSER, PGDATABASE"
+            ),
+        )),
+        (url, _) => Ok(url),
+    }
+}
+
+fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
+    if let Some(mode) = variable("PGSSLMODE")?
+        && mode.parse::<PgSslMode>().is_err()
+    {
+        return Err(Error::config(
+            format!("the environment variable PGSSLMODE is {mode:?}, which is no sslmode"),
+            "use disable, allow, prefer, require, verify-ca or verify-full",
+        ));
+    }
+    let options = match url {
+        // The parser's own message may repeat a part of the URL, so it is not shown.
+        Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
+            Error::config(
+                format!("the environment variable {name} is no PostgreSQL URL"),
+                "write it like postgres://user:password@host:5432/database",
+            )
+        })?,
+        None => PgConnectOptions::new(),
+    };
+    // There is no TLS over a Unix socket, whatever is asked for; libpq ignores it there too.
+    let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
+    Ok(if socket { options.ssl_mode(PgSslMode::Disable) } else { options })
+}
+
+/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else ours; 0 or less is none at all, as with libpq.
+fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration>, Error> {
+    let parsed = url.and_then(|url| url::Url::parse(url).ok());
+    let in_url = parsed.as_ref().and_then(|url| {
+        url.query_pairs().find(|(key, _)| key == "connect_timeout").map(|(_, value)| value.into_owned())
+    });
+    let (text, place) = match (in_url.as_deref(), variable) {
+        (Some(text), _) => (text, "connect_timeout in the database's URL"),
+        (None, Some(text)) if !text.is_empty() => (text, "the environment variable PGCONNECT_TIMEOUT"),
+        (None, _) => return Ok(Some(DEADLINE)),
+    };
+    match text.trim().parse::<i32>() {
+        Ok(seconds) => Ok(u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs)),
+        Err(_) => Err(Error::config(
+            format!("{place} is no whole number of seconds"),
+            "write it like 10; 0 is for ever",
+        )),
+    }
+}
+
+fn too_slow(deadline: Duration) -> Error {
+    Error::config(
+        format!("cannot connect to the database: no connection within {} s", deadline.as_secs()),
+        "check host and port, or allow a longer deadline: connect_timeout in the URL, or PGCONNECT_TIMEOUT",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_the_urls_then_the_variables_then_ours() {
+        let seconds = |url, variable| deadline(url, variable).unwrap().map(|deadline| deadline.as_secs());
+        assert_eq!(seconds(None, None), Some(10));
+        assert_eq!(seconds(Some("postgres://h/d"), Some("7")), Some(7));
+        assert_eq!(seconds(Some("postgres://h/d?connect_timeout=3"), Some("7")), Some(3));
+        assert_eq!(seconds(None, Some("0")), None);
+        assert_eq!(seconds(None, Some("")), Some(10));
+        assert!(deadline(None, Some("soon")).is_err());
+    }
+
+    #[test]
+    fn a_socket_has_no_tls() {
+        let mode = |url| options(Some(url), "X").unwrap().get_ssl_mode();
+        for url in
+            ["postgres:///d?host=/run/pg&sslmode=require", "postgres://%2Frun%2Fpg/d?sslmode=verify-full"]
+        {
+            assert!(matches!(mode(url), PgSslMode::Disable), "{url}");
+        }
+        assert!(matches!(mode("postgres://h/d?sslmode=require"), PgSslMode::Require));
+    }
+
+    #[test]
+    fn a_url_is_never_repeated() {
+        let error = options(Some("postgres://u:secret@h:port/d"), "X").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}

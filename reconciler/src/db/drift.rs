@@ -1,0 +1,43 @@
+//! Reading the rows of wab_drift.
+
+use sqlx::{PgConnection, Row};
+use wabridges::BridgeId;
+
+use crate::db::names::Names;
+use crate::model::{Drift, Error};
+
+/// The drift rows, in the order in which they are shown: all of them, or those of these bridges.
+pub async fn drift(
+    conn: &mut PgConnection,
+    names: &Names,
+    bridge_ids: Option<&[i64]>,
+) -> Result<Vec<Drift>, Error> {
+    const DOING: &str = "cannot read the drift";
+    let rows = sqlx::query(names.sql(include_str!("drift/drift.sql")))
+        .bind(bridge_ids)
+        .fetch_all(conn)
+        .await
+        .map_err(Error::database(DOING))?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        Ok(Drift {
+            kind: row
+                .try_get::<String, _>("kind")?
+                .parse()
+                .map_err(|error: String| sqlx::Error::Decode(error.into()))?,
+            severity: row.try_get("severity")?,
+            tenant_id: row.try_get("tenant_id")?,
+            bridge_id: row.try_get::<Option<i64>, _>("bridge_id")?.and_then(BridgeId::new),
+            customer_ref: row.try_get("customer_ref")?,
+            stored: row.try_get("stored")?,
+            observed: row.try_get("observed")?,
+            since: row.try_get("since")?,
+            detail: row.try_get::<Option<String>, _>("detail")?.unwrap_or_default(),
+            monthly_cost: row.try_get("monthly_cost")?,
+            webhook_url: row.try_get("webhook_url")?,
+        })
+    };
+    let mut drift =
+        rows.iter().map(read).collect::<Result<Vec<_>, sqlx::Error>>().map_err(Error::database(DOING))?;
+    drift.sort_by(Drift::order);
+    Ok(drift)
+}

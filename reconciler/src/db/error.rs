@@ -1,0 +1,47 @@
+//! What sqlx says, as this program's error.
+
+use sqlx::postgres::PgDatabaseError;
+
+use crate::ground::harmless;
+use crate::model::{DatabaseError, Error};
+
+impl Error {
+    /// For `map_err`: the database failed while doing this.
+    pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
+        move |source| Self::Database { doing, source: converted(&source) }
+    }
+}
+
+fn converted(error: &sqlx::Error) -> DatabaseError {
+    match error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
+        Some(error) => said(error),
+        None => DatabaseError {
+            text: error.to_string(),
+            sqlstate: None,
+            hint: matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_)).then(|| {
+                "set the variable named in database.url_env (DATABASE_URL), or PGHOST, PGUSER and PGDATABASE".to_owned()
+            }),
+            is_lost: !matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }),
+        },
+    }
+}
+
+/// What the server itself said.
+fn said(error: &PgDatabaseError) -> DatabaseError {
+    let code = error.code();
+    let detail = error.detail().map(|detail| format!("\n  detail: {}", harmless(detail))).unwrap_or_default();
+    let advice = match code {
+        "42883" | "42P01" | "42703" => Some(
+            "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
+             SELECT * FROM wab_bind_tenants(); or, without the extension: wab init --sql-only",
+        ),
+        "42501" => Some("grant the role what it lacks, or connect as another one"),
+        _ => None,
+    };
+    DatabaseError {
+        text: format!("{} (SQLSTATE {code}){detail}", harmless(error.message())),
+        sqlstate: Some(code.to_owned()),
+        hint: error.hint().or(advice).map(str::to_owned),
+        is_lost: code.starts_with("08") || code.starts_with("57P0"),
+    }
+}

@@ -1,0 +1,139 @@
+//! The transaction in which a plan's facts are gathered: bind, declare, observe, read. The caller ends it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use chrono::NaiveDate;
+use wabridges::{BridgeId, Listing, Touched};
+
+use crate::config::{Fleet, Tombstone, WebhookTemplate};
+use crate::db::drift::drift;
+use crate::db::evaluation::Evaluation;
+use crate::db::observe::Observation;
+use crate::model::{BindingChange, Declared, Drift, Error, Facts, Force, Polled, Reading};
+
+/// What was seen of the provider.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The listing.
+    pub reading: &'a Reading,
+    /// What sessions said that were asked before it.
+    pub polled: Option<&'a Polled>,
+    /// What followed from the observation that was stored when the list was asked for.
+    pub standing: Option<&'a Facts>,
+}
+
+impl Evaluation<'_> {
+    /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
+    pub async fn facts(&mut self, fleet: &Fleet, seen: Seen<'_>, force: Force) -> Result<Facts, Error> {
+        let Seen { reading, polled, standing } = seen;
+        let binding = self.bind(fleet).await?;
+        let declared = self.declare(fleet).await?;
+        self.lock_observing().await?;
+        let before = self.observation().await?;
+        let touched = self.observe(reading, force).await?;
+        if let Some(polled) = polled {
+            self.observe_statuses(polled).await?;
+        }
+        let standing = standing.filter(|facts| before.is_still(&facts.observation) && polled.is_none());
+        let drift = self.drift_after(&touched, standing).await?;
+        let Observation { digest, .. } = self.observation().await?;
+        let facts = self.with_numbers(fleet, binding, declared, digest, drift).await?;
+        let Listing { bridges, malformed } = &reading.listing;
+        Ok(Facts { listed: bridges.len(), malformed: malformed.len(), ..facts })
+    }
+
+    /// What would be found if the listing were the one that is stored; `None` if something else was written since.
+    pub async fn standing_facts(&mut self, fleet: &Fleet) -> Result<Option<Facts>, Error> {
+        let Observation { digest, mirrored } = self.observation().await?;
+        if !mirrored {
+            return Ok(None);
+        }
+        let binding = self.bind(fleet).await?;
+        let declared = self.declare(fleet).await?;
+        let drift = drift(&mut self.tx, self.names, None).await?;
+        self.with_numbers(fleet, binding, declared, digest, drift).await.map(Some)
+    }
+
+    /// All drift as it is now; only that of touched bridges is read where the rest is known.
+    async fn drift_after(
+        &mut self,
+        touched: &Touched,
+        standing: Option<&Facts>,
+    ) -> Result<Vec<Drift>, Error> {
+        let (Some(standing), Touched::Bridges(ids)) = (standing, touched) else {
+            return drift(&mut self.tx, self.names, None).await;
+        };
+        let mut rows = drift(&mut self.tx, self.names, Some(ids)).await?;
+        let among: HashSet<i64> = ids.iter().copied().collect();
+        let is_touched = |row: &&Drift| row.bridge_id.is_some_and(|id| among.contains(&id.get()));
+        rows.extend(standing.drift.iter().filter(|row| !is_touched(row)).cloned());
+        rows.sort_by(Drift::order);
+        Ok(rows)
+    }
+
+    /// The drift and the numbers, as everything stands now.
+    async fn with_numbers(
+        &mut self,
+        fleet: &Fleet,
+        binding: Option<BindingChange>,
+        declared: Declared,
+        observation: String,
+        drift: Vec<Drift>,
+    ) -> Result<Facts, Error> {
+        let (bridges, price) = self.numbers().await?;
+        Ok(Facts {
+            binding,
+            declared,
+            drift,
+            bridges,
+            price,
+            listed: usize::try_from(bridges).unwrap_or(0),
+            malformed: 0,
+            live: self.live(&fleet.remove).await?,
+            observation,
+            recent: Vec::new(),
+        })
+    }
+
+    /// Makes wab_declared say what fleet.yaml says; only rows that differ are written.
+    pub(super) async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
+        let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
+        let keeps =
+            fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
+        let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
+        let (written, removed) = sqlx::query_as(self.names.sql(include_str!("evaluate/declare.sql")))
+            .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
+            .bind(rows.iter().map(|row| row.3).collect::<Vec<_>>())
+            .bind(fleet.webhook_url.as_ref().map(WebhookTemplate::as_str))
+            .bind(WebhookTemplate::PLACEHOLDER)
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot store what fleet.yaml declares"))?;
+        Ok(Declared { written, removed })
+    }
+
+    pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
+        sqlx::query_as(self.names.sql(include_str!("evaluate/numbers.sql")))
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot read the fleet's numbers"))
+    }
+
+    /// Which of the tombstones' bridges are live, and with which customer_ref.
+    async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
+        let ids: Vec<i64> = tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect();
+        let live: Vec<(i64, Option<String>)> = sqlx::query_as(self.names.sql(
+            "SELECT b.bridge_id, b.customer_ref FROM @extschema@.wab_bridges b WHERE b.bridge_id = ANY ($1)",
+        ))
+        .bind(ids)
+        .fetch_all(&mut *self.tx)
+        .await
+        .map_err(Error::database("cannot look the tombstones' bridges up"))?;
+        Ok(live
+            .into_iter()
+            .filter_map(|(id, customer_ref)| Some((BridgeId::new(id)?, customer_ref)))
+            .collect())
+    }
+}

@@ -1,0 +1,19 @@
+WITH wished AS MATERIALIZED (
+    SELECT w.customer_ref, w.kind, w.reason, w.until,
+           CASE w.kind WHEN 'extra' THEN
+               replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
+), gone AS (
+    DELETE FROM @extschema@.wab_declared d
+    WHERE NOT EXISTS (SELECT FROM wished w WHERE w.customer_ref = d.customer_ref) RETURNING 1
+), written AS (
+    INSERT INTO @extschema@.wab_declared AS d (customer_ref, kind, reason, until, webhook_url)
+    SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM wished w
+    ON CONFLICT (customer_ref) DO UPDATE
+    SET kind = excluded.kind, reason = excluded.reason, until = excluded.until,
+        webhook_url = excluded.webhook_url
+    WHERE (d.kind, d.reason, d.until, d.webhook_url)
+          IS DISTINCT FROM (excluded.kind, excluded.reason, excluded.until, excluded.webhook_url)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS removed

@@ -1,0 +1,84 @@
+//! Finding the schema of the wab_ objects and shutting the search_path; no wab_ object is read here.
+
+use sqlx::PgConnection;
+
+use crate::db::names::Names;
+use crate::db::rows::from_row;
+use crate::model::Error;
+
+const DOING: &str = "cannot look for the wab_ objects in the database";
+
+/// The search_path that the role came with.
+#[derive(Clone, Debug)]
+pub struct SearchPath {
+    /// As it is set.
+    pub text: String,
+    /// The schemas of it that exist.
+    pub schemas: Vec<String>,
+}
+
+/// A schema that has wab_ objects.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its name, as it is.
+    pub schema: String,
+    /// The same, quoted.
+    pub quoted: String,
+    /// It is the extension's, or on the search_path.
+    preferred: bool,
+}
+
+from_row!(SearchPath { text, schemas });
+from_row!(Found { schema, quoted, preferred });
+
+/// Remembers the role's search_path, empties the connection's, and finds the schema.
+pub async fn names(conn: &mut PgConnection, wished: Option<&str>) -> Result<Names, Error> {
+    let path = shut_search_path(conn).await?;
+    let found = installed(conn, &path, wished).await?;
+    match (one(&found, wished)?, wished) {
+        (Some(found), _) => {
+            Ok(Names { schema: found.schema.clone(), quoted: found.quoted.clone(), search_path: path.text })
+        }
+        (None, Some(schema)) => Err(Error::config(
+            format!("database.schema is {schema:?}, but that schema has no wab_ objects"),
+            "name the schema in which they were installed, or leave database.schema out",
+        )),
+        (None, None) => Err(Error::config(
+            "this database has no wab_ objects yet",
+            "install them first: CREATE EXTENSION pg_wabridges; or, where no extension can be installed: wab init --sql-only",
+        )),
+    }
+}
+
+/// Remembers the role's search_path, and empties the connection's.
+pub async fn shut_search_path(conn: &mut PgConnection) -> Result<SearchPath, Error> {
+    sqlx::query_as(include_str!("find/search_path.sql")).fetch_one(conn).await.map_err(Error::database(DOING))
+}
+
+/// The schemas that have wab_ objects: the extension's first, then what the search_path sees first, then the rest.
+pub async fn installed(
+    conn: &mut PgConnection,
+    path: &SearchPath,
+    wished: Option<&str>,
+) -> Result<Vec<Found>, Error> {
+    sqlx::query_as(include_str!("find/installed.sql"))
+        .bind(&path.schemas)
+        .bind(wished)
+        .fetch_all(conn)
+        .await
+        .map_err(Error::database(DOING))
+}
+
+/// The one that is meant; an error where that is anybody's guess.
+pub fn one<'a>(found: &'a [Found], wished: Option<&str>) -> Result<Option<&'a Found>, Error> {
+    match (found, wished) {
+        ([Found { preferred: false, .. }, _, ..], None) => Err(Error::config(
+            format!(
+                "several schemas have wab_ objects, and none is on the search_path: {}",
+                found.iter().map(|found| found.schema.as_str()).collect::<Vec<_>>().join(", ")
+            ),
+            "name one in fleet.yaml: database.schema",
+        )),
+        _ => Ok(found.first()),
+    }
+}

@@ -1,0 +1,96 @@
+//! Whether a step still stands on the ground it was planned on, and whether it may be done at all. Nothing here writes.
+
+use std::time::Duration;
+
+use sqlx::Row;
+use wabridges::{BridgeId, Class, CustomerRef};
+
+use crate::db::evaluation::Evaluation;
+use crate::db::store::Store;
+use crate::model::{Error, Ground, RecentCall};
+
+impl Store {
+    /// An error unless the tenant is still wanted.
+    pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
+        let asked = sqlx::query(self.names.sql("SELECT @extschema@.wab_wanted_webhook_url($1)"))
+            .bind(customer_ref.as_str())
+            .execute(&mut self.conn)
+            .await;
+        let Err(source) = asked else { return Ok(()) };
+        match Error::database("cannot ask whether the tenant is still wanted")(source) {
+            Error::Database { source, .. } if source.has_code(&["22023", "55000"]) => {
+                Err(Error::Database { doing: "nothing was called: this tenant is no longer wanted", source })
+            }
+            other => Err(other),
+        }
+    }
+
+    /// An error if anybody needs the bridge by now.
+    pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
+        let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("ground/is_unneeded.sql")))
+            .bind(id.get())
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot ask whether the bridge is still needed by nobody"))?;
+        if unneeded {
+            return Ok(());
+        }
+        Err(Error::config(
+            format!("bridge {id} was not deleted: it is needed again"),
+            "look at the plan again: wab plan",
+        ))
+    }
+
+    /// Calls that earlier runs made in the last `window` seconds: they count for the provider's limits.
+    pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
+        let made: Vec<(String, f64)> =
+            sqlx::query_as(self.names.sql(include_str!("ground/recent_calls.sql")))
+                // The throttle's margin is well within a twentieth.
+                .bind(window.as_secs_f64() * 1.05 + 1.0)
+                .fetch_all(&mut self.conn)
+                .await
+                .map_err(Error::database("cannot read the trail of earlier runs"))?;
+        Ok(made.iter().flat_map(|(kind, ago)| calls_of(kind, *ago)).collect())
+    }
+}
+
+/// A provision is a call and a look at the session, a deletion a look and a call.
+fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
+    let ago = Duration::try_from_secs_f64(seconds_ago).unwrap_or_default();
+    let classes =
+        if kind == "provision" { [Class::Provision, Class::Proxy] } else { [Class::Other, Class::Other] };
+    classes.map(|class| RecentCall { class, ago })
+}
+
+impl Evaluation<'_> {
+    /// What wab_fleet says of these now.
+    pub async fn ground(&mut self, customer_refs: &[&CustomerRef]) -> Result<Vec<Ground>, Error> {
+        const DOING: &str = "cannot look at the ground of the saved plan's steps";
+        let rows = sqlx::query(self.names.sql(include_str!("ground/ground.sql")))
+            .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        let id = |id: Option<i64>| id.and_then(BridgeId::new);
+        let read = |row: &sqlx::postgres::PgRow| {
+            Ok(Ground {
+                customer_ref: CustomerRef::listed(row.try_get::<String, _>("customer_ref")?)
+                    .map_err(|error| sqlx::Error::Decode(error.into()))?,
+                wanted: row.try_get("wanted")?,
+                bridge_id: id(row.try_get("bridge_id")?),
+                stored_bridge_id: id(row.try_get("stored_bridge_id")?),
+                stored_status: row.try_get("stored_status")?,
+            })
+        };
+        rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
+    }
+
+    /// An error, with the grants it takes, unless this role may record what the steps do: a call cannot be taken back.
+    pub async fn require_recording(&mut self) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@.wab_require_recording()"))
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("nothing was called: this role could not record it"))
+    }
+}

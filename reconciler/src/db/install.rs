@@ -1,0 +1,311 @@
+//! Installing the files of `sql/` where no extension can be: in one transaction, again and again, and never beside one.
+
+use install_sql::{NoUpgrade, Target};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use crate::config::Database;
+use crate::db::connect;
+use crate::db::find::{self, SearchPath};
+use crate::ground::Version;
+use crate::ground::version;
+use crate::model::Error;
+
+const DOING: &str = "cannot install the wab_ objects";
+
+/// Key of the advisory lock that one installation at a time holds; those of `wab_lock_id()` end in 1, 2 and 3.
+const LOCK: i64 = 7_761_620_004;
+
+/// The oldest server that has what `sql/` needs.
+pub const OLDEST_SERVER: u32 = 140_000;
+
+const BIND_AGAIN: &str = include_str!("bind_again.sql");
+const DIFFERING_TABLES: &str = include_str!("differing_tables.sql");
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Installation {
+    /// Where the objects are, quoted as SQL wants it.
+    pub schema: String,
+    /// What was done.
+    pub done: Done,
+}
+
+/// What was done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Done {
+    /// There was nothing before.
+    Installed,
+    /// This version was there already.
+    Nothing,
+    /// An older one was there.
+    Updated {
+        /// Its version.
+        from: Version,
+    },
+}
+
+/// Where the objects are, or will be.
+struct Place {
+    schema: String,
+    quoted: String,
+    /// Whether this role may create there.
+    creatable: bool,
+}
+
+/// Installs into this schema, or into the one where the objects are, or into the first one that may be created in.
+pub async fn install(database: &Database, wished: Option<&str>) -> Result<Installation, Error> {
+    let mut conn = connect::connect(database).await?;
+    if let Some(old) = conn.server_version_num().filter(|version| *version < OLDEST_SERVER) {
+        return Err(refused(
+            format!("the server is PostgreSQL {}: the wab_ objects need 14 or newer", old / 10_000),
+            "upgrade the server, or use another one",
+        ));
+    }
+    let path = find::shut_search_path(&mut conn).await?;
+    // Whoever waits for the lock must see what its holder committed.
+    let mut tx = conn
+        .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+        .await
+        .map_err(Error::database("cannot begin a transaction"))?;
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .execute(&mut *tx)
+        .await
+        .map_err(Error::database("cannot wait for another installation"))?;
+    refuse_beside_extension(&mut tx).await?;
+    let found = find::installed(&mut tx, &path, wished).await?;
+    let found = find::one(&found, wished)?;
+    let place = match (found, wished) {
+        (Some(found), _) => named(&mut tx, &found.schema).await?,
+        (None, Some(schema)) => named(&mut tx, schema).await?,
+        (None, None) => first(&mut tx, &path).await?,
+    };
+    let done = if found.is_some() { update(&mut tx, &place).await? } else { create(&mut tx, &place).await? };
+    tx.commit().await.map_err(Error::database(DOING))?;
+    Ok(Installation { schema: place.quoted, done })
+}
+
+fn refused(what: String, hint: &str) -> Error {
+    Error::Refused { what, hint: hint.to_owned() }
+}
+
+async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
+    let row = sqlx::query(
+        "SELECT e.extversion, n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_wabridges'",
+    )
+    .fetch_optional(tx)
+    .await
+    .map_err(Error::database(DOING))?;
+    let Some(row) = row else { return Ok(()) };
+    let read = || Ok((row.try_get("extversion")?, row.try_get("schema")?));
+    let (version, schema): (String, String) = read().map_err(Error::database(DOING))?;
+    Err(refused(
+        format!(
+            "this database has the extension pg_wabridges {version}, in schema {schema}: nothing was installed"
+        ),
+        "use it as it is; its new versions come with: ALTER EXTENSION pg_wabridges UPDATE",
+    ))
+}
+
+async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
+    // As PostgreSQL has it for the schema of an extension: the name is written into quoted texts, too.
+    if schema.contains(['"', '$', '\'', '\\']) {
+        return Err(refused(
+            format!("the schema's name {schema:?} has one of the characters \" $ ' \\"),
+            "use another schema: wab init --sql-only --schema NAME",
+        ));
+    }
+    let row = sqlx::query(
+        "SELECT quote_ident(n.nspname) AS quoted, has_schema_privilege(n.oid, 'CREATE') AS creatable
+         FROM pg_namespace n WHERE n.nspname = $1",
+    )
+    .bind(schema)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(Error::database(DOING))?;
+    let Some(row) = row else {
+        let (role, quoted) = role_and(tx, schema).await?;
+        return Err(Error::config(
+            format!("this database has no schema {schema}"),
+            format!("CREATE SCHEMA {quoted} AUTHORIZATION {role};"),
+        ));
+    };
+    let read = || {
+        Ok(Place {
+            schema: schema.to_owned(),
+            quoted: row.try_get("quoted")?,
+            creatable: row.try_get("creatable")?,
+        })
+    };
+    read().map_err(Error::database(DOING))
+}
+
+/// The first schema of the search_path that may be created in.
+async fn first(tx: &mut PgConnection, path: &SearchPath) -> Result<Place, Error> {
+    let mut places = Vec::new();
+    for schema in &path.schemas {
+        let place = named(tx, schema).await?;
+        if place.creatable {
+            return Ok(place);
+        }
+        places.push(place);
+    }
+    let Some(first) = places.into_iter().next() else {
+        return Err(Error::config(
+            format!("no schema of the search_path exists: {}", path.text),
+            "name one that does: wab init --sql-only --schema NAME",
+        ));
+    };
+    Err(not_creatable(tx, &first).await)
+}
+
+async fn not_creatable(tx: &mut PgConnection, place: &Place) -> Error {
+    match role_and(tx, &place.schema).await {
+        Err(error) => error,
+        Ok((role, schema)) => Error::config(
+            format!("role {role} may not create anything in schema {schema}"),
+            format!(
+                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use one of your own: \
+                 CREATE SCHEMA wab AUTHORIZATION {role}; wab init --sql-only --schema wab"
+            ),
+        ),
+    }
+}
+
+/// This role and this schema, quoted.
+async fn role_and(tx: &mut PgConnection, schema: &str) -> Result<(String, String), Error> {
+    let row = sqlx::query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
+        .bind(schema)
+        .fetch_one(tx)
+        .await
+        .map_err(Error::database(DOING))?;
+    let read = || Ok((row.try_get("role")?, row.try_get("schema")?));
+    read().map_err(Error::database(DOING))
+}
+
+async fn create(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
+    if !place.creatable {
+        return Err(not_creatable(tx, place).await);
+    }
+    run(tx, &install_sql::plain(), &place.quoted).await?;
+    Ok(Done::Installed)
+}
+
+async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
+    let Some(from) = installed_version(tx, place).await? else {
+        return Err(refused(
+            format!(
+                "the wab_ objects of schema {} say no version: wab init did not install them",
+                place.quoted
+            ),
+            "install into another schema: wab init --sql-only --schema NAME",
+        ));
+    };
+    let ours: Version = version::OURS.parse().map_err(|error: String| refused(error, "build wab again"))?;
+    if from == ours {
+        return Ok(Done::Nothing);
+    }
+    if from > ours {
+        return Err(refused(
+            format!(
+                "schema {} has version {from} of the wab_ objects, newer than this wab {ours}",
+                place.quoted
+            ),
+            "use the wab that installed them, or a newer one",
+        ));
+    }
+    require_owner(tx, place).await?;
+    if !place.creatable {
+        return Err(not_creatable(tx, place).await);
+    }
+    let version = from.to_string();
+    let unknown = |why: NoUpgrade| {
+        refused(
+            format!("this wab {ours} cannot upgrade from version {from}: {why}"),
+            "use the wab that installed them",
+        )
+    };
+    let old = install_sql::frozen(&version, Target::Plain).map_err(unknown)?;
+    let upgrade = install_sql::upgrade_from(&version, Target::Plain).map_err(unknown)?;
+    require_tables(tx, place, from, &install_sql::tables(&old)).await?;
+    // A body may call what the script replaces only after it.
+    run(tx, "SET LOCAL check_function_bodies = off", &place.quoted).await?;
+    run(tx, &upgrade, &place.quoted).await?;
+    run(tx, BIND_AGAIN, &place.quoted).await?;
+    Ok(Done::Updated { from })
+}
+
+/// `None`: it is older than versions are, or was loaded by hand.
+async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Option<Version>, Error> {
+    const DOING: &str = "cannot read the installed version of the wab_ objects";
+    let known: bool =
+        sqlx::query_scalar("SELECT to_regprocedure(format('%I.wab_version()', $1::text)) IS NOT NULL")
+            .bind(&place.schema)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(Error::database(DOING))?;
+    if !known {
+        return Ok(None);
+    }
+    let text: String = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}.wab_version()", place.quoted)))
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(Error::database(DOING))?;
+    let hint = "wab_version() was not made by wab init: install into another schema";
+    text.parse().map(Some).map_err(|error: String| refused(error, hint))
+}
+
+async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
+    let owner: Option<String> = sqlx::query_scalar(
+        "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c
+         WHERE c.oid = to_regclass(format('%I.wab_tenant_binding', $1::text)) AND NOT pg_has_role(c.relowner, 'USAGE')",
+    )
+    .bind(&place.schema)
+    .fetch_optional(tx)
+    .await
+    .map_err(Error::database(DOING))?;
+    match owner {
+        None => Ok(()),
+        Some(owner) => Err(refused(
+            format!(
+                "the wab_ objects of schema {} belong to role {owner}: only it may update them",
+                place.quoted
+            ),
+            "connect as that role, or as a member of it",
+        )),
+    }
+}
+
+/// Tables that somebody changed are not touched.
+async fn require_tables(
+    tx: &mut PgConnection,
+    place: &Place,
+    from: Version,
+    tables: &str,
+) -> Result<(), Error> {
+    run(tx, &format!("SAVEPOINT scratch; {tables}"), "pg_temp").await?;
+    let differing: Vec<String> = sqlx::query(DIFFERING_TABLES)
+        .bind(&place.schema)
+        .fetch_one(&mut *tx)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(Error::database("cannot compare the installed tables with their version's"))?;
+    run(tx, "ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch", "pg_temp").await?;
+    if differing.is_empty() {
+        return Ok(());
+    }
+    Err(refused(
+        format!(
+            "the installed tables are not those of wab {from}, and how to change them is not known: {}",
+            differing.join(", ")
+        ),
+        "nothing was changed; install into another schema: wab init --sql-only --schema NAME",
+    ))
+}
+
+/// Runs a script on the objects of this quoted schema.
+async fn run(tx: &mut PgConnection, script: &str, schema: &str) -> Result<(), Error> {
+    let script = script.replace("@extschema@", schema);
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(tx).await.map(drop).map_err(Error::database(DOING))
+}

@@ -1,0 +1,150 @@
+//! The run's trail and its lock, on a connection of their own: each row is committed before the next call is made.
+
+use uuid::Uuid;
+use wabridges::BridgeId;
+
+use crate::config::{Database, Who};
+use crate::db::store::Store;
+use crate::model::{Error, Finish, Plan};
+
+const DOING: &str = "cannot write the run's trail";
+
+/// Takes the lock of apply, holds it for as long as it lives, and writes wab_runs and wab_operations.
+#[derive(Debug)]
+pub struct Journal {
+    store: Store,
+    run_id: Uuid,
+    who: Who,
+}
+
+/// What became of asking for the lock.
+#[derive(Debug)]
+pub enum Lock {
+    /// It is ours.
+    Taken,
+    /// Another run has it: who, as far as it can be seen; starts with a colon, or is empty.
+    HeldBy(String),
+}
+
+impl Journal {
+    /// Connects; the lock is not taken yet.
+    pub async fn open(database: &Database) -> Result<Self, Error> {
+        let store = Store::connect(database).await?;
+        Ok(Self { store, run_id: Uuid::new_v4(), who: Who::now() })
+    }
+
+    /// Says in pg_stat_activity who this is and since when, and then asks for the lock: whoever finds it taken is told both.
+    pub async fn try_lock(&mut self) -> Result<Lock, Error> {
+        let store = &mut self.store;
+        sqlx::query(include_str!("journal/announce.sql"))
+            .bind(format!("wab apply of {}", self.who.who))
+            .execute(&mut store.conn)
+            .await
+            .map_err(Error::database("cannot set application_name"))?;
+        let take = store.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))");
+        let taken: bool = sqlx::query_scalar(take)
+            .fetch_one(&mut store.conn)
+            .await
+            .map_err(Error::database("cannot take the lock of wab apply"))?;
+        if taken {
+            return Ok(Lock::Taken);
+        }
+        let holder = store.lock_holder().await.ok().flatten();
+        Ok(Lock::HeldBy(holder.map(|holder| format!(": {holder}")).unwrap_or_default()))
+    }
+
+    /// Gives the lock back. It would end with the connection, but a moment later: the next run may be waiting.
+    pub async fn unlock(mut self) {
+        // A connection that cannot do this is gone, and the lock with it.
+        let _ =
+            sqlx::query(self.store.names.sql("SELECT pg_advisory_unlock(@extschema@.wab_lock_id('apply'))"))
+                .execute(&mut self.store.conn)
+                .await;
+    }
+
+    /// The run's own id.
+    pub fn run_id(&self) -> Uuid {
+        self.run_id
+    }
+
+    /// The run begins.
+    pub async fn begin_run(&mut self, plan: &Plan) -> Result<(), Error> {
+        sqlx::query(self.store.names.sql(include_str!("journal/begin_run.sql")))
+            .bind(self.run_id)
+            .bind(&self.who.who)
+            .bind(concat!("wab ", env!("CARGO_PKG_VERSION")))
+            .bind(&self.who.git_sha)
+            .bind(&self.who.ci_url)
+            .bind(&plan.plan_sha256)
+            .bind(i32::try_from(plan.steps.len()).unwrap_or(i32::MAX))
+            .execute(&mut self.store.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database(DOING))
+    }
+
+    /// The run ends.
+    pub async fn finish_run(&mut self, finish: Finish) -> Result<(), Error> {
+        sqlx::query(self.store.names.sql(
+            "UPDATE @extschema@.wab_runs SET finished_at = clock_timestamp(), outcome = $2 WHERE run_id = $1",
+        ))
+        .bind(self.run_id)
+        .bind(finish.as_str())
+        .execute(&mut self.store.conn)
+        .await
+        .map(drop)
+        .map_err(Error::database(DOING))
+    }
+
+    /// A step is about to be done.
+    pub async fn begin_step(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        sqlx::query(self.store.names.sql(include_str!("journal/begin_step.sql")))
+            .bind(self.run_id)
+            .bind(entry.step)
+            .bind(entry.kind)
+            .bind(entry.customer_ref)
+            .bind(entry.bridge_id.map(BridgeId::get))
+            .execute(&mut self.store.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database(DOING))
+    }
+
+    /// A step was done, or was not.
+    pub async fn finish_step(&mut self, step: i32, ended: &Ended<'_>) -> Result<(), Error> {
+        sqlx::query(self.store.names.sql(include_str!("journal/finish_step.sql")))
+            .bind(self.run_id)
+            .bind(step)
+            .bind(ended.outcome)
+            .bind(ended.detail)
+            .bind(ended.bridge_id.map(BridgeId::get))
+            .execute(&mut self.store.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database(DOING))
+    }
+}
+
+/// What the trail says before a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its number in the plan, from 1.
+    pub step: i32,
+    /// provision, bind, set_status or delete.
+    pub kind: &'static str,
+    /// `None` where one statement covers many rows.
+    pub customer_ref: Option<&'a str>,
+    /// The bridge, if it is known.
+    pub bridge_id: Option<BridgeId>,
+}
+
+/// What the trail says after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// done, failed or unknown.
+    pub outcome: &'static str,
+    /// The error, or what was done.
+    pub detail: &'a str,
+    /// The bridge, if it became known.
+    pub bridge_id: Option<BridgeId>,
+}

@@ -1,0 +1,156 @@
+//! Stores a listing: one row if it equals the stored one, else what differs from wab_bridges.
+
+use futures::TryStreamExt;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Touched};
+
+use crate::db::evaluation::Evaluation;
+use crate::db::rows::from_row;
+use crate::model::{Error, Force, Reading};
+
+/// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+const NOT_STORED: &str = "the listing was not stored";
+
+/// What was observed last.
+#[derive(Debug, Default)]
+pub(super) struct Observation {
+    /// The digest of its listing; empty when there is none.
+    pub digest: String,
+    /// Whether wab_bridges still says what it said.
+    pub mirrored: bool,
+}
+
+impl Observation {
+    /// Whether wab_bridges holds the listing of this digest.
+    pub fn is_still(&self, digest: &str) -> bool {
+        self.mirrored && self.digest == digest
+    }
+}
+
+from_row!(Observation { digest, mirrored });
+
+impl Evaluation<'_> {
+    /// Until the transaction ends, nobody else writes wab_bridges.
+    pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'))"))
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database(NOT_STORED))
+    }
+
+    /// Stores the listing; says whose drift may be another then. Takes `lock_observing` to have been called.
+    pub(super) async fn observe(&mut self, reading: &Reading, force: Force) -> Result<Touched, Error> {
+        if force == Force::FirstRun {
+            self.require_first_run().await?;
+        }
+        if reading.listing.malformed.is_empty() && self.observe_again(reading).await? {
+            return Ok(Touched::Bridges(Vec::new()));
+        }
+        let difference = self.difference(&reading.listing).await?;
+        self.store(reading, &difference, force).await?;
+        Ok(difference.touched())
+    }
+
+    /// Stores that the listing is the one before, in one row; false if it may not be.
+    async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
+        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab')"))
+            .bind(&reading.digest)
+            .bind(reading.listed_at)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .map(|row| row.is_some())
+            .map_err(Error::database(NOT_STORED))
+    }
+
+    /// What the listing says otherwise than `wab_bridges`, whose rows are compared as they come.
+    async fn difference<'l>(&mut self, listing: &'l Listing) -> Result<Difference<'l>, Error> {
+        let mut comparison = Comparison::of(listing);
+        let known = sqlx::query(self.names.sql(
+            "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM @extschema@.wab_bridges b",
+        ));
+        let mut rows = known.fetch(&mut *self.tx);
+        while let Some(row) = rows.try_next().await.map_err(Error::database(NOT_STORED))? {
+            comparison.know(known_bridge(&row).map_err(Error::database(NOT_STORED))?);
+        }
+        Ok(comparison.end())
+    }
+
+    async fn store(
+        &mut self,
+        reading: &Reading,
+        difference: &Difference<'_>,
+        force: Force,
+    ) -> Result<(), Error> {
+        let Listing { bridges, malformed } = &reading.listing;
+        let listed = &difference.listed;
+        let statuses = bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
+        let skipped: bool = sqlx::query_scalar(self.names.sql(
+            "SELECT s.skipped FROM @extschema@.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wab', $11, $12) s",
+        ))
+        .bind(column(listed, |bridge| bridge.id.get()))
+        .bind(column(listed, |bridge| bridge.customer_ref.as_ref().map(CustomerRef::as_str)))
+        .bind(column(listed, |bridge| bridge.state.as_deref()))
+        .bind(column(listed, |bridge| bridge.raw_status.as_deref()))
+        .bind(column(listed, |bridge| bridge.created_at))
+        .bind(&difference.absent)
+        .bind(count(bridges.len()))
+        .bind(count(statuses))
+        .bind(&reading.digest)
+        .bind(reading.listed_at)
+        .bind(count(malformed.len()))
+        .bind(force != Force::No)
+        .fetch_one(&mut *self.tx)
+        .await
+        .map_err(|error| Error::database(NOT_STORED)(error).refused_by(&["55000"]))?;
+        if skipped { Err(Error::Overtaken) } else { Ok(()) }
+    }
+
+    /// What was observed last, and whether wab_bridges still says so.
+    pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
+        let read = self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@.wab_last_observation() o");
+        let last: Option<Observation> = sqlx::query_as(read)
+            .fetch_optional(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot read the observation's digest"))?;
+        Ok(last.unwrap_or_default())
+    }
+
+    async fn require_first_run(&mut self) -> Result<(), Error> {
+        let known: i64 = sqlx::query_scalar(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot count the bridges known so far"))?;
+        if known == 0 {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            what: format!("--first-run: this is no first run, {known} bridges are known already"),
+            hint: "leave --first-run out; if bridges really are gone from the account: --accept-shrink"
+                .to_owned(),
+        })
+    }
+}
+
+/// The columns come in binary form, where a time is a number: no time that a table can hold fails to be read.
+fn known_bridge(row: &PgRow) -> Result<Known<'_>, sqlx::Error> {
+    let created_at: Option<i64> = row.try_get_unchecked(4)?;
+    Ok(Known {
+        id: row.try_get(0)?,
+        customer_ref: row.try_get(1)?,
+        state: row.try_get(2)?,
+        raw_status: row.try_get(3)?,
+        created_at: created_at.map(|at| at.saturating_add(POSTGRES_EPOCH)),
+    })
+}
+
+fn column<'l, T>(bridges: &[&'l Bridge], value: impl Fn(&'l Bridge) -> T) -> Vec<T> {
+    bridges.iter().map(|bridge| value(bridge)).collect()
+}
+
+fn count(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
+}

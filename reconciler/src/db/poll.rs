@@ -1,0 +1,43 @@
+//! Which sessions to ask for their status, and storing what they said; asking them is not the database's business.
+
+use wabridges::{BridgeId, CustomerRef};
+
+use crate::db::evaluation::Evaluation;
+use crate::db::store::Store;
+use crate::model::{Error, Polled};
+
+impl Store {
+    /// Up to `max` of these bridges, in the order in which they are to be asked: never asked, disconnected, stalest.
+    pub async fn poll_candidates(
+        &mut self,
+        max: u16,
+        among: &[(BridgeId, CustomerRef)],
+    ) -> Result<Vec<(BridgeId, CustomerRef)>, Error> {
+        let candidates = self
+            .names
+            .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@.wab_poll_candidates($1, $2, $3) c");
+        let chosen: Vec<(i64, String)> = sqlx::query_as(candidates)
+            .bind(i32::from(max))
+            .bind(among.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>())
+            .fetch_all(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot choose the sessions to ask for their status"))?;
+        let typed = |(id, customer_ref)| BridgeId::new(id).zip(CustomerRef::new(customer_ref).ok());
+        Ok(chosen.into_iter().filter_map(typed).collect())
+    }
+}
+
+impl Evaluation<'_> {
+    /// Stores what the sessions said, after the listing that they are newer than.
+    pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@.wab_observe_statuses($1, $2, $3)"))
+            .bind(polled.told.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(polled.told.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
+            .bind(polled.asked_at)
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("the statuses that were asked for were not stored"))
+    }
+}

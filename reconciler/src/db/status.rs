@@ -1,0 +1,76 @@
+//! Reading what is stored: the drift rows, the last observation, who applies. Nothing here writes or calls the provider.
+
+use crate::db::drift::drift;
+use crate::db::rows::from_row;
+use crate::db::store::Store;
+use crate::model::{Drift, Error, LastRun, Status};
+
+from_row!(Status {
+    observed_at, age_seconds, source, malformed, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
+    churned, duplicate, missing, monthly_cost, monthly_waste; applying: None, last_run: None
+});
+from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });
+
+impl Store {
+    /// The drift of the last observation, and how many rows of that listing could not be read.
+    pub async fn stored_drift(&mut self) -> Result<(Vec<Drift>, usize), Error> {
+        self.require_binding().await?;
+        let malformed = self.last_malformed().await?.ok_or_else(|| {
+            Error::config(
+                "the fleet was never observed",
+                "store an observation: wab apply, or SELECT * FROM wab_refresh();",
+            )
+        })?;
+        Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
+    }
+
+    /// Rows of the last listing that could not be read; `None`: there was none.
+    async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
+        sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@.wab_last_observation() o"))
+            .fetch_optional(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the last observation"))
+    }
+
+    /// The fleet as stored, and the runs on it.
+    pub async fn status(&mut self) -> Result<Status, Error> {
+        self.require_binding().await?;
+        let applying = self.lock_holder().await?;
+        let last_run = self.last_run(applying.as_deref()).await?;
+        let stored: Status = sqlx::query_as(self.names.sql(include_str!("status/status.sql")))
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the stored fleet"))?;
+        Ok(Status { applying, last_run, ..stored })
+    }
+
+    async fn require_binding(&mut self) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@.wab_require_binding()"))
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("there is no fleet to speak of yet"))
+    }
+
+    /// Who holds the lock of apply, in words.
+    pub async fn lock_holder(&mut self) -> Result<Option<String>, Error> {
+        let found: Option<(i32, String, Option<String>, Option<String>)> =
+            sqlx::query_as(self.names.sql(include_str!("status/lock_holder.sql")))
+                .fetch_optional(&mut self.conn)
+                .await
+                .map_err(Error::database("cannot look who holds the lock of wab apply"))?;
+        Ok(found.map(|(pid, role, what, host)| {
+            let what = what.filter(|what| !what.is_empty()).unwrap_or_else(|| "another program".to_owned());
+            let host = host.map(|host| format!(" from {host}")).unwrap_or_default();
+            format!("{what} (server process {pid}, role {role}{host})")
+        }))
+    }
+
+    pub(super) async fn last_run(&mut self, holder: Option<&str>) -> Result<Option<LastRun>, Error> {
+        sqlx::query_as(self.names.sql(include_str!("status/last_run.sql")))
+            .bind(holder.is_some())
+            .fetch_optional(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the last run"))
+    }
+}

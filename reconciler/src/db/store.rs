@@ -1,0 +1,122 @@
+//! The connection, and the statements that write what a step did.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+use wabridges::{BridgeId, CustomerRef};
+
+use crate::config::Database;
+use crate::db::evaluation::Evaluation;
+use crate::db::names::Names;
+use crate::db::{connect, find};
+use crate::model::Error;
+
+/// One connection, and the schema in which the wab_ objects live.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) conn: PgConnection,
+    pub(super) names: Names,
+}
+
+impl Store {
+    /// Connects and finds the schema. Needs a runtime with I/O and time.
+    pub async fn connect(database: &Database) -> Result<Self, Error> {
+        let mut conn = connect::connect(database).await?;
+        let names = find::names(&mut conn, database.schema.as_deref()).await?;
+        Ok(Self { conn, names })
+    }
+
+    /// The database's clock: one clock for all that observe.
+    pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
+        sqlx::query_scalar("SELECT pg_catalog.clock_timestamp()")
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the database's clock"))
+    }
+
+    /// An error on a standby: even what is rolled back in the end is written first.
+    pub async fn require_primary(&mut self) -> Result<(), Error> {
+        if !connect::is_standby(&mut self.conn).await? {
+            return Ok(());
+        }
+        Err(Error::config(
+            "this database is a standby: nothing can be evaluated here, and nothing was called",
+            "connect to the primary; here, wab status and wab drift --stored show what is stored",
+        ))
+    }
+
+    /// Opens the transaction in which everything is evaluated; dropping it rolls back.
+    pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
+        let tx = self.conn.begin().await.map_err(Error::database("cannot begin a transaction"))?;
+        Ok(Evaluation::new(tx, &self.names))
+    }
+
+    /// Notes which drift began and ended, and notifies the listeners.
+    pub async fn record_drift(&mut self) -> Result<(), Error> {
+        let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
+        let recorded = record.execute(&mut self.conn).await.map(drop);
+        recorded.map_err(Error::database("cannot record which drift began and ended"))
+    }
+
+    /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.
+    pub async fn bind_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
+        let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
+        let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_bind_bridges($1, $2)"))
+            .bind(refs)
+            .bind(ids)
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot write bridge ids on the tenant rows"))
+    }
+
+    /// Writes observed statuses on tenant rows in one statement; returns how many rows changed.
+    pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<i32, Error> {
+        let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_write_statuses($1)"))
+            .bind(refs)
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot write statuses on the tenant rows"))
+    }
+
+    /// Records a bridge that the provider made or returned. The webhook_url is recorded only if the bridge was not
+    /// known before: the provider keeps the one that an existing bridge has.
+    pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
+        sqlx::query(self.names.sql(include_str!("store/record_provision.sql")))
+            .bind(made.customer_ref.as_str())
+            .bind(made.bridge_id.get())
+            .bind(made.state)
+            .bind(made.raw_status)
+            .bind(made.webhook_url)
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot record the bridge that was provisioned"))
+    }
+
+    /// Records that the provider deleted a bridge.
+    pub async fn record_delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@.wab_record_delete($1, $2)"))
+            .bind(id.get())
+            .bind(customer_ref.as_str())
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot record the bridge that was deleted"))
+    }
+}
+
+/// A bridge that the provider made or returned.
+#[derive(Clone, Copy, Debug)]
+pub struct NewBridge<'a> {
+    /// Whose it is.
+    pub customer_ref: &'a CustomerRef,
+    /// Its number.
+    pub bridge_id: BridgeId,
+    /// The container's lifecycle, as the provider words it.
+    pub state: Option<&'a str>,
+    /// The session's status, as the provider words it, if it was learnt.
+    pub raw_status: Option<&'a str>,
+    /// The webhook_url that was sent.
+    pub webhook_url: Option<&'a str>,
+}

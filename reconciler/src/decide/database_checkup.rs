@@ -1,0 +1,272 @@
+//! What `wab doctor` makes of what it finds in the database; asking the database is not done here.
+
+use std::time::Duration;
+
+use crate::ground::{OURS, Version, span};
+use crate::model::{BindingChange, Check, Index, Job, Objects, Source, Status, Unfinished};
+
+/// The server's version and the role on it.
+pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
+    let major = version.map_or(0, |version| version / 10_000);
+    let says = format!("PostgreSQL {major}, database {database}, role {role}");
+    match major {
+        14..=18 => Check::ok("database", says),
+        ..14 => Check::problem("database", says, "wab needs PostgreSQL 14 or newer"),
+        _ => Check::warning("database", says, "this version was not tried yet: 14 to 18 were"),
+    }
+}
+
+/// A server that only repeats what another writes.
+pub fn standby() -> Check {
+    Check::problem(
+        "database",
+        "a standby: wab status and wab drift --stored read here, nothing else works",
+        "connect to the primary",
+    )
+}
+
+/// How the objects were installed, and in which version.
+pub fn objects(objects: &Objects) -> Check {
+    let place = format!("in schema {}", objects.schema);
+    let (says, hint) = match &objects.source {
+        Source::Extension { version } => (
+            format!("the extension pg_wabridges {version}, {place}"),
+            "install the new version on the server, then: ALTER EXTENSION pg_wabridges UPDATE; SELECT * FROM wab_bind_tenants();",
+        ),
+        Source::SqlOnly => {
+            (format!("a SQL-only installation, {place}"), "bring it up to date: wab init --sql-only")
+        }
+    };
+    if let (Source::Extension { version }, Some(library)) = (&objects.source, &objects.version)
+        && version != library
+    {
+        return Check::problem("objects", format!("{says}, but its library is {library}"), hint);
+    }
+    let Some(version) = &objects.version else {
+        return Check::problem(
+            "objects",
+            format!("{says}, of no known version: older than this wab {OURS}"),
+            hint,
+        );
+    };
+    let says = match objects.source {
+        Source::Extension { .. } => says,
+        Source::SqlOnly => format!("{says}, of version {version}"),
+    };
+    match (version.parse::<Version>(), OURS.parse::<Version>()) {
+        (Ok(theirs), Ok(ours)) if theirs == ours => Check::ok("objects", says),
+        (Ok(theirs), Ok(ours)) if theirs > ours => {
+            Check::warning("objects", format!("{says}, newer than this wab {OURS}"), "use a newer wab")
+        }
+        _ => Check::problem("objects", format!("{says}, older than this wab {OURS}"), hint),
+    }
+}
+
+/// Whether the tenants table is bound as fleet.yaml says.
+pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
+    match (change, table) {
+        (Some(BindingChange { moves_table: true, before, after }), _) => Check::problem(
+            "binding",
+            format!(
+                "the table that is bound is {}, but fleet.yaml says {}",
+                before.as_ref().map_or("another", |before| before.table.as_str()),
+                after.table
+            ),
+            "name the bound table in fleet.yaml, or bind the other one yourself: SELECT * FROM wab_bind_tenants('…')",
+        ),
+        (Some(BindingChange { before: None, after, .. }), _) => Check::warning(
+            "binding",
+            format!("no table is bound yet; fleet.yaml says {}", after.table),
+            "wab apply binds it",
+        ),
+        (Some(BindingChange { after, .. }), _) => Check::warning(
+            "binding",
+            format!("{} is not bound as fleet.yaml says, or its views are missing", after.table),
+            "wab plan shows the difference, wab apply binds it anew",
+        ),
+        (None, table) => Check::ok(
+            "binding",
+            format!("{} is bound as fleet.yaml says, and the views are there", table.unwrap_or("the table")),
+        ),
+    }
+}
+
+/// The index that looks up a tenant.
+pub fn index(index: Option<&Index>) -> Check {
+    let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
+    let (table, column) = (&index.table, &index.column);
+    match index.unique {
+        Some(true) => Check::ok("index", format!("{column} of {table} has a unique index")),
+        Some(false) => Check::warning(
+            "index",
+            format!("{column} of {table} has an index, but not a unique one"),
+            format!("two rows with one id would be one tenant: CREATE UNIQUE INDEX ON {table} ({column});"),
+        ),
+        None => Check::warning(
+            "index",
+            format!("{column} of {table} has no index"),
+            format!("CREATE UNIQUE INDEX ON {table} ({column});"),
+        ),
+    }
+}
+
+/// An observation older than this is stale, whoever makes them.
+const STALE: i64 = 24 * 60 * 60;
+
+/// The last observation.
+pub fn observation(status: &Status) -> Check {
+    let hint = "look anew: wab apply, or SELECT * FROM wab_refresh(), best from pg_cron: sql/cron.sql";
+    let Some(age) = status.age_seconds else {
+        return Check::warning("observation", "the fleet was never observed", hint);
+    };
+    let ago = span(Duration::from_secs(u64::try_from(age).unwrap_or(0)));
+    let says =
+        format!("{} bridges, {ago} ago, by {}", status.bridges, status.source.as_deref().unwrap_or("?"));
+    match status.malformed {
+        Some(malformed @ 1..) => Check::warning(
+            "observation",
+            format!("{says}; {malformed} listed rows could not be read"),
+            "wab plan says which",
+        ),
+        _ if age > STALE => Check::warning("observation", says, hint),
+        _ => Check::ok("observation", says),
+    }
+}
+
+/// Whether statuses are learnt.
+pub fn statuses(status: &Status) -> Check {
+    let known = status.bridges - status.unknown;
+    let says = format!("{known} of {} bridges have a known status", status.bridges);
+    if status.unknown == 0 {
+        return Check::ok("statuses", says);
+    }
+    let hint = "have the sessions asked: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(), best from pg_cron";
+    Check::warning("statuses", says, hint)
+}
+
+/// Runs that did not end, and whoever runs one now.
+pub fn runs(unfinished: &Unfinished) -> Check {
+    match (&unfinished.holder, unfinished.runs, &unfinished.last) {
+        (Some(holder), runs, _) => {
+            let interrupted = match runs {
+                0 | 1 => String::new(),
+                runs => format!("; {} runs before it were interrupted", runs - 1),
+            };
+            Check::ok("runs", format!("an apply holds the lock: {holder}{interrupted}"))
+        }
+        (None, 0, None) => Check::ok("runs", "nothing was applied yet, and nobody applies"),
+        (None, 0, Some(last)) => Check::ok("runs", format!("the last one ended: {last}; nobody applies")),
+        (None, runs, Some(last)) if last == "interrupted" => Check::warning(
+            "runs",
+            format!("the last run was interrupted; {runs} in all did not end"),
+            "run wab apply again: it goes on from what is there",
+        ),
+        (None, runs, _) => Check::ok(
+            "runs",
+            format!("{runs} earlier runs were interrupted, and a later one went on; nobody applies"),
+        ),
+    }
+}
+
+/// The jobs of pg_cron; `None`: it is not in this database.
+pub fn jobs(jobs: Option<&[Job]>) -> Check {
+    let Some(jobs) = jobs else {
+        return Check::ok("pg_cron", "not in this database: nothing is scheduled here");
+    };
+    if jobs.is_empty() {
+        return Check::warning(
+            "pg_cron",
+            "this role has scheduled no job that calls a wab_ function",
+            "with the extension: psql -f sql/cron.sql; jobs of other roles cannot be seen",
+        );
+    }
+    let bad: Vec<String> = jobs
+        .iter()
+        .filter_map(|job| match (&job.failure, job.active) {
+            (_, false) => Some(format!("{} is switched off", job.name)),
+            (Some(failure), true) => Some(format!("{} failed last time: {failure}", job.name)),
+            (None, true) => None,
+        })
+        .collect();
+    let names = jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", ");
+    if bad.is_empty() {
+        return Check::ok("pg_cron", format!("{names}: active, and none failed last time"));
+    }
+    Check::warning(
+        "pg_cron",
+        bad.join("; "),
+        "SELECT * FROM cron.job_run_details ORDER BY start_time DESC; SELECT cron.alter_job(jobid, active := true)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Verdict::{self, Ok, Problem, Warning};
+
+    fn installed(source: Source, version: Option<&str>) -> Verdict {
+        objects(&Objects { schema: "public".into(), source, version: version.map(str::to_owned) }).verdict
+    }
+
+    #[test]
+    fn versions_of_the_server() {
+        for (version, verdict) in [
+            (None, Problem),
+            (Some(130_012), Problem),
+            (Some(140_000), Ok),
+            (Some(180_001), Ok),
+            (Some(190_000), Warning),
+        ] {
+            assert_eq!(server(version, "r", "d").verdict, verdict, "{version:?}");
+        }
+    }
+
+    #[test]
+    fn versions_of_the_objects() {
+        let extension = |version: &str| Source::Extension { version: version.to_owned() };
+        assert_eq!(installed(extension(OURS), Some(OURS)), Ok);
+        assert_eq!(installed(extension("0.0.1"), Some(OURS)), Problem, "not updated after an installation");
+        assert_eq!(installed(extension("0.0.1"), Some("0.0.1")), Problem);
+        assert_eq!(installed(extension("99.0.0"), Some("99.0.0")), Warning);
+        assert_eq!(installed(extension(OURS), None), Problem);
+        assert_eq!(installed(Source::SqlOnly, Some(OURS)), Ok);
+        assert_eq!(installed(Source::SqlOnly, Some("0.0.1")), Problem);
+        assert_eq!(installed(Source::SqlOnly, Some("99.0.0")), Warning);
+        assert_eq!(installed(Source::SqlOnly, None), Problem);
+    }
+
+    #[test]
+    fn runs_that_did_not_end() {
+        let verdict = |runs, holder: Option<&str>, last: Option<&str>| {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            runs_of(Unfinished { runs, holder: text(holder), last: text(last) })
+        };
+        assert_eq!(verdict(0, None, None), Ok);
+        assert_eq!(verdict(0, None, Some("done")), Ok);
+        assert_eq!(verdict(1, Some("server process 1"), Some("running")), Ok);
+        assert_eq!(verdict(1, None, Some("interrupted")), Warning);
+        assert_eq!(verdict(1, None, Some("done")), Ok, "a later run went on");
+    }
+
+    fn runs_of(unfinished: Unfinished) -> Verdict {
+        runs(&unfinished).verdict
+    }
+
+    #[test]
+    fn jobs_that_are_off_or_failed() {
+        let job = |active, failure: Option<&str>| Job {
+            name: "wab-refresh".into(),
+            active,
+            failure: failure.map(str::to_owned),
+        };
+        assert_eq!(jobs(None).verdict, Ok);
+        assert_eq!(jobs(Some(&[])).verdict, Warning);
+        assert_eq!(jobs(Some(&[job(true, None)])).verdict, Ok);
+        assert_eq!(jobs(Some(&[job(true, None), job(false, None)])).verdict, Warning);
+        assert!(
+            jobs(Some(&[job(true, Some("no route"))]))
+                .says
+                .contains("wab-refresh failed last time: no route")
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The guards: which plans are refused, with the numbers and what to do if the plan is meant.
+
+use std::borrow::Cow;
+
+use rust_decimal::Decimal;
+
+use crate::config::{Bound, Policy};
+use crate::model::{BindingChange, Cost, Refusal};
+
+/// What the guards look at.
+pub struct Guarded<'a> {
+    /// How the reading of the tenants table changes.
+    pub binding: Option<&'a BindingChange>,
+    /// Bridges that the provider listed.
+    pub listed: usize,
+    /// Bridges to be made.
+    pub creates: usize,
+    /// Bridges to be deleted.
+    pub deletes: usize,
+    /// US dollars per month.
+    pub cost: Cost,
+}
+
+/// The guards that look at a plan. Those that need no plan (empty and shrunken listings, a first run that is none) are in
+/// the database's wab_observe() and in `db`; the account's pin is in `config`.
+#[cfg(test)]
+pub const ALL: [&str; 5] =
+    ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];
+
+/// Why each guard that refuses does so.
+pub fn refusals(plan: &Guarded<'_>, policy: &Policy) -> Vec<Refusal> {
+    let creates =
+        Counted { guard: "max_creates", kind: "provision", steps: plan.creates, bound: policy.max_creates };
+    let deletes =
+        Counted { guard: "max_deletes", kind: "delete", steps: plan.deletes, bound: policy.max_deletes };
+    [
+        moved_table(plan),
+        min_observed(plan, policy),
+        too_many(plan, &creates),
+        too_many(plan, &deletes),
+        max_monthly_cost(plan, policy),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+struct Counted {
+    guard: &'static str,
+    kind: &'static str,
+    steps: usize,
+    bound: Bound,
+}
+
+fn too_many(plan: &Guarded<'_>, counted: &Counted) -> Option<Refusal> {
+    let Counted { guard, kind, steps, bound } = counted;
+    let allowed = bound.of(plan.listed);
+    let meaning = match bound {
+        Bound::Count(_) => format!("policy.{guard} is {bound}"),
+        Bound::Share(_) => {
+            format!("policy.{guard} is {bound} of {} bridges, which is {allowed}", plan.listed)
+        }
+    };
+    (*steps > allowed).then(|| Refusal {
+        guard: Cow::from(*guard),
+        message: format!("{steps} to {kind}, but {meaning}"),
+        way_on: format!("if all of them are meant, set policy.{guard}: {steps} in fleet.yaml"),
+    })
+}
+
+fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
+    let (listed, least) = (plan.listed, policy.min_observed);
+    (listed < least).then(|| Refusal {
+        guard: "min_observed".into(),
+        message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
+        way_on: format!(
+            "check that the API key is the right account's; if so, set policy.min_observed: {listed} in fleet.yaml, \
+             or for an account that never had a bridge use --first-run"
+        ),
+    })
+}
+
+fn max_monthly_cost(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
+    let (most, cost) = (policy.max_monthly_cost?, plan.cost);
+    // A fleet that is too dear already may still become cheaper, or be repaired.
+    (cost.after > most && cost.change > Decimal::ZERO).then(|| Refusal {
+        guard: "max_monthly_cost".into(),
+        message: format!(
+            "the fleet would cost ${:.2} a month (now ${:.2}); policy.max_monthly_cost is ${most:.2}",
+            cost.after, cost.before
+        ),
+        way_on: format!("if that is meant, set policy.max_monthly_cost: {:.2} in fleet.yaml", cost.after),
+    })
+}
+
+fn moved_table(plan: &Guarded<'_>) -> Option<Refusal> {
+    let change = plan.binding.filter(|change| change.moves_table)?;
+    let before = change.before.as_ref().map_or("none", |before| before.table.as_str());
+    Some(Refusal {
+        guard: "tenants_table".into(),
+        message: format!("the bound tenants table is {before}; fleet.yaml names {}", change.after.table),
+        way_on: format!(
+            "if the tenants did move, bind the new table by hand: SELECT * FROM wab_bind_tenants('{}', …)",
+            change.after.table
+        ),
+    })
+}

@@ -1,0 +1,200 @@
+//! What to do about the drift: a pure function from facts and policy to a plan. It never compares desired with observed.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use wabridges::{BridgeId, CustomerRef, Limits};
+
+use crate::config::{Policy, Tombstone};
+use crate::decide::digest::digest;
+use crate::decide::guard::{self, Guarded};
+use crate::decide::pace::Pace;
+use crate::decide::scope::Scope;
+use crate::model::{Cost, Drift, Facts, Finding, Kind, Owner, Plan, Step, Summary};
+
+/// What is allowed and asked for, besides the facts.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What a plan may do.
+    pub policy: &'a Policy,
+    /// The only way anything is deleted.
+    pub tombstones: &'a [Tombstone],
+    /// The limits that the run will keep to.
+    pub limits: &'a Limits,
+    /// Whose bridges the plan is about.
+    pub scope: &'a Scope,
+}
+
+/// Makes the plan.
+pub fn plan(facts: &Facts, terms: &Terms<'_>) -> Plan {
+    let mut draft = Draft::default();
+    let scope = terms.scope;
+    for tombstone in terms.tombstones.iter().filter(|it| scope.covers(Some(it.customer_ref.as_str()))) {
+        draft.bury(tombstone, facts);
+    }
+    let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
+    let (inside, outside): (Vec<&Drift>, Vec<&Drift>) =
+        facts.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
+    // A bridge that is deleted needs nothing else, and is no finding either.
+    for drift in inside.into_iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
+        draft.repair(drift, facts.malformed);
+    }
+    draft.notes.extend(scope.note(outside.len()));
+    draft.finish(facts, terms)
+}
+
+/// A plan in the making.
+#[derive(Default)]
+struct Draft {
+    steps: Vec<Step>,
+    findings: Vec<Finding>,
+    notes: Vec<String>,
+}
+
+impl Draft {
+    /// What follows from a tombstone: a deletion only if both ids match a live bridge that nobody needs.
+    fn bury(&mut self, tombstone: &Tombstone, facts: &Facts) {
+        let Tombstone { customer_ref, bridge_id, reason } = tombstone;
+        let Some(live_ref) = facts.live.get(bridge_id) else {
+            self.notes.push(format!(
+                "bridges.remove: bridge {bridge_id} ({customer_ref}) is already gone; its entry can be taken out"
+            ));
+            return;
+        };
+        let useless = |drift: &&Drift| drift.bridge_id == Some(*bridge_id) && drift.kind.wastes();
+        let unneeded = facts.drift.iter().filter(useless).min_by_key(|drift| drift.kind);
+        let detail = if live_ref.as_deref() != Some(customer_ref.as_str()) {
+            let carries = live_ref
+                .as_deref()
+                .map_or("no customer_ref".to_owned(), |live| format!("customer_ref {live}"));
+            format!("not deleted: bridge {bridge_id} carries {carries}, not {customer_ref}")
+        } else if let Some(drift) = unneeded {
+            self.steps.push(Step::Delete {
+                customer_ref: customer_ref.clone(),
+                bridge_id: *bridge_id,
+                because: drift.kind,
+                reason: reason.clone(),
+            });
+            return;
+        } else {
+            format!("not deleted: bridge {bridge_id} serves {customer_ref}, which is wanted or kept")
+        };
+        self.findings.push(Finding {
+            kind: "tombstone".into(),
+            severity: "warning".to_owned(),
+            customer_ref: Some(customer_ref.to_string()),
+            bridge_id: Some(*bridge_id),
+            detail,
+            monthly_cost: Decimal::ZERO,
+        });
+    }
+
+    /// What follows from a drift row: a step where apply may repair it, else a finding.
+    fn repair(&mut self, drift: &Drift, malformed: usize) {
+        if !matches!(drift.kind, Kind::Missing | Kind::Unbound | Kind::StatusDrift) {
+            self.findings.push(finding(drift, drift.kind.as_str(), drift.detail.clone()));
+            return;
+        }
+        if drift.kind == Kind::Missing && malformed > 0 {
+            let detail = format!("not provisioned: the listing is incomplete; {}", drift.detail);
+            return self.findings.push(finding(drift, drift.kind.as_str(), detail));
+        }
+        let text = drift.customer_ref.clone().unwrap_or_default();
+        let usable = match drift.kind {
+            Kind::Missing => CustomerRef::new(text),
+            _ => CustomerRef::listed(text),
+        };
+        let customer_ref = match usable {
+            Ok(customer_ref) => customer_ref,
+            Err(error) => {
+                let detail = format!("{}, but its id cannot be used: {error}", drift.detail);
+                self.findings.push(finding(drift, "unusable_ref", detail));
+                return;
+            }
+        };
+        let was = drift.stored.clone();
+        let reason = drift.detail.clone();
+        let step = match (drift.kind, drift.bridge_id, drift.observed.clone()) {
+            (Kind::Missing, ..) => {
+                let owner = if drift.tenant_id.is_some() { Owner::Tenant } else { Owner::Extra };
+                Step::Provision { customer_ref, owner, webhook_url: drift.webhook_url.clone(), was, reason }
+            }
+            (Kind::Unbound, Some(bridge_id), _) => Step::Bind { customer_ref, bridge_id, was, reason },
+            (Kind::StatusDrift, _, Some(status)) => Step::SetStatus { customer_ref, was, status, reason },
+            _ => return self.findings.push(finding(drift, drift.kind.as_str(), reason)),
+        };
+        self.steps.push(step);
+    }
+
+    fn finish(mut self, facts: &Facts, terms: &Terms<'_>) -> Plan {
+        self.steps.sort_by(|a, b| {
+            (a.rank(), a.customer_ref(), a.bridge_id()).cmp(&(b.rank(), b.customer_ref(), b.bridge_id()))
+        });
+        self.findings.sort_by(|a, b| {
+            (&a.kind, &a.customer_ref, a.bridge_id).cmp(&(&b.kind, &b.customer_ref, b.bridge_id))
+        });
+        let mut findings = BTreeMap::new();
+        for finding in &self.findings {
+            *findings.entry(finding.kind.clone()).or_default() += 1;
+        }
+        let mut plan = Plan {
+            summary: Summary {
+                bridges: facts.bridges,
+                listed: facts.listed,
+                malformed: facts.malformed,
+                steps: BTreeMap::new(),
+                findings,
+            },
+            binding: facts.binding.clone(),
+            declared: facts.declared,
+            steps: self.steps,
+            findings: self.findings,
+            refusals: Vec::new(),
+            notes: self.notes,
+            duration: Duration::ZERO,
+            monthly_cost: Cost { before: Decimal::ZERO, after: Decimal::ZERO, change: Decimal::ZERO },
+            plan_sha256: String::new(),
+        };
+        sum_up(&mut plan, facts, terms);
+        plan
+    }
+}
+
+/// Everything that follows from the steps: their number, time and money, and what the guards say.
+pub fn sum_up(plan: &mut Plan, facts: &Facts, terms: &Terms<'_>) {
+    let mut steps: BTreeMap<_, _> = Step::KINDS.map(|kind| (Cow::from(kind), 0)).into();
+    for step in &plan.steps {
+        *steps.entry(step.kind().into()).or_default() += 1;
+    }
+    plan.summary.steps = steps;
+    let (creates, deletes) = (plan.count("provision"), plan.count("delete"));
+    let before = Decimal::from(facts.bridges) * facts.price;
+    let change = (Decimal::from(creates) - Decimal::from(deletes)) * facts.price;
+    plan.monthly_cost = Cost { before, after: before + change, change };
+    plan.duration = Pace { limits: terms.limits, recent: &facts.recent }.duration(creates, deletes);
+    plan.plan_sha256 = digest(plan);
+    let guarded = Guarded {
+        binding: plan.binding.as_ref(),
+        listed: plan.summary.listed,
+        creates,
+        deletes,
+        cost: plan.monthly_cost,
+    };
+    plan.refusals = guard::refusals(&guarded, terms.policy);
+}
+
+fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {
+    Finding {
+        kind: kind.into(),
+        severity: drift.severity.clone(),
+        customer_ref: drift.customer_ref.clone(),
+        bridge_id: drift.bridge_id,
+        detail,
+        monthly_cost: drift.monthly_cost,
+    }
+}

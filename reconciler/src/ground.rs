@@ -1,0 +1,16 @@
+//! The ground floor: words, numbers, times, digests, versions and exit codes. It knows nothing of fleets.
+
+mod exit;
+pub mod money;
+mod number;
+pub mod sha256;
+pub mod span;
+mod text;
+pub mod version;
+
+pub use exit::Exit;
+pub use money::{a_month, change, money};
+pub use number::{count, thousands};
+pub use span::span;
+pub use text::{harmless, harmless_lines, quoted, shown, steers};
+pub use version::{OURS, Version};

@@ -1,0 +1,37 @@
+//! US dollars in words, and for serde as JSON numbers: `#[serde(with = "crate::ground::money")]`.
+
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Deserializer, Serializer};
+
+use crate::ground::number::grouped;
+
+/// `$1,234.50`, with a minus in front where it is owed to us.
+pub fn money(amount: Decimal) -> String {
+    let text = format!("{:.2}", amount.abs());
+    let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+    let sign = if amount < Decimal::ZERO { "-" } else { "" };
+    format!("{sign}${}.{cents}", grouped(whole))
+}
+
+/// `+$90.00/month`: what a month will cost more, or less.
+pub fn change(amount: Decimal) -> String {
+    let sign = if amount < Decimal::ZERO { "" } else { "+" };
+    format!("{sign}{}", a_month(amount))
+}
+
+/// `$90.00/month`.
+pub fn a_month(amount: Decimal) -> String {
+    format!("{}/month", money(amount))
+}
+
+/// As the nearest floating point number: two decimals survive.
+pub fn serialize<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(amount.to_f64().unwrap_or_default())
+}
+
+/// To the cent.
+pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Decimal, D::Error> {
+    let amount = f64::deserialize(from)?;
+    Decimal::try_from(amount).map(|amount| amount.round_dp(2)).map_err(serde::de::Error::custom)
+}

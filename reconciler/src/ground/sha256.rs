@@ -1,0 +1,74 @@
+//! SHA-256 over the canonical JSON of a value.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Whether this could be one.
+pub fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// SHA-256 (hex) over a value's canonical JSON: keys sorted, no white space.
+pub fn of_value(value: &impl Serialize) -> String {
+    // The values given here have text keys and finite numbers, so this cannot fail.
+    let value = serde_json::to_value(value).unwrap_or_default();
+    let mut json = String::new();
+    write_canonical(&value, &mut json);
+    wabridges::sha256::of(json)
+}
+
+/// RFC 8785 would round whole numbers beyond 2^53, and two bridges could share a digest.
+fn write_canonical(value: &Value, json: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            json.push('{');
+            for (nth, (name, value)) in sorted.into_iter().enumerate() {
+                if nth > 0 {
+                    json.push(',');
+                }
+                *json += &Value::from(name.as_str()).to_string();
+                json.push(':');
+                write_canonical(value, json);
+            }
+            json.push('}');
+        }
+        Value::Array(items) => {
+            json.push('[');
+            for (nth, item) in items.iter().enumerate() {
+                if nth > 0 {
+                    json.push(',');
+                }
+                write_canonical(item, json);
+            }
+            json.push(']');
+        }
+        scalar => *json += &scalar.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_beyond_those_of_json_are_told_apart() {
+        let (a, b) = (9_007_199_254_740_992_i64, 9_007_199_254_740_993_i64);
+        assert_ne!(of_value(&a), of_value(&b));
+        assert_ne!(of_value(&a), of_value(&serde_json::Value::Null));
+    }
+
+    #[test]
+    fn the_order_of_keys_and_the_white_space_do_not_count() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let (one, other) = (
+            parse("{\"a\":[1,{\"c\":2,\"b\":3.0}],\"\\u007f\":null}"),
+            parse("{ \"\u{7f}\": null, \"a\": [1, {\"b\": 3.0, \"c\": 2}] }"),
+        );
+        assert_eq!(of_value(&one), of_value(&other));
+        assert_ne!(of_value(&parse("[1,2]")), of_value(&parse("[2,1]")));
+        assert_ne!(of_value(&parse("[[1],2]")), of_value(&parse("[1,[2]]")));
+    }
+}

@@ -1,0 +1,225 @@
+//! What became of a plan's steps, and the exit code of it; nothing is done or shown here.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use wabridges::{BridgeId, CustomerRef};
+
+use crate::ground::Exit;
+use crate::model::step::Step;
+
+/// What became of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Not done.
+    Failed,
+    /// Sent, and no answer came: the next run settles it.
+    Unknown,
+    /// Left alone: what it was planned on is no longer so.
+    Stale,
+}
+
+impl Outcome {
+    /// The journal's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Stale => "stale",
+        }
+    }
+}
+
+/// What became of one step, with its number in the plan.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct StepReport {
+    /// From 1; 0: it was not tried.
+    pub step: usize,
+    /// The step's kind.
+    #[schemars(extend("enum" = crate::model::step::Step::KINDS))]
+    pub kind: &'static str,
+    /// Whose bridge.
+    #[schemars(with = "String")]
+    pub customer_ref: CustomerRef,
+    /// The bridge, if it is known.
+    #[schemars(with = "Option<i64>")]
+    pub bridge_id: Option<BridgeId>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The error, or what was done.
+    pub detail: String,
+}
+
+/// Why a run came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "why", content = "detail")]
+pub enum End {
+    /// There were no more steps.
+    Finished,
+    /// Somebody asked it to stop.
+    Interrupted,
+    /// The time it was given is up.
+    Deadline,
+    /// Too many failures in a row.
+    GaveUp,
+    /// The provider refused the key.
+    Auth,
+    /// The database was lost, or refuses what every further step needs.
+    Database(String),
+    /// The trail could not be written.
+    TrailLost(String),
+}
+
+/// How a run ended, in the words of wab_runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// Every step.
+    Done,
+    /// Some steps failed.
+    Partly,
+    /// Ended early.
+    Stopped,
+}
+
+impl Finish {
+    /// The table's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Partly => "partly",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Report {
+    /// Its id in wab_runs; `None` where the plan had no steps.
+    pub run_id: Option<String>,
+    /// Why it ended.
+    pub end: End,
+    /// The steps that were tried, in order.
+    pub steps: Vec<StepReport>,
+    /// The steps of a saved plan that needed no trying: done by somebody else, or stale.
+    pub skipped: Vec<StepReport>,
+}
+
+impl Report {
+    /// The report on a plan without steps.
+    pub const fn nothing_to_do() -> Self {
+        Self { run_id: None, end: End::Finished, steps: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// How many steps that were tried came out so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.steps.iter().filter(|step| step.outcome == outcome).count()
+    }
+
+    /// Adds the steps of a saved plan that were not tried.
+    pub fn skip(&mut self, already: &[Step], stale: &[(Step, String)]) {
+        let report = |step: &Step, outcome, detail: &str| StepReport {
+            step: 0,
+            kind: step.kind(),
+            customer_ref: step.customer_ref().clone(),
+            bridge_id: step.bridge_id(),
+            outcome,
+            detail: detail.to_owned(),
+        };
+        self.skipped.extend(already.iter().map(|step| report(step, Outcome::Done, "it was so already")));
+        self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
+    }
+
+    /// Whether a step of a saved plan was left alone.
+    pub fn is_stale(&self) -> bool {
+        self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
+    }
+
+    /// The run in the words of wab_runs.
+    pub fn finish(&self) -> Finish {
+        match &self.end {
+            End::Finished if self.count(Outcome::Done) == self.steps.len() => Finish::Done,
+            End::Finished => Finish::Partly,
+            _ => Finish::Stopped,
+        }
+    }
+
+    /// The exit code of such a run.
+    pub fn exit(&self) -> Exit {
+        match (&self.end, self.count(Outcome::Done)) {
+            (End::Interrupted, _) => Exit::Interrupted,
+            (End::Deadline, _) => Exit::Deadline,
+            (End::Auth, 0) => Exit::Auth,
+            (End::TrailLost(_) | End::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
+            (End::Finished, done) if done < self.steps.len() => Exit::Partly,
+            (End::Finished, _) if self.is_stale() => Exit::Stale,
+            (End::Finished, _) => Exit::Done,
+            _ => Exit::Partly,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(end: End, outcomes: &[Outcome]) -> Report {
+        let steps = outcomes.iter().map(|outcome| StepReport {
+            step: 1,
+            kind: "provision",
+            customer_ref: CustomerRef::new("c").unwrap(),
+            bridge_id: None,
+            outcome: *outcome,
+            detail: String::new(),
+        });
+        Report { run_id: None, end, steps: steps.collect(), skipped: Vec::new() }
+    }
+
+    #[test]
+    fn the_exit_code_tells_how_far_it_got() {
+        use Outcome::{Done, Failed, Unknown};
+        for (end, outcomes, exit, finish) in [
+            (End::Finished, vec![Done, Done], Exit::Done, Finish::Done),
+            (End::Finished, vec![], Exit::Done, Finish::Done),
+            (End::Finished, vec![Done, Failed], Exit::Partly, Finish::Partly),
+            (End::Finished, vec![Unknown], Exit::Partly, Finish::Partly),
+            (End::GaveUp, vec![Failed; 5], Exit::Partly, Finish::Stopped),
+            (End::Auth, vec![Failed], Exit::Auth, Finish::Stopped),
+            (End::Auth, vec![Done, Failed], Exit::Partly, Finish::Stopped),
+            (End::Interrupted, vec![Done], Exit::Interrupted, Finish::Stopped),
+            (End::Deadline, vec![Done], Exit::Deadline, Finish::Stopped),
+            (End::TrailLost(String::new()), vec![], Exit::Error, Finish::Stopped),
+            (End::TrailLost(String::new()), vec![Done], Exit::Partly, Finish::Stopped),
+            (End::Database(String::new()), vec![Failed], Exit::Error, Finish::Stopped),
+            (End::Database(String::new()), vec![Unknown], Exit::Partly, Finish::Stopped),
+        ] {
+            let report = report(end, &outcomes);
+            assert_eq!((report.exit(), report.finish()), (exit, finish), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn a_stale_step_is_told_unless_another_failed() {
+        let step = Step::Delete {
+            customer_ref: CustomerRef::new("c").unwrap(),
+            bridge_id: BridgeId::new(7).unwrap(),
+            because: crate::model::drift::Kind::Orphaned,
+            reason: String::new(),
+        };
+        for (outcomes, exit) in [
+            (vec![], Exit::Stale),
+            (vec![Outcome::Done], Exit::Stale),
+            (vec![Outcome::Done, Outcome::Failed], Exit::Partly),
+        ] {
+            let mut report = report(End::Finished, &outcomes);
+            report.skip(std::slice::from_ref(&step), &[]);
+            assert_ne!(report.exit(), Exit::Stale);
+            report.skip(&[], &[(step.clone(), "moved".into())]);
+            assert_eq!(report.exit(), exit);
+            assert_eq!(report.skipped.len(), 2);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Calls to the provider. The database is not known here.
+
+pub mod client;
+pub mod scan;

@@ -1,0 +1,164 @@
+//! Steps that call the provider: the ground is looked at once more, the call made, its answer recorded. No policy is here.
+
+use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, settle};
+
+use crate::db::store::NewBridge;
+use crate::model::Error;
+use crate::run::executor::Executor;
+use crate::run::observe::PATIENCE;
+use crate::run::step_outcome::StepOutcome;
+
+/// What the provider answered to a call that a 429 may have put off.
+type Answer<T> = Result<T, wabridges::Error>;
+
+impl Executor<'_> {
+    pub(super) async fn provision(
+        &mut self,
+        customer_ref: &CustomerRef,
+        webhook_url: Option<&str>,
+    ) -> StepOutcome {
+        let (bridge_id, state, how) = match self.make(customer_ref, webhook_url).await {
+            Ok(made) => made,
+            Err(error) => return StepOutcome::failed(&error),
+        };
+        let session = self.session(customer_ref).await;
+        let made = NewBridge {
+            customer_ref,
+            bridge_id,
+            state: state.as_deref(),
+            raw_status: session.as_ref().map(|session| session.raw_status.as_str()),
+            webhook_url,
+        };
+        match self.store.record_provision(&made).await {
+            Ok(()) => StepOutcome::done(format!("{how} as bridge {bridge_id}"), Some(bridge_id)),
+            Err(error) => StepOutcome::unrecorded("provisioned", bridge_id, &error),
+        }
+    }
+
+    async fn make(
+        &mut self,
+        customer_ref: &CustomerRef,
+        webhook_url: Option<&str>,
+    ) -> Result<(BridgeId, Option<String>, &'static str), Error> {
+        let answer = self.post(customer_ref, webhook_url).await?;
+        let find = |listing: Listing| {
+            listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))
+        };
+        match settle(answer, self.list(), find).await {
+            Ok(Made::Answered(made)) => Ok((made.id, made.state, "provisioned")),
+            Ok(Made::Listed(bridge)) => {
+                let how = "provisioned; the answer was lost, the listing has it";
+                Ok((bridge.id, bridge.state.map(Into::into), how))
+            }
+            Err(error) if error.is_ambiguous() => {
+                Err(Error::provider("it is not known whether the bridge was made")(error))
+            }
+            Err(error) => Err(Error::provider("the provider made no bridge")(error)),
+        }
+    }
+
+    /// The store is asked right before each attempt: the plan may be an hour old by now.
+    async fn post(
+        &mut self,
+        customer_ref: &CustomerRef,
+        webhook_url: Option<&str>,
+    ) -> Result<Answer<Provisioned>, Error> {
+        let mut patience = PATIENCE;
+        loop {
+            self.store.require_wanted(customer_ref).await?;
+            let answer = self.client.provision(customer_ref, webhook_url).await;
+            if !self.again(&answer, Class::Provision, &mut patience).await {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// To know the status at once is worth a call, not a failure.
+    async fn session(&self, customer_ref: &CustomerRef) -> Option<Session> {
+        self.wait(Class::Proxy).await;
+        if self.stop.is_wished() {
+            return None;
+        }
+        self.client.reader().session(customer_ref).await.ok()
+    }
+
+    async fn list(&self) -> Answer<Listing> {
+        let mut patience = PATIENCE;
+        loop {
+            let answer = self.client.reader().list().await;
+            if !self.again(&answer, Class::Other, &mut patience).await {
+                return answer;
+            }
+        }
+    }
+
+    pub(super) async fn delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> StepOutcome {
+        let detail = match self.remove(id, customer_ref).await {
+            Ok(detail) => detail,
+            Err(error) => return StepOutcome::failed(&error),
+        };
+        match self.store.record_delete(id, customer_ref).await {
+            Ok(()) => StepOutcome::done(detail, Some(id)),
+            Err(error) => StepOutcome::unrecorded("deleted", id, &error),
+        }
+    }
+
+    async fn remove(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<String, Error> {
+        self.store.require_unneeded(id).await?;
+        match self.carried_by(id).await {
+            Err(wabridges::Error::NotFound { .. }) => return Ok(format!("bridge {id} was gone already")),
+            Err(error) => {
+                return Err(Error::provider("the bridge was not deleted: it could not be looked at")(error));
+            }
+            Ok(carried) if carried.as_ref() != Some(customer_ref) => {
+                return Err(Error::config(
+                    format!("bridge {id} was not deleted: it no longer carries customer_ref {customer_ref}"),
+                    "look at the plan again: wab plan",
+                ));
+            }
+            Ok(_) => {}
+        }
+        match self.send_delete(id).await? {
+            Ok(()) => Ok(format!("bridge {id} deleted")),
+            Err(wabridges::Error::NotFound { .. }) => Ok(format!("bridge {id} was gone already")),
+            Err(error) if error.is_ambiguous() && self.is_gone(id).await => {
+                Ok(format!("bridge {id} deleted; the answer was lost, the provider no longer has it"))
+            }
+            Err(error) => Err(Error::provider("the deletion was not confirmed")(error)),
+        }
+    }
+
+    /// The store is asked right before each attempt, for the call may have had to wait.
+    async fn send_delete(&mut self, id: BridgeId) -> Result<Answer<()>, Error> {
+        let mut patience = PATIENCE;
+        loop {
+            self.wait(Class::Other).await;
+            if self.stop.is_wished() {
+                return Err(Error::config(
+                    format!("bridge {id} was not deleted: the run was asked to stop"),
+                    "run wab apply again",
+                ));
+            }
+            self.store.require_unneeded(id).await?;
+            let answer = self.client.delete(id).await;
+            if !self.again(&answer, Class::Other, &mut patience).await {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The customer_ref that the live bridge carries.
+    async fn carried_by(&self, id: BridgeId) -> Answer<Option<CustomerRef>> {
+        let mut patience = PATIENCE;
+        loop {
+            let answer = self.client.reader().get(id).await;
+            if !self.again(&answer, Class::Other, &mut patience).await {
+                return answer.map(|live| live.bridge.customer_ref);
+            }
+        }
+    }
+
+    async fn is_gone(&self, id: BridgeId) -> bool {
+        matches!(self.carried_by(id).await, Err(wabridges::Error::NotFound { .. }))
+    }
+}

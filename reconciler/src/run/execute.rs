@@ -1,0 +1,137 @@
+//! Doing what the plan says: its steps in their order, each journalled before and after. No policy is here.
+
+use std::time::{Duration, Instant};
+
+use crate::db::journal::{Ended, Entry};
+use crate::model::{End, Error, Outcome, Plan, Report, Step, StepReport, chain};
+use crate::run::events::Event;
+use crate::run::executor::Executor;
+use crate::run::step_outcome::{StepOutcome, together};
+
+/// So many failures in a row mean that the next step will fail too.
+const FAILURES_IN_A_ROW: usize = 5;
+
+/// Runs the plan's steps in their order. Failures do not stop independent steps.
+pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
+    run.events.emit(Event::RunStarted(plan));
+    let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
+    report.end = match run.journal.begin_run(plan).await {
+        Ok(()) => match run.steps(plan, &mut report.steps).await {
+            Ok(end) => end,
+            Err(error) => End::TrailLost(chain(&error)),
+        },
+        Err(error) => End::TrailLost(chain(&error)),
+    };
+    // Without its last line the run reads as interrupted, and the next one goes on from what is observed.
+    if let Err(error) = run.journal.finish_run(report.finish()).await
+        && report.end == End::Finished
+    {
+        report.end = End::TrailLost(chain(&error));
+    }
+    run.events.emit(Event::RunEnded(&report));
+    report
+}
+
+impl Executor<'_> {
+    /// Errors out only when the trail cannot be written: nothing is done off the record.
+    async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<End, Error> {
+        let mut failures = 0;
+        let mut longest = Duration::ZERO;
+        // Steps that write tenant rows go together in one statement; every other step goes alone.
+        for batch in
+            plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "bind" | "set_status"))
+        {
+            let left = self.time_left(&plan.steps[reports.len()..]);
+            self.events.emit(Event::StepStarting { step: &batch[0], left });
+            // What would not be finished in time is not begun.
+            if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
+                return Ok(End::Deadline);
+            }
+            self.wait_for_slot(&batch[0]).await;
+            if self.stop.is_wished() {
+                return Ok(self.stop.end());
+            }
+            let began = Instant::now();
+            let mut outcomes = self.recorded(plan, batch, reports).await?;
+            longest = longest.max(began.elapsed());
+            if let Some(end) = outcomes.iter_mut().find_map(|outcome| outcome.end.take()) {
+                return Ok(end);
+            }
+            let all_done = outcomes.len() == batch.len() && outcomes.iter().all(StepOutcome::is_done);
+            if self.stop.is_wished() && !all_done {
+                return Ok(self.stop.end());
+            }
+            failures = if outcomes.iter().any(StepOutcome::is_done) { 0 } else { failures + 1 };
+            if failures == FAILURES_IN_A_ROW && reports.len() < plan.steps.len() {
+                return Ok(End::GaveUp);
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    /// Tries the steps of the batch, with a line of the trail before and after; adds what became of each to the reports.
+    async fn recorded(
+        &mut self,
+        plan: &Plan,
+        batch: &[Step],
+        reports: &mut Vec<StepReport>,
+    ) -> Result<Vec<StepOutcome>, Error> {
+        let first = reports.len() + 1;
+        let number = i32::try_from(first).unwrap_or(i32::MAX);
+        self.journal.begin_step(&entry(number, batch)).await?;
+        let outcomes = self.attempt(batch).await;
+        reports.extend(batch.iter().zip(&outcomes).enumerate().map(|(nth, (step, tried))| StepReport {
+            step: first + nth,
+            kind: step.kind(),
+            customer_ref: step.customer_ref().clone(),
+            bridge_id: tried.bridge_id.or(step.bridge_id()),
+            outcome: tried.outcome,
+            detail: tried.detail.clone(),
+        }));
+        let (outcome, detail) = together(batch, &outcomes);
+        let bridge_id = outcomes.first().and_then(|tried| tried.bridge_id);
+        let ended = Ended { outcome: outcome.as_str(), detail: &detail, bridge_id };
+        self.journal.finish_step(number, &ended).await?;
+        let left = self.time_left(&plan.steps[reports.len()..]);
+        self.events.emit(Event::StepsTried { steps: &reports[first - 1..], left });
+        if outcome != Outcome::Done {
+            self.events.emit(Event::StepsFailed(&format!(
+                "{} {}: {detail}",
+                batch[0].kind(),
+                subject(batch)
+            )));
+        }
+        Ok(outcomes)
+    }
+
+    /// What became of each step of the batch; fewer of them, in order, where somebody asked to stop.
+    async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
+        match &batch[0] {
+            Step::Bind { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
+            Step::Provision { customer_ref, webhook_url, .. } => {
+                vec![self.provision(customer_ref, webhook_url.as_deref()).await]
+            }
+            Step::Delete { customer_ref, bridge_id, .. } => vec![self.delete(*bridge_id, customer_ref).await],
+        }
+    }
+}
+
+fn entry(number: i32, batch: &[Step]) -> Entry<'_> {
+    let kind = batch[0].kind();
+    match batch {
+        [step] => Entry {
+            step: number,
+            kind,
+            customer_ref: Some(step.customer_ref().as_str()),
+            bridge_id: step.bridge_id(),
+        },
+        _ => Entry { step: number, kind, customer_ref: None, bridge_id: None },
+    }
+}
+
+fn subject(batch: &[Step]) -> String {
+    match batch {
+        [step] => step.customer_ref().to_string(),
+        many => format!("{} tenant rows", many.len()),
+    }
+}

@@ -1,0 +1,92 @@
+//! One complete reading of the provider's fleet, with the database's time of it; nothing here stores or judges it.
+
+use std::time::Duration;
+
+use wabridges::ReadClient;
+
+use crate::db::store::Store;
+use crate::model::{Error, Reading};
+use crate::run::events::{Event, Events};
+
+/// How long one call may wait, in sum, because the provider answered 429.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How often the list is read when refreshes that began later keep storing theirs first.
+const READINGS: usize = 8;
+
+/// Who lists the fleet, and who is told which rows of the listing could not be read.
+#[derive(Clone, Copy)]
+pub struct Observer<'a> {
+    /// The provider.
+    pub client: &'a ReadClient,
+    /// Who is told.
+    pub events: &'a dyn Events,
+}
+
+impl Observer<'_> {
+    /// Lists the fleet.
+    pub async fn read(self, store: &mut Store) -> Result<Reading, Error> {
+        Ok(self.read_while(store, async |_| ()).await?.0)
+    }
+
+    /// The same, with something else done in the database while the provider answers.
+    pub async fn read_while<T>(
+        self,
+        store: &mut Store,
+        meanwhile: impl AsyncFn(&mut Store) -> T,
+    ) -> Result<(Reading, T), Error> {
+        let (reading, done) = self.list_while(store, meanwhile).await?;
+        let malformed = &reading.listing.malformed;
+        if !malformed.is_empty() {
+            self.events.emit(Event::Malformed(malformed));
+        }
+        Ok((reading, done))
+    }
+
+    /// Does the work with the reading, and with a new one if it is overtaken: a refresh that began later was stored first.
+    pub async fn up_to_date<T>(
+        self,
+        store: &mut Store,
+        reading: &mut Reading,
+        work: impl AsyncFn(&mut Store, &Reading) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        for _ in 1..READINGS {
+            match work(store, reading).await {
+                Err(Error::Overtaken) => *reading = self.read(store).await?,
+                result => return result,
+            }
+        }
+        work(store, reading).await
+    }
+
+    /// Lists the fleet and tells nobody.
+    pub async fn list_while<T>(
+        self,
+        store: &mut Store,
+        meanwhile: impl AsyncFn(&mut Store) -> T,
+    ) -> Result<(Reading, T), Error> {
+        let mut patience = PATIENCE;
+        loop {
+            let listed_at = store.now().await?;
+            let (listing, done) = tokio::join!(self.client.list(), meanwhile(store));
+            let error = match listing {
+                Ok(listing) => {
+                    let digest = listing.digest();
+                    return Ok((Reading { listed_at, listing, digest }, done));
+                }
+                Err(error) => error,
+            };
+            let wait = match error {
+                wabridges::Error::RateLimited { retry_after } => {
+                    patience.checked_sub(retry_after).zip(Some(retry_after))
+                }
+                _ => None,
+            };
+            let Some((left, wait)) = wait else {
+                return Err(Error::provider("cannot list the fleet at the provider")(error));
+            };
+            patience = left;
+            tokio::time::sleep(wait).await;
+        }
+    }
+}

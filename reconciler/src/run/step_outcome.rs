@@ -1,0 +1,130 @@
+//! What became of one step, and of a batch of them in one line.
+
+use wabridges::BridgeId;
+
+use crate::ground::Exit;
+use crate::model::{End, Error, Outcome, Step, chain};
+
+/// How many rows of a batch are named.
+const NAMED: usize = 5;
+
+/// What became of a step.
+#[derive(Debug)]
+pub struct StepOutcome {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The error, or what was done.
+    pub detail: String,
+    /// The bridge, if it became known.
+    pub bridge_id: Option<BridgeId>,
+    /// The run's end, where no further step can succeed.
+    pub end: Option<End>,
+}
+
+impl StepOutcome {
+    /// Whether it was done.
+    pub fn is_done(&self) -> bool {
+        self.outcome == Outcome::Done
+    }
+
+    /// It was done.
+    pub fn done(detail: String, bridge_id: Option<BridgeId>) -> Self {
+        Self { outcome: Outcome::Done, detail, bridge_id, end: None }
+    }
+
+    /// It was not done, or it is not known whether it was.
+    pub fn failed(error: &Error) -> Self {
+        let ambiguous = matches!(error, Error::Provider { source, .. } if source.is_ambiguous());
+        let outcome = if ambiguous { Outcome::Unknown } else { Outcome::Failed };
+        Self { outcome, detail: chain(error), bridge_id: None, end: end(error) }
+    }
+
+    /// The provider did its part, and the database does not hold it: the next run settles it.
+    pub fn unrecorded(what: &str, bridge_id: BridgeId, error: &Error) -> Self {
+        let detail = format!("bridge {bridge_id} was {what}, but: {}", chain(error));
+        Self { outcome: Outcome::Unknown, detail, bridge_id: Some(bridge_id), end: end(error) }
+    }
+}
+
+fn end(error: &Error) -> Option<End> {
+    match error {
+        _ if error.exit() == Exit::Auth => Some(End::Auth),
+        Error::Database { source, .. } if source.is_lost || source.is_denied() => {
+            Some(End::Database(chain(error)))
+        }
+        _ => None,
+    }
+}
+
+/// The batch as its one line of the trail tells it.
+pub fn together(batch: &[Step], tried: &[StepOutcome]) -> (Outcome, String) {
+    if let [one] = tried {
+        return (one.outcome, one.detail.clone());
+    }
+    let bad: Vec<_> = batch.iter().zip(tried).filter(|(_, tried)| tried.outcome != Outcome::Done).collect();
+    let done = tried.len() - bad.len();
+    if bad.is_empty() && done == batch.len() {
+        return (Outcome::Done, format!("{done} steps done"));
+    }
+    let mut detail = format!("{done} of {} steps done", batch.len());
+    for (step, tried) in bad.iter().take(NAMED) {
+        detail += &format!("; {}: {}", step.customer_ref(), tried.detail);
+    }
+    if bad.len() > NAMED {
+        detail += &format!("; … and {} more", bad.len() - NAMED);
+    }
+    (Outcome::Failed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use wabridges::CustomerRef;
+
+    use super::*;
+
+    fn bridge() -> BridgeId {
+        BridgeId::new(7).unwrap()
+    }
+
+    fn step(customer_ref: &str) -> Step {
+        Step::Bind {
+            customer_ref: CustomerRef::new(customer_ref).unwrap(),
+            bridge_id: bridge(),
+            was: None,
+            reason: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_bridge_that_could_not_be_recorded_is_named_and_a_lost_database_ends_the_run() {
+        let lost = Error::database("cannot record it")(sqlx::Error::PoolClosed);
+        let tried = StepOutcome::unrecorded("provisioned", bridge(), &lost);
+        assert_eq!((tried.outcome, tried.bridge_id), (Outcome::Unknown, Some(bridge())));
+        assert!(
+            tried.detail.starts_with("bridge 7 was provisioned, but: cannot record it"),
+            "{}",
+            tried.detail
+        );
+        assert!(matches!(tried.end, Some(End::Database(_))));
+    }
+
+    #[test]
+    fn a_refused_key_ends_the_run_and_a_lost_answer_does_not() {
+        let refused = wabridges::Error::Auth { status: 401 };
+        assert_eq!(StepOutcome::failed(&Error::provider("x")(refused)).end, Some(End::Auth));
+        let lost = wabridges::Error::Ambiguous {
+            source: Box::new(wabridges::Error::Server { status: 500, excerpt: String::new() }),
+        };
+        let tried = StepOutcome::failed(&Error::provider("x")(lost));
+        assert_eq!((tried.outcome, tried.end), (Outcome::Unknown, None));
+    }
+
+    #[test]
+    fn a_batch_names_its_bad_rows() {
+        let batch = [step("a"), step("b")];
+        let done = || StepOutcome::done("x".into(), None);
+        assert_eq!(together(&batch, &[done(), done()]), (Outcome::Done, "2 steps done".into()));
+        let bad = StepOutcome::failed(&Error::config("no", "way"));
+        assert_eq!(together(&batch, &[done(), bad]), (Outcome::Failed, "1 of 2 steps done; b: no".into()));
+    }
+}

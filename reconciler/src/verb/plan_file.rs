@@ -1,0 +1,34 @@
+//! The file of a saved plan.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use crate::model::{Error, SavedPlan};
+
+/// Writes the file in one piece: it is there as a whole, or as it was before.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let cannot = |error: std::io::Error| {
+        Error::config(
+            format!("cannot write the plan to {}: {error}", path.display()),
+            "name a file in a directory that this user may write",
+        )
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+    writeln!(file, "{text}").and_then(|()| file.as_file().sync_all()).map_err(cannot)?;
+    file.persist(path).map(drop).map_err(|error| cannot(error.error))
+}
+
+/// Reads a file that is as it was written.
+pub fn read(path: &Path) -> Result<SavedPlan, Error> {
+    let text = fs::read_to_string(path).map_err(|error| {
+        Error::config(
+            format!("cannot read the plan {}: {error}", path.display()),
+            "name a file that wab plan --out wrote",
+        )
+    })?;
+    SavedPlan::parse(&text).map_err(|what| {
+        Error::config(format!("{}: {what}", path.display()), "make the plan again: wab plan --out FILE")
+    })
+}
