@@ -1,4 +1,5 @@
--- How your tenants table becomes the view wab_tenants. Checks everything first; the drift views over it are in views.sql.
+-- How your tenants table becomes the view wab_tenants. Checks everything first; the drift views over it are in
+-- views.sql.
 
 CREATE FUNCTION @extschema@.wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -10,10 +11,12 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_require_binding IS 'Raises 55000 with the way on when wab_bind_tenants() was never called.';
+COMMENT ON FUNCTION @extschema@.wab_require_binding IS
+    'Raises 55000 with the way on when wab_bind_tenants() was never called.';
 
 -- A cursor takes exactly one query, so an expression that ends the query and starts another is refused before it runs.
-CREATE FUNCTION @extschema@.wab_check_expression(tenants regclass, what text, expression text, type regtype, resolved_in text)
+CREATE FUNCTION @extschema@.wab_check_expression(tenants regclass, what text, expression text, type regtype,
+    resolved_in text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -24,7 +27,8 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', 'pg_catalog, ' || resolved_in, true);
     -- In WHERE, because aggregates, windows and sets are refused there: a view with one could not be written through.
-    OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0', tenants, expression, type);
+    OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0',
+                                  tenants, expression, type);
     CLOSE probe;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE;
@@ -34,12 +38,15 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
         MESSAGE = format('%s is not a valid SQL expression over %s', what, tenants),
         DETAIL = format('%s: %s', expression, reason),
         HINT = format('It must give one %s for a row of %s, for instance: %s', type, tenants,
-            CASE type WHEN 'boolean'::regtype THEN 'status = ''active''' ELSE '''https://app.example.com/hooks/'' || id' END);
+            CASE type WHEN 'boolean'::regtype THEN 'status = ''active'''
+                      ELSE '''https://app.example.com/hooks/'' || id' END);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_check_expression IS 'Raises a clear error unless the text is one SQL expression of the type over a row of the table.';
+COMMENT ON FUNCTION @extschema@.wab_check_expression IS
+    'Raises a clear error unless the text is one SQL expression of the type over a row of the table.';
 
-CREATE FUNCTION @extschema@.wab_check_column(tenants regclass, what text, column_name text, add_type text, types regtype[])
+CREATE FUNCTION @extschema@.wab_check_column(tenants regclass, what text, column_name text, add_type text,
+    types regtype[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -56,19 +63,23 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '42703',
             MESSAGE = format('%s has no column %I, named as %s', tenants, column_name, what),
             HINT = CASE WHEN what = 'tenant_id' THEN 'Name the column that identifies a tenant: tenant_id => ''…''.'
-                        ELSE format('Name another column (%s => ''…''), or have it added: add_columns => true.', what) END;
+                        ELSE format('Name another column (%s => ''…''), or have it added: add_columns => true.',
+                            what) END;
     ELSIF types IS NOT NULL AND found_type <> ALL (types) THEN
         RAISE EXCEPTION USING ERRCODE = '42804',
-            MESSAGE = format('column %I of %s cannot serve as %s: its type is %s', column_name, tenants, what, found_type),
+            MESSAGE = format('column %I of %s cannot serve as %s: its type is %s', column_name, tenants, what,
+                found_type),
             HINT = format('Use a column of type %s.', array_to_string(types, ' or '));
     ELSIF types IS NOT NULL AND found_type = 'varchar'::regtype AND width BETWEEN 0 AND 12 THEN
         RAISE EXCEPTION USING ERRCODE = '42804',
-            MESSAGE = format('column %I of %s is too narrow to serve as %s: varchar(%s)', column_name, tenants, what, width),
+            MESSAGE = format('column %I of %s is too narrow to serve as %s: varchar(%s)', column_name, tenants, what,
+                width),
             HINT = 'The longest status, awaiting_scan, has 13 characters: use text.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_check_column IS 'Raises a clear error unless the column is there and of one of the types; adds it when a type to add is given.';
+COMMENT ON FUNCTION @extschema@.wab_check_column IS
+    'Raises a clear error unless the column is there and of one of the types; adds it when a type to add is given.';
 
 CREATE FUNCTION @extschema@.wab_check_tenant_ids(tenants regclass, tenant_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -77,11 +88,14 @@ DECLARE
     twice text;
 BEGIN
     EXECUTE format('SELECT string_agg(quote_literal(d.id), '', '') FROM
-                    (SELECT %1$I::text AS id FROM %2$s WHERE %1$I IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3) d',
+                    (SELECT %1$I::text AS id FROM %2$s
+                        WHERE %1$I IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3) d',
                    tenant_id, tenants) INTO twice;
     IF twice IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '23505', MESSAGE = format('column %I of %s does not identify a tenant', tenant_id, tenants),
-            DETAIL = format('More than one row has: %s.', twice), HINT = 'Make the ids unique, best by a unique constraint.';
+        RAISE EXCEPTION USING ERRCODE = '23505', 
+            MESSAGE = format('column %I of %s does not identify a tenant', tenant_id, tenants),
+            DETAIL = format('More than one row has: %s.', twice),
+            HINT = 'Make the ids unique, best by a unique constraint.';
     END IF;
 END
 $$;
@@ -93,7 +107,8 @@ AS $$
 DECLARE
     replaced oid := to_regclass('@extschema@.wab_tenants');
 BEGIN
-    -- A view can be replaced but its columns cannot change type. Without CASCADE: what depends on it is yours to move first.
+    -- A view can be replaced but its columns cannot change type. Without CASCADE: what depends on it is yours to move
+    -- first.
     IF EXISTS (SELECT FROM pg_attribute v JOIN pg_attribute c
                    ON c.attrelid = binding.tenants
                   AND c.attname = CASE v.attname WHEN 'tenant_id' THEN binding.tenant_id
@@ -103,23 +118,26 @@ BEGIN
                                             <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
         DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
                   @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
-                  @extschema@.wab_fleet, @extschema@.wab_fleet_kinds, @extschema@.wab_tenants;
+                  @extschema@.wab_fleet, @extschema@._wab_differences, @extschema@._wab_rows, @extschema@.wab_tenants;
     END IF;
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
         SELECT %1$I AS tenant_id, %1$I::pg_catalog.text AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
                COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
         FROM %6$s WHERE %1$I IS NOT NULL',
-        binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted, coalesce(binding.webhook_url, 'NULL'),
-        binding.tenants);
+        binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted,
+        coalesce(binding.webhook_url, 'NULL'), binding.tenants);
     IF pg_relation_is_updatable(to_regclass('@extschema@.wab_tenants'), false) & 4 = 0 THEN
-        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('rows of %s could not be updated through wab_tenants', binding.tenants),
+        RAISE EXCEPTION USING ERRCODE = '42809',
+            MESSAGE = format('rows of %s could not be updated through wab_tenants', binding.tenants),
             DETAIL = format('wanted: %s; webhook_url: %s', binding.wanted, binding.webhook_url),
-            HINT = 'Bind a table, and use expressions over a single row: no aggregate, window or set-returning function.';
+            HINT = 'Bind a table, and use expressions over a single row: no aggregate, '
+                   'window or set-returning function.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_create_tenants_view IS 'Creates or replaces the auto-updatable view wab_tenants as the binding says.';
+COMMENT ON FUNCTION @extschema@.wab_create_tenants_view IS
+    'Creates or replaces the auto-updatable view wab_tenants as the binding says.';
 
 CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
@@ -130,7 +148,8 @@ LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
-    views         constant name[] := '{wab_tenants,wab_fleet_kinds,wab_fleet,wab_drift,wab_orphaned_bridges,wab_missing_bridges,
+    views         constant name[] := '{wab_tenants,_wab_rows,_wab_differences,wab_fleet,wab_drift,
+                                       wab_orphaned_bridges,wab_missing_bridges,
                                        wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
     foreign_views text;
     view          name;
@@ -145,7 +164,8 @@ BEGIN
                 HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
         END IF;
     ELSIF tenant_id IS NULL OR bridge_id IS NULL OR bridge_status IS NULL OR wanted IS NULL OR add_columns IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';
+        RAISE EXCEPTION USING ERRCODE = '22004',
+            MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';
     ELSE
         binding := ROW(true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                        coalesce(nullif(resolved_in, ''), 'pg_catalog'), clock_timestamp(), session_user);
@@ -157,14 +177,18 @@ BEGIN
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
     PERFORM @extschema@.wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN
-        PERFORM @extschema@.wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text', binding.resolved_in);
+        PERFORM @extschema@.wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
+            binding.resolved_in);
     END IF;
     PERFORM @extschema@.wab_check_tenant_ids(binding.tenants, binding.tenant_id);
 
     PERFORM @extschema@.wab_create_tenants_view(binding);
     PERFORM @extschema@.wab_create_views();
-    -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to change.
-    SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname) INTO foreign_views
+    PERFORM @extschema@.wab_comment_views();
+    -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to
+    -- change.
+    SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname)
+    INTO foreign_views
     FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
     WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = ANY (views)
       AND o.rolname <> current_user AND NOT o.rolsuper
@@ -184,4 +208,6 @@ BEGIN
     RETURN QUERY SELECT binding.tenants, count(*), count(*) FILTER (WHERE t.wanted) FROM @extschema@.wab_tenants t;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS 'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments: re-creates the views as bound before, for instance after an upgrade.';
+COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
+    'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments: re-creates '
+    'the views as bound before, for instance after an upgrade.';

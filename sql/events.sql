@@ -1,5 +1,5 @@
--- Webhook events as observations of one bridge's status. They may come late, twice and in any order: the history and the status
--- end as if they had come in order.
+-- Webhook events as observations of one bridge's status. They may come late, twice and in any order: the history and
+-- the status end as if they had come in order.
 
 CREATE FUNCTION @extschema@.wab_event_time(event jsonb) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -9,16 +9,20 @@ BEGIN
         WHEN 'string' THEN (event ->> 'timestamp')::timestamptz
         -- Unix time in seconds, or in milliseconds if it is too large for that.
         WHEN 'number' THEN to_timestamp((event ->> 'timestamp')::double precision
-                                        / CASE WHEN (event ->> 'timestamp')::numeric < 100000000000 THEN 1 ELSE 1000 END) END;
+                                        / CASE WHEN (event ->> 'timestamp')::numeric < 100000000000
+                                               THEN 1 ELSE 1000 END) END;
 EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_event_time IS 'The time that an event carries in its key timestamp (ISO 8601, or Unix time); null if it carries none that can be read.';
+COMMENT ON FUNCTION @extschema@.wab_event_time IS
+    'The time that an event carries in its key timestamp (ISO 8601, or Unix time); null if it carries none that can '
+    'be read.';
 
--- Puts a status into a bridge's history at its place in time. Each row of the history says what was before it, so the row after
--- the new one is put right as well.
-CREATE FUNCTION @extschema@.wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, status text, known_at timestamptz)
+-- Puts a status into a bridge's history at its place in time. Each row of the history says what was before it, so the
+-- row after the new one is put right as well.
+CREATE FUNCTION @extschema@.wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, status text,
+    known_at timestamptz)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -48,7 +52,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_insert_status IS 'Inserts a status into the history of a bridge at its place in time; known_at is when its present status was last confirmed. Called by wab_ingest_event().';
+COMMENT ON FUNCTION @extschema@.wab_insert_status IS
+    'Inserts a status into the history of a bridge at its place in time; known_at is when its present status was last '
+    'confirmed. Called by wab_ingest_event().';
 
 -- When a bridge's present status began: the first row of the history's last run of it.
 CREATE FUNCTION @extschema@.wab_status_began(bridge_id bigint, status text, known_since timestamptz) RETURNS timestamptz
@@ -65,9 +71,12 @@ AS $$
                 ORDER BY o.at DESC, o.became = 'disconnected' DESC LIMIT 1)
           ORDER BY e.at LIMIT 1) run;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_status_began IS 'Since when a bridge has had its present status, by its history; known_since where the history does not reach back so far.';
+COMMENT ON FUNCTION @extschema@.wab_status_began IS
+    'Since when a bridge has had its present status, by its history; known_since where the history does not reach '
+    'back so far.';
 
-CREATE FUNCTION @extschema@.wab_ingest_event(customer_ref text, event jsonb, occurred_at timestamptz DEFAULT NULL) RETURNS text
+CREATE FUNCTION @extschema@.wab_ingest_event(customer_ref text, event jsonb,
+    occurred_at timestamptz DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -83,10 +92,12 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
     ELSIF jsonb_typeof(event) <> 'object' OR said IS NULL OR jsonb_typeof(event -> 'event') <> 'string' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_ingest_event(): this is no event of the provider',
-            DETAIL = format('event: %s', left(event::text, 200)), HINT = 'Hand over the webhook''s whole body: {"event": "connected", …}.';
+            DETAIL = format('event: %s', left(event::text, 200)),
+            HINT = 'Hand over the webhook''s whole body: {"event": "connected", …}.';
     ELSIF event ->> 'customer_ref' <> customer_ref THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_ingest_event(): the event is another customer''s',
-            DETAIL = format('customer_ref: %s; the event says: %s', left(customer_ref, 200), left(event ->> 'customer_ref', 200));
+            DETAIL = format('customer_ref: %s; the event says: %s', left(customer_ref, 200),
+                left(event ->> 'customer_ref', 200));
     END IF;
     IF said NOT IN ('connected', 'disconnected', 'logged_out') THEN
         RETURN 'ignored';
@@ -108,7 +119,8 @@ BEGIN
     -- A list that brought every bridge's status confirmed this one's.
     SELECT greatest(bridge.status_observed_at, max(o.observed_at)) INTO known_at
     FROM @extschema@.wab_last_observation() o
-    WHERE o.statuses = o.bridges AND o.bridges > 0 AND bridge.raw_status IS NOT NULL AND bridge.first_seen_at <= o.observed_at;
+    WHERE o.statuses = o.bridges AND o.bridges > 0 AND bridge.raw_status IS NOT NULL
+        AND bridge.first_seen_at <= o.observed_at;
     PERFORM @extschema@.wab_insert_status(bridge, at, status, known_at);
     IF coalesce(at > known_at, true) OR (at = known_at AND status = 'disconnected') THEN
         UPDATE @extschema@.wab_bridges b SET status = status, raw_status = said, status_observed_at = at
@@ -121,4 +133,8 @@ BEGIN
     RETURN CASE WHEN bridge.status_observed_at = at AND bridge.status = status THEN 'recorded' ELSE 'late' END;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_ingest_event IS 'Takes a webhook event of the provider: connected and disconnected become the bridge''s status at the time it occurred (given, or in its timestamp, else now). Returns recorded, late (an older one than is known, so only the history takes it, back to when the bridge was first seen), duplicate, ignored (another kind of event), no_bridge or ambiguous (several bridges have this customer_ref). Tenant rows are written by wab_reconcile() or wab apply.';
+COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
+    'Takes a webhook event of the provider. connected and disconnected become the bridge''s status at the time it '
+    'occurred (given, or in its timestamp, else now). Returns recorded, late (an older one than is known, so only the '
+    'history takes it, back to when the bridge was first seen), duplicate, ignored (another kind of event), no_bridge '
+    'or ambiguous (several bridges have this customer_ref). Tenant rows are written by wab_reconcile() or wab apply.';

@@ -125,7 +125,7 @@ BEGIN
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_percent_encode,wab_help,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;

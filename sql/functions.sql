@@ -1,4 +1,5 @@
--- Everything relational that is no view and no observation (observe.sql): recording calls, writing tenant rows, summaries. No HTTP here.
+-- Everything relational that is no view and no observation (observe.sql): recording calls, writing tenant rows,
+-- summaries. No HTTP here.
 
 CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
@@ -14,28 +15,34 @@ RETURN CASE lower(raw)
     WHEN 'closed' THEN 'disconnected'
     ELSE 'unknown'
 END;
-COMMENT ON FUNCTION @extschema@.wab_normalize_status IS 'The provider''s text for a session as one of paired, awaiting_scan, disconnected; anything else, null too, is unknown.';
+COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
+    'The provider''s text for a session as one of paired, awaiting_scan, disconnected; anything else, null too, is '
+    'unknown.';
 
+CREATE FUNCTION @extschema@.wab_percent_encode(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN (SELECT string_agg(CASE WHEN c.ch ~ '[A-Za-z0-9._~-]' THEN c.ch
+                               ELSE regexp_replace(upper(encode(convert_to(c.ch, 'UTF8'), 'hex')),
+                                                   '(..)', '%\1', 'g') END,
+                          '' ORDER BY c.nth)
+        FROM string_to_table(value, NULL) WITH ORDINALITY AS c(ch, nth));
+COMMENT ON FUNCTION @extschema@.wab_percent_encode IS
+    'wab_url_encode() for a text that needs it.';
+
+-- Not STRICT, without SET and without a sub-select, so that a query takes it in: most ids cost a look at their
+-- characters and no call.
 CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF value ~ '^[A-Za-z0-9._~-]*$' THEN
-        RETURN value;
-    END IF;
-    RETURN (SELECT string_agg(
-                CASE WHEN c.ch ~ '[A-Za-z0-9._~-]' THEN c.ch
-                     ELSE regexp_replace(upper(encode(convert_to(c.ch, 'UTF8'), 'hex')), '(..)', '%\1', 'g') END,
-                '' ORDER BY c.nth)
-            FROM string_to_table(value, NULL) WITH ORDINALITY AS c(ch, nth));
-END
-$$;
-COMMENT ON FUNCTION @extschema@.wab_url_encode IS 'The text percent-encoded (RFC 3986 unreserved characters stay), for a webhook_url expression.';
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN value ~ '^[A-Za-z0-9._~-]*$' THEN value ELSE @extschema@.wab_percent_encode(value) END;
+COMMENT ON FUNCTION @extschema@.wab_url_encode IS
+    'Percent-encodes a text for a webhook_url expression. RFC 3986: letters, digits and . _ ~ - stay.';
 
 CREATE FUNCTION @extschema@.wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 END;
-COMMENT ON FUNCTION @extschema@.wab_lock_id IS 'Key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while wab_bridges is written), apply (held by a wab apply).';
+COMMENT ON FUNCTION @extschema@.wab_lock_id IS
+    'Key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while wab_bridges '
+    'is written), apply (held by a wab apply).';
 
 -- Called by the views for duplicated bridges only, and kept out of line so that EXPLAIN of a view stays readable.
 CREATE FUNCTION @extschema@.wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean
@@ -45,7 +52,9 @@ AS $$
         min(b.bridge_id) FILTER (WHERE b.bridge_id = stored_bridge_id), min(b.bridge_id))
     FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_serves.customer_ref;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_serves IS 'Of several live bridges with one customer_ref: is this the one that serves it? The one that the tenant row holds, else the oldest.';
+COMMENT ON FUNCTION @extschema@.wab_serves IS
+    'Of several live bridges with one customer_ref: is this the one that serves it? The one that the tenant row '
+    'holds, else the oldest.';
 
 CREATE FUNCTION @extschema@.wab_poll_candidates(
     max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
@@ -56,14 +65,17 @@ AS $$
     FROM (SELECT l.bridge_id, l.customer_ref
           FROM unnest(wab_poll_candidates.bridge_ids, wab_poll_candidates.customer_refs) AS l(bridge_id, customer_ref)
           UNION ALL
-          SELECT o.bridge_id, o.customer_ref FROM @extschema@.wab_bridges o WHERE wab_poll_candidates.bridge_ids IS NULL) c
+          SELECT o.bridge_id, o.customer_ref FROM @extschema@.wab_bridges o
+              WHERE wab_poll_candidates.bridge_ids IS NULL) c
     LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
     WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
       AND coalesce(b.status_asked_at < clock_timestamp() - interval '1 minute', true)
     ORDER BY b.status_asked_at IS NULL DESC, b.status = 'disconnected' DESC, b.status_asked_at, c.bridge_id
     LIMIT max_calls;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_poll_candidates IS 'Which of these bridges (all observed ones by default) to ask for their status: never asked first, then disconnected, then stalest. Not those asked within a minute, nor duplicates: their session cannot be told apart.';
+COMMENT ON FUNCTION @extschema@.wab_poll_candidates IS
+    'Which of these bridges (all observed ones by default) to ask for their status: never asked first, then '
+    'disconnected, then stalest. Not those asked within a minute, nor duplicates: their session cannot be told apart.';
 
 -- Before the provider is asked: only what the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@.wab_wanted_webhook_url(customer_ref text) RETURNS text
@@ -75,22 +87,28 @@ DECLARE
     webhook   text;
 BEGIN
     PERFORM @extschema@.wab_require_binding();
-    SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t WHERE t.customer_ref = wab_wanted_webhook_url.customer_ref;
+    SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t
+        WHERE t.customer_ref = wab_wanted_webhook_url.customer_ref;
     IF is_wanted IS NOT TRUE AND NOT EXISTS (SELECT FROM @extschema@.wab_declared d
                                              WHERE d.customer_ref = customer_ref AND d.kind = 'extra') THEN
         IF is_wanted IS NULL THEN
-            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'no such tenant', DETAIL = format('tenant_id: %s', left(customer_ref, 200)),
-                HINT = 'A bridge is provisioned for a row of the bound tenants table, or for an extra declared in wab_declared.';
+            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'no such tenant',
+                DETAIL = format('tenant_id: %s', left(customer_ref, 200)),
+                HINT = 'A bridge is provisioned for a row of the bound tenants table, '
+                       'or for an extra declared in wab_declared.';
         END IF;
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'this tenant is not wanted',
             DETAIL = format('tenant_id: %s; a tenant is wanted when: %s', left(customer_ref, 200),
                             (SELECT b.wanted FROM @extschema@.wab_tenant_binding b)),
             HINT = 'Its bridge would be reported as churned at once. Change the tenant row first.';
     END IF;
-    RETURN coalesce(webhook, (SELECT d.webhook_url FROM @extschema@.wab_declared d WHERE d.customer_ref = customer_ref));
+    RETURN coalesce(webhook, (SELECT d.webhook_url FROM @extschema@.wab_declared d
+        WHERE d.customer_ref = customer_ref));
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_wanted_webhook_url IS 'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant, 55000 for one that is not wanted.';
+COMMENT ON FUNCTION @extschema@.wab_wanted_webhook_url IS
+    'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant, 55000 for one that is not '
+    'wanted.';
 
 CREATE FUNCTION @extschema@.wab_stored_bridge_id(customer_ref text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -110,7 +128,8 @@ DECLARE
 BEGIN
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
-        FROM unnest('{wab_record_provision,wab_record_delete,wab_observe_statuses,wab_mark_duplicates}'::name[]) AS w(name)
+        FROM unnest('{wab_record_provision,wab_record_delete,wab_observe_statuses,wab_mark_duplicates}'::name[])
+             AS w(name)
         JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
         CROSS JOIN LATERAL (SELECT p.oid::regprocedure AS f) r
         WHERE NOT has_function_privilege(p.oid, 'EXECUTE')
@@ -137,7 +156,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_require_recording IS 'Raises 42501, before any call, when the caller lacks a privilege to record its outcome.';
+COMMENT ON FUNCTION @extschema@.wab_require_recording IS
+    'Raises 42501, before any call, when the caller lacks a privilege to record its outcome.';
 
 -- After the provider said yes. One home for what wab_provision() and wab apply write.
 CREATE FUNCTION @extschema@.wab_record_provision(
@@ -176,7 +196,8 @@ BEGIN
             webhook_url = coalesce(wab_record_provision.webhook_url, b.webhook_url)
         WHERE b.bridge_id = wab_record_provision.bridge_id
           AND (b.state, b.webhook_url) IS DISTINCT FROM
-              (coalesce(wab_record_provision.state, b.state), coalesce(wab_record_provision.webhook_url, b.webhook_url));
+              (coalesce(wab_record_provision.state, b.state),
+               coalesce(wab_record_provision.webhook_url, b.webhook_url));
     END IF;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
         PERFORM @extschema@.wab_mark_duplicates();
@@ -188,25 +209,30 @@ BEGIN
     SET bridge_id = b.bridge_id, bridge_status = CASE b.status WHEN 'unknown' THEN t.bridge_status ELSE b.status END
     FROM @extschema@.wab_bridges b
     WHERE b.bridge_id = wab_record_provision.bridge_id AND t.customer_ref = wab_record_provision.customer_ref
-      AND (t.bridge_id IS DISTINCT FROM b.bridge_id OR (b.status <> 'unknown' AND t.bridge_status IS DISTINCT FROM b.status));
+      AND (t.bridge_id IS DISTINCT FROM b.bridge_id
+           OR (b.status <> 'unknown' AND t.bridge_status IS DISTINCT FROM b.status));
     UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
     WHERE q.customer_ref = wab_record_provision.customer_ref AND q.finished_at IS NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_provision IS 'Records a bridge that the provider just created or returned, writes its bridge_id and, if known, its status on the tenant row, and takes the tenant off wab_queue.';
+COMMENT ON FUNCTION @extschema@.wab_record_provision IS
+    'Records a bridge that the provider just created or returned, writes its bridge_id and, if known, its status on '
+    'the tenant row, and takes the tenant off wab_queue.';
 
 CREATE FUNCTION @extschema@.wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF raw_status IS NOT NULL THEN
-        PERFORM @extschema@.wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[wab_record_session.raw_status], clock_timestamp())
+        PERFORM @extschema@.wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[wab_record_session.raw_status],
+            clock_timestamp())
         FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_record_session.customer_ref AND NOT b.duplicated;
     END IF;
     RETURN @extschema@.wab_normalize_status(raw_status);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_session IS 'Records what a tenant''s session was just asked for (null: it did not say), and returns it in our words.';
+COMMENT ON FUNCTION @extschema@.wab_record_session IS
+    'Records what a tenant''s session was just asked for (null: it did not say), and returns it in our words.';
 
 CREATE FUNCTION @extschema@.wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -219,12 +245,14 @@ BEGIN
     DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_delete.bridge_id RETURNING b.* INTO was;
     IF FOUND THEN
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, since)
-        VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status, coalesce(was.created_at, was.first_seen_at));
+        VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status,
+                coalesce(was.created_at, was.first_seen_at));
         PERFORM @extschema@.wab_mark_duplicates();
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_delete IS 'Records that the provider deleted a bridge. Deletes nothing at the provider.';
+COMMENT ON FUNCTION @extschema@.wab_record_delete IS
+    'Records that the provider deleted a bridge. Deletes nothing at the provider.';
 
 CREATE FUNCTION @extschema@.wab_bind_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -239,7 +267,8 @@ BEGIN
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_bind_bridges IS 'Writes bridge ids on tenant rows, in one statement; returns how many rows changed.';
+COMMENT ON FUNCTION @extschema@.wab_bind_bridges IS
+    'Writes bridge ids on tenant rows, in one statement; returns how many rows changed.';
 
 CREATE FUNCTION @extschema@.wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -255,7 +284,9 @@ BEGIN
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_write_statuses IS 'Writes the observed status on the tenant rows that drifted (all, or those given); returns how many. A status that is unknown is never written.';
+COMMENT ON FUNCTION @extschema@.wab_write_statuses IS
+    'Writes the observed status on the tenant rows that drifted (all, or those given); returns how many. A status '
+    'that is unknown is never written.';
 
 CREATE FUNCTION @extschema@.wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -273,8 +304,8 @@ $$;
 COMMENT ON FUNCTION @extschema@.wab_write_statuses_of IS 'wab_write_statuses() for the tenants of these bridges.';
 
 CREATE FUNCTION @extschema@.wab_summary()
-RETURNS TABLE (observed_at timestamptz, bridges bigint, paired bigint, awaiting_scan bigint, disconnected bigint, unknown bigint,
-               orphaned bigint, churned bigint, missing bigint, monthly_cost numeric, monthly_waste numeric)
+RETURNS TABLE (observed_at timestamptz, bridges bigint, paired bigint, awaiting_scan bigint, disconnected bigint,
+    unknown bigint, orphaned bigint, churned bigint, missing bigint, monthly_cost numeric, monthly_waste numeric)
 LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -285,7 +316,8 @@ BEGIN
                  FROM @extschema@.wab_fleet_summary s;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_summary IS 'One row: bridges by status, orphaned, churned and missing ones, and dollars per month, as of the last observation.';
+COMMENT ON FUNCTION @extschema@.wab_summary IS
+    'One row: bridges by status and drift, dollars per month. As of the last observation.';
 
 CREATE FUNCTION @extschema@.wab_log_summary() RETURNS @extschema@.wab_summaries
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -294,7 +326,8 @@ DECLARE
     logged @extschema@.wab_summaries;
 BEGIN
     INSERT INTO @extschema@.wab_summaries
-        (observed_at, bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned, missing, monthly_cost, monthly_waste)
+        (observed_at, bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned, missing, monthly_cost,
+            monthly_waste)
     SELECT s.* FROM @extschema@.wab_summary() s
     RETURNING * INTO logged;
     RAISE LOG 'wab: % bridges: % paired, % awaiting scan, % disconnected, % unknown; % orphaned, % churned, % tenants missing one; $% a month, $% of it wasted',
@@ -303,7 +336,8 @@ BEGIN
     RETURN logged;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_log_summary IS 'Logs wab_summary() to wab_summaries and to the server log, and returns it. Made for pg_cron.';
+COMMENT ON FUNCTION @extschema@.wab_log_summary IS
+    'Logs wab_summary() to wab_summaries and to the server log, and returns it. Made for pg_cron.';
 
 CREATE FUNCTION @extschema@.wab_policy_replace() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -313,6 +347,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_policy_replace IS 'There is one policy: a new one takes the place of the old, when a dump is restored too.';
+COMMENT ON FUNCTION @extschema@.wab_policy_replace IS
+    'There is one policy: a new one takes the place of the old, when a dump is restored too.';
 CREATE TRIGGER wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
     FOR EACH ROW EXECUTE FUNCTION @extschema@.wab_policy_replace();

@@ -1,13 +1,7 @@
--- What the history tells: spans of status, health over time, money. These views know no tenants table; all months and days are UTC's.
+-- What the history tells: spans of status, health over time, money. These views know no tenants table; all months and
+-- days are UTC's.
 
-CREATE FUNCTION @extschema@.wab_create_history_views() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $views$
-DECLARE
-    name text;
-BEGIN
-
-CREATE OR REPLACE VIEW @extschema@.wab_status_history AS
+CREATE VIEW @extschema@.wab_status_history AS
 SELECT c.bridge_id, c.customer_ref, c.status, c.at AS since,
        lead(c.at) OVER (PARTITION BY c.bridge_id ORDER BY c.at, c.status = 'disconnected') AS until
 FROM (
@@ -16,13 +10,14 @@ FROM (
     WHERE e.event IN ('appeared', 'disappeared') OR (e.event = 'status' AND e.was <> e.became)
 ) c;
 
--- From change to change: how many bridges lived and how many were paired. Counted back from the present, so that it holds for
--- as far back as there is history, however much of it was pruned.
-CREATE OR REPLACE VIEW @extschema@.wab_fleet_levels AS
+-- From change to change: how many bridges lived and how many were paired. Counted back from the present, so that it
+-- holds for as far back as there is history, however much of it was pruned.
+CREATE VIEW @extschema@.wab_fleet_levels AS
 WITH change AS (
     SELECT e.at,
            sum(CASE e.event WHEN 'appeared' THEN 1 WHEN 'disappeared' THEN -1 ELSE 0 END) AS bridges,
-           sum((e.became IS NOT DISTINCT FROM 'paired')::integer - (e.was IS NOT DISTINCT FROM 'paired')::integer) AS paired
+           sum((e.became IS NOT DISTINCT FROM 'paired')::integer
+               - (e.was IS NOT DISTINCT FROM 'paired')::integer) AS paired
     FROM @extschema@.wab_bridge_events e
     WHERE e.event IN ('appeared', 'disappeared', 'status')
     GROUP BY e.at
@@ -35,15 +30,18 @@ SELECT c.at AS since, lead(c.at, 1, now()) OVER (ORDER BY c.at) AS until,
 FROM change c CROSS JOIN present p
 WINDOW later AS (ORDER BY c.at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
 
-CREATE OR REPLACE VIEW @extschema@.wab_fleet_health_daily AS
+CREATE VIEW @extschema@.wab_fleet_health_daily AS
 WITH level AS (
-    SELECT d.day, greatest(l.since, d.day) AS since, least(l.until, d.day + interval '24 hours') AS until, l.bridges, l.paired
+    SELECT d.day, greatest(l.since, d.day) AS since, least(l.until, d.day + interval '24 hours') AS until, l.bridges,
+        l.paired
     FROM @extschema@.wab_fleet_levels l
     CROSS JOIN LATERAL (
         SELECT s.day AT TIME ZONE 'UTC' AS day
-        FROM generate_series(date_trunc('day', l.since AT TIME ZONE 'UTC'), l.until AT TIME ZONE 'UTC', interval '1 day') AS s(day)) d
+        FROM generate_series(date_trunc('day', l.since AT TIME ZONE 'UTC'), l.until AT TIME ZONE 'UTC',
+            interval '1 day') AS s(day)) d
 ), repaired AS (
-    SELECT date_trunc('day', h.until, 'UTC') AS day, count(*) AS reconnections, avg(h.until - h.since) AS mean_time_disconnected
+    SELECT date_trunc('day', h.until, 'UTC') AS day, count(*) AS reconnections,
+        avg(h.until - h.since) AS mean_time_disconnected
     FROM @extschema@.wab_status_history h WHERE h.status = 'disconnected' AND h.until IS NOT NULL GROUP BY 1
 ), share AS (
     SELECT l.day,
@@ -58,20 +56,25 @@ SELECT (s.day AT TIME ZONE 'UTC')::date AS day,
        coalesce(r.reconnections, 0) AS reconnections, r.mean_time_disconnected
 FROM share s LEFT JOIN repaired r ON r.day = s.day;
 
-CREATE OR REPLACE VIEW @extschema@.wab_fleet_health AS
+CREATE VIEW @extschema@.wab_fleet_health AS
 SELECT n.bridges, n.paired, round(n.paired::numeric / nullif(n.bridges, 0), 4) AS paired_share,
        s.paired_share_1d, s.paired_share_7d, s.paired_share_30d,
        r.reconnections_30d, r.mean_time_disconnected_30d,
        now() - d.status_since AS longest_disconnected, d.bridge_id AS longest_disconnected_bridge_id,
        d.customer_ref AS longest_disconnected_customer_ref
-FROM (SELECT count(*) AS bridges, count(*) FILTER (WHERE b.status = 'paired') AS paired FROM @extschema@.wab_bridges b) n
+FROM (SELECT count(*) AS bridges, count(*) FILTER (WHERE b.status = 'paired') AS paired
+      FROM @extschema@.wab_bridges b) n
 CROSS JOIN (
-    SELECT round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 1) / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 1), 0), 4) AS paired_share_1d,
-           round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 7) / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 7), 0), 4) AS paired_share_7d,
-           round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 30) / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d
+    SELECT round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 1)
+                 / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 1), 0), 4) AS paired_share_1d,
+           round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 7)
+                 / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 7), 0), 4) AS paired_share_7d,
+           round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 30)
+                 / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d
     FROM @extschema@.wab_fleet_levels l
     CROSS JOIN LATERAL (
-        SELECT p.days, extract(epoch FROM l.until - greatest(l.since, now() - make_interval(hours => 24 * p.days))) AS seconds
+        SELECT p.days, 
+               extract(epoch FROM l.until - greatest(l.since, now() - make_interval(hours => 24 * p.days))) AS seconds
         FROM (VALUES (1), (7), (30)) AS p(days)) w
     WHERE w.seconds > 0) s
 CROSS JOIN (
@@ -80,13 +83,16 @@ CROSS JOIN (
     WHERE h.status = 'disconnected' AND h.until > now() - interval '720 hours') r
 LEFT JOIN LATERAL (
     SELECT b.bridge_id, b.customer_ref, b.status_since FROM @extschema@.wab_bridges b
-    WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL ORDER BY b.status_since, b.bridge_id LIMIT 1) d ON true;
+    WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL
+    ORDER BY b.status_since, b.bridge_id LIMIT 1) d ON true;
 
--- A bridge's lives as ranges of time, and within them the times when nobody needed it; cut into months, and these into dollars.
-CREATE OR REPLACE VIEW @extschema@.wab_costs AS
+-- A bridge's lives as ranges of time, and within them the times when nobody needed it; cut into months, and these into
+-- dollars.
+CREATE VIEW @extschema@.wab_costs AS
 WITH life AS (
     SELECT l.bridge_id, range_agg(tstzrange(l.since, l.until)) AS lived
-    FROM (SELECT b.bridge_id, coalesce(b.created_at, b.first_seen_at) AS since, now() AS until FROM @extschema@.wab_bridges b
+    FROM (SELECT b.bridge_id, coalesce(b.created_at, b.first_seen_at) AS since, now() AS until
+          FROM @extschema@.wab_bridges b
           UNION ALL
           SELECT e.bridge_id, e.since, e.at FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared') l
     WHERE l.since < l.until GROUP BY l.bridge_id
@@ -104,8 +110,10 @@ WITH life AS (
            extract(epoch FROM m.ends - m.begins) AS month_seconds
     FROM part p
     CROSS JOIN LATERAL (
-        SELECT s.month::date AS month, s.month AT TIME ZONE 'UTC' AS begins, (s.month + interval '1 month') AT TIME ZONE 'UTC' AS ends
-        FROM generate_series(date_trunc('month', greatest(lower(p.during), (SELECT min(e.at) FROM @extschema@.wab_bridge_events e))
+        SELECT s.month::date AS month, s.month AT TIME ZONE 'UTC' AS begins,
+            (s.month + interval '1 month') AT TIME ZONE 'UTC' AS ends
+        FROM generate_series(date_trunc('month', greatest(lower(p.during),
+            (SELECT min(e.at) FROM @extschema@.wab_bridge_events e))
                                                  AT TIME ZONE 'UTC'),
                              upper(p.during) AT TIME ZONE 'UTC', interval '1 month') AS s(month)) m
     WHERE m.begins < upper(p.during)
@@ -123,55 +131,69 @@ FROM monthly m GROUP BY m.month;
 COMMENT ON VIEW @extschema@.wab_status_history IS 'Each bridge''s statuses as spans of time, from wab_bridge_events.';
 COMMENT ON COLUMN @extschema@.wab_status_history.bridge_id IS 'The bridge.';
 COMMENT ON COLUMN @extschema@.wab_status_history.customer_ref IS 'Its customer_ref when the span began.';
-COMMENT ON COLUMN @extschema@.wab_status_history.status IS 'paired, awaiting_scan, disconnected or unknown; null from when it disappeared.';
+COMMENT ON COLUMN @extschema@.wab_status_history.status IS
+    'paired, awaiting_scan, disconnected or unknown; null from when it disappeared.';
 COMMENT ON COLUMN @extschema@.wab_status_history.since IS 'When the span began, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_status_history.until IS 'When the next one began; null: it lasts.';
 
-COMMENT ON VIEW @extschema@.wab_fleet_levels IS 'Live and paired bridges over time: one row from each change to the next.';
+COMMENT ON VIEW @extschema@.wab_fleet_levels IS
+    'Live and paired bridges over time: one row from each change to the next.';
 COMMENT ON COLUMN @extschema@.wab_fleet_levels.since IS 'From when it was so.';
 COMMENT ON COLUMN @extschema@.wab_fleet_levels.until IS 'Until when; for the last row now.';
 COMMENT ON COLUMN @extschema@.wab_fleet_levels.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_fleet_levels.paired IS 'Of these, paired.';
 
-COMMENT ON VIEW @extschema@.wab_fleet_health_daily IS 'One row per day (UTC): how much of its bridges'' time the fleet was paired, and how long outages lasted.';
+COMMENT ON VIEW @extschema@.wab_fleet_health_daily IS
+    'One row per day (UTC): how much of its bridges'' time the fleet was paired, and how long outages lasted.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.day IS 'The day, in UTC.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.bridges IS 'Live bridges, on average over the day.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.paired_share IS 'Share of their time in which they were paired, from 0 to 1.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.paired_share IS
+    'Share of their time in which they were paired, from 0 to 1.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.reconnections IS 'Outages that ended on this day.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS 'How long these had lasted, on average; null when there were none.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS
+    'How long these had lasted, on average; null when there were none.';
 
-COMMENT ON VIEW @extschema@.wab_fleet_health IS 'One row: how much of the fleet is paired now and over time, how long outages last, and the longest one now.';
+COMMENT ON VIEW @extschema@.wab_fleet_health IS
+    'One row: how much of the fleet is paired now and over time, how long outages last, and the longest one now.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired IS 'Of these, paired.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS 'Their share now, from 0 to 1.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_1d IS 'Share of the bridges'' time in which they were paired, over the last 24 hours.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_1d IS
+    'Share of the bridges'' time in which they were paired, over the last 24 hours.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_7d IS 'The same over the last 7 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_30d IS 'The same over the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.reconnections_30d IS 'Outages that ended within the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.mean_time_disconnected_30d IS 'How long these had lasted, on average.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected IS 'How long the bridge that has been disconnected for longest has been so; null when none is.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected IS
+    'How long the bridge that has been disconnected for longest has been so; null when none is.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS 'That bridge.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'Its customer_ref.';
 
-COMMENT ON VIEW @extschema@.wab_costs IS 'US dollars per month (UTC), to the second: a bridge costs wab_policy.price_per_bridge for a whole month, and its share of it for a part. The first month of the history may be incomplete; the present one is counted up to now.';
+COMMENT ON VIEW @extschema@.wab_costs IS
+    'US dollars per month (UTC), to the second. A bridge costs wab_policy.price_per_bridge for a whole month, and its '
+    'share of it for a part. The first month of the history may be incomplete; the present one is counted up to now.';
 COMMENT ON COLUMN @extschema@.wab_costs.month IS 'The first day of the month.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridges IS 'Bridges that lived in it, however shortly.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridge_days IS 'Days that they lived in it, all together.';
 COMMENT ON COLUMN @extschema@.wab_costs.cost IS 'US dollars for that.';
-COMMENT ON COLUMN @extschema@.wab_costs.wasted_days IS 'Of these days, those of bridges that were orphaned, churned or duplicate, as far as it was seen.';
+COMMENT ON COLUMN @extschema@.wab_costs.wasted_days IS
+    'Of these days, those of bridges that were orphaned, churned or duplicate, as far as it was seen.';
 COMMENT ON COLUMN @extschema@.wab_costs.waste IS 'US dollars of the cost that went into these.';
 
--- Before 15 a view reads with its owner's rights.
-IF current_setting('server_version_num')::integer >= 150000 THEN
-    FOREACH name IN ARRAY ARRAY['wab_status_history', 'wab_fleet_levels', 'wab_fleet_health_daily', 'wab_fleet_health', 'wab_costs'] LOOP
-        EXECUTE format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
-    END LOOP;
-END IF;
-
+-- Each reader with rights of its own; before 15 a view reads with those of its owner.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
+        FOREACH name IN ARRAY 
+            '{wab_status_history,wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,wab_costs}'::text[]
+        LOOP
+            EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
+        END LOOP;
+    END IF;
 END
-$views$;
-COMMENT ON FUNCTION @extschema@.wab_create_history_views IS 'Creates the views over the history. Called when the extension is installed or upgraded.';
-SELECT @extschema@.wab_create_history_views();
+$$;
 
 CREATE FUNCTION @extschema@.wab_prune_history(older_than interval DEFAULT '400 days') RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -185,4 +207,6 @@ AS $$
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q);
 $$;
-COMMENT ON FUNCTION @extschema@.wab_prune_history IS 'Deletes events, observations, summaries, runs, ended drift and finished queue entries older than this; returns how many rows. What lasts is kept.';
+COMMENT ON FUNCTION @extschema@.wab_prune_history IS
+    'Deletes events, observations, summaries, runs, ended drift and finished queue entries older than this; returns '
+    'how many rows. What lasts is kept.';

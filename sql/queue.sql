@@ -1,5 +1,5 @@
--- Provision on signup: an outbox. An entry is part of the transaction that creates the tenant; the provider is asked only later,
--- by wab apply or by CALL wab_work_queue().
+-- Provision on signup: an outbox. An entry is part of the transaction that creates the tenant; the provider is asked
+-- only later, by wab apply or by CALL wab_work_queue().
 
 CREATE FUNCTION @extschema@.wab_enqueue_provision(tenant_id text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -18,12 +18,15 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(text) IS 'Enqueues a tenant for its bridge, in this transaction: nothing is sent now, and nothing ever if it rolls back. False: it is waiting already.';
+COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(text) IS
+    'Enqueues a tenant for its bridge, in this transaction. Nothing is sent now, and nothing ever if it rolls back. '
+    'False: it is waiting already.';
 
 CREATE FUNCTION @extschema@.wab_enqueue_provision(tenant_id anynonarray) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$ SELECT @extschema@.wab_enqueue_provision($1::text); $$;
-COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS 'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS
+    'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
 
 CREATE FUNCTION @extschema@.wab_enqueue_wanted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -31,13 +34,16 @@ AS $$
 DECLARE
     id text := to_jsonb(NEW) ->> TG_ARGV[0];
 BEGIN
-    IF EXISTS (SELECT FROM @extschema@.wab_tenants t WHERE t.customer_ref = id AND t.wanted AND t.bridge_id IS NULL) THEN
+    IF EXISTS (SELECT FROM @extschema@.wab_tenants t
+               WHERE t.customer_ref = id AND t.wanted AND t.bridge_id IS NULL) THEN
         PERFORM @extschema@.wab_enqueue_provision(id);
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_enqueue_wanted IS 'Trigger for the tenants table, see sql/signup.sql: enqueues a tenant that is wanted and has no bridge. Its argument is the column of the tenant''s id.';
+COMMENT ON FUNCTION @extschema@.wab_enqueue_wanted IS
+    'Trigger for the tenants table, see sql/signup.sql: enqueues a tenant that is wanted and has no bridge. Its '
+    'argument is the column of the tenant''s id.';
 
 CREATE FUNCTION @extschema@.wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
@@ -56,7 +62,8 @@ BEGIN
         RETURNING q.* INTO claimed;
         EXIT WHEN claimed.queue_id IS NULL;
         BEGIN
-            RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref, @extschema@.wab_wanted_webhook_url(claimed.customer_ref),
+            RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
+                @extschema@.wab_wanted_webhook_url(claimed.customer_ref),
                                 @extschema@.wab_stored_bridge_id(claimed.customer_ref);
             EXIT;
         -- Unknown or not wanted: it will not get a bridge by waiting.
@@ -71,14 +78,19 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_claim_queued IS 'Takes up the oldest waiting entry of wab_queue that no other worker is at, for as long as the lease; no row when there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
+COMMENT ON FUNCTION @extschema@.wab_claim_queued IS
+    'Takes up the oldest waiting entry of wab_queue that no other worker is at, for as long as the lease; no row when '
+    'there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
 
 CREATE FUNCTION @extschema@.wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE @extschema@.wab_queue q
     SET last_error = error,
-        claimed_until = clock_timestamp() + least(interval '1 hour', interval '30 seconds' * power(2, least(q.attempts, 10)))
+        claimed_until = clock_timestamp() + least(interval '1 hour',
+            interval '30 seconds' * power(2, least(q.attempts, 10)))
     WHERE q.queue_id = wab_release_queued.queue_id AND q.finished_at IS NULL;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_release_queued IS 'Notes why an entry of wab_queue could not be worked off; its next attempt comes after a minute, then ever later, at most an hour.';
+COMMENT ON FUNCTION @extschema@.wab_release_queued IS
+    'Notes why an entry of wab_queue could not be worked off; its next attempt comes after a minute, then ever later, '
+    'at most an hour.';

@@ -21,11 +21,11 @@ BEGIN
     END LOOP;
     GRANT wab_reader TO wab_operator;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
-                WHERE c.relnamespace = ours AND c.relname LIKE 'wab\_%' AND c.relkind IN ('r', 'v') LOOP
+                WHERE c.relnamespace = ours AND c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') LOOP
         EXECUTE format('GRANT SELECT ON %s TO wab_reader', name);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
     END LOOP;
-    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname LIKE 'wab\_%' LOOP
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname ~ '^_?wab_' LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p

@@ -22,19 +22,27 @@ CREATE TABLE @extschema@.wab_bridges (
 CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
 CREATE INDEX wab_bridges_duplicated ON @extschema@.wab_bridges (bridge_id) WHERE duplicated;
 
-COMMENT ON TABLE @extschema@.wab_bridges IS 'The fleet as last observed: one row per live bridge. Written by wab_refresh(), wab_provision() and wab apply.';
+COMMENT ON TABLE @extschema@.wab_bridges IS
+    'The fleet as last observed: one row per live bridge. Written by wab_refresh(), wab_provision() and wab apply.';
 COMMENT ON COLUMN @extschema@.wab_bridges.bridge_id IS 'The provider''s id of the bridge.';
-COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS 'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
-COMMENT ON COLUMN @extschema@.wab_bridges.state IS 'The container''s lifecycle in the provider''s words, for instance running.';
-COMMENT ON COLUMN @extschema@.wab_bridges.status IS 'The WhatsApp session: paired, awaiting_scan, disconnected, or unknown while it was never learnt.';
+COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS
+    'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
+COMMENT ON COLUMN @extschema@.wab_bridges.state IS
+    'The container''s lifecycle in the provider''s words, for instance running.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status IS
+    'The WhatsApp session: paired, awaiting_scan, disconnected, or unknown while it was never learnt.';
 COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own text for the status.';
 COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS 'When the provider created the bridge, as the provider says.';
-COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS 'The webhook_url that we set last; null when we never set one. The provider does not return it.';
+COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS
+    'The webhook_url that we set last; null when we never set one. The provider does not return it.';
 COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live bridge carries the same customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS 'When this bridge was first observed or provisioned by us.';
-COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS 'Since when the status has been what it is, as far as it was observed.';
-COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS 'When the status was last learnt from the session itself, or changed in a listing.';
-COMMENT ON COLUMN @extschema@.wab_bridges.status_asked_at IS 'When the session was last asked for its status, answered or not.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS
+    'Since when the status has been what it is, as far as it was observed.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS
+    'When the status was last learnt from the session itself, or changed in a listing.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_asked_at IS
+    'When the session was last asked for its status, answered or not.';
 
 CREATE TABLE @extschema@.wab_bridge_events (
     at           timestamptz NOT NULL,
@@ -48,14 +56,18 @@ CREATE TABLE @extschema@.wab_bridge_events (
 CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_id, at);
 CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
 
-COMMENT ON TABLE @extschema@.wab_bridge_events IS 'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
+COMMENT ON TABLE @extschema@.wab_bridge_events IS
+    'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.at IS 'When the change was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.bridge_id IS 'The bridge that changed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.customer_ref IS 'Its customer_ref at that time.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.event IS 'appeared, disappeared, status, state or customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null for appeared.';
-COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS 'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
-COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS 'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. Otherwise null.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
+    'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
+    'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. '
+    'Otherwise null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
@@ -70,17 +82,23 @@ CREATE TABLE @extschema@.wab_observations (
     mirrored      boolean NOT NULL DEFAULT false
 );
 
-COMMENT ON TABLE @extschema@.wab_observations IS 'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
+COMMENT ON TABLE @extschema@.wab_observations IS
+    'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
 COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the listing was asked for.';
 COMMENT ON COLUMN @extschema@.wab_observations.source IS 'Who stored it: wab_refresh, wab_reconcile, wab, or sql.';
-COMMENT ON COLUMN @extschema@.wab_observations.digest IS 'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
+COMMENT ON COLUMN @extschema@.wab_observations.digest IS
+    'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.bridges IS 'Bridges listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the observation before did not have.';
-COMMENT ON COLUMN @extschema@.wab_observations.changed IS 'Bridges whose customer_ref, state or status differs from the observation before.';
+COMMENT ON COLUMN @extschema@.wab_observations.changed IS
+    'Bridges whose customer_ref, state or status differs from the observation before.';
 COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were no longer listed.';
-COMMENT ON COLUMN @extschema@.wab_observations.malformed IS 'Listed rows that could not be read. While there are any, no absence is believed.';
+COMMENT ON COLUMN @extschema@.wab_observations.malformed IS
+    'Listed rows that could not be read. While there are any, no absence is believed.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
-COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS 'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again would change nothing.';
+COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
+    'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again '
+    'would change nothing.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -92,12 +110,17 @@ CREATE TABLE @extschema@.wab_policy (
 
 INSERT INTO @extschema@.wab_policy DEFAULT VALUES;
 
-COMMENT ON TABLE @extschema@.wab_policy IS 'One row of settings that the views and wab_observe() read. UPDATE it; an INSERT replaces it.';
+COMMENT ON TABLE @extschema@.wab_policy IS
+    'One row of settings that the views and wab_observe() read. UPDATE it; an INSERT replaces it.';
 COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
 COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month.';
-COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS 'A bridge disconnected for longer than this is drift of kind disconnected.';
-COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS 'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
-COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS 'Share of the known bridges that may vanish from one listing to the next before it is refused (one bridge always may).';
+COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
+    'A bridge disconnected for longer than this is drift of kind disconnected.';
+COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
+    'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
+COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
+    'Share of the known bridges that may vanish from one listing to the next before it is refused (one bridge always '
+    'may).';
 
 CREATE TABLE @extschema@.wab_declared (
     customer_ref text PRIMARY KEY CHECK (customer_ref <> ''),
@@ -107,12 +130,27 @@ CREATE TABLE @extschema@.wab_declared (
     webhook_url  text CHECK (webhook_url IS NULL OR kind = 'extra')
 );
 
-COMMENT ON TABLE @extschema@.wab_declared IS 'Exceptions declared by hand or by fleet.yaml: extra wanted bridges with no tenant row, and orphans to keep.';
+COMMENT ON TABLE @extschema@.wab_declared IS
+    'Exceptions declared by hand or by fleet.yaml: extra wanted bridges with no tenant row, and orphans to keep.';
 COMMENT ON COLUMN @extschema@.wab_declared.customer_ref IS 'The bridge''s customer_ref.';
-COMMENT ON COLUMN @extschema@.wab_declared.kind IS 'extra: wanted though no tenant row asks for it. keep: not drift though nobody owns it.';
+COMMENT ON COLUMN @extschema@.wab_declared.kind IS
+    'extra: wanted though no tenant row asks for it. keep: not drift though nobody owns it.';
 COMMENT ON COLUMN @extschema@.wab_declared.reason IS 'Why, for the next reader.';
-COMMENT ON COLUMN @extschema@.wab_declared.until IS 'Last day on which a keep holds; null for no end. Afterwards the bridge is drift again.';
+COMMENT ON COLUMN @extschema@.wab_declared.until IS
+    'Last day on which a keep holds; null for no end. Afterwards the bridge is drift again.';
 COMMENT ON COLUMN @extschema@.wab_declared.webhook_url IS 'The webhook_url wanted for an extra bridge.';
+
+CREATE TYPE @extschema@._wab_difference AS (
+    kind     text,
+    severity text,
+    stored   text,
+    observed text,
+    since    timestamptz,
+    wasted   boolean,
+    detail   text
+);
+
+COMMENT ON TYPE @extschema@._wab_difference IS 'One difference: an entry of _wab_differences, a row of wab_drift.';
 
 CREATE TABLE @extschema@.wab_tenant_binding (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -127,15 +165,20 @@ CREATE TABLE @extschema@.wab_tenant_binding (
     bound_by       name NOT NULL
 );
 
-COMMENT ON TABLE @extschema@.wab_tenant_binding IS 'How your tenants table is read: what wab_bind_tenants() was told. Change it only through wab_bind_tenants().';
+COMMENT ON TABLE @extschema@.wab_tenant_binding IS
+    'How your tenants table is read: what wab_bind_tenants() was told. Change it only through wab_bind_tenants().';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.only_row IS 'Always true: there is one binding.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenants IS 'Your tenants table.';
-COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenant_id IS 'Its column that identifies a tenant; as text it is the customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenant_id IS
+    'Its column that identifies a tenant; as text it is the customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bridge_id IS 'Its column that holds the tenant''s bridge_id.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bridge_status IS 'Its column that holds the status last written.';
-COMMENT ON COLUMN @extschema@.wab_tenant_binding.wanted IS 'SQL predicate over a tenant row: should this tenant have a bridge?';
-COMMENT ON COLUMN @extschema@.wab_tenant_binding.webhook_url IS 'SQL expression over a tenant row: the webhook_url its bridge should have; null for none.';
-COMMENT ON COLUMN @extschema@.wab_tenant_binding.resolved_in IS 'The search_path in which the two expressions were resolved.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.wanted IS
+    'SQL predicate over a tenant row: should this tenant have a bridge?';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.webhook_url IS
+    'SQL expression over a tenant row: the webhook_url its bridge should have; null for none.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.resolved_in IS
+    'The search_path in which the two expressions were resolved.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_at IS 'When it was bound.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_by IS 'The role that bound it.';
 
@@ -152,17 +195,20 @@ CREATE TABLE @extschema@.wab_runs (
     outcome     text CHECK (outcome IN ('done', 'partly', 'stopped'))
 );
 
-COMMENT ON TABLE @extschema@.wab_runs IS 'One row per wab apply. A row without finished_at, while nobody holds the lock, is a run that was interrupted.';
+COMMENT ON TABLE @extschema@.wab_runs IS
+    'One row per wab apply. A row without finished_at, while nobody holds the lock, is a run that was interrupted.';
 COMMENT ON COLUMN @extschema@.wab_runs.run_id IS 'The run''s own id.';
 COMMENT ON COLUMN @extschema@.wab_runs.started_at IS 'When it began.';
-COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS 'When it ended by its own account; null while it runs or when it was killed.';
+COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS
+    'When it ended by its own account; null while it runs or when it was killed.';
 COMMENT ON COLUMN @extschema@.wab_runs.who IS 'user@host that ran it.';
 COMMENT ON COLUMN @extschema@.wab_runs.tool IS 'Tool and version.';
 COMMENT ON COLUMN @extschema@.wab_runs.git_sha IS 'The commit that CI ran it from; null outside of CI.';
 COMMENT ON COLUMN @extschema@.wab_runs.ci_url IS 'The CI job that ran it; null outside of CI.';
 COMMENT ON COLUMN @extschema@.wab_runs.plan_sha256 IS 'The SHA-256 that wab plan showed for this plan.';
 COMMENT ON COLUMN @extschema@.wab_runs.steps IS 'Steps that the plan had.';
-COMMENT ON COLUMN @extschema@.wab_runs.outcome IS 'done: every step; partly: some failed, run again; stopped: ended early, run again.';
+COMMENT ON COLUMN @extschema@.wab_runs.outcome IS
+    'done: every step; partly: some failed, run again; stopped: ended early, run again.';
 
 CREATE TABLE @extschema@.wab_operations (
     run_id       uuid NOT NULL REFERENCES @extschema@.wab_runs ON DELETE CASCADE,
@@ -177,11 +223,13 @@ CREATE TABLE @extschema@.wab_operations (
     PRIMARY KEY (run_id, step)
 );
 
-COMMENT ON TABLE @extschema@.wab_operations IS 'One row per step of a run, written before and after each call to the provider.';
+COMMENT ON TABLE @extschema@.wab_operations IS
+    'One row per step of a run, written before and after each call to the provider.';
 COMMENT ON COLUMN @extschema@.wab_operations.run_id IS 'The run it belongs to.';
 COMMENT ON COLUMN @extschema@.wab_operations.step IS 'Its number in the plan, from 1.';
 COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'provision, bind, set_status or delete.';
-COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS 'The bridge''s customer_ref; null where one statement covers many rows.';
+COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS
+    'The bridge''s customer_ref; null where one statement covers many rows.';
 COMMENT ON COLUMN @extschema@.wab_operations.bridge_id IS 'The bridge, once known.';
 COMMENT ON COLUMN @extschema@.wab_operations.started_at IS 'Written before the call.';
 COMMENT ON COLUMN @extschema@.wab_operations.finished_at IS 'Written after the call; null: it never came back to say.';
@@ -203,7 +251,8 @@ CREATE TABLE @extschema@.wab_summaries (
     monthly_waste  numeric(12,2) NOT NULL
 );
 
-COMMENT ON TABLE @extschema@.wab_summaries IS 'What wab_log_summary() logged: the columns of wab_summary(), with the time.';
+COMMENT ON TABLE @extschema@.wab_summaries IS
+    'What wab_log_summary() logged: the columns of wab_summary(), with the time.';
 COMMENT ON COLUMN @extschema@.wab_summaries.logged_at IS 'When it was logged.';
 COMMENT ON COLUMN @extschema@.wab_summaries.observed_at IS 'The observation it speaks of.';
 COMMENT ON COLUMN @extschema@.wab_summaries.bridges IS 'Live bridges.';
@@ -215,7 +264,8 @@ COMMENT ON COLUMN @extschema@.wab_summaries.orphaned IS 'Live bridges that no te
 COMMENT ON COLUMN @extschema@.wab_summaries.churned IS 'Live bridges of tenants that are no longer wanted.';
 COMMENT ON COLUMN @extschema@.wab_summaries.missing IS 'Wanted tenants with no live bridge.';
 COMMENT ON COLUMN @extschema@.wab_summaries.monthly_cost IS 'US dollars per month for all live bridges.';
-COMMENT ON COLUMN @extschema@.wab_summaries.monthly_waste IS 'US dollars per month for orphaned, churned and duplicate bridges.';
+COMMENT ON COLUMN @extschema@.wab_summaries.monthly_waste IS
+    'US dollars per month for orphaned, churned and duplicate bridges.';
 
 CREATE TABLE @extschema@.wab_drift_episodes (
     kind         text NOT NULL,
@@ -229,9 +279,12 @@ CREATE INDEX wab_drift_episodes_open ON @extschema@.wab_drift_episodes USING has
 CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began_at) WHERE ended_at IS NULL;
 CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
 
-COMMENT ON TABLE @extschema@.wab_drift_episodes IS 'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by wab_record_drift().';
+COMMENT ON TABLE @extschema@.wab_drift_episodes IS
+    'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by '
+    'wab_record_drift().';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.kind IS 'The kind of drift, as in wab_drift.';
-COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS 'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS
+    'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.bridge_id IS 'The live bridge; null when there was none.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.customer_ref IS 'The customer_ref when it began.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When it was first seen.';
@@ -251,16 +304,20 @@ CREATE TABLE @extschema@.wab_queue (
 );
 CREATE INDEX wab_queue_pending ON @extschema@.wab_queue USING hash (customer_ref) WHERE finished_at IS NULL;
 
-COMMENT ON TABLE @extschema@.wab_queue IS 'Tenants waiting for their bridge, as enqueued by wab_enqueue_provision() in the transaction that created them. Worked off by CALL wab_work_queue() or wab apply.';
+COMMENT ON TABLE @extschema@.wab_queue IS
+    'Tenants waiting for their bridge, as enqueued by wab_enqueue_provision() in the transaction that created them. '
+    'Worked off by CALL wab_work_queue() or wab apply.';
 COMMENT ON COLUMN @extschema@.wab_queue.queue_id IS 'The entry''s own id.';
 COMMENT ON COLUMN @extschema@.wab_queue.customer_ref IS 'The tenant''s id as text.';
 COMMENT ON COLUMN @extschema@.wab_queue.enqueued_at IS 'When it was enqueued.';
 COMMENT ON COLUMN @extschema@.wab_queue.enqueued_by IS 'The role that enqueued it.';
 COMMENT ON COLUMN @extschema@.wab_queue.attempts IS 'How often a worker took it up.';
-COMMENT ON COLUMN @extschema@.wab_queue.claimed_until IS 'No worker takes it up before: one is at it, or it failed and waits for its next attempt.';
+COMMENT ON COLUMN @extschema@.wab_queue.claimed_until IS
+    'No worker takes it up before: one is at it, or it failed and waits for its next attempt.';
 COMMENT ON COLUMN @extschema@.wab_queue.last_error IS 'Why the last attempt failed.';
 COMMENT ON COLUMN @extschema@.wab_queue.finished_at IS 'When it was done with; null: still waiting.';
-COMMENT ON COLUMN @extschema@.wab_queue.outcome IS 'provisioned: the tenant has its bridge. refused: the tenant is unknown or not wanted, see last_error.';
+COMMENT ON COLUMN @extschema@.wab_queue.outcome IS
+    'provisioned: the tenant has its bridge. refused: the tenant is unknown or not wanted, see last_error.';
 
 CREATE TABLE @extschema@.wab_jobs (
     job            text PRIMARY KEY,
@@ -271,7 +328,8 @@ CREATE TABLE @extschema@.wab_jobs (
     error          text
 );
 
-COMMENT ON TABLE @extschema@.wab_jobs IS 'How the scheduled jobs do: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
+COMMENT ON TABLE @extschema@.wab_jobs IS
+    'How the scheduled jobs do: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
 COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'Its name, for instance refresh, poll_status or work_queue.';
 COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';

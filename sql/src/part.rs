@@ -51,7 +51,22 @@ pub const PARTS: &[Part] = &[
     part!("functions.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),
-    part!("views.sql", None),
+    part!(
+        "views.sql",
+        None,
+        Form::Body {
+            function: "wab_create_views",
+            comment: "Creates the drift views over wab_tenants. Called by wab_bind_tenants().",
+        }
+    ),
+    part!(
+        "view_comments.sql",
+        None,
+        Form::Body {
+            function: "wab_comment_views",
+            comment: "Says what the drift views are for. Called by wab_bind_tenants().",
+        }
+    ),
     part!("binding.sql", None),
     part!("events.sql", None),
     part!("history.sql", None),
@@ -60,6 +75,7 @@ pub const PARTS: &[Part] = &[
     part!("provider.sql", Some(Target::Extension)),
     part!("version.sql", Some(Target::Plain)),
     part!("jobs.sql", None),
+    part!("help.sql", None),
     part!("extension.sql", Some(Target::Extension)),
     part!("plain.sql", Some(Target::Plain)),
 ];

@@ -3,6 +3,11 @@ CREATE EXTENSION pg_wabridges;
 \set observe 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe'
 SELECT raw, wab_normalize_status(raw) FROM unnest('{connected,paired,qr,unpaired,pairing,awaiting_scan,disconnected,logged_out,closed,Connected,odd,NULL}'::text[]) raw;
 SELECT wab_url_encode('cust_42'), wab_url_encode('a b/ü?&%'), wab_url_encode('');
+-- RFC 3986, by bytes of UTF-8: all of ASCII, and characters of two, three and four bytes.
+SELECT wab_url_encode(string_agg(chr(n), '' ORDER BY n)) FROM generate_series(1, 127) n;
+SELECT wab_url_encode('é€😀'), wab_url_encode(E'a\nb'), wab_url_encode(NULL) IS NULL AS unknown;
+-- An id that needs no encoding costs no call.
+EXPLAIN (VERBOSE, COSTS OFF) SELECT wab_url_encode(id) FROM (VALUES ('a'), ('b')) t(id);
 SELECT * FROM wab_summary();
 SELECT * FROM wab_wanted_webhook_url('a');
 -- The first observation; what is unknown stays unknown.

@@ -33,24 +33,45 @@ UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
 SELECT kind, customer_ref, detail FROM wab_drift WHERE customer_ref IN ('demo', 'kept') ORDER BY 2;
 UPDATE tenants SET bridge_id = 5 WHERE id = 'twice';
 SELECT bridge_id, drift FROM wab_fleet WHERE customer_ref = 'twice' ORDER BY 1;
--- Whatever a row is like: what is well has no drift; and a tenant of whose bridge all is known, and who has none, is well.
+-- Whatever a row is like: what is well at a glance does not differ, and what is healthy is well.
 TRUNCATE tenants, wab_bridges, wab_declared;
 CREATE TABLE likes AS
 SELECT row_number() OVER () AS n, l.* FROM (
-    SELECT * FROM unnest('{active,left,none}'::text[]) AS tenant, unnest('{own,other,none}'::text[]) AS stored,
+    SELECT * FROM unnest('{active,left,none}'::text[]) AS tenant, unnest('{own,other,second,none}'::text[]) AS stored,
                   unnest('{paired,disconnected,awaiting_scan,NULL}'::text[]) AS stored_status,
                   unnest('{paired,disconnected,awaiting_scan,unknown,none}'::text[]) AS status, unnest('{running,exited,NULL}'::text[]) AS state,
                   unnest('{same,other,NULL}'::text[]) AS hook, unnest('{extra,keep,past,none}'::text[]) AS declared, unnest('{1,2}'::integer[]) AS bridges,
                   unnest('{2 days,0,NULL}'::interval[]) AS since) l;
-INSERT INTO tenants SELECT n, tenant, CASE stored WHEN 'own' THEN n WHEN 'other' THEN -n END, stored_status FROM likes WHERE tenant <> 'none';
-UPDATE tenants SET hook = 'same';
-INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, webhook_url, first_seen_at, status_since)
-SELECT n + (b - 1) * 1000000, n, state, status, hook, now(), now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
-INSERT INTO wab_declared SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CASE declared WHEN 'past' THEN '2026-01-31'::date END
+INSERT INTO tenants
+SELECT n, tenant, CASE stored WHEN 'own' THEN n WHEN 'other' THEN -n WHEN 'second' THEN n + 1000000 END, stored_status FROM likes WHERE tenant <> 'none';
+UPDATE tenants SET hook = 'same' WHERE id::integer % 7 <> 0;
+INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, webhook_url, first_seen_at, status_since)
+SELECT n + (b - 1) * 1000000, n, state, status, upper(status), hook, now(), now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
+INSERT INTO wab_declared
+SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CASE declared WHEN 'past' THEN '2026-01-31'::date END,
+       CASE WHEN declared = 'extra' AND n % 3 = 0 THEN 'same' END
 FROM likes WHERE declared <> 'none';
+INSERT INTO wab_queue (customer_ref) SELECT n FROM likes WHERE n % 5 = 0;
 SELECT wab_mark_duplicates();
-SELECT count(*) > 10000 AS many, count(*) FILTER (WHERE is_well) > 1000 AS well, count(*) FILTER (WHERE is_well AND drift <> '{}') AS wrong,
-       count(*) FILTER (WHERE is_well IS NOT TRUE AND drift = '{}' AND tenant_id IS NOT NULL AND NOT kept
-                              AND state IS NOT NULL AND status_since IS NOT NULL) AS missed
-FROM wab_fleet_kinds;
-SELECT kind, count(*) FROM wab_drift GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS rows, count(*) FILTER (WHERE glance = 'well') > 1000 AS well,
+       count(*) FILTER (WHERE glance = 'well' AND differences <> '{}') AS wrong,
+       count(*) FILTER (WHERE glance <> 'well' AND differences = '{}' AND tenant_id IS NOT NULL AND NOT kept AND state IS NOT NULL
+                              AND webhook_url IS NOT NULL AND status IN ('paired', 'unknown')) AS missed
+FROM _wab_differences;
+-- Every row of drift, in every word.
+SELECT kind, severity, count(*), sum(monthly_cost) AS cost,
+       md5(string_agg(concat_ws('|', customer_ref, bridge_id, tenant_id, stored, observed, since IS NULL, detail, webhook_url), E'\n'
+                      ORDER BY customer_ref::integer, bridge_id)) AS words
+FROM wab_drift GROUP BY 1, 2 ORDER BY 1;
+-- The other views say the same.
+SELECT count(*) AS differing FROM wab_fleet f
+FULL JOIN (SELECT bridge_id, customer_ref, array_agg(kind ORDER BY kind) AS kinds FROM wab_drift GROUP BY 1, 2) d
+  ON d.customer_ref = f.customer_ref AND coalesce(d.bridge_id, 0) = coalesce(f.bridge_id, 0)
+WHERE ARRAY(SELECT k FROM unnest(f.drift) k ORDER BY k) IS DISTINCT FROM coalesce(d.kinds, '{}');
+SELECT (SELECT count(*) FROM wab_orphaned_bridges) AS orphaned, (SELECT count(*) FROM wab_missing_bridges) AS missing,
+       (SELECT count(*) FROM wab_status_drift) AS status_drift, (SELECT count(*) FROM wab_churned_bridges) AS churned;
+SELECT bridges, paired, orphaned, churned, missing, duplicate, unbound, status_drift, monthly_cost, monthly_waste FROM wab_fleet_summary;
+-- Whatever has a column is on the list.
+SELECT a.attname AS forgotten FROM pg_attribute a
+WHERE a.attrelid = '_wab_differences'::regclass AND a.atttypid = '_wab_difference'::regtype
+  AND pg_get_viewdef(a.attrelid) !~ ('ARRAY\[[^]]*k\.' || a.attname || '[],]');

@@ -20,7 +20,7 @@ impl Evaluation<'_> {
             (None, None) => return Err(nothing_bound()),
         };
         let webhook_url = match &fleet.webhook_url {
-            Some(template) => Some(self.webhook_expression(template, &wished.tenant_id).await?),
+            Some(template) => Some(self.webhook_expression(template, oid, &wished.tenant_id).await?),
             None => bound.as_ref().and_then(|bound| bound.binding.webhook_url.clone()),
         };
         let after = Binding { webhook_url, ..wished };
@@ -79,6 +79,7 @@ impl Evaluation<'_> {
     async fn webhook_expression(
         &mut self,
         template: &WebhookTemplate,
+        tenants: Oid,
         column: &str,
     ) -> Result<String, Error> {
         sqlx::query_scalar(include_str!("bind/webhook_expression.sql"))
@@ -86,6 +87,7 @@ impl Evaluation<'_> {
             .bind(WebhookTemplate::PLACEHOLDER)
             .bind(&self.names.schema)
             .bind(column)
+            .bind(tenants)
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database("cannot write bridges.webhook_url as a SQL expression"))

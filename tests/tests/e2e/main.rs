@@ -6,6 +6,7 @@ mod doctor;
 mod documented;
 mod exit_codes;
 mod golden;
+mod help;
 mod hostile_names;
 mod hostile_provider;
 mod main_job;

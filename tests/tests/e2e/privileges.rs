@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::world;
 
 /// What PUBLIC may execute: pure functions, and those that the views call.
-const PUBLIC: &str = "wab_lock_id wab_normalize_status wab_row_json wab_serves wab_url_encode wab_version";
+const PUBLIC: &str = "wab_help wab_lock_id wab_normalize_status wab_percent_encode wab_row_json wab_serves wab_url_encode wab_version";
 
-const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
-const FUNCTIONS: &str = "SELECT p.oid::regprocedure FROM pg_proc p WHERE p.proname LIKE 'wab\\_%'";
+const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
+const FUNCTIONS: &str = "SELECT p.oid::regprocedure FROM pg_proc p WHERE p.proname ~ '^_?wab_'";
 
 /// Everything of ours: one name a line.
 fn names(fleet: &Fleet, query: &str) -> Result<Vec<String>> {

@@ -76,7 +76,10 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_wabridges'
          WHERE has_function_privilege('nosy', p.oid, 'EXECUTE')",
     )?;
-    assert_eq!(public, "wab_lock_id wab_normalize_status wab_row_json wab_serves wab_url_encode wab_version");
+    assert_eq!(
+        public,
+        "wab_help wab_lock_id wab_normalize_status wab_percent_encode wab_row_json wab_serves wab_url_encode wab_version"
+    );
     Ok(())
 }
 

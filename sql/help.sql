@@ -1,0 +1,63 @@
+-- wab_help(): what there is to call and to query. The purposes are the first sentences of the COMMENTs.
+
+CREATE FUNCTION @extschema@.wab_help() RETURNS TABLE (topic text, name text, purpose text, example text)
+LANGUAGE sql STABLE ROWS 40 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT h.topic, h.name,
+           -- Narrow enough for a terminal of 100 columns.
+           rtrim(regexp_replace(substring(d.said FROM '^.*?(?=[.;](?:\s|$))'), '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'),
+               E'\n'),
+           h.example
+    FROM (VALUES
+        (1, 'setup', 'wab_bind_tenants', E'SELECT * FROM wab_bind_tenants(\n  ''public.tenants'');'),
+        (2, 'setup', 'wab_tenants', 'SELECT * FROM wab_tenants;'),
+        (3, 'setup', 'wab_url_encode', 'SELECT wab_url_encode(''a b'');'),
+        (4, 'setup', 'wab_version', 'SELECT wab_version();'),
+        (5, 'setup', 'wab_help', 'SELECT * FROM wab_help();'),
+        (10, 'drift', 'wab_drift', 'SELECT * FROM wab_drift;'),
+        (11, 'drift', 'wab_fleet', E'SELECT * FROM wab_fleet\nWHERE tenant_id = ''acme'';'),
+        (12, 'drift', 'wab_fleet_summary', 'SELECT * FROM wab_fleet_summary;'),
+        (13, 'drift', 'wab_missing_bridges', E'SELECT *\nFROM wab_missing_bridges;'),
+        (14, 'drift', 'wab_orphaned_bridges', E'SELECT *\nFROM wab_orphaned_bridges;'),
+        (15, 'drift', 'wab_churned_bridges', E'SELECT *\nFROM wab_churned_bridges;'),
+        (16, 'drift', 'wab_status_drift', 'SELECT * FROM wab_status_drift;'),
+        (20, 'observe', 'wab_refresh', 'SELECT * FROM wab_refresh();'),
+        (21, 'observe', 'wab_reconcile', 'SELECT * FROM wab_reconcile();'),
+        (22, 'observe', 'wab_poll_status', 'SELECT * FROM wab_poll_status();'),
+        (23, 'observe', 'wab_ingest_event', E'SELECT wab_ingest_event(''acme'',\n  ''{"event": "connected"}'');'),
+        (24, 'observe', 'wab_list_instances', E'SELECT *\nFROM wab_list_instances();'),
+        (25, 'observe', 'wab_get_instance', E'SELECT *\nFROM wab_get_instance(7);'),
+        (26, 'observe', 'wab_observe',
+            E'SELECT * FROM wab_observe(\n  ''{7}'', ''{acme}'', ''{running}'',\n  ''{connected}'', ''{NULL}'');'),
+        (30, 'bridges', 'wab_provision', E'SELECT *\nFROM wab_provision(''acme'');'),
+        (31, 'bridges', 'wab_enqueue_provision', E'SELECT\n  wab_enqueue_provision(''acme'');'),
+        (32, 'bridges', 'wab_enqueue_wanted', 'See sql/signup.sql.'),
+        (33, 'bridges', 'wab_work_queue', 'CALL wab_work_queue();'),
+        (34, 'bridges', 'wab_delete_instance', E'SELECT * FROM\nwab_delete_instance(7, ''acme'');'),
+        (40, 'session', 'wab_session_status', E'SELECT * FROM\n  wab_session_status(''acme'');'),
+        (41, 'session', 'wab_qr', 'SELECT wab_qr(''acme'');'),
+        (42, 'session', 'wab_pair', E'SELECT wab_pair(''acme'',\n  ''15550100'');'),
+        (43, 'session', 'wab_logout', E'SELECT *\nFROM wab_logout(''acme'');'),
+        (50, 'history', 'wab_status_history', E'SELECT *\nFROM wab_status_history;'),
+        (51, 'history', 'wab_fleet_health', 'SELECT * FROM wab_fleet_health;'),
+        (52, 'history', 'wab_fleet_health_daily', E'SELECT *\nFROM wab_fleet_health_daily;'),
+        (53, 'history', 'wab_costs', 'SELECT * FROM wab_costs;'),
+        (60, 'jobs', 'wab_status', 'SELECT * FROM wab_status;'),
+        (61, 'jobs', 'wab_run_job', E'CALL wab_run_job(''summary'',\n  ''SELECT wab_log_summary()'');'),
+        (62, 'jobs', 'wab_summary', 'SELECT * FROM wab_summary();'),
+        (63, 'jobs', 'wab_log_summary', 'SELECT wab_log_summary();'),
+        (64, 'jobs', 'wab_prune_history', 'SELECT wab_prune_history();')
+    ) AS h(nth, topic, name, example)
+    CROSS JOIN LATERAL (
+        -- The views over the tenants table are there once one is bound; wab init --sql-only has no function that calls
+        -- the provider.
+        SELECT obj_description(c.oid, 'pg_class') AS said FROM pg_class c
+        WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = h.name AND c.relkind = 'v'
+        UNION ALL
+        (SELECT obj_description(p.oid, 'pg_proc') FROM pg_proc p
+         WHERE p.pronamespace = '@extschema@'::regnamespace AND p.proname = h.name
+         ORDER BY 'anynonarray'::regtype = ANY (p.proargtypes::oid[]) LIMIT 1)
+    ) d
+    ORDER BY h.nth;
+$$;
+COMMENT ON FUNCTION @extschema@.wab_help IS 'This list.';
