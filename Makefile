@@ -151,7 +151,7 @@ endef
 
 .PHONY: freeze
 freeze: ## when a version is done: keep its install script as one to upgrade from; then raise the version in Cargo.toml
-	cargo run -q -p install-sql -- freeze
+	cargo run -q -p install-sql -- freeze && cargo fmt -p install-sql
 
 .PHONY: tools
 tools: ## the Debian packages for the demo and an installation, if any is missing

@@ -21,6 +21,10 @@ pub(crate) enum Object<'a> {
     Table {
         name: &'a str,
     },
+    /// The type of a row or a value.
+    Type {
+        name: &'a str,
+    },
     Index {
         name: &'a str,
     },
@@ -49,6 +53,7 @@ impl<'a> Object<'a> {
             ["CREATE", kind @ ("FUNCTION" | "PROCEDURE"), name, ..] => routine(statement, kind, name),
             ["CREATE", "VIEW", name, ..] => Self::View { name },
             ["CREATE", "TABLE", name, ..] => Self::Table { name },
+            ["CREATE", "TYPE", name, ..] => Self::Type { name },
             ["CREATE", "INDEX", name, ..] | ["CREATE", "UNIQUE", "INDEX", name, ..] => Self::Index { name },
             ["CREATE", "TRIGGER", name, ..] => trigger(&words, name),
             ["COMMENT", "ON", kind, ..] => {

@@ -46,7 +46,7 @@ macro_rules! part {
 }
 
 /// All files, first to last: each names only what is installed before it.
-pub const PARTS: [Part; 17] = [
+pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
     part!("functions.sql", None),
     part!("observe.sql", None),

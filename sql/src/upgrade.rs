@@ -91,9 +91,9 @@ impl<'a> Upgrade<'a> {
                 }
                 self.say(statement);
             }
-            // A changed table was changed by hand.
-            Object::Table { .. } if before.is_none() => self.say(statement),
-            Object::Table { .. } | Object::Unknown => {}
+            // A changed table or type was changed by hand.
+            Object::Table { .. } | Object::Type { .. } if before.is_none() => self.say(statement),
+            Object::Table { .. } | Object::Type { .. } | Object::Unknown => {}
         }
     }
 
@@ -163,9 +163,9 @@ impl<'a> Script<'a> {
     /// What of an upgrade from here to there has to be written by hand.
     fn beyond(&self, new: &Script<'_>) -> Vec<String> {
         let tables = self.statements.iter().filter_map(|(object, text)| match object {
-            Object::Table { name } => match new.get(object) {
-                None => Some(format!("table {name} is gone")),
-                Some((_, now)) if now != *text => Some(format!("table {name} changed")),
+            Object::Table { .. } | Object::Type { .. } => match new.get(object) {
+                None => Some(format!("{} is gone", key(object)?)),
+                Some((_, now)) if now != *text => Some(format!("{} changed", key(object)?)),
                 Some(_) => None,
             },
             _ => None,
@@ -192,6 +192,7 @@ fn key(object: &Object<'_>) -> Option<String> {
         Object::Trigger { name, table } => format!("TRIGGER {name} ON {table}"),
         Object::View { name } => format!("VIEW {name}"),
         Object::Table { name } => format!("TABLE {name}"),
+        Object::Type { name } => format!("TYPE {name}"),
         Object::Index { name } => format!("INDEX {name}"),
         Object::Comment { kind, on } => format!("COMMENT {kind} {on}"),
         Object::Once | Object::Again | Object::Unknown => return None,
@@ -203,6 +204,7 @@ fn name_of<'a>(object: &Object<'a>) -> Option<&'a str> {
         Object::Routine { name, .. }
         | Object::View { name }
         | Object::Table { name }
+        | Object::Type { name }
         | Object::Index { name } => Some(name),
         _ => None,
     }
@@ -306,8 +308,9 @@ mod tests {
     fn tables_and_rights_are_changed_by_hand() {
         let error = |old: &str, new: &str| upgrade(old, new, None).unwrap_err();
         let (old, new) = ("CREATE TABLE t (a text)", "CREATE TABLE t (a text, b text)");
-        assert_eq!(error(old, new), "table t changed");
-        assert_eq!(error(old, ""), "table t is gone");
+        assert_eq!(error(old, new), "TABLE t changed");
+        assert_eq!(error(old, ""), "TABLE t is gone");
+        assert_eq!(error("CREATE TYPE y AS (a text)", "CREATE TYPE y AS (b text)"), "TYPE y changed");
         assert_eq!(error("GRANT SELECT ON t TO x", ""), "it no longer holds: GRANT SELECT ON t TO x");
         assert_eq!(error("", "VACUUM"), "it is not known how to repeat: VACUUM");
         let by_hand = upgrade(old, new, Some("ALTER TABLE t ADD b text;\n")).unwrap();

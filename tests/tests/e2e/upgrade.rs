@@ -4,6 +4,7 @@
 use anyhow::Result;
 use e2e::cluster::Cluster;
 use e2e::fleet::{DATABASE, Fleet, Install};
+use e2e::process;
 use e2e::sandbox::Sandbox;
 use install_sql::{Target, VERSION};
 
@@ -50,6 +51,15 @@ fn runnable(script: &str) -> String {
     )
 }
 
+/// Runs a script that may be longer than an argument.
+fn run(cluster: &Cluster, database: &str, script: &str) -> Result<()> {
+    let file = tempfile::NamedTempFile::new()?;
+    std::fs::write(&file, runnable(script))?;
+    let mut psql = cluster.program("psql", database);
+    process::must(psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file.path()))?;
+    Ok(())
+}
+
 /// The script of a version that never was: what the upgrade has to do is all there.
 fn made_up(script: &str) -> String {
     let replaced = |script: String, from: &str, to: &str| {
@@ -64,8 +74,8 @@ fn made_up(script: &str) -> String {
         "wab_url_encode(value text)",
         "wab_url_encode(value text, again boolean DEFAULT false)",
     );
-    let comment = "COMMENT ON TABLE @extschema@.wab_bridges IS '";
-    old = replaced(old, comment, &format!("{comment}Once: "));
+    let comment = "COMMENT ON TABLE @extschema@.wab_bridges IS";
+    old = replaced(old, comment, &format!("{comment} 'Once.'; SELECT"));
     old = replaced(old, "COMMENT ON COLUMN @extschema@.wab_bridges.state IS", "SELECT");
     // Another index, and what is gone.
     old = replaced(
@@ -98,11 +108,11 @@ fn the_difference_of_two_scripts_makes_the_one_the_other() -> Result<()> {
         for database in [&fresh, &upgraded] {
             cluster.sql("postgres", &format!("CREATE DATABASE {database}"))?;
         }
-        cluster.sql(&fresh, &runnable(&new))?;
-        cluster.sql(&upgraded, &runnable(&old))?;
+        run(&cluster, &fresh, &new)?;
+        run(&cluster, &upgraded, &old)?;
         let (fresh, before) = (cluster.sql(&fresh, CATALOG)?, cluster.sql(&upgraded, CATALOG)?);
         assert!(before.contains("wab_gone") && before != fresh);
-        cluster.sql(&upgraded, &runnable(&upgrade))?;
+        run(&cluster, &upgraded, &upgrade)?;
         same(&cluster.sql(&upgraded, CATALOG)?, &fresh);
     }
     Ok(())
@@ -130,7 +140,7 @@ async fn old(version: &str, install: Install) -> Result<Fleet> {
         Install::SqlOnly => {
             let script =
                 install_sql::frozen(version, Target::Plain).map_err(|why| anyhow::anyhow!("{why}"))?;
-            fleet.cluster.sql(DATABASE, &runnable(&script))?;
+            run(&fleet.cluster, DATABASE, &script)?;
         }
         Install::Extension | Install::Nothing => {
             fleet.sql(&format!("CREATE EXTENSION pg_wabridges VERSION '{version}'"))?;
