@@ -23,7 +23,7 @@ readable() {
 # A procedure that commits cannot have a search_path of its own: it qualifies every name.
 commits=()
 for procedure in 'wab_run_job(job text,command text)' 'wab_work_queue(max_calls integer)' \
-    'wab_end_job(job text,state text,message text,details text,hints text)'; do
+    '_wab_end_job(job text,state text,message text,details text,hints text)'; do
     commits+=(--proc-without-search-path "extschema.$procedure")
 done
 

@@ -1,7 +1,7 @@
 -- How your tenants table becomes the view wab_tenants. Checks everything first; the drift views over it are in
 -- views.sql.
 
-CREATE FUNCTION @extschema@.wab_require_binding() RETURNS void
+CREATE FUNCTION @extschema@._wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -11,11 +11,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_require_binding IS
+COMMENT ON FUNCTION @extschema@._wab_require_binding IS
     'Raises 55000 with the way on when wab_bind_tenants() was never called.';
 
 -- A cursor takes exactly one query, so an expression that ends the query and starts another is refused before it runs.
-CREATE FUNCTION @extschema@.wab_check_expression(tenants regclass, what text, expression text, type regtype,
+CREATE FUNCTION @extschema@._wab_check_expression(tenants regclass, what text, expression text, type regtype,
     resolved_in text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -42,10 +42,10 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
                       ELSE '''https://app.example.com/hooks/'' || id' END);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_check_expression IS
+COMMENT ON FUNCTION @extschema@._wab_check_expression IS
     'Raises a clear error unless the text is one SQL expression of the type over a row of the table.';
 
-CREATE FUNCTION @extschema@.wab_check_column(tenants regclass, what text, column_name text, add_type text,
+CREATE FUNCTION @extschema@._wab_check_column(tenants regclass, what text, column_name text, add_type text,
     types regtype[])
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -78,10 +78,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_check_column IS
+COMMENT ON FUNCTION @extschema@._wab_check_column IS
     'Raises a clear error unless the column is there and of one of the types; adds it when a type to add is given.';
 
-CREATE FUNCTION @extschema@.wab_check_tenant_ids(tenants regclass, tenant_id text) RETURNS void
+CREATE FUNCTION @extschema@._wab_check_tenant_ids(tenants regclass, tenant_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -99,9 +99,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_check_tenant_ids IS 'Raises 23505 when two tenant rows have the same id.';
+COMMENT ON FUNCTION @extschema@._wab_check_tenant_ids IS 'Raises 23505 when two tenant rows have the same id.';
 
-CREATE FUNCTION @extschema@.wab_create_tenants_view(binding @extschema@.wab_tenant_binding) RETURNS void
+CREATE FUNCTION @extschema@._wab_create_tenants_view(binding @extschema@.wab_tenant_binding) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -136,7 +136,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_create_tenants_view IS
+COMMENT ON FUNCTION @extschema@._wab_create_tenants_view IS
     'Creates or replaces the auto-updatable view wab_tenants as the binding says.';
 
 CREATE FUNCTION @extschema@.wab_bind_tenants(
@@ -170,21 +170,21 @@ BEGIN
         binding := ROW(true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                        coalesce(nullif(resolved_in, ''), 'pg_catalog'), clock_timestamp(), session_user);
     END IF;
-    PERFORM @extschema@.wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
-    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
+    PERFORM @extschema@._wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
+    PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
         CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
-    PERFORM @extschema@.wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
+    PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
-    PERFORM @extschema@.wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
+    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN
-        PERFORM @extschema@.wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
+        PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
             binding.resolved_in);
     END IF;
-    PERFORM @extschema@.wab_check_tenant_ids(binding.tenants, binding.tenant_id);
+    PERFORM @extschema@._wab_check_tenant_ids(binding.tenants, binding.tenant_id);
 
-    PERFORM @extschema@.wab_create_tenants_view(binding);
-    PERFORM @extschema@.wab_create_views();
-    PERFORM @extschema@.wab_comment_views();
+    PERFORM @extschema@._wab_create_tenants_view(binding);
+    PERFORM @extschema@._wab_create_views();
+    PERFORM @extschema@._wab_comment_views();
     -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to
     -- change.
     SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname)

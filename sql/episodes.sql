@@ -2,7 +2,7 @@
 
 -- For one pass over the whole fleet or for a few bridges by indexes, so it is planned each time. Without JIT: compiling takes longer
 -- than the pass. With memory for the hash table, the only large one. A role that may not read the tenants gets a row of nulls.
-CREATE FUNCTION @extschema@.wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
+CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
@@ -11,14 +11,14 @@ BEGIN
     RETURN QUERY
     SELECT d.kind, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail
     FROM @extschema@.wab_drift d
-    WHERE wab_drift_rows.bridge_ids IS NULL OR d.bridge_id = ANY (wab_drift_rows.bridge_ids);
+    WHERE _wab_drift_rows.bridge_ids IS NULL OR d.bridge_id = ANY (_wab_drift_rows.bridge_ids);
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_drift_rows IS 'wab_drift, or the rows of it that concern these bridges. A row of nulls: it cannot be read, and SELECT * FROM wab_drift shows the error.';
+COMMENT ON FUNCTION @extschema@._wab_drift_rows IS 'wab_drift, or the rows of it that concern these bridges. A row of nulls: it cannot be read, and SELECT * FROM wab_drift shows the error.';
 
-CREATE FUNCTION @extschema@.wab_record_drift() RETURNS bigint
+CREATE FUNCTION @extschema@._wab_record_drift() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
 AS $$
 DECLARE
@@ -40,12 +40,12 @@ BEGIN
             HINT = 'What was observed is stored. SELECT * FROM wab_drift shows the error.';
         RETURN 0;
     END;
-    RETURN @extschema@.wab_note_drift(kinds, ids, refs);
+    RETURN @extschema@._wab_note_drift(kinds, ids, refs);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+COMMENT ON FUNCTION @extschema@._wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
 
-CREATE FUNCTION @extschema@.wab_note_drift(kinds text[], bridge_ids bigint[], customer_refs text[]) RETURNS bigint
+CREATE FUNCTION @extschema@._wab_note_drift(kinds text[], bridge_ids bigint[], customer_refs text[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
 AS $$
 DECLARE
@@ -54,7 +54,7 @@ DECLARE
     ended jsonb;
     moved bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH present AS MATERIALIZED (
         SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
         FROM unnest(kinds, bridge_ids, customer_refs) AS d(kind, bridge_id, customer_ref)
@@ -87,4 +87,4 @@ BEGIN
     RETURN moved;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_note_drift IS 'wab_record_drift() for a caller that has read all drift already, given as arrays.';
+COMMENT ON FUNCTION @extschema@._wab_note_drift IS '_wab_record_drift() for a caller that has read all drift already, given as arrays.';

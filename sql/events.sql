@@ -1,7 +1,7 @@
 -- Webhook events as observations of one bridge's status. They may come late, twice and in any order: the history and
 -- the status end as if they had come in order.
 
-CREATE FUNCTION @extschema@.wab_event_time(event jsonb) RETURNS timestamptz
+CREATE FUNCTION @extschema@._wab_event_time(event jsonb) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -15,13 +15,13 @@ EXCEPTION WHEN data_exception THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_event_time IS
+COMMENT ON FUNCTION @extschema@._wab_event_time IS
     'The time that an event carries in its key timestamp (ISO 8601, or Unix time); null if it carries none that can '
     'be read.';
 
 -- Puts a status into a bridge's history at its place in time. Each row of the history says what was before it, so the
 -- row after the new one is put right as well.
-CREATE FUNCTION @extschema@.wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, status text,
+CREATE FUNCTION @extschema@._wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, status text,
     known_at timestamptz)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -52,26 +52,26 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_insert_status IS
+COMMENT ON FUNCTION @extschema@._wab_insert_status IS
     'Inserts a status into the history of a bridge at its place in time; known_at is when its present status was last '
     'confirmed. Called by wab_ingest_event().';
 
 -- When a bridge's present status began: the first row of the history's last run of it.
-CREATE FUNCTION @extschema@.wab_status_began(bridge_id bigint, status text, known_since timestamptz) RETURNS timestamptz
+CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN run.was IS DISTINCT FROM wab_status_began.status THEN run.at ELSE least(known_since, run.at) END
+    SELECT CASE WHEN run.was IS DISTINCT FROM _wab_status_began.status THEN run.at ELSE least(known_since, run.at) END
     FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
-          WHERE e.bridge_id = wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
-            AND e.became = wab_status_began.status
+          WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
+            AND e.became = _wab_status_began.status
             AND (e.at, e.became = 'disconnected') > ALL (
                 SELECT o.at, o.became = 'disconnected' FROM @extschema@.wab_bridge_events o
-                WHERE o.bridge_id = wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
-                  AND o.became NOT IN (wab_status_began.status, 'unknown')
+                WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
+                  AND o.became NOT IN (_wab_status_began.status, 'unknown')
                 ORDER BY o.at DESC, o.became = 'disconnected' DESC LIMIT 1)
           ORDER BY e.at LIMIT 1) run;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_status_began IS
+COMMENT ON FUNCTION @extschema@._wab_status_began IS
     'Since when a bridge has had its present status, by its history; known_since where the history does not reach '
     'back so far.';
 
@@ -103,9 +103,9 @@ BEGIN
         RETURN 'ignored';
     END IF;
     status := @extschema@.wab_normalize_status(said);
-    at := least(coalesce(occurred_at, @extschema@.wab_event_time(event), clock_timestamp()), clock_timestamp());
+    at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
 
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT b.* INTO bridge FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref LIMIT 1;
     IF bridge.bridge_id IS NULL OR bridge.duplicated THEN
         RETURN CASE WHEN bridge.duplicated THEN 'ambiguous' ELSE 'no_bridge' END;
@@ -118,15 +118,15 @@ BEGIN
     END IF;
     -- A list that brought every bridge's status confirmed this one's.
     SELECT greatest(bridge.status_observed_at, max(o.observed_at)) INTO known_at
-    FROM @extschema@.wab_last_observation() o
+    FROM @extschema@._wab_last_observation() o
     WHERE o.statuses = o.bridges AND o.bridges > 0 AND bridge.raw_status IS NOT NULL
         AND bridge.first_seen_at <= o.observed_at;
-    PERFORM @extschema@.wab_insert_status(bridge, at, status, known_at);
+    PERFORM @extschema@._wab_insert_status(bridge, at, status, known_at);
     IF coalesce(at > known_at, true) OR (at = known_at AND status = 'disconnected') THEN
         UPDATE @extschema@.wab_bridges b SET status = status, raw_status = said, status_observed_at = at
         WHERE b.bridge_id = bridge.bridge_id RETURNING b.* INTO bridge;
     END IF;
-    began_at := @extschema@.wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);
+    began_at := @extschema@._wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);
     IF bridge.status <> 'unknown' AND began_at IS DISTINCT FROM bridge.status_since THEN
         UPDATE @extschema@.wab_bridges b SET status_since = began_at WHERE b.bridge_id = bridge.bridge_id;
     END IF;

@@ -7,8 +7,8 @@ RETURNS TABLE (bridge_id bigint, customer_ref text, state text, status text, raw
 LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000
 BEGIN ATOMIC
     SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status, r.created_at,
-           @extschema@.wab_row_json(r.raw)
-    FROM @extschema@.wab_list_rows() r;
+           @extschema@._wab_row_json(r.raw)
+    FROM @extschema@._wab_list_rows() r;
 END;
 
 CREATE FUNCTION @extschema@.wab_provision(tenant_id anynonarray, webhook_url text DEFAULT NULL)
@@ -40,7 +40,7 @@ COMMENT ON FUNCTION @extschema@.wab_qr(anynonarray) IS 'wab_qr() for tenant ids 
 COMMENT ON FUNCTION @extschema@.wab_pair(anynonarray, text) IS 'wab_pair() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_logout(anynonarray) IS 'wab_logout() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_provision(anynonarray, text) IS 'wab_provision() for tenant ids of another type, such as integer or uuid.';
-COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing. Takes EXECUTE on wab_list_rows() too.';
+COMMENT ON FUNCTION @extschema@.wab_list_instances() IS 'Asks the provider for the whole fleet, one row per bridge. Stores nothing. Takes EXECUTE on _wab_list_rows() too.';
 
 -- What sql/cron.sql schedules. These commit, so they are called outside of a transaction block, and have no SET of their own: every
 -- name is qualified. A failure is noted in wab_jobs, and then raised as it was.
@@ -57,7 +57,7 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
     END;
-    CALL @extschema@.wab_end_job(job, state, message, details, hints);
+    CALL @extschema@._wab_end_job(job, state, message, details, hints);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS 'Runs an SQL command as a scheduled job, with the caller''s rights: notes in wab_jobs under this name how it went, and raises its error if it had one.';
@@ -75,42 +75,42 @@ DECLARE
     failed  boolean;
 BEGIN
     FOR nth IN 1 .. max_calls LOOP
-        SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry FROM @extschema@.wab_claim_queued() c;
+        SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry FROM @extschema@._wab_claim_queued() c;
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
         failed := false;
         BEGIN
             SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
-            FROM @extschema@.wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
+            FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL, hints = PG_EXCEPTION_HINT;
             failed := true;
         END;
         IF failed THEN
-            PERFORM @extschema@.wab_release_queued(entry.queue_id, pg_catalog.concat_ws(': ', message, details));
+            PERFORM @extschema@._wab_release_queued(entry.queue_id, pg_catalog.concat_ws(': ', message, details));
         ELSE
-            PERFORM @extschema@.wab_record_provision(entry.customer_ref, made.bridge_id, made.state, made.raw_status, made.webhook_url);
+            PERFORM @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state, made.raw_status, made.webhook_url);
         END IF;
         COMMIT;
         -- The key, the network or the limit: the next entry would fare no better.
         EXIT WHEN failed AND pg_catalog.left(state, 2) OPERATOR(pg_catalog.=) ANY ('{08,28,53,55}'::pg_catalog.text[]);
     END LOOP;
-    CALL @extschema@.wab_end_job('work_queue', state, message, details, hints);
+    CALL @extschema@._wab_end_job('work_queue', state, message, details, hints);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS 'Provisions bridges for tenants that wait in wab_queue, up to max_calls of them, oldest first. Several may run at once. Entries that fail are tried again later; then it ends with the last one''s error.';
 
-CREATE PROCEDURE @extschema@.wab_end_job(job text, state text, message text, details text, hints text)
+CREATE PROCEDURE @extschema@._wab_end_job(job text, state text, message text, details text, hints text)
 LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM @extschema@.wab_note_job(job, state, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
+    PERFORM @extschema@._wab_note_job(job, state, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
     COMMIT;
     IF message IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = hints;
     END IF;
 END
 $$;
-COMMENT ON PROCEDURE @extschema@.wab_end_job(text, text, text, text, text) IS 'Notes in wab_jobs how a job went, and raises its error if it had one.';
+COMMENT ON PROCEDURE @extschema@._wab_end_job(text, text, text, text, text) IS 'Notes in wab_jobs how a job went, and raises its error if it had one.';
 
 -- For wab_status.
 GRANT USAGE ON SCHEMA @extschema@ TO pg_monitor;
@@ -125,7 +125,7 @@ BEGIN
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,wab_row_json,wab_url_encode,wab_percent_encode,wab_help,wab_lock_id,wab_serves,wab_version}'::pg_catalog.name[])
+          AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,_wab_row_json,wab_url_encode,_wab_percent_encode,wab_help,_wab_lock_id,_wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;

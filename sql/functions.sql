@@ -19,66 +19,66 @@ COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
     'The provider''s text for a session as one of paired, awaiting_scan, disconnected; anything else, null too, is '
     'unknown.';
 
-CREATE FUNCTION @extschema@.wab_percent_encode(value text) RETURNS text
+CREATE FUNCTION @extschema@._wab_percent_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT string_agg(CASE WHEN c.ch ~ '[A-Za-z0-9._~-]' THEN c.ch
                                ELSE regexp_replace(upper(encode(convert_to(c.ch, 'UTF8'), 'hex')),
                                                    '(..)', '%\1', 'g') END,
                           '' ORDER BY c.nth)
         FROM string_to_table(value, NULL) WITH ORDINALITY AS c(ch, nth));
-COMMENT ON FUNCTION @extschema@.wab_percent_encode IS
+COMMENT ON FUNCTION @extschema@._wab_percent_encode IS
     'wab_url_encode() for a text that needs it.';
 
 -- Not STRICT, without SET and without a sub-select, so that a query takes it in: most ids cost a look at their
 -- characters and no call.
 CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN value ~ '^[A-Za-z0-9._~-]*$' THEN value ELSE @extschema@.wab_percent_encode(value) END;
+RETURN CASE WHEN value ~ '^[A-Za-z0-9._~-]*$' THEN value ELSE @extschema@._wab_percent_encode(value) END;
 COMMENT ON FUNCTION @extschema@.wab_url_encode IS
     'Percent-encodes a text for a webhook_url expression. RFC 3986: letters, digits and . _ ~ - stay.';
 
-CREATE FUNCTION @extschema@.wab_lock_id(purpose text) RETURNS bigint
+CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 END;
-COMMENT ON FUNCTION @extschema@.wab_lock_id IS
+COMMENT ON FUNCTION @extschema@._wab_lock_id IS
     'Key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while wab_bridges '
     'is written), apply (held by a wab apply).';
 
 -- Called by the views for duplicated bridges only, and kept out of line so that EXPLAIN of a view stays readable.
-CREATE FUNCTION @extschema@.wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean
+CREATE FUNCTION @extschema@._wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean
 LANGUAGE sql STABLE COST 10 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT wab_serves.bridge_id = coalesce(
+    SELECT _wab_serves.bridge_id = coalesce(
         min(b.bridge_id) FILTER (WHERE b.bridge_id = stored_bridge_id), min(b.bridge_id))
-    FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_serves.customer_ref;
+    FROM @extschema@.wab_bridges b WHERE b.customer_ref = _wab_serves.customer_ref;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_serves IS
+COMMENT ON FUNCTION @extschema@._wab_serves IS
     'Of several live bridges with one customer_ref: is this the one that serves it? The one that the tenant row '
     'holds, else the oldest.';
 
-CREATE FUNCTION @extschema@.wab_poll_candidates(
+CREATE FUNCTION @extschema@._wab_poll_candidates(
     max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
 RETURNS TABLE (bridge_id bigint, customer_ref text)
 LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.bridge_id, c.customer_ref
     FROM (SELECT l.bridge_id, l.customer_ref
-          FROM unnest(wab_poll_candidates.bridge_ids, wab_poll_candidates.customer_refs) AS l(bridge_id, customer_ref)
+          FROM unnest(_wab_poll_candidates.bridge_ids, _wab_poll_candidates.customer_refs) AS l(bridge_id, customer_ref)
           UNION ALL
           SELECT o.bridge_id, o.customer_ref FROM @extschema@.wab_bridges o
-              WHERE wab_poll_candidates.bridge_ids IS NULL) c
+              WHERE _wab_poll_candidates.bridge_ids IS NULL) c
     LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
     WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
       AND coalesce(b.status_asked_at < clock_timestamp() - interval '1 minute', true)
     ORDER BY b.status_asked_at IS NULL DESC, b.status = 'disconnected' DESC, b.status_asked_at, c.bridge_id
     LIMIT max_calls;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_poll_candidates IS
+COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
     'Which of these bridges (all observed ones by default) to ask for their status: never asked first, then '
     'disconnected, then stalest. Not those asked within a minute, nor duplicates: their session cannot be told apart.';
 
 -- Before the provider is asked: only what the tenants table or wab_declared wants is ever provisioned.
-CREATE FUNCTION @extschema@.wab_wanted_webhook_url(customer_ref text) RETURNS text
+CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -86,9 +86,9 @@ DECLARE
     is_wanted boolean;
     webhook   text;
 BEGIN
-    PERFORM @extschema@.wab_require_binding();
+    PERFORM @extschema@._wab_require_binding();
     SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t
-        WHERE t.customer_ref = wab_wanted_webhook_url.customer_ref;
+        WHERE t.customer_ref = _wab_wanted_webhook_url.customer_ref;
     IF is_wanted IS NOT TRUE AND NOT EXISTS (SELECT FROM @extschema@.wab_declared d
                                              WHERE d.customer_ref = customer_ref AND d.kind = 'extra') THEN
         IF is_wanted IS NULL THEN
@@ -106,21 +106,21 @@ BEGIN
         WHERE d.customer_ref = customer_ref));
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_wanted_webhook_url IS
+COMMENT ON FUNCTION @extschema@._wab_wanted_webhook_url IS
     'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant, 55000 for one that is not '
     'wanted.';
 
-CREATE FUNCTION @extschema@.wab_stored_bridge_id(customer_ref text) RETURNS bigint
+CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t WHERE t.customer_ref = wab_stored_bridge_id.customer_ref);
+    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
+COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
 
 -- A call cannot be taken back, so whoever could not record it is refused before it.
-CREATE FUNCTION @extschema@.wab_require_recording() RETURNS void
+CREATE FUNCTION @extschema@._wab_require_recording() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -128,7 +128,7 @@ DECLARE
 BEGIN
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
-        FROM unnest('{wab_record_provision,wab_record_delete,wab_observe_statuses,wab_mark_duplicates}'::name[])
+        FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates}'::name[])
              AS w(name)
         JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
         CROSS JOIN LATERAL (SELECT p.oid::regprocedure AS f) r
@@ -156,11 +156,11 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_require_recording IS
+COMMENT ON FUNCTION @extschema@._wab_require_recording IS
     'Raises 42501, before any call, when the caller lacks a privilege to record its outcome.';
 
 -- After the provider said yes. One home for what wab_provision() and wab apply write.
-CREATE FUNCTION @extschema@.wab_record_provision(
+CREATE FUNCTION @extschema@._wab_record_provision(
     customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -170,8 +170,8 @@ DECLARE
     at  timestamptz := clock_timestamp();
     was @extschema@.wab_bridges;
 BEGIN
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    SELECT b.* INTO was FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_provision.bridge_id;
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    SELECT b.* INTO was FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_provision.bridge_id;
     IF was.bridge_id IS NULL THEN
         INSERT INTO @extschema@.wab_bridges (bridge_id, customer_ref, state, webhook_url, first_seen_at)
         VALUES (bridge_id, customer_ref, state, webhook_url, at);
@@ -180,10 +180,10 @@ BEGIN
     ELSIF was.customer_ref IS DISTINCT FROM customer_ref THEN
         -- Another owner's status and webhook_url are not this one's.
         UPDATE @extschema@.wab_bridges b
-        SET customer_ref = wab_record_provision.customer_ref, state = coalesce(wab_record_provision.state, b.state),
-            webhook_url = wab_record_provision.webhook_url, status = 'unknown', raw_status = NULL,
+        SET customer_ref = _wab_record_provision.customer_ref, state = coalesce(_wab_record_provision.state, b.state),
+            webhook_url = _wab_record_provision.webhook_url, status = 'unknown', raw_status = NULL,
             status_since = NULL, status_observed_at = NULL, status_asked_at = NULL
-        WHERE b.bridge_id = wab_record_provision.bridge_id;
+        WHERE b.bridge_id = _wab_record_provision.bridge_id;
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
         VALUES (at, bridge_id, customer_ref, 'customer_ref', was.customer_ref, customer_ref);
         IF was.status <> 'unknown' THEN
@@ -192,69 +192,69 @@ BEGIN
         END IF;
     ELSE
         UPDATE @extschema@.wab_bridges b
-        SET state = coalesce(wab_record_provision.state, b.state),
-            webhook_url = coalesce(wab_record_provision.webhook_url, b.webhook_url)
-        WHERE b.bridge_id = wab_record_provision.bridge_id
+        SET state = coalesce(_wab_record_provision.state, b.state),
+            webhook_url = coalesce(_wab_record_provision.webhook_url, b.webhook_url)
+        WHERE b.bridge_id = _wab_record_provision.bridge_id
           AND (b.state, b.webhook_url) IS DISTINCT FROM
-              (coalesce(wab_record_provision.state, b.state),
-               coalesce(wab_record_provision.webhook_url, b.webhook_url));
+              (coalesce(_wab_record_provision.state, b.state),
+               coalesce(_wab_record_provision.webhook_url, b.webhook_url));
     END IF;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
-        PERFORM @extschema@.wab_mark_duplicates();
+        PERFORM @extschema@._wab_mark_duplicates();
     END IF;
     IF raw_status IS NOT NULL THEN
-        PERFORM @extschema@.wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
+        PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
     END IF;
     UPDATE @extschema@.wab_tenants t
     SET bridge_id = b.bridge_id, bridge_status = CASE b.status WHEN 'unknown' THEN t.bridge_status ELSE b.status END
     FROM @extschema@.wab_bridges b
-    WHERE b.bridge_id = wab_record_provision.bridge_id AND t.customer_ref = wab_record_provision.customer_ref
+    WHERE b.bridge_id = _wab_record_provision.bridge_id AND t.customer_ref = _wab_record_provision.customer_ref
       AND (t.bridge_id IS DISTINCT FROM b.bridge_id
            OR (b.status <> 'unknown' AND t.bridge_status IS DISTINCT FROM b.status));
     UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
-    WHERE q.customer_ref = wab_record_provision.customer_ref AND q.finished_at IS NULL;
+    WHERE q.customer_ref = _wab_record_provision.customer_ref AND q.finished_at IS NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_provision IS
+COMMENT ON FUNCTION @extschema@._wab_record_provision IS
     'Records a bridge that the provider just created or returned, writes its bridge_id and, if known, its status on '
     'the tenant row, and takes the tenant off wab_queue.';
 
-CREATE FUNCTION @extschema@.wab_record_session(customer_ref text, raw_status text) RETURNS text
+CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF raw_status IS NOT NULL THEN
-        PERFORM @extschema@.wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[wab_record_session.raw_status],
+        PERFORM @extschema@._wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[_wab_record_session.raw_status],
             clock_timestamp())
-        FROM @extschema@.wab_bridges b WHERE b.customer_ref = wab_record_session.customer_ref AND NOT b.duplicated;
+        FROM @extschema@.wab_bridges b WHERE b.customer_ref = _wab_record_session.customer_ref AND NOT b.duplicated;
     END IF;
     RETURN @extschema@.wab_normalize_status(raw_status);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_session IS
+COMMENT ON FUNCTION @extschema@._wab_record_session IS
     'Records what a tenant''s session was just asked for (null: it did not say), and returns it in our words.';
 
-CREATE FUNCTION @extschema@.wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
+CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     was @extschema@.wab_bridges;
 BEGIN
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = wab_record_delete.bridge_id RETURNING b.* INTO was;
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_delete.bridge_id RETURNING b.* INTO was;
     IF FOUND THEN
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, since)
         VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status,
                 coalesce(was.created_at, was.first_seen_at));
-        PERFORM @extschema@.wab_mark_duplicates();
+        PERFORM @extschema@._wab_mark_duplicates();
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_record_delete IS
+COMMENT ON FUNCTION @extschema@._wab_record_delete IS
     'Records that the provider deleted a bridge. Deletes nothing at the provider.';
 
-CREATE FUNCTION @extschema@.wab_bind_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
+CREATE FUNCTION @extschema@._wab_bind_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -267,10 +267,10 @@ BEGIN
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_bind_bridges IS
+COMMENT ON FUNCTION @extschema@._wab_bind_bridges IS
     'Writes bridge ids on tenant rows, in one statement; returns how many rows changed.';
 
-CREATE FUNCTION @extschema@.wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
+CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -279,16 +279,16 @@ BEGIN
     UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
     FROM @extschema@.wab_status_drift s
     WHERE t.customer_ref = s.customer_ref
-      AND (wab_write_statuses.customer_refs IS NULL OR s.customer_ref = ANY (wab_write_statuses.customer_refs));
+      AND (_wab_write_statuses.customer_refs IS NULL OR s.customer_ref = ANY (_wab_write_statuses.customer_refs));
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_write_statuses IS
+COMMENT ON FUNCTION @extschema@._wab_write_statuses IS
     'Writes the observed status on the tenant rows that drifted (all, or those given); returns how many. A status '
     'that is unknown is never written.';
 
-CREATE FUNCTION @extschema@.wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
+CREATE FUNCTION @extschema@._wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
@@ -296,12 +296,12 @@ DECLARE
 BEGIN
     UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
     FROM @extschema@.wab_status_drift s
-    WHERE t.customer_ref = s.customer_ref AND s.bridge_id = ANY (wab_write_statuses_of.bridge_ids);
+    WHERE t.customer_ref = s.customer_ref AND s.bridge_id = ANY (_wab_write_statuses_of.bridge_ids);
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_write_statuses_of IS 'wab_write_statuses() for the tenants of these bridges.';
+COMMENT ON FUNCTION @extschema@._wab_write_statuses_of IS '_wab_write_statuses() for the tenants of these bridges.';
 
 CREATE FUNCTION @extschema@.wab_summary()
 RETURNS TABLE (observed_at timestamptz, bridges bigint, paired bigint, awaiting_scan bigint, disconnected bigint,
@@ -310,7 +310,7 @@ LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM @extschema@.wab_require_binding();
+    PERFORM @extschema@._wab_require_binding();
     RETURN QUERY SELECT s.observed_at, s.bridges, s.paired, s.awaiting_scan, s.disconnected, s.unknown,
                         s.orphaned, s.churned, s.missing, s.monthly_cost, s.monthly_waste
                  FROM @extschema@.wab_fleet_summary s;
@@ -339,7 +339,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.wab_log_summary IS
     'Logs wab_summary() to wab_summaries and to the server log, and returns it. Made for pg_cron.';
 
-CREATE FUNCTION @extschema@.wab_policy_replace() RETURNS trigger
+CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -347,7 +347,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_policy_replace IS
+COMMENT ON FUNCTION @extschema@._wab_policy_replace IS
     'There is one policy: a new one takes the place of the old, when a dump is restored too.';
-CREATE TRIGGER wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
-    FOR EACH ROW EXECUTE FUNCTION @extschema@.wab_policy_replace();
+CREATE TRIGGER _wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
+    FOR EACH ROW EXECUTE FUNCTION @extschema@._wab_policy_replace();

@@ -12,7 +12,7 @@ FROM (
 
 -- From change to change: how many bridges lived and how many were paired. Counted back from the present, so that it
 -- holds for as far back as there is history, however much of it was pruned.
-CREATE VIEW @extschema@.wab_fleet_levels AS
+CREATE VIEW @extschema@._wab_fleet_levels AS
 WITH change AS (
     SELECT e.at,
            sum(CASE e.event WHEN 'appeared' THEN 1 WHEN 'disappeared' THEN -1 ELSE 0 END) AS bridges,
@@ -34,7 +34,7 @@ CREATE VIEW @extschema@.wab_fleet_health_daily AS
 WITH level AS (
     SELECT d.day, greatest(l.since, d.day) AS since, least(l.until, d.day + interval '24 hours') AS until, l.bridges,
         l.paired
-    FROM @extschema@.wab_fleet_levels l
+    FROM @extschema@._wab_fleet_levels l
     CROSS JOIN LATERAL (
         SELECT s.day AT TIME ZONE 'UTC' AS day
         FROM generate_series(date_trunc('day', l.since AT TIME ZONE 'UTC'), l.until AT TIME ZONE 'UTC',
@@ -71,7 +71,7 @@ CROSS JOIN (
                  / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 7), 0), 4) AS paired_share_7d,
            round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 30)
                  / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d
-    FROM @extschema@.wab_fleet_levels l
+    FROM @extschema@._wab_fleet_levels l
     CROSS JOIN LATERAL (
         SELECT p.days, 
                extract(epoch FROM l.until - greatest(l.since, now() - make_interval(hours => 24 * p.days))) AS seconds
@@ -136,12 +136,12 @@ COMMENT ON COLUMN @extschema@.wab_status_history.status IS
 COMMENT ON COLUMN @extschema@.wab_status_history.since IS 'When the span began, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_status_history.until IS 'When the next one began; null: it lasts.';
 
-COMMENT ON VIEW @extschema@.wab_fleet_levels IS
+COMMENT ON VIEW @extschema@._wab_fleet_levels IS
     'Live and paired bridges over time: one row from each change to the next.';
-COMMENT ON COLUMN @extschema@.wab_fleet_levels.since IS 'From when it was so.';
-COMMENT ON COLUMN @extschema@.wab_fleet_levels.until IS 'Until when; for the last row now.';
-COMMENT ON COLUMN @extschema@.wab_fleet_levels.bridges IS 'Live bridges.';
-COMMENT ON COLUMN @extschema@.wab_fleet_levels.paired IS 'Of these, paired.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.since IS 'From when it was so.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.until IS 'Until when; for the last row now.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.bridges IS 'Live bridges.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.paired IS 'Of these, paired.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health_daily IS
     'One row per day (UTC): how much of its bridges'' time the fleet was paired, and how long outages lasted.';
@@ -187,7 +187,7 @@ DECLARE
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
         FOREACH name IN ARRAY 
-            '{wab_status_history,wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,wab_costs}'::text[]
+            '{wab_status_history,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,wab_costs}'::text[]
         LOOP
             EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
         END LOOP;

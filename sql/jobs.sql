@@ -1,6 +1,6 @@
 -- How the scheduled jobs do, and one row for monitoring.
 
-CREATE FUNCTION @extschema@.wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
+CREATE FUNCTION @extschema@._wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO @extschema@.wab_jobs AS j (job, succeeded_at, failed_at, failures, sqlstate, error)
@@ -11,7 +11,7 @@ AS $$
         failures = CASE WHEN excluded.failures = 0 THEN 0 ELSE j.failures + 1 END,
         sqlstate = coalesce(excluded.sqlstate, j.sqlstate), error = coalesce(excluded.error, j.error);
 $$;
-COMMENT ON FUNCTION @extschema@.wab_note_job IS 'Notes in wab_jobs how a run of a job ended: with an error, or well.';
+COMMENT ON FUNCTION @extschema@._wab_note_job IS 'Notes in wab_jobs how a run of a job ended: with an error, or well.';
 
 -- With the rights of its owner on purpose: whoever monitors sees this one row, and no bridge, tenant or phone number.
 CREATE VIEW @extschema@.wab_status AS

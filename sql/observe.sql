@@ -21,8 +21,8 @@ BEGIN
        <> (listed, listed, listed, listed) THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length';
     END IF;
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    RETURN QUERY SELECT s.* FROM @extschema@.wab_store_listing(
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    RETURN QUERY SELECT s.* FROM @extschema@._wab_store_listing(
         bridge_ids, customer_refs, states, raw_statuses, created_ats,
         ARRAY(SELECT b.bridge_id FROM @extschema@.wab_bridges b
               WHERE NOT EXISTS (SELECT FROM unnest(bridge_ids) AS l(bridge_id) WHERE l.bridge_id = b.bridge_id)),
@@ -31,12 +31,12 @@ BEGIN
         listed_at, source, malformed, force) s;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for wab_observe_again().';
+COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for _wab_observe_again().';
 
 -- THE definition of what a listing changes. A caller that has compared the listing with wab_bridges need not hand over all of it:
 -- the listed bridges that may differ, and those known ones that were not listed (absent), are enough. `listed` and `statuses` say
 -- how many bridges the whole listing has, and how many of them with a status. One row of wab_observations is always written.
-CREATE FUNCTION @extschema@.wab_store_listing(
+CREATE FUNCTION @extschema@._wab_store_listing(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     absent bigint[], listed integer, statuses integer, digest text,
     listed_at timestamptz, source text, malformed integer, force boolean)
@@ -57,8 +57,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): listed_at is in the future',
             DETAIL = format('listed_at: %s', listed_at), HINT = 'Take the time from this database, before asking for the list.';
     END IF;
-    PERFORM pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
-    SELECT o.* INTO last FROM @extschema@.wab_last_observation() o;
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    SELECT o.* INTO last FROM @extschema@._wab_last_observation() o;
     IF last.observed_at >= listed_at THEN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
@@ -155,7 +155,7 @@ BEGIN
         END IF;
     END IF;
     IF appeared + moved + disappeared > 0 THEN
-        PERFORM @extschema@.wab_mark_duplicates();
+        PERFORM @extschema@._wab_mark_duplicates();
     END IF;
     INSERT INTO @extschema@.wab_observations
         (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
@@ -165,18 +165,18 @@ BEGIN
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_store_listing IS 'What wab_observe(), wab_refresh() and wab store of a listing: the listed bridges that may differ from wab_bridges (arrays), the known ones that were not listed (absent), and how many were listed in all, and with a status.';
+COMMENT ON FUNCTION @extschema@._wab_store_listing IS 'What wab_observe(), wab_refresh() and wab store of a listing: the listed bridges that may differ from wab_bridges (arrays), the known ones that were not listed (absent), and how many were listed in all, and with a status.';
 
-CREATE FUNCTION @extschema@.wab_last_observation(max_age interval DEFAULT NULL) RETURNS SETOF @extschema@.wab_observations
+CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL) RETURNS SETOF @extschema@.wab_observations
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.* FROM (SELECT l.* FROM @extschema@.wab_observations l
                      WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - max_age;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_last_observation IS 'The newest observation, unless it is older than max_age. One dated in the future, from a clock that was set back, does not count.';
+COMMENT ON FUNCTION @extschema@._wab_last_observation IS 'The newest observation, unless it is older than max_age. One dated in the future, from a clock that was set back, does not count.';
 
-CREATE FUNCTION @extschema@.wab_mark_duplicates() RETURNS void
+CREATE FUNCTION @extschema@._wab_mark_duplicates() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     WITH twice AS (
@@ -186,15 +186,15 @@ AS $$
     UPDATE @extschema@.wab_bridges b SET duplicated = NOT b.duplicated
     WHERE b.duplicated <> (b.customer_ref IS NOT NULL AND b.customer_ref IN (SELECT t.customer_ref FROM twice t));
 $$;
-COMMENT ON FUNCTION @extschema@.wab_mark_duplicates IS 'Brings wab_bridges.duplicated up to date.';
+COMMENT ON FUNCTION @extschema@._wab_mark_duplicates IS 'Brings wab_bridges.duplicated up to date.';
 
 -- Statuses asked of the sessions themselves; a null is a session that did not answer.
-CREATE FUNCTION @extschema@.wab_observe_statuses(
+CREATE FUNCTION @extschema@._wab_observe_statuses(
     bridge_ids bigint[], raw_statuses text[], asked_at timestamptz DEFAULT clock_timestamp())
 RETURNS integer
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'));
+    SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (
         SELECT b.bridge_id, b.customer_ref, b.status AS was,
                coalesce(n.learnt, false) AS learnt, s.raw_status, @extschema@.wab_normalize_status(s.raw_status) AS status
@@ -216,4 +216,4 @@ AS $$
     )
     SELECT count(*)::integer FROM diff d WHERE d.learnt AND d.status <> d.was;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe_statuses IS 'Stores statuses asked of the sessions themselves (null: no answer); returns how many changed. An older answer never overwrites a newer one.';
+COMMENT ON FUNCTION @extschema@._wab_observe_statuses IS 'Stores statuses asked of the sessions themselves (null: no answer); returns how many changed. An older answer never overwrites a newer one.';

@@ -7,16 +7,16 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_version_wra
 COMMENT ON FUNCTION @extschema@.wab_version() IS
     'The version of the compiled library; pg_extension.extversion is that of the SQL.';
 
-CREATE FUNCTION @extschema@.wab_list_rows()
+CREATE FUNCTION @extschema@._wab_list_rows()
 RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1000 AS 'MODULE_PATHNAME', 'wab_list_rows_wrapper';
-COMMENT ON FUNCTION @extschema@.wab_list_rows() IS
+COMMENT ON FUNCTION @extschema@._wab_list_rows() IS
     'What wab_list_instances() is made of: the list as the provider has it, the status in its own words, raw as text.';
 
-CREATE FUNCTION @extschema@.wab_row_json(raw text) RETURNS jsonb
+CREATE FUNCTION @extschema@._wab_row_json(raw text) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_row_json_wrapper';
-COMMENT ON FUNCTION @extschema@.wab_row_json(text) IS
-    'The raw of wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
+COMMENT ON FUNCTION @extschema@._wab_row_json(text) IS
+    'The raw of _wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
 
 CREATE FUNCTION @extschema@.wab_get_instance(bridge_id bigint)
 RETURNS TABLE (bridge_id bigint, customer_ref text, state text, created_at timestamptz, health text, started_at timestamptz,
@@ -32,10 +32,10 @@ COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS
     'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. '
     'A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
 
-CREATE FUNCTION @extschema@.wab_call_provision(customer_ref text, webhook_url text, stored_bridge_id bigint)
+CREATE FUNCTION @extschema@._wab_call_provision(customer_ref text, webhook_url text, stored_bridge_id bigint)
 RETURNS TABLE (bridge_id bigint, state text, raw_status text, webhook_url text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_call_provision_wrapper';
-COMMENT ON FUNCTION @extschema@.wab_call_provision(text, text, bigint) IS
+COMMENT ON FUNCTION @extschema@._wab_call_provision(text, text, bigint) IS
     'The call of wab_provision() and nothing else: writes nothing. For wab_work_queue().';
 
 CREATE FUNCTION @extschema@.wab_delete_instance(bridge_id bigint, customer_ref text)

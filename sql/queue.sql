@@ -28,7 +28,7 @@ AS $$ SELECT @extschema@.wab_enqueue_provision($1::text); $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS
     'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
 
-CREATE FUNCTION @extschema@.wab_enqueue_wanted() RETURNS trigger
+CREATE FUNCTION @extschema@._wab_enqueue_wanted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -41,11 +41,11 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_enqueue_wanted IS
+COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
     'Trigger for the tenants table, see sql/signup.sql: enqueues a tenant that is wanted and has no bridge. Its '
     'argument is the column of the tenant''s id.';
 
-CREATE FUNCTION @extschema@.wab_claim_queued(lease interval DEFAULT '5 minutes')
+CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -53,7 +53,7 @@ AS $$
 DECLARE
     claimed @extschema@.wab_queue;
 BEGIN
-    PERFORM @extschema@.wab_require_recording();
+    PERFORM @extschema@._wab_require_recording();
     LOOP
         UPDATE @extschema@.wab_queue q SET claimed_until = clock_timestamp() + lease, attempts = q.attempts + 1
         WHERE q.queue_id = (SELECT n.queue_id FROM @extschema@.wab_queue n
@@ -63,8 +63,8 @@ BEGIN
         EXIT WHEN claimed.queue_id IS NULL;
         BEGIN
             RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
-                @extschema@.wab_wanted_webhook_url(claimed.customer_ref),
-                                @extschema@.wab_stored_bridge_id(claimed.customer_ref);
+                @extschema@._wab_wanted_webhook_url(claimed.customer_ref),
+                                @extschema@._wab_stored_bridge_id(claimed.customer_ref);
             EXIT;
         -- Unknown or not wanted: it will not get a bridge by waiting.
         EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
@@ -78,19 +78,19 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_claim_queued IS
+COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
     'Takes up the oldest waiting entry of wab_queue that no other worker is at, for as long as the lease; no row when '
     'there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
 
-CREATE FUNCTION @extschema@.wab_release_queued(queue_id uuid, error text) RETURNS void
+CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE @extschema@.wab_queue q
     SET last_error = error,
         claimed_until = clock_timestamp() + least(interval '1 hour',
             interval '30 seconds' * power(2, least(q.attempts, 10)))
-    WHERE q.queue_id = wab_release_queued.queue_id AND q.finished_at IS NULL;
+    WHERE q.queue_id = _wab_release_queued.queue_id AND q.finished_at IS NULL;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_release_queued IS
+COMMENT ON FUNCTION @extschema@._wab_release_queued IS
     'Notes why an entry of wab_queue could not be worked off; its next attempt comes after a minute, then ever later, '
     'at most an hour.';

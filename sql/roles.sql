@@ -29,11 +29,11 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
-                WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', 'wab_require_binding', 'wab_last_observation') LOOP
+                WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_last_observation') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
-                WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', 'wab_enqueue_wanted') LOOP
+                WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', '_wab_enqueue_wanted') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_enqueuer', name);
     END LOOP;
     EXECUTE format('GRANT SELECT, INSERT ON %s.wab_queue TO wab_enqueuer', ours);

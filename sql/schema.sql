@@ -281,7 +281,7 @@ CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_a
 
 COMMENT ON TABLE @extschema@.wab_drift_episodes IS
     'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by '
-    'wab_record_drift().';
+    '_wab_record_drift().';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.kind IS 'The kind of drift, as in wab_drift.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS
     'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';

@@ -13,7 +13,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     EXECUTE format('SELECT t.* FROM %s.wab_tenant_binding t', ours) INTO STRICT b;
     EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup AFTER INSERT OR UPDATE ON %s FOR EACH ROW WHEN (NEW.%I IS NULL)
-                    EXECUTE FUNCTION %s.wab_enqueue_wanted(%L)', b.tenants, b.bridge_id, ours, b.tenant_id);
+                    EXECUTE FUNCTION %s._wab_enqueue_wanted(%L)', b.tenants, b.bridge_id, ours, b.tenant_id);
     PERFORM set_config('search_path', path, true);
 END
 $$;

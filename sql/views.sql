@@ -1,7 +1,7 @@
 -- THE definition of drift: each kind is one entry of _wab_differences. It writes nothing (functions.sql).
 --
 -- The views stand over your tenants table, so wab_bind_tenants() creates them and not the install script: this file is
--- the body of wab_create_views(). They are ordinary views: dump, restore and DROP TABLE treat them as they treat any
+-- the body of _wab_create_views(). They are ordinary views: dump, restore and DROP TABLE treat them as they treat any
 -- view.
 
 -- One row per tenant or bridge: your side beside the provider's. `serves` tells the bridge of a customer_ref from its
@@ -16,7 +16,7 @@ SELECT
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
-        AND (NOT b.duplicated OR @extschema@.wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves
+        AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)

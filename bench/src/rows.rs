@@ -27,7 +27,7 @@ pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     tell(memory(scene, body)?);
     scene.settle()?;
     scene.drift()?;
-    scene.fleet.sql("SELECT wab_record_drift()")?;
+    scene.fleet.sql("SELECT _wab_record_drift()")?;
     tell(plan_drifted(scene, "wab plan, 1 % drift", |_| Ok(()), Some(3.0))?);
     let changed_too = "wab plan, 1 % drift, list changed too";
     tell(plan_drifted(scene, changed_too, Scene::change_the_list, Some(3.0))?);
@@ -36,13 +36,13 @@ pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     for (share, one_in) in [("50 % drift", 2), ("100 % drift", 1)] {
         scene.settle()?;
         scene.unlink(one_in)?;
-        scene.fleet.sql("SELECT wab_record_drift()")?;
+        scene.fleet.sql("SELECT _wab_record_drift()")?;
         tell(plan_drifted(scene, &format!("wab plan, {share}"), |_| Ok(()), None)?);
         tell(queries::drift_by_kind(scene, share, Target::None)?);
         tell(queries::summary(scene, share)?);
     }
     scene.settle()?;
-    scene.fleet.sql("SELECT wab_record_drift()")?;
+    scene.fleet.sql("SELECT _wab_record_drift()")?;
     tell(reconcile(scene)?);
     for row in queries::points(scene)? {
         tell(row);

@@ -123,7 +123,7 @@ fn wab_call_provision(
     ),
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
-    require_writable(c"wab_call_provision()");
+    require_writable(c"_wab_call_provision()");
     let (bridge, set_by_us) =
         provision(Wish { customer_ref, webhook_url, stored: stored_bridge_id }).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))

@@ -55,7 +55,7 @@ pub const PARTS: &[Part] = &[
         "views.sql",
         None,
         Form::Body {
-            function: "wab_create_views",
+            function: "_wab_create_views",
             comment: "Creates the drift views over wab_tenants. Called by wab_bind_tenants().",
         }
     ),
@@ -63,7 +63,7 @@ pub const PARTS: &[Part] = &[
         "view_comments.sql",
         None,
         Form::Body {
-            function: "wab_comment_views",
+            function: "_wab_comment_views",
             comment: "Says what the drift views are for. Called by wab_bind_tenants().",
         }
     ),

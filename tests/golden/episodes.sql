@@ -1,28 +1,28 @@
 -- How long drift lasts.
 CREATE EXTENSION pg_wabridges;
-SELECT wab_record_drift() AS nothing_is_bound;
+SELECT _wab_record_drift() AS nothing_is_bound;
 CREATE TABLE tenants (id text PRIMARY KEY, active boolean NOT NULL DEFAULT true, bridge_id bigint, bridge_status text);
 INSERT INTO tenants VALUES ('a'), ('b');
 SELECT * FROM wab_bind_tenants('tenants', wanted => 'active');
 SELECT appeared FROM wab_observe('{1,2,3}', '{a,x,NULL}', '{running,running,running}', '{connected,NULL,NULL}', '{NULL,NULL,NULL}');
 -- Drift begins, lasts and ends; while it lasts nothing is written.
-SELECT wab_record_drift(), wab_record_drift();
+SELECT _wab_record_drift(), _wab_record_drift();
 SELECT kind, subject, bridge_id, customer_ref, ended_at FROM wab_drift_episodes ORDER BY 1, 2;
 SELECT d.kind, d.customer_ref, d.since = e.began_at AS since FROM wab_drift d JOIN wab_drift_episodes e ON e.kind = d.kind AND (e.bridge_id = d.bridge_id OR e.customer_ref = d.customer_ref) ORDER BY 1, 2;
 SELECT drift, pending_polls FROM wab_status;
-SELECT wab_bind_bridges('{a}', '{1}'), wab_write_statuses(), wab_record_drift();
+SELECT _wab_bind_bridges('{a}', '{1}'), _wab_write_statuses(), _wab_record_drift();
 SELECT kind, subject, ended_at IS NOT NULL AS ended FROM wab_drift_episodes ORDER BY 1, 2;
 UPDATE tenants SET bridge_status = 'disconnected' WHERE id = 'a';
-SELECT wab_record_drift();
+SELECT _wab_record_drift();
 SELECT kind, subject, ended_at IS NOT NULL AS ended FROM wab_drift_episodes WHERE kind = 'status_drift' ORDER BY began_at;
 -- A drift that cannot be read loses no observation.
 ALTER TABLE tenants ADD divisor integer NOT NULL DEFAULT 1;
 SELECT * FROM wab_bind_tenants('tenants', wanted => '1 / divisor = 1');
 UPDATE tenants SET divisor = 0 WHERE id = 'b';
-SELECT wab_record_drift();
-SELECT * FROM wab_drift_rows();
+SELECT _wab_record_drift();
+SELECT * FROM _wab_drift_rows();
 UPDATE tenants SET divisor = 1;
 -- Read already, all of it or of some bridges, and noted as it was read.
-SELECT kind, tenant_id, bridge_id, customer_ref, observed FROM wab_drift_rows('{2}');
-SELECT wab_note_drift(array_agg(kind), array_agg(bridge_id), array_agg(customer_ref)) FROM wab_drift_rows();
-SELECT wab_note_drift('{}', '{}', '{}');
+SELECT kind, tenant_id, bridge_id, customer_ref, observed FROM _wab_drift_rows('{2}');
+SELECT _wab_note_drift(array_agg(kind), array_agg(bridge_id), array_agg(customer_ref)) FROM _wab_drift_rows();
+SELECT _wab_note_drift('{}', '{}', '{}');

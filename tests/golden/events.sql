@@ -15,7 +15,7 @@ SELECT wab_ingest_event('a', '{"event": "connected"}', '2025-12-31');
 SELECT wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-06'), wab_ingest_event('a', '{"event": "connected"}', '2026-01-06');
 :history;
 -- What a poll learnt in between, and was no change then, is one when a late event comes before it.
-SELECT wab_observe_statuses('{2}', '{connected}', '2026-01-05');
+SELECT _wab_observe_statuses('{2}', '{connected}', '2026-01-05');
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-03');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
 SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 2 ORDER BY at;
@@ -28,7 +28,7 @@ SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2999-01-01');
 SELECT status, status_observed_at <= clock_timestamp() AS now FROM wab_bridges WHERE bridge_id = 2;
 -- Nothing to learn, nobody to learn it of, nothing that makes sense.
 SELECT wab_ingest_event('a', '{"event": "message"}'), wab_ingest_event('nobody', '{"event": "connected"}'), wab_ingest_event('c', '{"event": "connected"}');
-SELECT wab_event_time('{"timestamp": "soon"}'), wab_event_time('{"timestamp": 1e300}'), wab_event_time('{"timestamp": [1]}'), wab_event_time('{}');
+SELECT _wab_event_time('{"timestamp": "soon"}'), _wab_event_time('{"timestamp": 1e300}'), _wab_event_time('{"timestamp": [1]}'), _wab_event_time('{}');
 SELECT wab_ingest_event(NULL, '{}');
 SELECT wab_ingest_event('a', '[]');
 SELECT wab_ingest_event('a', '{"event": 1}');

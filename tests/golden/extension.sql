@@ -4,8 +4,8 @@ SELECT pg_describe_object(classid, objid, 0) COLLATE "C" AS member FROM pg_depen
 WHERE e.extname = 'pg_wabridges' AND d.deptype = 'e'
 -- From 17 on a table's row type and the array of it are members too.
 AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0))) ORDER BY 1;
-SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname LIKE 'wab\_%' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
-SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname LIKE 'wab\_%' AND has_table_privilege('public', c.oid, 'SELECT');
+SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
+SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname ~ '^_?wab_' AND has_table_privilege('public', c.oid, 'SELECT');
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'pg_wabridges';
 LOAD 'pg_wabridges';
 SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'wab.%' ORDER BY 1;

@@ -9,7 +9,7 @@ SELECT wab_url_encode('é€😀'), wab_url_encode(E'a\nb'), wab_url_encode(NULL
 -- An id that needs no encoding costs no call.
 EXPLAIN (VERBOSE, COSTS OFF) SELECT wab_url_encode(id) FROM (VALUES ('a'), ('b')) t(id);
 SELECT * FROM wab_summary();
-SELECT * FROM wab_wanted_webhook_url('a');
+SELECT * FROM _wab_wanted_webhook_url('a');
 -- The first observation; what is unknown stays unknown.
 :observe('{1,2,3,4,5}', '{a,b,c,c,NULL}', '{running,running,running,running,stopped}', '{connected,qr,NULL,odd,closed}', '{2026-01-01,2026-01-01,2026-01-01,2026-01-01,2026-01-01}');
 SELECT bridge_id, customer_ref, state, status, raw_status, duplicated, status_since IS NOT NULL AS since FROM wab_bridges ORDER BY 1;
@@ -35,20 +35,20 @@ CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text)
 INSERT INTO tenants VALUES ('a'), ('b'), ('g');
 SELECT * FROM wab_bind_tenants('tenants');
 SELECT clock_timestamp() AS asked \gset
-SELECT wab_record_provision('g', 7, 'running', 'qr', 'https://example.com/g');
+SELECT _wab_record_provision('g', 7, 'running', 'qr', 'https://example.com/g');
 :observe('{1,2}', '{a,b}', '{running,stopped}', '{NULL,NULL}', '{2026-01-01,2026-01-01}', listed_at => :'asked');
 SELECT * FROM tenants ORDER BY 1;
 -- Statuses: an older answer does not overwrite a newer one.
-SELECT wab_observe_statuses('{1,2}', '{closed,connected}');
-SELECT wab_observe_statuses('{1}', '{connected}', now() - interval '1 hour');
+SELECT _wab_observe_statuses('{1,2}', '{closed,connected}');
+SELECT _wab_observe_statuses('{1}', '{connected}', now() - interval '1 hour');
 SELECT bridge_id, status FROM wab_bridges ORDER BY 1;
-SELECT wab_bind_bridges('{a,b}', '{1,2}'), wab_write_statuses('{a}');
+SELECT _wab_bind_bridges('{a,b}', '{1,2}'), _wab_write_statuses('{a}');
 SELECT * FROM tenants ORDER BY 1;
-SELECT wab_write_statuses(), wab_write_statuses();
-SELECT * FROM wab_poll_candidates(10);
+SELECT _wab_write_statuses(), _wab_write_statuses();
+SELECT * FROM _wab_poll_candidates(10);
 UPDATE wab_bridges SET status_asked_at = now() - bridge_id * interval '1 hour';
-SELECT * FROM wab_poll_candidates(2);
-SELECT wab_record_delete(7, 'g');
+SELECT * FROM _wab_poll_candidates(2);
+SELECT _wab_record_delete(7, 'g');
 SELECT bridges, paired, disconnected, missing, monthly_cost, monthly_waste FROM wab_summary();
 SELECT (wab_log_summary()).bridges, (SELECT count(*) FROM wab_summaries) AS logged;
 SELECT wab_prune_history('1 hour'), wab_prune_history('-1 hour') > 0 AS pruned, count(*) FROM wab_bridges;

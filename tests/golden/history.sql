@@ -36,11 +36,11 @@ INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES 
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
 -- On January 2 the only bridge was paired for 18 of 24 hours; on the 18th bridge 1 always and 2 for 6 hours: 30 of 48.
 SELECT * FROM wab_fleet_health_daily WHERE day IN ('2026-01-01', '2026-01-02', '2026-01-17', '2026-01-18', '2026-02-14', '2026-03-04', '2026-03-05') ORDER BY day;
-SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM wab_fleet_levels ORDER BY 1;
+SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1;
 SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM wab_status_history ORDER BY 1, 3;
 SELECT bridges, paired, paired_share, paired_share_30d, reconnections_30d, longest_disconnected > '200 days' AS longest, longest_disconnected_bridge_id FROM wab_fleet_health;
 -- Of a history that was pruned, what is left is as it was.
 SELECT wab_prune_history(now() - '2026-01-18 15:00Z') AS pruned;
-SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM wab_fleet_levels ORDER BY 1 LIMIT 3;
+SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1 LIMIT 3;
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
 SELECT kind, subject FROM wab_drift_episodes ORDER BY 1, 2;

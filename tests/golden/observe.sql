@@ -1,7 +1,7 @@
 -- Storing a listing of which only what differs is given, and what came in between.
 CREATE EXTENSION pg_wabridges;
 \set observe 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe'
-\set store 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_store_listing'
+\set store 'SELECT bridges, appeared, changed, disappeared, skipped FROM _wab_store_listing'
 \set known 'SELECT bridge_id, customer_ref, state, raw_status, duplicated FROM wab_bridges ORDER BY 1'
 \set stored 'SELECT bridges, appeared, changed, disappeared, statuses, digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
 :store('{1,2,3}', '{a,b,c}', '{running,running,running}', '{qr,NULL,connected}', '{NULL,NULL,NULL}', '{}', 3, 2, 'one', clock_timestamp(), 'sql', 0, false);
@@ -29,16 +29,16 @@ SELECT mirrored, statuses FROM wab_observations ORDER BY observed_at DESC LIMIT 
 -- A list asked for before a poll, a deletion or the present does not undo them; a new owner inherits nothing.
 :observe('{1,2}', '{a,b}', '{running,running}', '{connected,connected}', '{2026-01-01,2026-01-01}', force => true);
 SELECT clock_timestamp() AS asked \gset
-SELECT wab_observe_statuses('{1}', '{closed}'), wab_record_delete(2, 'b');
+SELECT _wab_observe_statuses('{1}', '{closed}'), _wab_record_delete(2, 'b');
 :observe('{1,2}', '{a,b}', '{running,running}', '{qr,connected}', '{2026-01-01,2026-01-01}', listed_at => :'asked');
 SELECT bridge_id, status, raw_status FROM wab_bridges ORDER BY 1;
 :observe('{1}', '{a}', '{running}', '{qr}', '{NULL}', listed_at => 'infinity');
 UPDATE wab_bridges SET webhook_url = 'https://example.com/a';
 :observe('{1}', '{z}', '{running}', '{NULL}', '{2026-01-01}');
 SELECT bridge_id, customer_ref, status, raw_status, webhook_url, status_observed_at FROM wab_bridges;
-SELECT wab_record_provision('y', 1, NULL, NULL, NULL);
+SELECT _wab_record_provision('y', 1, NULL, NULL, NULL);
 SELECT bridge_id, customer_ref, state, status FROM wab_bridges;
 -- A session that did not answer was asked all the same: its turn comes last.
 :observe('{1,3}', '{y,c}', '{running,running}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
-SELECT wab_observe_statuses('{1}', '{NULL}', now() - interval '1 hour');
-SELECT * FROM wab_poll_candidates(10);
+SELECT _wab_observe_statuses('{1}', '{NULL}', now() - interval '1 hour');
+SELECT * FROM _wab_poll_candidates(10);

@@ -1,7 +1,7 @@
 -- How the planner sees the compiled functions, and what a null argument is told.
 CREATE EXTENSION pg_wabridges;
 SELECT p.oid::regprocedure, p.provolatile, p.proparallel, p.procost, p.prorows, p.proisstrict FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
-WHERE p.proname LIKE 'wab\_%' ORDER BY p.proname;
+WHERE p.proname ~ '^_?wab_' ORDER BY p.proname;
 SELECT p.oid::regprocedure, pg_get_function_result(p.oid) FROM pg_proc p
 WHERE p.proname IN ('wab_list_instances', 'wab_provision', 'wab_delete_instance', 'wab_refresh', 'wab_poll_status', 'wab_reconcile') ORDER BY p.oid::regprocedure::text;
 SELECT * FROM wab_get_instance(NULL);
@@ -20,11 +20,11 @@ SELECT * FROM wab_refresh();
 -- Nobody to poll needs no call.
 SELECT * FROM wab_poll_status();
 -- What is JSON but no jsonb is null.
-SELECT raw, wab_row_json(raw) FROM (VALUES ('{"id": 1, "name": "\u00fc"}'), ('{"a": "\u0000"}'), ('{"a": "\ud800"}'), ('{"a": 1e999999999}')) v(raw);
+SELECT raw, _wab_row_json(raw) FROM (VALUES ('{"id": 1, "name": "\u00fc"}'), ('{"a": "\u0000"}'), ('{"a": "\ud800"}'), ('{"a": 1e999999999}')) v(raw);
 -- It is the same jsonb whether built here or parsed by PostgreSQL.
 SELECT o = p AND o::text = p::text AND pg_column_size(o) = pg_column_size(p) AND jsonb_hash(o) = jsonb_hash(p)
        AND NOT EXISTS (SELECT FROM jsonb_object_keys(p) k WHERE o -> k IS DISTINCT FROM p -> k) AS same
-FROM (SELECT wab_row_json(raw) AS o, raw::jsonb AS p FROM (VALUES
+FROM (SELECT _wab_row_json(raw) AS o, raw::jsonb AS p FROM (VALUES
     ('{"id":42,"customer_ref":"cust_0042","state":"running","created_at":"2026-01-31T12:00:00Z"}'),
     ('{"bb":1,"a":null,"ccc":"","aa":false,"": -123456789012345678}'),
     ('{}'),

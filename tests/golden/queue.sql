@@ -3,7 +3,7 @@ CREATE EXTENSION pg_wabridges;
 \set queue 'SELECT customer_ref, enqueued_by, attempts, claimed_until > clock_timestamp() AS claimed, last_error, outcome FROM wab_queue ORDER BY enqueued_at'
 CREATE TABLE tenants (id uuid PRIMARY KEY, active boolean NOT NULL DEFAULT true, bridge_id bigint, bridge_status text);
 SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000001'), wab_enqueue_provision('00000000-0000-0000-0000-000000000001');
-SELECT wab_claim_queued();
+SELECT _wab_claim_queued();
 SELECT * FROM wab_bind_tenants('tenants', wanted => 'active', webhook_url => '''https://example.com/'' || id');
 INSERT INTO tenants (id, active) VALUES ('00000000-0000-0000-0000-000000000001', true), ('00000000-0000-0000-0000-000000000002', false), ('00000000-0000-0000-0000-000000000003', true);
 SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000002'::uuid), wab_enqueue_provision('nobody'), wab_enqueue_provision(repeat('x', 10000));
@@ -15,13 +15,13 @@ SELECT wab_enqueue_provision('');
 -- A tenant that waits says so.
 SELECT customer_ref, detail FROM wab_drift ORDER BY 1;
 -- The oldest first; who is unknown or not wanted is refused; who is taken up is not taken up again.
-SELECT customer_ref, webhook_url, stored_bridge_id FROM wab_claim_queued();
-SELECT customer_ref FROM wab_claim_queued();
+SELECT customer_ref, webhook_url, stored_bridge_id FROM _wab_claim_queued();
+SELECT customer_ref FROM _wab_claim_queued();
 SELECT left(customer_ref, 36), attempts, claimed_until > clock_timestamp() AS claimed, last_error, outcome FROM wab_queue ORDER BY enqueued_at;
 -- A failure: later again. Done: off the queue, whoever did it.
-SELECT wab_release_queued(queue_id, 'the provider failed') FROM wab_queue WHERE finished_at IS NULL;
+SELECT _wab_release_queued(queue_id, 'the provider failed') FROM wab_queue WHERE finished_at IS NULL;
 SELECT customer_ref, attempts, claimed_until - clock_timestamp() BETWEEN '30 seconds' AND '1 minute' AS soon, last_error FROM wab_queue WHERE finished_at IS NULL;
-SELECT wab_record_provision('00000000-0000-0000-0000-000000000001', 1, 'running');
+SELECT _wab_record_provision('00000000-0000-0000-0000-000000000001', 1, 'running');
 SELECT customer_ref, outcome, last_error FROM wab_queue WHERE outcome = 'provisioned';
 SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000001') AS enqueued_again;
 -- The recipe: in the transaction that inserts or changes the tenant, if it is wanted and has no bridge.

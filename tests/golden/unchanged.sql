@@ -1,6 +1,6 @@
 -- A listing that comes again is one row, until something else writes wab_bridges.
 CREATE EXTENSION pg_wabridges;
-\set again 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe_again'
+\set again 'SELECT bridges, appeared, changed, disappeared, skipped FROM _wab_observe_again'
 \set mirrored 'SELECT digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
 :again('one', clock_timestamp(), 'sql');
 SELECT appeared FROM wab_observe('{1,2}', '{a,b}', '{running,running}', '{connected,NULL}', '{NULL,NULL}', digest => 'one');

@@ -52,7 +52,7 @@ SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CA
        CASE WHEN declared = 'extra' AND n % 3 = 0 THEN 'same' END
 FROM likes WHERE declared <> 'none';
 INSERT INTO wab_queue (customer_ref) SELECT n FROM likes WHERE n % 5 = 0;
-SELECT wab_mark_duplicates();
+SELECT _wab_mark_duplicates();
 SELECT count(*) AS rows, count(*) FILTER (WHERE glance = 'well') > 1000 AS well,
        count(*) FILTER (WHERE glance = 'well' AND differences <> '{}') AS wrong,
        count(*) FILTER (WHERE glance <> 'well' AND differences = '{}' AND tenant_id IS NOT NULL AND NOT kept AND state IS NOT NULL

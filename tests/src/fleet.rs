@@ -111,7 +111,7 @@ impl Fleet {
             Install::SqlOnly => {
                 let id = self.sandbox.add_one(customer_ref, "qr").await?;
                 self.sql(&format!(
-                    "SELECT wab_record_provision('{customer_ref}', {id}, 'running', 'qr', '{webhook_url}')"
+                    "SELECT _wab_record_provision('{customer_ref}', {id}, 'running', 'qr', '{webhook_url}')"
                 ))
                 .map(drop)
             }

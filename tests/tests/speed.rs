@@ -109,7 +109,7 @@ async fn drift_is_evaluated_once() -> Result<()> {
         "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
          SELECT * FROM wab_bind_tenants('tenants'); SELECT * FROM wab_refresh(force => true);
          INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges;
-         SELECT wab_record_drift()",
+         SELECT _wab_record_drift()",
     )?;
     fleet.sql("VACUUM ANALYZE")?;
     let refresh = "SELECT changed FROM wab_refresh()";
@@ -121,7 +121,7 @@ async fn drift_is_evaluated_once() -> Result<()> {
     let reconcile = "SELECT count(*) FILTER (WHERE kind IN ('state', 'status_drift')) FROM wab_reconcile()";
     let spoilt = fleet.sql("SELECT count(*) FROM wab_drift WHERE kind = 'state'")?.parse::<u32>()?;
     assert_eq!(passes(&fleet, reconcile, SIZE)?, format!("{}\npasses|1", spoilt - 1));
-    assert_eq!(fleet.sql("SELECT wab_record_drift()")?, "0");
+    assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0");
     Ok(())
 }
 
@@ -143,8 +143,8 @@ fn noting_drift_grows_with_the_drift() -> Result<()> {
         "INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, now(), now() FROM generate_series(1, 5000) n;
          ANALYZE wab_drift_episodes",
     )?;
-    assert_eq!(fleet.sql("SELECT wab_record_drift()")?, "5000");
-    let note = || fleet.sql("SELECT wab_record_drift()").map(drop);
+    assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "5000");
+    let note = || fleet.sql("SELECT _wab_record_drift()").map(drop);
     let ratio = ratio(count, note)?;
     println!("noting takes {ratio:.1} times as long as counting");
     assert!(ratio < 10.0, "{ratio:.1}");
@@ -187,7 +187,7 @@ fn drift_says_each_condition_as_often_as_the_fleet() -> Result<()> {
     )?;
     let conditions = |view: &str| -> Result<usize> {
         let plan = fleet.sql(&format!("EXPLAIN (VERBOSE, COSTS OFF) SELECT * FROM {view}"))?;
-        Ok(plan.matches("wab_serves(").count())
+        Ok(plan.matches("_wab_serves(").count())
     };
     let (drift, fleet) = (conditions("wab_drift")?, conditions("wab_fleet")?);
     assert!(fleet > 0 && drift == fleet, "{drift} and {fleet}");
@@ -202,7 +202,7 @@ fn a_list_makes_only_what_is_asked_for() -> Result<()> {
         fleet.sql(&format!("EXPLAIN (VERBOSE, COSTS OFF) SELECT {columns} FROM wab_list_instances() l"))
     };
     let count = plan("count(*)")?;
-    assert!(count.contains("Function Scan on public.wab_list_rows"), "{count}");
-    assert!(!count.contains("wab_row_json") && plan("raw")?.contains("wab_row_json"), "{count}");
+    assert!(count.contains("Function Scan on public._wab_list_rows"), "{count}");
+    assert!(!count.contains("_wab_row_json") && plan("raw")?.contains("_wab_row_json"), "{count}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A trick for speed: narrows a listing down to what may differ from wab_bridges, in one pass over both.
 //!
-//! The database decides what a listing changes (`wab_store_listing` in `sql/observe.sql`), whatever part of it is handed over: more
+//! The database decides what a listing changes (`_wab_store_listing` in `sql/observe.sql`), whatever part of it is handed over: more
 //! than differs does no harm. Most of a listing is as the table has it, and handing all of it over costs several times what the rest
 //! of a refresh does. The extension and `wab` read `wab_bridges` and compare each row as it comes; no copy of the table is kept.
 

@@ -15,7 +15,7 @@ pub fn poll_candidates(
 ) -> Result<Vec<(BridgeId, CustomerRef)>, Raise> {
     let ids = among.map(|all| all.iter().map(|(id, _)| id.get()).collect::<Vec<_>>());
     let refs = among.map(|all| all.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>());
-    let sql = "SELECT c.bridge_id, c.customer_ref FROM @extschema@.wab_poll_candidates($1, $2, $3) c";
+    let sql = "SELECT c.bridge_id, c.customer_ref FROM @extschema@._wab_poll_candidates($1, $2, $3) c";
     let found = rows_unlocked(sql, &[max_calls.into(), ids.into(), refs.into()], |row| {
         Ok((row.get::<i64>(1)?, row.get::<String>(2)?))
     })?;
@@ -41,27 +41,27 @@ pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise
 
 /// The webhook_url wanted for a tenant; raises for an unknown or unwanted one.
 pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, Raise> {
-    let sql = "SELECT @extschema@.wab_wanted_webhook_url($1)";
+    let sql = "SELECT @extschema@._wab_wanted_webhook_url($1)";
     one_unlocked(sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
 /// The bridge_id that the tenant row holds.
 pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise> {
-    let sql = "SELECT @extschema@.wab_stored_bridge_id($1)";
+    let sql = "SELECT @extschema@._wab_stored_bridge_id($1)";
     one_unlocked(sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
 /// Raises 42501 unless this role may record what a call that cannot be taken back does.
 pub fn require_recording() -> Result<(), Raise> {
-    one_unlocked("SELECT @extschema@.wab_require_recording()", &[], |_| Ok(()))
+    one_unlocked("SELECT @extschema@._wab_require_recording()", &[], |_| Ok(()))
 }
 
 /// Raises unless a tenants table is bound.
 pub fn require_binding() -> Result<(), Raise> {
-    one_unlocked("SELECT @extschema@.wab_require_binding()", &[], |_| Ok(()))
+    one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
 }
 
-/// `wab_record_provision()`; the webhook_url only where we set it.
+/// `_wab_record_provision()`; the webhook_url only where we set it.
 pub fn record_provision(
     customer_ref: &CustomerRef,
     bridge: &Provisioned,
@@ -74,19 +74,19 @@ pub fn record_provision(
         bridge.raw_status.as_deref().into(),
         webhook_url.into(),
     ];
-    one("SELECT @extschema@.wab_record_provision($1, $2, $3, $4, $5)", &args, |_| Ok(()))
+    one("SELECT @extschema@._wab_record_provision($1, $2, $3, $4, $5)", &args, |_| Ok(()))
 }
 
-/// `wab_record_delete()`.
+/// `_wab_record_delete()`.
 pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Raise> {
     let args = [id.get().into(), customer_ref.as_str().into()];
-    one("SELECT @extschema@.wab_record_delete($1, $2)", &args, |_| Ok(()))
+    one("SELECT @extschema@._wab_record_delete($1, $2)", &args, |_| Ok(()))
 }
 
 /// Stores what a tenant's session was just asked for; returns it in our words.
 pub fn record_session(customer_ref: &CustomerRef, raw_status: Option<&str>) -> Result<String, Raise> {
     let args = [customer_ref.as_str().into(), raw_status.into()];
-    one("SELECT @extschema@.wab_record_session($1, $2)", &args, |row| {
+    one("SELECT @extschema@._wab_record_session($1, $2)", &args, |row| {
         Ok(row.get(1)?.unwrap_or_else(|| "unknown".to_owned()))
     })
 }

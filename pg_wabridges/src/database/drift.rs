@@ -27,7 +27,7 @@ impl Drift {
 /// The drift of these bridges, or all of it; `None` where it cannot be read.
 pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
     let sql = "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail \
-               FROM @extschema@.wab_drift_rows($1) d";
+               FROM @extschema@._wab_drift_rows($1) d";
     let drift = rows(sql, &[touched.bridges().into()], |row| {
         let Some(kind) = row.get(1)? else { return Ok(None) };
         Ok(Some(Drift {
@@ -51,9 +51,9 @@ pub fn standing_drift() -> Result<Option<Vec<Drift>>, Raise> {
 /// Writes the observed status on the tenant rows that drifted, of these bridges or of all.
 pub fn write_statuses(touched: &Touched) -> Result<(), Raise> {
     match touched.bridges() {
-        Some(ids) => one("SELECT @extschema@.wab_write_statuses_of($1)", &[ids.into()], |_| Ok(())),
+        Some(ids) => one("SELECT @extschema@._wab_write_statuses_of($1)", &[ids.into()], |_| Ok(())),
         // With its argument: a function of another owner that takes none must not be called instead.
-        None => one("SELECT @extschema@.wab_write_statuses(NULL::pg_catalog.text[])", &[], |_| Ok(())),
+        None => one("SELECT @extschema@._wab_write_statuses(NULL::pg_catalog.text[])", &[], |_| Ok(())),
     }
 }
 
@@ -64,10 +64,10 @@ pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
         drift.iter().map(|row| row.bridge_id).collect::<Vec<_>>().into(),
         drift.iter().map(|row| row.customer_ref.as_deref()).collect::<Vec<_>>().into(),
     ];
-    one("SELECT @extschema@.wab_note_drift($1, $2, $3)", &args, |_| Ok(()))
+    one("SELECT @extschema@._wab_note_drift($1, $2, $3)", &args, |_| Ok(()))
 }
 
 /// The same for what there is now. Where that cannot be read, a warning says why.
 pub fn record_drift() -> Result<(), Raise> {
-    one("SELECT @extschema@.wab_record_drift()", &[], |_| Ok(()))
+    one("SELECT @extschema@._wab_record_drift()", &[], |_| Ok(()))
 }

@@ -54,13 +54,13 @@ pub struct Stored {
 
 /// Takes the lock that one refresh at a time holds, until the transaction ends; false if another holds it.
 pub fn try_lock_refresh() -> Result<bool, Raise> {
-    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock(@extschema@.wab_lock_id('refresh'))";
+    let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock(@extschema@._wab_lock_id('refresh'))";
     one(sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
 }
 
 /// The last observation if it is younger than this, as a skipped refresh.
 pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
-    let sql = "SELECT o.observed_at, o.bridges FROM @extschema@.wab_last_observation($1) o";
+    let sql = "SELECT o.observed_at, o.bridges FROM @extschema@._wab_last_observation($1) o";
     let found = rows_unlocked(sql, &[max_age.into()], |row| {
         Ok(Observation { observed_at: row.get(1)?, bridges: row.get(2)?, ..Observation::NONE })
     })?;
@@ -72,7 +72,7 @@ pub fn observe(listed: &Listed, source: &str, shrink: Shrink) -> Result<Stored, 
     let Listed { listing, digest, listed_at } = listed;
     if listing.malformed.is_empty() {
         let args = [digest.as_str().into(), (*listed_at).into(), source.into()];
-        let again = rows("SELECT * FROM @extschema@.wab_observe_again($1, $2, $3)", &args, Observation::of)?;
+        let again = rows("SELECT * FROM @extschema@._wab_observe_again($1, $2, $3)", &args, Observation::of)?;
         if let Some(observation) = again.into_iter().next() {
             return Ok(Stored { observation, touched: Touched::Bridges(Vec::new()) });
         }
@@ -90,15 +90,14 @@ pub fn observe(listed: &Listed, source: &str, shrink: Shrink) -> Result<Stored, 
         count(listing.malformed.len()).into(),
         (shrink == Shrink::Allowed).into(),
     ]);
-    let store =
-        "SELECT * FROM @extschema@.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let store = "SELECT * FROM @extschema@._wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let observation = one(store, &args, Observation::of)?;
     Ok(Stored { observation, touched: difference.touched() })
 }
 
 /// What the listing says otherwise than `wab_bridges`, which nobody else writes from here on until the transaction ends.
 fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
-    let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'))";
+    let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))";
     one(lock, &[], |_| Ok(()))?;
     let mut comparison = Comparison::of(listing);
     let known = "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM @extschema@.wab_bridges b";
@@ -130,10 +129,10 @@ fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     ]
 }
 
-/// `wab_observe_statuses()`: stores polled statuses; returns how many changed.
+/// `_wab_observe_statuses()`: stores polled statuses; returns how many changed.
 pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
     let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
     let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();
-    let sql = "SELECT @extschema@.wab_observe_statuses($1, $2, $3)";
+    let sql = "SELECT @extschema@._wab_observe_statuses($1, $2, $3)";
     one(sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
 }

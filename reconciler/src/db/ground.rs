@@ -12,7 +12,7 @@ use crate::model::{Error, Ground, RecentCall};
 impl Store {
     /// An error unless the tenant is still wanted.
     pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        let asked = sqlx::query(self.names.sql("SELECT @extschema@.wab_wanted_webhook_url($1)"))
+        let asked = sqlx::query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
             .bind(customer_ref.as_str())
             .execute(&mut self.conn)
             .await;
@@ -87,7 +87,7 @@ impl Evaluation<'_> {
 
     /// An error, with the grants it takes, unless this role may record what the steps do: a call cannot be taken back.
     pub async fn require_recording(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_require_recording()"))
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_recording()"))
             .execute(&mut *self.tx)
             .await
             .map(drop)

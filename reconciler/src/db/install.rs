@@ -12,7 +12,7 @@ use crate::model::Error;
 
 const DOING: &str = "cannot install the wab_ objects";
 
-/// Key of the advisory lock that one installation at a time holds; those of `wab_lock_id()` end in 1, 2 and 3.
+/// Key of the advisory lock that one installation at a time holds; those of `_wab_lock_id()` end in 1, 2 and 3.
 const LOCK: i64 = 7_761_620_004;
 
 /// The oldest server that has what `sql/` needs.

@@ -41,7 +41,7 @@ impl Journal {
             .execute(&mut store.conn)
             .await
             .map_err(Error::database("cannot set application_name"))?;
-        let take = store.names.sql("SELECT pg_try_advisory_lock(@extschema@.wab_lock_id('apply'))");
+        let take = store.names.sql("SELECT pg_try_advisory_lock(@extschema@._wab_lock_id('apply'))");
         let taken: bool = sqlx::query_scalar(take)
             .fetch_one(&mut store.conn)
             .await
@@ -57,7 +57,7 @@ impl Journal {
     pub async fn unlock(mut self) {
         // A connection that cannot do this is gone, and the lock with it.
         let _ =
-            sqlx::query(self.store.names.sql("SELECT pg_advisory_unlock(@extschema@.wab_lock_id('apply'))"))
+            sqlx::query(self.store.names.sql("SELECT pg_advisory_unlock(@extschema@._wab_lock_id('apply'))"))
                 .execute(&mut self.store.conn)
                 .await;
     }

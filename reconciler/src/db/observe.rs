@@ -35,7 +35,7 @@ from_row!(Observation { digest, mirrored });
 impl Evaluation<'_> {
     /// Until the transaction ends, nobody else writes wab_bridges.
     pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@.wab_lock_id('observe'))"))
+        sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
             .execute(&mut *self.tx)
             .await
             .map(drop)
@@ -57,7 +57,7 @@ impl Evaluation<'_> {
 
     /// Stores that the listing is the one before, in one row; false if it may not be.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
-        sqlx::query(self.names.sql("SELECT FROM @extschema@.wab_observe_again($1, $2, 'wab')"))
+        sqlx::query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
             .bind(&reading.digest)
             .bind(reading.listed_at)
             .fetch_optional(&mut *self.tx)
@@ -89,7 +89,7 @@ impl Evaluation<'_> {
         let listed = &difference.listed;
         let statuses = bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
         let skipped: bool = sqlx::query_scalar(self.names.sql(
-            "SELECT s.skipped FROM @extschema@.wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wab', $11, $12) s",
+            "SELECT s.skipped FROM @extschema@._wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wab', $11, $12) s",
         ))
         .bind(column(listed, |bridge| bridge.id.get()))
         .bind(column(listed, |bridge| bridge.customer_ref.as_ref().map(CustomerRef::as_str)))
@@ -111,7 +111,7 @@ impl Evaluation<'_> {
 
     /// What was observed last, and whether wab_bridges still says so.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
-        let read = self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@.wab_last_observation() o");
+        let read = self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@._wab_last_observation() o");
         let last: Option<Observation> = sqlx::query_as(read)
             .fetch_optional(&mut *self.tx)
             .await

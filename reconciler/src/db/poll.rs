@@ -15,7 +15,7 @@ impl Store {
     ) -> Result<Vec<(BridgeId, CustomerRef)>, Error> {
         let candidates = self
             .names
-            .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@.wab_poll_candidates($1, $2, $3) c");
+            .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@._wab_poll_candidates($1, $2, $3) c");
         let chosen: Vec<(i64, String)> = sqlx::query_as(candidates)
             .bind(i32::from(max))
             .bind(among.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
@@ -31,7 +31,7 @@ impl Store {
 impl Evaluation<'_> {
     /// Stores what the sessions said, after the listing that they are newer than.
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_observe_statuses($1, $2, $3)"))
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
             .bind(polled.told.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
             .bind(polled.told.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
             .bind(polled.asked_at)

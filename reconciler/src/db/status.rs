@@ -26,7 +26,7 @@ impl Store {
 
     /// Rows of the last listing that could not be read; `None`: there was none.
     async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
-        sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@.wab_last_observation() o"))
+        sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@._wab_last_observation() o"))
             .fetch_optional(&mut self.conn)
             .await
             .map_err(Error::database("cannot read the last observation"))
@@ -45,7 +45,7 @@ impl Store {
     }
 
     async fn require_binding(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_require_binding()"))
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_binding()"))
             .execute(&mut self.conn)
             .await
             .map(drop)

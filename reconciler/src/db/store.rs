@@ -52,7 +52,7 @@ impl Store {
 
     /// Notes which drift began and ended, and notifies the listeners.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        let record = sqlx::query(self.names.sql("SELECT @extschema@.wab_record_drift()"));
+        let record = sqlx::query(self.names.sql("SELECT @extschema@._wab_record_drift()"));
         let recorded = record.execute(&mut self.conn).await.map(drop);
         recorded.map_err(Error::database("cannot record which drift began and ended"))
     }
@@ -61,7 +61,7 @@ impl Store {
     pub async fn bind_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_bind_bridges($1, $2)"))
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_bind_bridges($1, $2)"))
             .bind(refs)
             .bind(ids)
             .fetch_one(&mut self.conn)
@@ -72,7 +72,7 @@ impl Store {
     /// Writes observed statuses on tenant rows in one statement; returns how many rows changed.
     pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<i32, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_write_statuses($1)"))
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_write_statuses($1)"))
             .bind(refs)
             .fetch_one(&mut self.conn)
             .await
@@ -96,7 +96,7 @@ impl Store {
 
     /// Records that the provider deleted a bridge.
     pub async fn record_delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@.wab_record_delete($1, $2)"))
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_record_delete($1, $2)"))
             .bind(id.get())
             .bind(customer_ref.as_str())
             .execute(&mut self.conn)

@@ -150,7 +150,7 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
 
     fleet.fleet_yaml(world::YAML)?;
     let mut other = fleet.connect().await?;
-    sqlx::query("SELECT pg_advisory_lock(wab_lock_id('apply'))").execute(&mut other).await?;
+    sqlx::query("SELECT pg_advisory_lock(_wab_lock_id('apply'))").execute(&mut other).await?;
     expect(
         &fleet,
         &[],

@@ -88,7 +88,7 @@ async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
         let missing = fleet.sql("SELECT string_agg(customer_ref, ',') FROM wab_missing_bridges")?;
         assert_eq!(missing, if nth == 0 { "t2" } else { "" }, "{name:?}");
         fleet.sql("SELECT * FROM wab_provision('t2')")?;
-        fleet.sql("SELECT wab_bind_bridges('{t1}', '{1}')")?;
+        fleet.sql("SELECT _wab_bind_bridges('{t1}', '{1}')")?;
         let row = fleet.sql(&format!(
             "SELECT {}, {} FROM {schema}.{table} WHERE {id} = 't1'",
             identifier(&bridge),
@@ -170,7 +170,7 @@ const LOOK_ALIKES: &str = "
     CREATE FUNCTION evil.format(text, text) RETURNS text LANGUAGE sql AS $$ SELECT evil.tell('format'); SELECT '' $$;
     CREATE FUNCTION evil.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT evil.tell('lower'); SELECT '' $$;
     CREATE FUNCTION evil.wab_normalize_status(text) RETURNS text LANGUAGE sql AS $$ SELECT evil.tell('normalize'); SELECT '' $$;
-    CREATE FUNCTION evil.wab_observe_statuses(bigint[], text[], timestamptz) RETURNS integer LANGUAGE sql AS $$ SELECT evil.tell('observe'); SELECT 1 $$;
+    CREATE FUNCTION evil._wab_observe_statuses(bigint[], text[], timestamptz) RETURNS integer LANGUAGE sql AS $$ SELECT evil.tell('observe'); SELECT 1 $$;
     CREATE FUNCTION evil.compare(a anyelement, b anyelement) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.tell('operator'); RETURN true; END $$;
     CREATE OPERATOR evil.= (LEFTARG = anyelement, RIGHTARG = anyelement, FUNCTION = evil.compare);
     CREATE OPERATOR evil.<> (LEFTARG = anyelement, RIGHTARG = anyelement, FUNCTION = evil.compare);
@@ -199,11 +199,11 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
         "wab_poll_status(3)",
         "wab_reconcile(3)",
         "wab_list_instances()",
-        "wab_list_rows()",
-        "wab_row_json('{}')",
-        "wab_observe_again('x', pg_catalog.now(), 'sql')",
-        "wab_drift_rows()",
-        "wab_record_drift()",
+        "_wab_list_rows()",
+        "_wab_row_json('{}')",
+        "_wab_observe_again('x', pg_catalog.now(), 'sql')",
+        "_wab_drift_rows()",
+        "_wab_record_drift()",
         "wab_get_instance(1)",
         "wab_provision('cust_22')",
         "wab_delete_instance(20, 'cust_20')",
@@ -212,20 +212,20 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
         "wab_prune_history()",
         "wab_normalize_status('QR')",
         "wab_url_encode('a b')",
-        "wab_lock_id('refresh')",
-        "wab_serves(1, 'cust_01', 1)",
-        "wab_last_observation('1 hour')",
-        "wab_poll_candidates(3)",
-        "wab_wanted_webhook_url('cust_01')",
-        "wab_stored_bridge_id('cust_01')",
-        "wab_require_recording()",
-        "wab_require_binding()",
-        "wab_mark_duplicates()",
-        "wab_bind_bridges('{cust_01}', '{1}')",
-        "wab_write_statuses()",
-        "wab_observe_statuses('{1}', '{qr}', pg_catalog.now())",
-        "wab_record_provision('cust_01', 1, 'running', 'connected')",
-        "wab_record_delete(19, 'cust_19')",
+        "_wab_lock_id('refresh')",
+        "_wab_serves(1, 'cust_01', 1)",
+        "_wab_last_observation('1 hour')",
+        "_wab_poll_candidates(3)",
+        "_wab_wanted_webhook_url('cust_01')",
+        "_wab_stored_bridge_id('cust_01')",
+        "_wab_require_recording()",
+        "_wab_require_binding()",
+        "_wab_mark_duplicates()",
+        "_wab_bind_bridges('{cust_01}', '{1}')",
+        "_wab_write_statuses()",
+        "_wab_observe_statuses('{1}', '{qr}', pg_catalog.now())",
+        "_wab_record_provision('cust_01', 1, 'running', 'connected')",
+        "_wab_record_delete(19, 'cust_19')",
         "wab_version()",
         "wab_bind_tenants()",
         "wab_bind_tenants('public.tenants', resolved_in => 'public')",

@@ -8,7 +8,7 @@ use e2e::cluster::Cluster;
 
 /// The tables, sequences and views of the product, and the tenants table.
 const RELATIONS: &str = "SELECT c.oid::regclass, c.relkind FROM pg_class c
-    WHERE (c.relname LIKE 'wab\\_%' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm', 'S')
+    WHERE (c.relname ~ '^_?wab_' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm', 'S')
     ORDER BY 1::text";
 
 /// What is no row: who may do what, how views are defined, what the catalogs say in words.
@@ -17,12 +17,12 @@ const OBJECTS: &str = "SELECT c.oid::regclass::text AS object, r.rolname,
            (SELECT array_agg(a.attname || ' ' || a.attacl::text ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid),
            c.reloptions, obj_description(c.oid, 'pg_class'), CASE c.relkind WHEN 'v' THEN pg_get_viewdef(c.oid) END
     FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
-    WHERE (c.relname LIKE 'wab\\_%' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm')
+    WHERE (c.relname ~ '^_?wab_' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm')
     UNION ALL
     SELECT p.oid::regprocedure::text, r.rolname,
            (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) a),
            NULL, p.proconfig, obj_description(p.oid, 'pg_proc'), NULL
-    FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.proname LIKE 'wab\\_%'
+    FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner WHERE p.proname ~ '^_?wab_'
     UNION ALL
     SELECT 'default privileges', r.rolname, d.defaclacl::text[], NULL, NULL, d.defaclobjtype::text, NULL
     FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole

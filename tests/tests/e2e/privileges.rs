@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::world;
 
 /// What PUBLIC may execute: pure functions, and those that the views call.
-const PUBLIC: &str = "wab_help wab_lock_id wab_normalize_status wab_percent_encode wab_row_json wab_serves wab_url_encode wab_version";
+const PUBLIC: &str = "wab_help _wab_lock_id wab_normalize_status _wab_percent_encode _wab_row_json _wab_serves wab_url_encode wab_version";
 
 const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
 const FUNCTIONS: &str = "SELECT p.oid::regprocedure FROM pg_proc p WHERE p.proname ~ '^_?wab_'";
@@ -84,7 +84,7 @@ async fn the_reader_reads_every_view_and_asks_the_provider_nothing() -> Result<(
         }
     }
     let calls = "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-                 WHERE p.proname LIKE 'wab\\_%' AND p.provolatile = 'v' AND (l.lanname = 'c' OR p.procost >= 100000)";
+                 WHERE p.proname ~ '^_?wab_' AND p.provolatile = 'v' AND (l.lanname = 'c' OR p.procost >= 100000)";
     for function in names(&fleet, calls)? {
         for (role, may) in [("wab_reader", "f"), ("wab_operator", "t")] {
             let held = format!("SELECT has_function_privilege('{role}', '{function}', 'EXECUTE')");

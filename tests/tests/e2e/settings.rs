@@ -78,7 +78,7 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
     )?;
     assert_eq!(
         public,
-        "wab_help wab_lock_id wab_normalize_status wab_percent_encode wab_row_json wab_serves wab_url_encode wab_version"
+        "wab_help _wab_lock_id wab_normalize_status _wab_percent_encode _wab_row_json _wab_serves wab_url_encode wab_version"
     );
     Ok(())
 }
@@ -137,9 +137,9 @@ async fn everything_is_described() -> Result<()> {
            AND obj_description(d.objid, d.classid::regclass::name) IS NULL
          UNION ALL
          SELECT format('%s.%s', c.relname, a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-         WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL
+         WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL
          UNION ALL
-         SELECT c.relname FROM pg_class c WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL",
+         SELECT c.relname FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') AND obj_description(c.oid, 'pg_class') IS NULL",
     )?;
     assert_eq!(bare, "", "objects and columns without a COMMENT");
     Ok(())

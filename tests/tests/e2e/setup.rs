@@ -24,8 +24,8 @@ fn wab_as(fleet: &Fleet, role: &str, args: &[&str]) -> Result<Said> {
 /// Everything that an installation consists of, to compare before and after.
 fn catalog(fleet: &Fleet) -> Result<String> {
     fleet.sql(
-        "SELECT 'function', p.oid::regprocedure::text, p.xmin::text, p.proacl::text FROM pg_proc p WHERE p.proname LIKE 'wab\\_%'
-         UNION ALL SELECT 'relation', c.oid::regclass::text, c.xmin::text, c.relacl::text FROM pg_class c WHERE c.relname LIKE 'wab\\_%'
+        "SELECT 'function', p.oid::regprocedure::text, p.xmin::text, p.proacl::text FROM pg_proc p WHERE p.proname ~ '^_?wab_'
+         UNION ALL SELECT 'relation', c.oid::regclass::text, c.xmin::text, c.relacl::text FROM pg_class c WHERE c.relname ~ '^_?wab_'
          UNION ALL SELECT 'policy', p::text, p.xmin::text, NULL FROM wab_policy p ORDER BY 1, 2",
     )
 }
@@ -55,8 +55,8 @@ fn init_writes_a_fleet_yaml_and_overwrites_none() -> Result<()> {
 
 #[test]
 fn public_may_call_the_same_with_and_without_the_extension() -> Result<()> {
-    // wab_row_json() is a part of a function that only the extension has.
-    let open = "SELECT p.proname, p.proacl IS NULL FROM pg_proc p WHERE p.proname LIKE 'wab\\_%' AND p.proname <> 'wab_row_json'
+    // _wab_row_json() is a part of a function that only the extension has.
+    let open = "SELECT p.proname, p.proacl IS NULL FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND p.proname <> '_wab_row_json'
                 AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1";
     let fleet = bare()?;
     wab_as(&fleet, "deploy", &["init", "--sql-only"])?;
@@ -74,7 +74,7 @@ fn an_ordinary_role_installs_and_a_second_time_changes_nothing() -> Result<()> {
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert_eq!(fleet.sql("SELECT wab_version()")?, env!("CARGO_PKG_VERSION"));
     assert_eq!(fleet.sql("SELECT count(*) FROM pg_extension WHERE extname = 'pg_wabridges'")?, "0");
-    let owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname LIKE 'wab\\_%'";
+    let owners = "SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE relname ~ '^_?wab_'";
     assert_eq!(fleet.sql(owners)?, "deploy");
     fleet.sql("UPDATE wab_policy SET price_per_bridge = 2.50")?;
     let before = catalog(&fleet)?;
@@ -126,7 +126,7 @@ fn what_could_do_harm_is_refused_and_says_the_way_on() -> Result<()> {
     )?;
     refused("postgres", &["--schema", "it's"], 5, &["it's"])?;
     refused("postgres", &["-f", "nowhere.yaml"], 1, &["nowhere.yaml"])?;
-    assert_eq!(fleet.sql("SELECT count(*) FROM pg_class WHERE relname LIKE 'wab\\_%'")?, "0");
+    assert_eq!(fleet.sql("SELECT count(*) FROM pg_class WHERE relname ~ '^_?wab_'")?, "0");
 
     fleet.sql("CREATE EXTENSION pg_wabridges")?;
     refused("postgres", &[], 5, &["has the extension pg_wabridges"])?;

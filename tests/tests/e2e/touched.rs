@@ -67,7 +67,7 @@ async fn a_refresh_leaves_nothing_to_store_and_nothing_to_note() -> Result<()> {
             "{what}"
         );
         assert_stored_as_listed(&fleet, what).await?;
-        assert_eq!(fleet.sql("SELECT wab_record_drift()")?, "0", "{what}");
+        assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0", "{what}");
         assert_eq!(
             fleet.sql("SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1")?,
             "t"
@@ -92,11 +92,11 @@ async fn a_reconcile_returns_all_drift_and_leaves_none_to_write() -> Result<()> 
         assert!(!returned.contains("status_drift"), "{what}: {returned}");
         assert_eq!(returned, fleet.sql(drift)?, "{what}");
         assert_stored_as_listed(&fleet, what).await?;
-        assert_eq!(fleet.sql("SELECT wab_record_drift()")?, "0", "{what}");
+        assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0", "{what}");
     }
     // A tenant that comes or goes is seen too.
     fleet.sql("DELETE FROM tenants WHERE id = 'cust_13'; INSERT INTO tenants (id) VALUES ('cust_30')")?;
     assert_eq!(fleet.sql(reconcile)?, fleet.sql(drift)?);
-    assert_eq!(fleet.sql("SELECT wab_record_drift()")?, "0");
+    assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0");
     Ok(())
 }

@@ -48,9 +48,9 @@ async fn what_is_written_in_between_is_looked_at() -> Result<()> {
         ("TRUNCATE wab_bridges", "20|0|0"),
         ("INSERT INTO wab_bridges (bridge_id, first_seen_at) VALUES (99, now() - interval '1 day')", "0|0|1"),
         ("SELECT wab_ingest_event('cust_03', '{\"event\": \"disconnected\"}')", "0|1|0"),
-        ("SELECT wab_observe_statuses('{3}', '{closed}')", "0|1|0"),
-        ("SELECT wab_record_delete(3, 'cust_03')", "1|0|0"),
-        ("SELECT wab_record_provision('cust_03', 77, 'running')", "0|0|1"),
+        ("SELECT _wab_observe_statuses('{3}', '{closed}')", "0|1|0"),
+        ("SELECT _wab_record_delete(3, 'cust_03')", "1|0|0"),
+        ("SELECT _wab_record_provision('cust_03', 77, 'running')", "0|0|1"),
     ] {
         fleet.sql(write)?;
         assert_eq!(fleet.sql("SELECT appeared, changed, disappeared FROM wab_refresh()")?, told, "{write}");
@@ -73,23 +73,24 @@ async fn a_list_that_could_not_be_believed_whole_is_merged_again() -> Result<()>
                  FROM wab_bridges WHERE bridge_id <= 20) l, wab_observe(l.i, l.r, l.s, l.w, l.c, {at}, digest => 'same') o"
         ))
     };
-    let again = |at: &str| fleet.sql(&format!("SELECT count(*) FROM wab_observe_again('same', {at}, 'sql')"));
-    fleet.sql("CREATE TABLE moment AS SELECT clock_timestamp() AS at; SELECT wab_record_provision('cust_30', 30, 'running')")?;
+    let again =
+        |at: &str| fleet.sql(&format!("SELECT count(*) FROM _wab_observe_again('same', {at}, 'sql')"));
+    fleet.sql("CREATE TABLE moment AS SELECT clock_timestamp() AS at; SELECT _wab_record_provision('cust_30', 30, 'running')")?;
     assert_eq!(observe("(SELECT at FROM moment)")?, "0|0");
     assert_eq!((fleet.sql(mirrored)?.as_str(), again("clock_timestamp()")?.as_str()), ("f", "0"));
     assert_eq!(observe("clock_timestamp()")?, "0|1");
     assert_eq!((fleet.sql(mirrored)?.as_str(), again("clock_timestamp()")?.as_str()), ("t", "1"));
-    fleet.sql("UPDATE moment SET at = clock_timestamp(); SELECT wab_observe_statuses('{3}', '{closed}')")?;
+    fleet.sql("UPDATE moment SET at = clock_timestamp(); SELECT _wab_observe_statuses('{3}', '{closed}')")?;
     assert_eq!(observe("(SELECT at FROM moment)")?, "0|0");
     assert_eq!(fleet.sql(mirrored)?, "f");
     assert_eq!(observe("clock_timestamp()")?, "1|0");
     assert_eq!(fleet.sql(mirrored)?, "t");
     // Another listing, a time that is past or to come, a snapshot that is older than the lock: no.
-    assert_eq!(fleet.sql("SELECT count(*) FROM wab_observe_again('other', clock_timestamp(), 'sql')")?, "0");
+    assert_eq!(fleet.sql("SELECT count(*) FROM _wab_observe_again('other', clock_timestamp(), 'sql')")?, "0");
     for at in ["clock_timestamp() - interval '1 hour'", "clock_timestamp() + interval '1 hour'"] {
         assert_eq!(again(at)?, "0", "{at}");
     }
-    let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM wab_observe_again('same', clock_timestamp(), 'sql'); COMMIT";
+    let repeatable = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM _wab_observe_again('same', clock_timestamp(), 'sql'); COMMIT";
     assert_eq!(fleet.sql(repeatable)?, "0");
     Ok(())
 }
@@ -115,7 +116,7 @@ async fn a_plan_is_the_same_from_what_is_stored_and_from_the_list() -> Result<()
     fleet.sql("CREATE EXTENSION pg_stat_statements; SELECT * FROM wab_refresh()")?;
     let merges = || {
         fleet.sql(
-            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%wab_store_listing(%' AND query NOT LIKE '%pg_stat%'",
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query LIKE '%_wab_store_listing(%' AND query NOT LIKE '%pg_stat%'",
         )
     };
     let plan = || -> Result<(Value, String)> {

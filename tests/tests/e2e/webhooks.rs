@@ -60,7 +60,7 @@ async fn an_event_is_drift_until_it_is_written() -> Result<()> {
         fleet.sql("SELECT kind, tenant_id, observed FROM wab_drift")?,
         "status_drift|cust_05|disconnected"
     );
-    fleet.sql("SELECT wab_write_statuses()")?;
+    fleet.sql("SELECT _wab_write_statuses()")?;
     assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_05'")?, "disconnected");
     Ok(())
 }

@@ -74,7 +74,7 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     fleet.fleet_yaml(&lived_in_yaml("public.tenants"))?;
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
-    fleet.sql("SELECT wab_log_summary(), wab_note_job('refresh'), wab_enqueue_provision('cust_01')")?;
+    fleet.sql("SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01')")?;
     Ok(fleet)
 }
 

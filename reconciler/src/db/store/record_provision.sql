@@ -1,2 +1,2 @@
-SELECT @extschema@.wab_record_provision($1, $2, $3, $4, CASE WHEN NOT EXISTS
+SELECT @extschema@._wab_record_provision($1, $2, $3, $4, CASE WHEN NOT EXISTS
     (SELECT FROM @extschema@.wab_bridges b WHERE b.bridge_id = $2) THEN $5 END)
