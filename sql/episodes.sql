@@ -3,13 +3,14 @@
 -- For one pass over the whole fleet or for a few bridges by indexes, so it is planned each time. Without JIT: compiling takes longer
 -- than the pass. With memory for the hash table, the only large one. A role that may not read the tenants gets a row of nulls.
 CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
-RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
+RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
+               wasted boolean)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT d.kind, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail
+    SELECT d.kind, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted
     FROM @extschema@.wab_drift d
     WHERE _wab_drift_rows.bridge_ids IS NULL OR d.bridge_id = ANY (_wab_drift_rows.bridge_ids);
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
@@ -25,13 +26,15 @@ DECLARE
     kinds  text[];
     ids    bigint[];
     refs   text[];
+    wasted boolean[];
     reason text;
 BEGIN
     IF to_regclass('@extschema@.wab_drift') IS NULL THEN
         RETURN 0;
     END IF;
     BEGIN
-        SELECT array_agg(d.kind), array_agg(d.bridge_id), array_agg(d.customer_ref) INTO kinds, ids, refs
+        SELECT array_agg(d.kind), array_agg(d.bridge_id), array_agg(d.customer_ref), array_agg(d.wasted)
+        INTO kinds, ids, refs, wasted
         FROM @extschema@.wab_drift d;
     -- An observation is worth keeping though the drift cannot be read, for instance by a role that may not see the tenants.
     EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
@@ -40,12 +43,13 @@ BEGIN
             HINT = 'What was observed is stored. SELECT * FROM wab_drift shows the error.';
         RETURN 0;
     END;
-    RETURN @extschema@._wab_note_drift(kinds, ids, refs);
+    RETURN @extschema@._wab_note_drift(kinds, ids, refs, wasted);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
 
-CREATE FUNCTION @extschema@._wab_note_drift(kinds text[], bridge_ids bigint[], customer_refs text[]) RETURNS bigint
+CREATE FUNCTION @extschema@._wab_note_drift(
+    kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
 AS $$
 DECLARE
@@ -56,18 +60,19 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH present AS MATERIALIZED (
-        SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
-        FROM unnest(kinds, bridge_ids, customer_refs) AS d(kind, bridge_id, customer_ref)
+        SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref,
+               d.is_wasted
+        FROM unnest(kinds, bridge_ids, customer_refs, wasted) AS d(kind, bridge_id, customer_ref, is_wasted)
     ), lasting AS MATERIALIZED (
         SELECT e.kind, e.subject, e.ctid AS row FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL
     ), moved AS MATERIALIZED (
         -- A full join is never a nested loop, however wrong the estimates are.
-        SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, l.row
+        SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.row
         FROM present p FULL JOIN lasting l ON l.kind = p.kind AND l.subject = p.subject
         WHERE p.kind IS NULL OR l.kind IS NULL
     ), began AS (
-        INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at)
-        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, at FROM moved m WHERE m.row IS NULL
+        INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at)
+        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at FROM moved m WHERE m.row IS NULL
         RETURNING kind
     ), ended AS (
         UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)

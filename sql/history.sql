@@ -99,7 +99,7 @@ WITH life AS (
 ), vain AS (
     SELECT e.bridge_id, range_agg(tstzrange(e.began_at, coalesce(e.ended_at, now()))) AS wasted
     FROM @extschema@.wab_drift_episodes e
-    WHERE e.kind IN ('orphaned', 'churned', 'duplicate') AND e.bridge_id IS NOT NULL GROUP BY e.bridge_id
+    WHERE e.wasted AND e.bridge_id IS NOT NULL GROUP BY e.bridge_id
 ), part AS (
     SELECT l.bridge_id, false AS wasted, unnest(l.lived) AS during FROM life l
     UNION ALL

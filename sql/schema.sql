@@ -272,6 +272,7 @@ CREATE TABLE @extschema@.wab_drift_episodes (
     subject      text NOT NULL,
     bridge_id    bigint,
     customer_ref text,
+    wasted       boolean NOT NULL,
     began_at     timestamptz NOT NULL,
     ended_at     timestamptz CHECK (ended_at >= began_at)
 );
@@ -287,6 +288,8 @@ COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS
     'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.bridge_id IS 'The live bridge; null when there was none.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.customer_ref IS 'The customer_ref when it began.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.wasted IS
+    'Whether its bridge was paid for though nobody needed it: wab_costs counts these.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When it was first seen.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When it was no longer seen; null: it still lasts.';
 

@@ -55,6 +55,7 @@ COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'The difference in words.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS
     'US dollars per month that are paid for a bridge nobody needs; 0 for other kinds.';
 COMMENT ON COLUMN @extschema@.wab_drift.webhook_url IS 'The webhook_url that is wanted for this tenant.';
+COMMENT ON COLUMN @extschema@.wab_drift.wasted IS 'Whether the bridge is paid for though nobody needs it.';
 
 COMMENT ON VIEW @extschema@.wab_orphaned_bridges IS
     'Live bridges that no tenant owns and nobody declared: paid for in vain.';

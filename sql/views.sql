@@ -120,7 +120,7 @@ SELECT (k.difference).kind, (k.difference).severity, k.tenant_id, k.bridge_id, k
     (k.difference).detail,
     CASE WHEN (k.difference).wasted THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p)
          ELSE 0.00 END::numeric(10,2) AS monthly_cost,
-    k.webhook_url
+    k.webhook_url, (k.difference).wasted
 FROM (SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.webhook_url, unnest(d.differences) AS difference
       FROM @extschema@._wab_differences d WHERE d.glance = 'look') k;
 
@@ -146,7 +146,7 @@ CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
 SELECT (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at,
     c.bridges, c.paired, c.awaiting_scan, c.disconnected, c.unknown, c.orphaned, c.churned, c.missing,
     (c.bridges * p.price_per_bridge)::numeric(12,2) AS monthly_cost,
-    ((c.orphaned + c.churned + c.duplicate) * p.price_per_bridge)::numeric(12,2) AS monthly_waste,
+    (c.wasted * p.price_per_bridge)::numeric(12,2) AS monthly_waste,
     c.duplicate, c.unbound, c.status_drift
 FROM @extschema@.wab_policy p CROSS JOIN (
     SELECT count(d.bridge_id) AS bridges,
@@ -155,6 +155,8 @@ FROM @extschema@.wab_policy p CROSS JOIN (
         count(*) FILTER (WHERE d.status = 'disconnected') AS disconnected,
         count(*) FILTER (WHERE d.status = 'unknown') AS unknown,
         count(d.orphaned) AS orphaned, count(d.churned) AS churned, count(d.missing) AS missing,
-        count(d.duplicate) AS duplicate, count(d.unbound) AS unbound, count(d.status_drift) AS status_drift
+        count(d.duplicate) AS duplicate, count(d.unbound) AS unbound, count(d.status_drift) AS status_drift,
+        coalesce(sum((SELECT count(*) FROM unnest(d.differences) k WHERE k.wasted))
+            FILTER (WHERE d.glance = 'look'), 0) AS wasted
     FROM @extschema@._wab_differences d
 ) c;

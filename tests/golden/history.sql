@@ -19,12 +19,12 @@ INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES
     ('2026-03-01 00:00Z', 2, 'disappeared', 'paired', NULL, '2026-01-16 12:00Z'),
     ('2026-03-04 00:00Z', 3, 'disappeared', 'paired', NULL, '2026-02-27 00:00Z');
 -- Bridge 2 was churned from January 20 to February 10, and then orphaned; 1 was orphaned on its last day, and noticed to be gone later.
-INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, began_at, ended_at) VALUES
-    ('churned', '2', 2, 'b', '2026-01-20 00:00Z', '2026-02-10 00:00Z'),
-    ('orphaned', '2', 2, 'b', '2026-02-05 00:00Z', '2026-02-12 00:00Z'),
-    ('orphaned', '1', 1, 'a', '2026-02-14 00:00Z', '2026-02-20 00:00Z'),
-    ('status_drift', '3', 3, 'c', '2026-02-27 00:00Z', '2026-03-04 00:00Z'),
-    ('missing', 'd', NULL, 'd', '2026-01-01 00:00Z', NULL);
+INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at, ended_at) VALUES
+    ('churned', '2', 2, 'b', true, '2026-01-20 00:00Z', '2026-02-10 00:00Z'),
+    ('orphaned', '2', 2, 'b', true, '2026-02-05 00:00Z', '2026-02-12 00:00Z'),
+    ('orphaned', '1', 1, 'a', true, '2026-02-14 00:00Z', '2026-02-20 00:00Z'),
+    ('status_drift', '3', 3, 'c', false, '2026-02-27 00:00Z', '2026-03-04 00:00Z'),
+    ('missing', 'd', NULL, 'd', false, '2026-01-01 00:00Z', NULL);
 -- January: 3.00 + 1.50. February: 1.50 + 3.00 + 3 * 2/28 = 4.714. March: 3 * 3/31 = 0.290.
 -- Wasted: January 3 * 12/31 = 1.161; February 3 * (11 + 1)/28 = 1.286.
 SELECT * FROM wab_costs ORDER BY month;

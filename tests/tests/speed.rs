@@ -140,7 +140,7 @@ fn noting_drift_grows_with_the_drift() -> Result<()> {
     let count = || fleet.sql("SELECT count(*) FROM wab_drift").map(drop);
     // When PostgreSQL looked last, all drift had ended.
     fleet.sql(
-        "INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, now(), now() FROM generate_series(1, 5000) n;
+        "INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, false, now(), now() FROM generate_series(1, 5000) n;
          ANALYZE wab_drift_episodes",
     )?;
     assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "5000");

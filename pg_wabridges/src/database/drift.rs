@@ -15,6 +15,8 @@ pub struct Drift {
     pub stored: Option<String>,
     pub observed: Option<String>,
     pub detail: Option<String>,
+    /// Whether the bridge is paid for though nobody needs it.
+    wasted: bool,
 }
 
 impl Drift {
@@ -26,7 +28,7 @@ impl Drift {
 
 /// The drift of these bridges, or all of it; `None` where it cannot be read.
 pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
-    let sql = "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail \
+    let sql = "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted \
                FROM @extschema@._wab_drift_rows($1) d";
     let drift = rows(sql, &[touched.bridges().into()], |row| {
         let Some(kind) = row.get(1)? else { return Ok(None) };
@@ -38,6 +40,7 @@ pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
             stored: row.get(5)?,
             observed: row.get(6)?,
             detail: row.get(7)?,
+            wasted: row.get(8)?.unwrap_or(false),
         }))
     })?;
     Ok(drift.into_iter().collect())
@@ -63,8 +66,9 @@ pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
         drift.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>().into(),
         drift.iter().map(|row| row.bridge_id).collect::<Vec<_>>().into(),
         drift.iter().map(|row| row.customer_ref.as_deref()).collect::<Vec<_>>().into(),
+        drift.iter().map(|row| row.wasted).collect::<Vec<_>>().into(),
     ];
-    one("SELECT @extschema@._wab_note_drift($1, $2, $3)", &args, |_| Ok(()))
+    one("SELECT @extschema@._wab_note_drift($1, $2, $3, $4)", &args, |_| Ok(()))
 }
 
 /// The same for what there is now. Where that cannot be read, a warning says why.

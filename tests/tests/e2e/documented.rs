@@ -1,4 +1,5 @@
-//! `\d+` and `\df+` are documentation: every object has its comment, and every set-returning function tells the planner of its size.
+//! `\d+` and `\df+` are documentation: every object has its comment, every column of a public one too, and every set-returning
+//! function tells the planner of its size.
 
 use anyhow::Result;
 use e2e::fleet::Install;
@@ -9,7 +10,7 @@ const WITHOUT_COMMENT: &str = "
     SELECT c.relname FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') AND obj_description(c.oid) IS NULL
     UNION ALL
     SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-    WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') AND coalesce(col_description(c.oid, a.attnum), '') = ''
+    WHERE c.relname LIKE 'wab\\_%' AND c.relkind IN ('r', 'v') AND coalesce(col_description(c.oid, a.attnum), '') = ''
     UNION ALL
     SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND coalesce(obj_description(p.oid), '') = ''
     UNION ALL

@@ -1,2 +1,2 @@
 SELECT EXISTS (SELECT FROM @extschema@.wab_drift d
-               WHERE d.bridge_id = $1 AND d.kind IN ('orphaned', 'churned', 'duplicate'))
+               WHERE d.bridge_id = $1 AND d.wasted)
