@@ -14,7 +14,7 @@ use crate::contest::{Run, program};
 
 /// As fleet.yaml binds it.
 const BIND: &str = "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url =>
-    $$replace('https://hooks.example.com/{tenant_id}', '{tenant_id}', public.wab_url_encode(id::text))$$)";
+    $$'https://hooks.example.com/' || public.wab_url_encode(id::pg_catalog.text)$$)";
 
 /// Share of the rows that drift or change: one in so many.
 pub const DRIFTED: u32 = 100;

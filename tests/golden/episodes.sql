@@ -24,5 +24,5 @@ SELECT * FROM _wab_drift_rows();
 UPDATE tenants SET divisor = 1;
 -- Read already, all of it or of some bridges, and noted as it was read.
 SELECT kind, tenant_id, bridge_id, customer_ref, observed FROM _wab_drift_rows('{2}');
-SELECT _wab_note_drift(array_agg(kind), array_agg(bridge_id), array_agg(customer_ref)) FROM _wab_drift_rows();
-SELECT _wab_note_drift('{}', '{}', '{}');
+SELECT _wab_note_drift(array_agg(kind), array_agg(bridge_id), array_agg(customer_ref), array_agg(wasted)) FROM _wab_drift_rows();
+SELECT _wab_note_drift('{}', '{}', '{}', '{}');
