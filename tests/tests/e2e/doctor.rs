@@ -132,7 +132,7 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
     fleet.sql(
         "CREATE UNIQUE INDEX ON tenants (id); UPDATE wab_observations SET observed_at = now();
          INSERT INTO wab_runs (run_id, who, tool, steps) VALUES (gen_random_uuid(), 'me@here', 'wab', 3);
-         CREATE OR REPLACE FUNCTION wab_version() RETURNS text LANGUAGE sql IMMUTABLE RETURN '0.0.9';
+         CREATE OR REPLACE FUNCTION wab_version() RETURNS text LANGUAGE sql IMMUTABLE RETURN '0.2.0';
          DROP VIEW wab_churned_bridges; CREATE TABLE others (LIKE tenants)",
     )?;
     expect(

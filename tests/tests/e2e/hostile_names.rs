@@ -249,6 +249,7 @@ async fn installed_under_a_hostile_path_it_uses_nothing_of_it() -> Result<()> {
             .replace("CREATE SCHEMA evil;", "")
             .replace("CREATE TABLE public.wab_", "CREATE TABLE public.not_wab_")
             .replace("CREATE FUNCTION public.wab_", "CREATE FUNCTION public.not_wab_")
+            .replace("CREATE FUNCTION public._wab_", "CREATE FUNCTION public.not_wab_")
     ))?;
     fleet.sql("CREATE EXTENSION pg_wabridges")?;
     fleet.sql("UPDATE wab_policy SET price_per_bridge = 2.50")?;
