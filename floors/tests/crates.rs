@@ -55,9 +55,10 @@ const PG_WABRIDGES: Order<'_> = Order {
     ],
 };
 
-const INSTALL_SQL: Order<'_> = Order { floors: &[&["part", "split"], &["script"]] };
+const INSTALL_SQL: Order<'_> =
+    Order { floors: &[&["frozen", "part", "split"], &["object"], &["script", "upgrade"], &["history"]] };
 
-const E2E: Order<'_> = Order { floors: &[&["process", "tls", "wait"], &["cluster", "sandbox"], &["fleet"]] };
+const E2E: Order<'_> = Order { floors: &[&["process", "wait"], &["cluster", "sandbox"], &["fleet"]] };
 
 const BENCH: Order<'_> =
     Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };
