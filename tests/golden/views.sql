@@ -71,6 +71,8 @@ WHERE ARRAY(SELECT k FROM unnest(f.drift) k ORDER BY k) IS DISTINCT FROM coalesc
 SELECT (SELECT count(*) FROM wab_orphaned_bridges) AS orphaned, (SELECT count(*) FROM wab_missing_bridges) AS missing,
        (SELECT count(*) FROM wab_status_drift) AS status_drift, (SELECT count(*) FROM wab_churned_bridges) AS churned;
 SELECT bridges, paired, orphaned, churned, missing, duplicate, unbound, status_drift, monthly_cost, monthly_waste FROM wab_fleet_summary;
+SELECT s.monthly_waste - sum(d.monthly_cost) AS waste_forgotten, bool_and(d.wasted = (d.monthly_cost > 0)) AS wasted_is_paid_for
+FROM wab_fleet_summary s, wab_drift d GROUP BY s.monthly_waste;
 -- Whatever has a column is on the list.
 SELECT a.attname AS forgotten FROM pg_attribute a
 WHERE a.attrelid = '_wab_differences'::regclass AND a.atttypid = '_wab_difference'::regtype
