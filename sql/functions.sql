@@ -21,7 +21,7 @@ COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
 
 CREATE FUNCTION @extschema@._wab_percent_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN (SELECT string_agg(CASE WHEN c.ch ~ '[A-Za-z0-9._~-]' THEN c.ch
+RETURN (SELECT string_agg(CASE WHEN (c.ch COLLATE "C") ~ '[A-Za-z0-9._~-]' THEN c.ch
                                ELSE regexp_replace(upper(encode(convert_to(c.ch, 'UTF8'), 'hex')),
                                                    '(..)', '%\1', 'g') END,
                           '' ORDER BY c.nth)
@@ -30,10 +30,11 @@ COMMENT ON FUNCTION @extschema@._wab_percent_encode IS
     'wab_url_encode() for a text that needs it.';
 
 -- Not STRICT, without SET and without a sub-select, so that a query takes it in: most ids cost a look at their
--- characters and no call.
+-- characters and no call. To look for one character that is not allowed takes half as long as to match all that are,
+-- and "C" also serves ids of a nondeterministic collation, which no regular expression takes.
 CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN value ~ '^[A-Za-z0-9._~-]*$' THEN value ELSE @extschema@._wab_percent_encode(value) END;
+RETURN CASE WHEN (value COLLATE "C") !~ '[^A-Za-z0-9._~-]' THEN value ELSE @extschema@._wab_percent_encode(value) END;
 COMMENT ON FUNCTION @extschema@.wab_url_encode IS
     'Percent-encodes a text for a webhook_url expression. RFC 3986: letters, digits and . _ ~ - stay.';
 
