@@ -32,7 +32,7 @@ pub fn broken(root: PathBuf, order: &Order<'_>) -> io::Result<Vec<String>> {
     Ok(broken)
 }
 
-/// The floors whose own file holds more than `mod` and `use`, a line each.
+/// Lists the floors that hold items of their own in their root file, a line each. A root may hold `mod` and `use` only.
 pub fn full_roots(root: PathBuf) -> io::Result<Vec<String>> {
     let source = Source::read(root)?;
     let floors =

@@ -35,7 +35,7 @@ fn client() -> Result<Client, Raise> {
     })
 }
 
-/// Starts what `call` does with the client, cancel-safe. A standby calls nobody.
+/// Starts `call` on the HTTP thread; PostgreSQL may cancel the wait for it. On a standby it raises 25006 instead.
 pub fn begin<T, F>(call: impl FnOnce(Client) -> F) -> Result<Pending<Result<T, Error>>, Raise>
 where
     T: Send + 'static,

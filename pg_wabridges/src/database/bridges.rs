@@ -25,7 +25,7 @@ pub fn poll_candidates(
         .collect())
 }
 
-/// Live bridges whose status was never learnt, though it could be asked for.
+/// Counts the live bridges that a poll could ask and for which no status was ever observed.
 pub fn never_polled() -> Result<i64, Raise> {
     one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
 }

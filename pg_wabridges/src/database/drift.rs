@@ -15,7 +15,7 @@ pub struct Drift {
     pub stored: Option<String>,
     pub observed: Option<String>,
     pub detail: Option<String>,
-    /// Whether the bridge is paid for though nobody needs it.
+    /// Whether the account pays for a bridge that no tenant needs.
     wasted: bool,
 }
 

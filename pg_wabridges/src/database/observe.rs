@@ -46,7 +46,7 @@ impl Observation {
     }
 }
 
-/// What a listing was stored as, and whose drift may be another for it.
+/// The observation that a listing was stored as, and the bridges that may drift otherwise because of it.
 pub struct Stored {
     pub observation: Observation,
     pub touched: Touched,

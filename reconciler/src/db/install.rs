@@ -277,7 +277,7 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
     }
 }
 
-/// Tables that somebody changed are not touched.
+/// Refuses to upgrade tables that differ from those of their version.
 async fn require_tables(
     tx: &mut PgConnection,
     place: &Place,

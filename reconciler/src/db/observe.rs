@@ -33,7 +33,7 @@ impl Observation {
 from_row!(Observation { digest, mirrored });
 
 impl Evaluation<'_> {
-    /// Until the transaction ends, nobody else writes wab_bridges.
+    /// Takes the lock that every writer of wab_bridges takes, until the transaction ends.
     pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
             .execute(&mut *self.tx)
@@ -42,7 +42,7 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// Stores the listing; says whose drift may be another then. Takes `lock_observing` to have been called.
+    /// Stores the listing, and returns the bridges that may drift otherwise now. The caller has called `lock_observing`.
     pub(super) async fn observe(&mut self, reading: &Reading, force: Force) -> Result<Touched, Error> {
         if force == Force::FirstRun {
             self.require_first_run().await?;
