@@ -36,7 +36,9 @@ SELECT r.*, k.*,
     CASE WHEN r.bridge_id IS NULL AND NOT r.wanted THEN 'well'
          WHEN r.bridge_id = r.stored_bridge_id AND r.wanted AND r.state = 'running'
               AND (r.last_webhook_url IS NULL OR r.last_webhook_url = r.webhook_url)
-              AND (r.status = 'unknown' OR r.status = 'paired' AND r.stored_status = 'paired')
+              AND (r.status = 'unknown' OR r.status = r.stored_status AND (r.status = 'paired'
+                   OR r.status_since >= now() - (SELECT least(p.disconnected_after, p.awaiting_scan_after)
+                                                 FROM @extschema@.wab_policy p)))
          THEN 'well' ELSE 'look' END AS glance
 
 FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
