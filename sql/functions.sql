@@ -255,7 +255,7 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_record_delete IS
     'Records that the provider deleted a bridge. Deletes nothing at the provider.';
 
-CREATE FUNCTION @extschema@._wab_bind_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
+CREATE FUNCTION @extschema@._wab_link_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -268,7 +268,7 @@ BEGIN
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_bind_bridges IS
+COMMENT ON FUNCTION @extschema@._wab_link_bridges IS
     'Writes bridge ids on tenant rows, in one statement; returns how many rows changed.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer

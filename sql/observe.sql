@@ -4,7 +4,7 @@
 CREATE FUNCTION @extschema@.wab_observe(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
-    malformed integer DEFAULT 0, force boolean DEFAULT false, digest text DEFAULT NULL)
+    malformed integer DEFAULT 0, force boolean DEFAULT false, listing_sha256 text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -27,19 +27,19 @@ BEGIN
         ARRAY(SELECT b.bridge_id FROM @extschema@.wab_bridges b
               WHERE NOT EXISTS (SELECT FROM unnest(bridge_ids) AS l(bridge_id) WHERE l.bridge_id = b.bridge_id)),
         listed, listed - cardinality(array_positions(raw_statuses, NULL)),
-        coalesce(digest, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
+        coalesce(listing_sha256, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
         listed_at, source, malformed, force) s;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless forced. skipped: a newer observation is there already. digest: the listing''s own, for _wab_observe_again().';
+COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless force is true. skipped: a newer observation is there already. listing_sha256: the listing''s own, for _wab_observe_again().';
 
 -- THE definition of what a listing changes. A caller that has compared the listing with wab_bridges need not hand over all of it:
 -- the listed bridges that may differ, and those known ones that were not listed (absent), are enough. `listed` and `statuses` say
 -- how many bridges the whole listing has, and how many of them with a status. One row of wab_observations is always written.
 CREATE FUNCTION @extschema@._wab_store_listing(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
-    absent bigint[], listed integer, statuses integer, digest text,
-    listed_at timestamptz, source text, malformed integer, force boolean)
+    absent bigint[], listed integer, statuses integer, listing_sha256 text,
+    listed_at timestamptz, source text, malformed integer, allow_shrink boolean)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
@@ -66,7 +66,7 @@ BEGIN
     -- A bridge that was deleted after the list was asked for may still be in it.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
-    IF listed = 0 AND NOT force THEN
+    IF listed = 0 AND NOT allow_shrink THEN
         SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the provider listed no bridge at all, which is not believed',
             DETAIL = format('%s bridges were known before.', known),
@@ -142,7 +142,7 @@ BEGIN
     INTO appeared, changed, moved, disappeared, held;
 
     -- Raising here undoes the merge above: the count comes from the merge's own pass.
-    IF disappeared > 1 AND NOT force THEN
+    IF disappeared > 1 AND NOT allow_shrink THEN
         SELECT count(*) - appeared + disappeared INTO known FROM @extschema@.wab_bridges b
         WHERE b.first_seen_at <= listed_at;
         SELECT greatest(1, floor(known * p.max_shrink)) INTO allowed FROM @extschema@.wab_policy p;
@@ -158,8 +158,8 @@ BEGIN
         PERFORM @extschema@._wab_mark_duplicates();
     END IF;
     INSERT INTO @extschema@.wab_observations
-        (observed_at, source, digest, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
-    VALUES (listed_at, source, digest, listed, appeared, changed, disappeared, malformed, statuses,
+        (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
+    VALUES (listed_at, source, listing_sha256, listed, appeared, changed, disappeared, malformed, statuses,
             -- See unchanged.sql. A snapshot older than the lock may not show what another wrote.
             held = 0 AND malformed = 0 AND deleted = '{}' AND current_setting('transaction_isolation') = 'read committed');
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;

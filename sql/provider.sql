@@ -50,7 +50,7 @@ RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, chang
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_refresh_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS
     'Asks the provider for the whole fleet and stores it. Skipped when the last observation is younger than max_age or '
-    'another refresh is under way. force believes an empty or shrunken list.';
+    'another refresh is under way. force accepts an empty or sharply shrunken list.';
 
 CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100)
 RETURNS TABLE (polled integer, changed integer, failed integer, remaining bigint)

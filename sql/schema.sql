@@ -72,7 +72,7 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
     source        text NOT NULL,
-    digest        text NOT NULL,
+    listing_sha256 text NOT NULL,
     bridges       integer NOT NULL,
     appeared      integer NOT NULL,
     changed       integer NOT NULL,
@@ -86,7 +86,7 @@ COMMENT ON TABLE @extschema@.wab_observations IS
     'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
 COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the listing was asked for.';
 COMMENT ON COLUMN @extschema@.wab_observations.source IS 'Who stored it: wab_refresh, wab_reconcile, wab, or sql.';
-COMMENT ON COLUMN @extschema@.wab_observations.digest IS
+COMMENT ON COLUMN @extschema@.wab_observations.listing_sha256 IS
     'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
 COMMENT ON COLUMN @extschema@.wab_observations.bridges IS 'Bridges listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the observation before did not have.';
@@ -227,7 +227,7 @@ COMMENT ON TABLE @extschema@.wab_operations IS
     'One row per step of a run, written before and after each call to the provider.';
 COMMENT ON COLUMN @extschema@.wab_operations.run_id IS 'The run it belongs to.';
 COMMENT ON COLUMN @extschema@.wab_operations.step IS 'Its number in the plan, from 1.';
-COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'provision, bind, set_status or delete.';
+COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'provision, link, set_status or delete.';
 COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS
     'The bridge''s customer_ref; null where one statement covers many rows.';
 COMMENT ON COLUMN @extschema@.wab_operations.bridge_id IS 'The bridge, once known.';

@@ -20,12 +20,12 @@ pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     tell(refresh_unchanged(scene)?);
     tell(refresh_unchanged_in_python(scene)?);
     tell(refresh_changed(scene)?);
-    scene.settle()?;
+    scene.reset_tenants()?;
     for row in plan_unchanged(scene)? {
         tell(row);
     }
     tell(memory(scene, body)?);
-    scene.settle()?;
+    scene.reset_tenants()?;
     scene.drift()?;
     scene.fleet.sql("SELECT _wab_record_drift()")?;
     tell(plan_drifted(scene, "wab plan, 1 % drift", |_| Ok(()), Some(3.0))?);
@@ -34,14 +34,14 @@ pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     tell(queries::drift_by_kind(scene, "1 % drift", Target::AtMost(1.2))?);
     scene.fleet.sql("SELECT * FROM wab_refresh()")?;
     for (share, one_in) in [("50 % drift", 2), ("100 % drift", 1)] {
-        scene.settle()?;
+        scene.reset_tenants()?;
         scene.unlink(one_in)?;
         scene.fleet.sql("SELECT _wab_record_drift()")?;
         tell(plan_drifted(scene, &format!("wab plan, {share}"), |_| Ok(()), None)?);
         tell(queries::drift_by_kind(scene, share, Target::None)?);
         tell(queries::summary(scene, share)?);
     }
-    scene.settle()?;
+    scene.reset_tenants()?;
     scene.fleet.sql("SELECT _wab_record_drift()")?;
     tell(reconcile(scene)?);
     for row in queries::points(scene)? {

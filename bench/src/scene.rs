@@ -59,12 +59,12 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         scene
             .fleet
             .sql("UPDATE wab_bridges SET webhook_url = 'https://hooks.example.com/' || customer_ref")?;
-        scene.settle()?;
+        scene.reset_tenants()?;
         Ok(scene)
     }
 
     /// The tenants table as it is when nothing drifts.
-    pub fn settle(&self) -> Result<()> {
+    pub fn reset_tenants(&self) -> Result<()> {
         self.fleet.sql(
             "TRUNCATE tenants;
              INSERT INTO tenants

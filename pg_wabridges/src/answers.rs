@@ -7,8 +7,8 @@ use wabridges::{BridgeId, Listing};
 pub struct Listed {
     /// The fleet.
     pub listing: Listing,
-    /// [`Listing::digest`].
-    pub digest: String,
+    /// [`Listing::sha256`].
+    pub listing_sha256: String,
     /// The database's clock before the call: the listing says nothing of what is newer.
     pub listed_at: TimestampWithTimeZone,
 }

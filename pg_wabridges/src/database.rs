@@ -11,5 +11,5 @@ pub use bridges::{
 };
 pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, write_statuses};
 pub use observe::{
-    Observation, Shrink, Stored, observe, observe_statuses, recent_observation, try_lock_refresh,
+    Observation, ShrinkPolicy, Stored, observe, observe_statuses, recent_observation, try_lock_refresh,
 };

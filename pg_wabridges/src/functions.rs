@@ -5,7 +5,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::answers::{Outcome, Provisioned};
 use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument};
-use crate::database::{self, Shrink};
+use crate::database::{self, ShrinkPolicy};
 use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
 use crate::list::list;
@@ -169,7 +169,7 @@ fn wab_refresh(
     let max_age =
         max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
     require_writable(c"wab_refresh()");
-    let shrink = if force.unwrap_or(false) { Shrink::Allowed } else { Shrink::Refused };
+    let shrink = if force.unwrap_or(false) { ShrinkPolicy::Allow } else { ShrinkPolicy::Refuse };
     let done = refresh(max_age, shrink).or_raise();
     TableIterator::once((
         done.observed_at,

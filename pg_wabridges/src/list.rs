@@ -24,9 +24,9 @@ pub fn begin() -> Result<Awaited, Raise> {
 impl Awaited {
     /// Waits for the list.
     pub fn wait(self) -> Result<Listed, Raise> {
-        let (listing, digest) = self.pending.wait()??;
+        let (listing, listing_sha256) = self.pending.wait()??;
         warn_of_malformed_rows(&listing);
-        Ok(Listed { listing, digest, listed_at: self.listed_at })
+        Ok(Listed { listing, listing_sha256, listed_at: self.listed_at })
     }
 }
 

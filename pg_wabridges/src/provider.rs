@@ -5,7 +5,7 @@ use std::future::Future;
 
 use wabridges::{
     Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
-    settle,
+    resolve,
 };
 
 use crate::answers::{Outcome, Provisioned};
@@ -54,11 +54,11 @@ where
     Ok(begin(call)?.wait()??)
 }
 
-/// Lists the whole fleet, with the listing's digest.
+/// Lists the whole fleet, with the listing's SHA-256.
 pub async fn list(client: Client) -> Result<(Listing, String), Error> {
     let listing = client.reader().list().await?;
-    let digest = listing.digest();
-    Ok((listing, digest))
+    let listing_sha256 = listing.sha256();
+    Ok((listing, listing_sha256))
 }
 
 /// Looks the customer_ref up, and provisions a bridge only if none is listed. A lost answer is settled by looking again.
@@ -70,7 +70,7 @@ pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error>
         return Ok(with_status(client.reader(), found, Outcome::Existing).await);
     }
     let answer = client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await;
-    let made = match settle(answer, client.reader().list(), |listing| find(listing, &wish)).await? {
+    let made = match resolve(answer, client.reader().list(), |listing| find(listing, &wish)).await? {
         Made::Answered(new) => {
             Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) }
         }

@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use pgrx::prelude::*;
 use wabridges::Touched;
 
-use crate::database::{self, Drift, Observation, Shrink, Stored};
+use crate::database::{self, Drift, Observation, ShrinkPolicy, Stored};
 use crate::error::Raise;
 use crate::poll::ask;
 use crate::{list, server};
 
 /// Asks for the whole fleet and stores it, unless that was done or is being done.
-pub fn refresh(max_age: Interval, shrink: Shrink) -> Result<Observation, Raise> {
+pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, Raise> {
     if let Some(recent) = database::recent_observation(Some(max_age))? {
         return Ok(recent);
     }
@@ -46,7 +46,7 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     };
     let asked_at = server::now();
     let polled = ask(candidates)?;
-    let Stored { mut touched, .. } = database::observe(&listed, "wab_reconcile", Shrink::Refused)?;
+    let Stored { mut touched, .. } = database::observe(&listed, "wab_reconcile", ShrinkPolicy::Refuse)?;
     if !polled.answers.is_empty() {
         database::observe_statuses(&polled, asked_at)?;
     }

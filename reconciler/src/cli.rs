@@ -70,7 +70,7 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
-stdout is the result, stderr is talk. Where GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
+stdout is the result, stderr is progress and messages. Where GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
 status append a summary and values to them, whatever the format.
 
 Exit codes:
@@ -122,8 +122,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// How stderr talks from the start: in lines unless it is known that nobody will be asked.
-    pub fn talks(&self) -> Format {
+    /// The format of stderr from the start: lines, unless no question will be asked.
+    pub fn stderr_format(&self) -> Format {
         match (self, self.reports()) {
             (_, Some((_, Format::Github))) => Format::Github,
             (Self::Apply(args), Some((_, Format::Json))) if args.is_approved() => Format::Json,
@@ -147,7 +147,7 @@ impl Verb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Force, Length};
+    use crate::model::{Length, ShrinkPolicy};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -163,11 +163,11 @@ mod tests {
             };
         let args = apply(&[]);
         assert!(!args.consent.auto_approve && args.consent.input);
-        assert_eq!((args.output.format(), args.belief.force()), (Format::Text, Force::No));
+        assert_eq!((args.output.format(), args.shrink.policy()), (Format::Text, ShrinkPolicy::Refuse));
         let args = apply(&["-y", "--input=false", "--json", "--accept-shrink"]);
         assert!(args.consent.auto_approve && !args.consent.input);
-        assert_eq!((args.output.format(), args.belief.force()), (Format::Json, Force::AcceptShrink));
-        assert_eq!(apply(&["--first-run"]).belief.force(), Force::FirstRun);
+        assert_eq!((args.output.format(), args.shrink.policy()), (Format::Json, ShrinkPolicy::Allow));
+        assert_eq!(apply(&["--first-run"]).shrink.policy(), ShrinkPolicy::FirstRun);
         assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
         assert_eq!(apply(&["--concise"]).detail.length(), Length::Concise);
     }
@@ -193,7 +193,7 @@ mod tests {
             &["pair", "cust_01"],
             &["pair", "cust_01", "--phone", "0155 5000 1234"],
             &["qr", ".."],
-            &["qr", "cust_01", "--force"],
+            &["qr", "cust_01", "--shrink"],
             &["export", "--sql", "--format", "yaml"],
             &["export", "--wanted", "true"],
             &["completion", "tcsh"],

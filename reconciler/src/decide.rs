@@ -3,9 +3,9 @@
 pub mod adopt;
 pub mod checkup;
 pub mod database_checkup;
-mod digest;
 mod guard;
 mod pace;
 pub mod plan;
+mod plan_sha256;
 pub mod saved;
 pub mod scope;

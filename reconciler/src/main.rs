@@ -19,7 +19,7 @@ use clap::error::ErrorKind;
 use crate::cli::Cli;
 use crate::ground::Exit;
 use crate::render::screen::Screen;
-use crate::render::talk::{speak, talk};
+use crate::render::stderr::{emit, set_format};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -36,12 +36,12 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            talk(&format!("error: cannot start: {error}"));
+            emit(&format!("error: cannot start: {error}"));
             return Exit::Error.into();
         }
     };
     let screen = Screen::new(cli.colour());
-    speak(cli.verb.talks());
+    set_format(cli.verb.stderr_format());
     let exit = runtime.block_on(cli.run(screen)).unwrap_or_else(|error| {
         screen.error(&error);
         if let Some((verb, format)) = cli.verb.reports() {

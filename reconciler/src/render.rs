@@ -17,7 +17,7 @@ mod rows;
 pub mod schema;
 pub mod screen;
 pub mod setup;
-pub mod talk;
+pub mod stderr;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -2,12 +2,12 @@
 //! told through `events`.
 
 mod bridges;
+pub mod evaluate;
 pub mod events;
 pub mod execute;
 pub mod executor;
 pub mod lock;
 pub mod observe;
-pub mod outlook;
 mod rows;
 mod step_outcome;
 pub mod stop;

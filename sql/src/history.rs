@@ -8,7 +8,7 @@ use crate::script::{VERSION, extension, plain, plain_of};
 use crate::upgrade::upgrade;
 
 /// What became of the tables between two versions, written by hand: from, to, and the file of `sql/upgrade/`. Oldest first.
-const BY_HAND: &[(&str, &str, &str)] = &[];
+const BY_HAND: &[(&str, &str, &str)] = &[("0.2.0", "0.3.0", include_str!("../upgrade/0.2.0--0.3.0.sql"))];
 
 /// The versions that this one is upgraded from, oldest first.
 #[must_use]

@@ -10,7 +10,7 @@ SELECT _wab_record_drift(), _wab_record_drift();
 SELECT kind, subject, bridge_id, customer_ref, ended_at FROM wab_drift_episodes ORDER BY 1, 2;
 SELECT d.kind, d.customer_ref, d.since = e.began_at AS since FROM wab_drift d JOIN wab_drift_episodes e ON e.kind = d.kind AND (e.bridge_id = d.bridge_id OR e.customer_ref = d.customer_ref) ORDER BY 1, 2;
 SELECT drift, pending_polls FROM wab_status;
-SELECT _wab_bind_bridges('{a}', '{1}'), _wab_write_statuses(), _wab_record_drift();
+SELECT _wab_link_bridges('{a}', '{1}'), _wab_write_statuses(), _wab_record_drift();
 SELECT kind, subject, ended_at IS NOT NULL AS ended FROM wab_drift_episodes ORDER BY 1, 2;
 UPDATE tenants SET bridge_status = 'disconnected' WHERE id = 'a';
 SELECT _wab_record_drift();

@@ -15,7 +15,7 @@ SELECT * FROM _wab_wanted_webhook_url('a');
 SELECT bridge_id, customer_ref, state, status, raw_status, duplicated, status_since IS NOT NULL AS since FROM wab_bridges ORDER BY 1;
 -- The same again: one row of wab_observations, nothing else.
 :observe('{1,2,3,4,5}', '{a,b,c,c,NULL}', '{running,running,running,running,stopped}', '{connected,qr,NULL,odd,closed}', '{2026-01-01,2026-01-01,2026-01-01,2026-01-01,2026-01-01}');
-SELECT count(*), count(DISTINCT digest) FROM wab_observations;
+SELECT count(*), count(DISTINCT listing_sha256) FROM wab_observations;
 -- A list without statuses erases none; one bridge changes, one goes, one comes.
 :observe('{1,2,3,5,6}', '{a,b,c,NULL,f}', '{running,stopped,running,stopped,running}', '{NULL,NULL,NULL,NULL,NULL}', '{2026-01-01,2026-01-01,2026-01-01,2026-01-01,NULL}');
 SELECT bridge_id, customer_ref, state, status, raw_status, duplicated FROM wab_bridges ORDER BY 1;
@@ -42,7 +42,7 @@ SELECT * FROM tenants ORDER BY 1;
 SELECT _wab_observe_statuses('{1,2}', '{closed,connected}');
 SELECT _wab_observe_statuses('{1}', '{connected}', now() - interval '1 hour');
 SELECT bridge_id, status FROM wab_bridges ORDER BY 1;
-SELECT _wab_bind_bridges('{a,b}', '{1,2}'), _wab_write_statuses('{a}');
+SELECT _wab_link_bridges('{a,b}', '{1,2}'), _wab_write_statuses('{a}');
 SELECT * FROM tenants ORDER BY 1;
 SELECT _wab_write_statuses(), _wab_write_statuses();
 SELECT * FROM _wab_poll_candidates(10);

@@ -3,7 +3,7 @@ CREATE EXTENSION pg_wabridges;
 \set observe 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe'
 \set store 'SELECT bridges, appeared, changed, disappeared, skipped FROM _wab_store_listing'
 \set known 'SELECT bridge_id, customer_ref, state, raw_status, duplicated FROM wab_bridges ORDER BY 1'
-\set stored 'SELECT bridges, appeared, changed, disappeared, statuses, digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
+\set stored 'SELECT bridges, appeared, changed, disappeared, statuses, listing_sha256, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
 :store('{1,2,3}', '{a,b,c}', '{running,running,running}', '{qr,NULL,connected}', '{NULL,NULL,NULL}', '{}', 3, 2, 'one', clock_timestamp(), 'sql', 0, false);
 :known;
 :stored;

@@ -1,9 +1,9 @@
 -- A listing that comes again is one row, until something else writes wab_bridges.
 CREATE EXTENSION pg_wabridges;
 \set again 'SELECT bridges, appeared, changed, disappeared, skipped FROM _wab_observe_again'
-\set mirrored 'SELECT digest, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
+\set mirrored 'SELECT listing_sha256, mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1'
 :again('one', clock_timestamp(), 'sql');
-SELECT appeared FROM wab_observe('{1,2}', '{a,b}', '{running,running}', '{connected,NULL}', '{NULL,NULL}', digest => 'one');
+SELECT appeared FROM wab_observe('{1,2}', '{a,b}', '{running,running}', '{connected,NULL}', '{NULL,NULL}', listing_sha256 => 'one');
 :mirrored;
 :again('one', clock_timestamp(), 'sql');
 :again('two', clock_timestamp(), 'sql');
@@ -16,7 +16,7 @@ UPDATE wab_bridges SET raw_status = 'qr' WHERE bridge_id = 1;
 :mirrored;
 :again('one', clock_timestamp(), 'sql');
 -- A listing without statuses has no say in statuses.
-SELECT changed FROM wab_observe('{1,2}', '{a,b}', '{running,stopped}', '{NULL,NULL}', '{NULL,NULL}', digest => 'three');
+SELECT changed FROM wab_observe('{1,2}', '{a,b}', '{running,stopped}', '{NULL,NULL}', '{NULL,NULL}', listing_sha256 => 'three');
 UPDATE wab_bridges SET raw_status = 'closed' WHERE bridge_id = 1;
 :mirrored;
 DELETE FROM wab_bridges WHERE bridge_id = 2;

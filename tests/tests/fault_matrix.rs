@@ -78,8 +78,8 @@ enum Work {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
-    Tried,
-    NotTried,
+    Retried,
+    NotRetried,
 }
 
 /// How often a fault strikes.
@@ -105,25 +105,25 @@ fn faults() -> Vec<Fault> {
     vec![
         of("delay", json!({"kind": "delay", "ms": 20}), Harmless),
         of("drip", json!({"kind": "drip", "ms_per_chunk": 1, "chunk": 400}), Harmless),
-        of("hang", json!({"kind": "hang"}), Lost(Work::NotDone, Again::NotTried)),
-        of("hang_after_headers", json!({"kind": "hang_after_headers"}), Lost(Work::Done, Again::NotTried)),
-        of("reset", json!({"kind": "reset"}), Lost(Work::NotDone, Again::Tried)),
+        of("hang", json!({"kind": "hang"}), Lost(Work::NotDone, Again::NotRetried)),
+        of("hang_after_headers", json!({"kind": "hang_after_headers"}), Lost(Work::Done, Again::NotRetried)),
+        of("reset", json!({"kind": "reset"}), Lost(Work::NotDone, Again::Retried)),
         status("status 400", 400, Refused),
         status("status 401", 401, Auth),
         status("status 404", 404, Gone),
         status("status 409", 409, Refused),
         of("status 429", json!({"kind": "status", "code": 429, "retry_after": 1}), Harmless),
         status("status 429 bare", 429, Harmless),
-        status("status 500", 500, Lost(Work::NotDone, Again::Tried)),
-        status("status 503", 503, Lost(Work::NotDone, Again::Tried)),
+        status("status 500", 500, Lost(Work::NotDone, Again::Retried)),
+        status("status 503", 503, Lost(Work::NotDone, Again::Retried)),
         of("html", json!({"kind": "html"}), Nonsense(Work::NotDone)),
-        of("truncated", json!({"kind": "truncated"}), Lost(Work::Done, Again::Tried)),
+        of("truncated", json!({"kind": "truncated"}), Lost(Work::Done, Again::Retried)),
         of("cut_json", json!({"kind": "cut_json"}), Nonsense(Work::Done)),
         of("garbage", json!({"kind": "garbage"}), Nonsense(Work::NotDone)),
         of("huge", json!({"kind": "huge", "bytes": 1_000_000}), Nonsense(Work::NotDone)),
         list("empty_list", Absence),
         list("half_list", Absence),
-        of("lost_reply", json!({"kind": "lost_reply"}), Lost(Work::Done, Again::Tried)),
+        of("lost_reply", json!({"kind": "lost_reply"}), Lost(Work::Done, Again::Retried)),
         list("duplicate_row", Incomplete),
         list("malformed_row", Incomplete),
         of("redirect", json!({"kind": "redirect", "location": "https://example.com/"}), Refused),
@@ -138,7 +138,7 @@ fn expected(effect: Effect, call: Call, times: Times) -> i32 {
         // To know a new bridge's status at once is worth a call, and no failure.
         (Call::Session, _) | (_, Harmless) => 0,
         // Looking is safe to repeat, and a fault that passes is ridden out.
-        (Call::List | Call::Get, Lost(_, Again::Tried)) if times == Times::Once => 0,
+        (Call::List | Call::Get, Lost(_, Again::Retried)) if times == Times::Once => 0,
         // Without a list there is no plan: the key (3), a guard (5), or an error (1).
         (Call::List, Auth) => 3,
         (Call::List, Absence) => 5,

@@ -46,9 +46,9 @@ impl ApiKey {
 
     /// A name for the account that does not give the key away: the first 16 hex digits of its SHA-256.
     pub fn fingerprint(&self) -> String {
-        let mut digest = sha256::of(&self.0);
-        digest.truncate(16);
-        digest
+        let mut sha256 = sha256::of(&self.0);
+        sha256.truncate(16);
+        sha256
     }
 
     /// The Authorization header's value, marked sensitive.

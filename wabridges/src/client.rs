@@ -204,7 +204,7 @@ impl Shared {
                     return Err(Error::RateLimited { retry_after: blocked });
                 };
                 match throttle.try_acquire(class, now) {
-                    Ok(()) => return Ok(Place { shared: self, class, end: End::GivenUp }),
+                    Ok(()) => return Ok(Place { shared: self, class, end: PlaceEnd::GivenUp }),
                     Err(wait) => {
                         *patience = patience_left;
                         wait
@@ -311,11 +311,11 @@ fn broken(error: reqwest::Error) -> Error {
 struct Place<'a> {
     shared: &'a Shared,
     class: Class,
-    end: End,
+    end: PlaceEnd,
 }
 
 #[derive(Clone, Copy)]
-enum End {
+enum PlaceEnd {
     Answered,
     GivenUp,
     NotCounted,
@@ -324,17 +324,17 @@ enum End {
 impl Place<'_> {
     /// The provider has seen it.
     fn answered(mut self) {
-        self.end = End::Answered;
+        self.end = PlaceEnd::Answered;
     }
 
     /// Nothing reached the provider.
     fn never_used(mut self) {
-        self.end = End::NotCounted;
+        self.end = PlaceEnd::NotCounted;
     }
 
     /// The provider answered 429: it did not count this call, and takes no other for a while.
     fn refused(mut self, wait: Duration) {
-        self.end = End::NotCounted;
+        self.end = PlaceEnd::NotCounted;
         let now = Instant::now();
         if let Some(until) = now.checked_add(wait) {
             self.shared.throttle().block(self.class, until);
@@ -346,9 +346,9 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut throttle = self.shared.throttle();
         match self.end {
-            End::Answered => throttle.finish(self.class, Instant::now()),
-            End::GivenUp => throttle.give_up(self.class, Instant::now()),
-            End::NotCounted => throttle.give_back(self.class),
+            PlaceEnd::Answered => throttle.finish(self.class, Instant::now()),
+            PlaceEnd::GivenUp => throttle.give_up(self.class, Instant::now()),
+            PlaceEnd::NotCounted => throttle.give_back(self.class),
         }
     }
 }

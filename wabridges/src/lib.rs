@@ -31,7 +31,7 @@ pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
 pub use poll::Polled;
-pub use provision::{Made, settle};
+pub use provision::{Made, resolve};
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,

@@ -86,7 +86,7 @@ impl<'a> Rows<'a> {
 
 impl Listing {
     /// SHA-256 (hex) over everything that was read of the bridges but their `raw`: equal digests, equal listings.
-    pub fn digest(&self) -> String {
+    pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         let mut row = Vec::with_capacity(256);
         for bridge in &self.bridges {
@@ -109,8 +109,8 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn digest(rows: &str) -> String {
-        listing(&format!("[{rows}]").into()).unwrap().digest()
+    fn sha256(rows: &str) -> String {
+        listing(&format!("[{rows}]").into()).unwrap().sha256()
     }
 
     #[test]
@@ -118,7 +118,7 @@ mod tests {
         let row =
             r#"{"id":1,"customer_ref":"ab","state":"c","status":"d","created_at":"2026-01-31T12:00:00Z"}"#;
         let same = r#" {"created_at":"2026-01-31T13:00:00+01:00","x":[1],"status":"\u0064","state":"c","customer_ref":"ab","id":1}"#;
-        assert_eq!(digest(row), digest(same));
+        assert_eq!(sha256(row), sha256(same));
         for other in [
             r#"{"id":1,"customer_ref":"a","state":"bc","status":"d","created_at":"2026-01-31T12:00:00Z"}"#,
             r#"{"id":2,"customer_ref":"ab","state":"c","status":"d","created_at":"2026-01-31T12:00:00Z"}"#,
@@ -130,8 +130,8 @@ mod tests {
             r#"{"id":1,"customer_ref":"ab","state":"","status":"d","created_at":"2026-01-31T12:00:00Z"}"#,
             "",
         ] {
-            assert_ne!(digest(row), digest(other), "{other}");
+            assert_ne!(sha256(row), sha256(other), "{other}");
         }
-        assert_ne!(digest(r#"{"id":1,"state":""}"#), digest(r#"{"id":1}"#));
+        assert_ne!(sha256(r#"{"id":1,"state":""}"#), sha256(r#"{"id":1}"#));
     }
 }

@@ -17,7 +17,7 @@ pub enum Made<T> {
 ///
 /// # Errors
 /// The call's own error; an ambiguous one stands where the listing cannot be read or does not have the bridge.
-pub async fn settle<T>(
+pub async fn resolve<T>(
     answer: Result<Provisioned, Error>,
     list: impl Future<Output = Result<Listing, Error>>,
     find: impl FnOnce(Listing) -> Option<T>,

@@ -12,11 +12,11 @@ use crate::server::{POSTGRES_EPOCH, count, timestamp};
 
 /// Whether to believe an empty or sharply shrunken listing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shrink {
+pub enum ShrinkPolicy {
     /// Refuse it.
-    Refused,
+    Refuse,
     /// The caller said that it is so.
-    Allowed,
+    Allow,
 }
 
 /// One row of `wab_refresh()`.
@@ -68,10 +68,10 @@ pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observatio
 }
 
 /// Stores a listing: in one row if it is the stored one, else what differs.
-pub fn observe(listed: &Listed, source: &str, shrink: Shrink) -> Result<Stored, Raise> {
-    let Listed { listing, digest, listed_at } = listed;
+pub fn observe(listed: &Listed, source: &str, shrink: ShrinkPolicy) -> Result<Stored, Raise> {
+    let Listed { listing, listing_sha256, listed_at } = listed;
     if listing.malformed.is_empty() {
-        let args = [digest.as_str().into(), (*listed_at).into(), source.into()];
+        let args = [listing_sha256.as_str().into(), (*listed_at).into(), source.into()];
         let again = rows("SELECT * FROM @extschema@._wab_observe_again($1, $2, $3)", &args, Observation::of)?;
         if let Some(observation) = again.into_iter().next() {
             return Ok(Stored { observation, touched: Touched::Bridges(Vec::new()) });
@@ -84,11 +84,11 @@ pub fn observe(listed: &Listed, source: &str, shrink: Shrink) -> Result<Stored, 
         difference.absent.as_slice().into(),
         count(listing.bridges.len()).into(),
         count(statuses).into(),
-        digest.as_str().into(),
+        listing_sha256.as_str().into(),
         (*listed_at).into(),
         source.into(),
         count(listing.malformed.len()).into(),
-        (shrink == Shrink::Allowed).into(),
+        (shrink == ShrinkPolicy::Allow).into(),
     ]);
     let store = "SELECT * FROM @extschema@._wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
     let observation = one(store, &args, Observation::of)?;

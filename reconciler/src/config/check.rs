@@ -251,10 +251,10 @@ fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, 
             declared.insert(customer_ref, at);
         }
     }
-    let mut buried = BTreeMap::new();
+    let mut removed = BTreeMap::new();
     for (nth, tombstone) in remove {
         let at = format!("bridges.remove[{nth}]");
-        if let Some(first) = buried.insert(tombstone.bridge_id, *nth) {
+        if let Some(first) = removed.insert(tombstone.bridge_id, *nth) {
             problems.add(
                 format!("{at}.bridge_id"),
                 format!("bridge {} is named already, in bridges.remove[{first}]", tombstone.bridge_id),

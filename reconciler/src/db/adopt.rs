@@ -8,7 +8,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::{Extra, Fleet, Keep};
 use crate::db::evaluation::Evaluation;
-use crate::model::{Binding, Error, Force, Found, Reading, Stray};
+use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
 /// What the database knew before it was asked to bind or declare anything.
 #[derive(Debug, Default)]
@@ -49,14 +49,19 @@ impl Evaluation<'_> {
     }
 
     /// Binds, declares and observes inside the transaction, and reads what does not agree.
-    pub async fn found(&mut self, fleet: &Fleet, reading: &Reading, force: Force) -> Result<Found, Error> {
+    pub async fn found(
+        &mut self,
+        fleet: &Fleet,
+        reading: &Reading,
+        shrink: ShrinkPolicy,
+    ) -> Result<Found, Error> {
         let has_table = fleet.tenants.is_some() || self.bound().await?.is_some();
         if has_table {
             self.bind(fleet).await?;
         }
         self.declare(fleet).await?;
         self.lock_observing().await?;
-        self.observe(reading, force).await?;
+        self.observe(reading, shrink).await?;
         if has_table { self.found_beside_tenants().await } else { self.found_alone().await }
     }
 
@@ -66,10 +71,10 @@ impl Evaluation<'_> {
             .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
-        let (bridges, price) = self.numbers().await?;
-        let missing = rows.len();
-        let strays = strays(&rows).map_err(Error::database(DOING))?;
-        Ok(Found { missing: missing - strays.len(), strays, monthly_cost: Decimal::from(bridges) * price })
+        let (live, price) = self.numbers().await?;
+        let bridges = found_bridges(&rows).map_err(Error::database(DOING))?;
+        let missing = rows.len() - bridges.len();
+        Ok(Found { missing, bridges, monthly_cost: Decimal::from(live) * price })
     }
 
     /// Without a tenants table nobody owns any bridge.
@@ -83,7 +88,8 @@ impl Evaluation<'_> {
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
-        Ok(Found { missing: 0, strays: strays(&rows).map_err(Error::database(DOING))?, monthly_cost })
+        let bridges = found_bridges(&rows).map_err(Error::database(DOING))?;
+        Ok(Found { missing: 0, bridges, monthly_cost })
     }
 
     /// The table that is bound inside the transaction.
@@ -123,14 +129,14 @@ fn customer_ref(text: String) -> Result<CustomerRef, sqlx::Error> {
 }
 
 /// The rows with a live bridge, by customer_ref.
-fn strays(rows: &[PgRow]) -> Result<Vec<Stray>, sqlx::Error> {
-    let mut strays = Vec::new();
+fn found_bridges(rows: &[PgRow]) -> Result<Vec<FoundBridge>, sqlx::Error> {
+    let mut bridges = Vec::new();
     for row in rows {
         let Some(bridge_id) = row.try_get::<Option<i64>, _>("bridge_id")?.and_then(BridgeId::new) else {
             continue;
         };
         let kinds: Vec<String> = row.try_get("drift")?;
-        strays.push(Stray {
+        bridges.push(FoundBridge {
             bridge_id,
             customer_ref: row.try_get::<Option<String>, _>("customer_ref")?.map(customer_ref).transpose()?,
             status: row.try_get("status")?,
@@ -138,6 +144,6 @@ fn strays(rows: &[PgRow]) -> Result<Vec<Stray>, sqlx::Error> {
             drift: kinds.iter().map(|kind| kind.as_str().into()).collect(),
         });
     }
-    strays.sort_by(|a, b| (&a.customer_ref, a.bridge_id).cmp(&(&b.customer_ref, b.bridge_id)));
-    Ok(strays)
+    bridges.sort_by(|a, b| (&a.customer_ref, a.bridge_id).cmp(&(&b.customer_ref, b.bridge_id)));
+    Ok(bridges)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::db::adopt::Target;
 use crate::ground::steers;
-use crate::model::{Adoption, Binding, Stray};
+use crate::model::{Adoption, Binding, FoundBridge};
 
 /// Whether the script binds the tenants table too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     };
     out += "\n";
     out += &update(&adoption.rows, target);
-    if !adoption.strangers.is_empty() {
-        out += &inserts(&adoption.strangers, target);
+    if !adoption.unowned.is_empty() {
+        out += &inserts(&adoption.unowned, target);
     }
     out + "\nCOMMIT;\n"
 }
@@ -56,7 +56,7 @@ fn binding(Target { schema, binding, .. }: &Target) -> String {
     )
 }
 
-fn update(rows: &[Stray], target: &Target) -> String {
+fn update(rows: &[FoundBridge], target: &Target) -> String {
     let [tenant_id, bridge_id, bridge_status] = &target.columns;
     let table = &target.binding.table;
     if rows.is_empty() {
@@ -74,21 +74,21 @@ fn update(rows: &[Stray], target: &Target) -> String {
     )
 }
 
-fn value(row: &Stray) -> Option<String> {
+fn value(row: &FoundBridge) -> Option<String> {
     let customer_ref = row.customer_ref.as_ref()?;
     Some(format!("({}, {}::bigint, {}::text)", literal(customer_ref.as_str()), row.bridge_id, status(row)))
 }
 
-fn status(row: &Stray) -> String {
+fn status(row: &FoundBridge) -> String {
     row.status.as_deref().map_or_else(|| "NULL".to_owned(), literal)
 }
 
-fn inserts(strangers: &[Stray], target: &Target) -> String {
+fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     let (table, columns) = (&target.binding.table, target.columns.join(", "));
     let mut out =
         "\n-- Bridges that no tenant owns; fleet.yaml keeps them. To make tenants of them instead:\n"
             .to_owned();
-    for bridge in strangers {
+    for bridge in unowned {
         let Some(customer_ref) = &bridge.customer_ref else { continue };
         out += &commented(&format!(
             "INSERT INTO {table} ({columns}) VALUES ({}, {}, {});",

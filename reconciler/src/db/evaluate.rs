@@ -1,4 +1,4 @@
-//! The transaction in which a plan's facts are gathered: bind, declare, observe, read. The caller ends it.
+//! The transaction in which a plan's input are gathered: bind, declare, observe, read. The caller ends it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,7 +9,7 @@ use crate::config::{Fleet, Tombstone, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
-use crate::model::{BindingChange, Declared, Drift, Error, Facts, Force, Polled, Reading};
+use crate::model::{BindingChange, Declared, Drift, Error, PlanInput, Polled, Reading, ShrinkPolicy};
 
 /// What was seen of the provider.
 #[derive(Clone, Copy, Debug)]
@@ -19,46 +19,51 @@ pub struct Seen<'a> {
     /// What sessions said that were asked before it.
     pub polled: Option<&'a Polled>,
     /// What followed from the observation that was stored when the list was asked for.
-    pub standing: Option<&'a Facts>,
+    pub standing: Option<&'a PlanInput>,
 }
 
 impl Evaluation<'_> {
     /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
-    pub async fn facts(&mut self, fleet: &Fleet, seen: Seen<'_>, force: Force) -> Result<Facts, Error> {
+    pub async fn input(
+        &mut self,
+        fleet: &Fleet,
+        seen: Seen<'_>,
+        shrink: ShrinkPolicy,
+    ) -> Result<PlanInput, Error> {
         let Seen { reading, polled, standing } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
         self.lock_observing().await?;
         let before = self.observation().await?;
-        let touched = self.observe(reading, force).await?;
+        let touched = self.observe(reading, shrink).await?;
         if let Some(polled) = polled {
             self.observe_statuses(polled).await?;
         }
-        let standing = standing.filter(|facts| before.is_still(&facts.observation) && polled.is_none());
+        let standing = standing.filter(|input| before.is_still(&input.observation) && polled.is_none());
         let drift = self.drift_after(&touched, standing).await?;
-        let Observation { digest, .. } = self.observation().await?;
-        let facts = self.with_numbers(fleet, binding, declared, digest, drift).await?;
+        let Observation { listing_sha256, .. } = self.observation().await?;
+        let input = self.with_numbers(fleet, binding, declared, listing_sha256, drift).await?;
         let Listing { bridges, malformed } = &reading.listing;
-        Ok(Facts { listed: bridges.len(), malformed: malformed.len(), ..facts })
+        Ok(PlanInput { listed: bridges.len(), malformed: malformed.len(), ..input })
     }
 
     /// What would be found if the listing were the one that is stored; `None` if something else was written since.
-    pub async fn standing_facts(&mut self, fleet: &Fleet) -> Result<Option<Facts>, Error> {
-        let Observation { digest, mirrored } = self.observation().await?;
+    pub async fn stored_input(&mut self, fleet: &Fleet) -> Result<Option<PlanInput>, Error> {
+        let Observation { listing_sha256, mirrored } = self.observation().await?;
         if !mirrored {
             return Ok(None);
         }
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
         let drift = drift(&mut self.tx, self.names, None).await?;
-        self.with_numbers(fleet, binding, declared, digest, drift).await.map(Some)
+        self.with_numbers(fleet, binding, declared, listing_sha256, drift).await.map(Some)
     }
 
     /// All drift as it is now; only that of touched bridges is read where the rest is known.
     async fn drift_after(
         &mut self,
         touched: &Touched,
-        standing: Option<&Facts>,
+        standing: Option<&PlanInput>,
     ) -> Result<Vec<Drift>, Error> {
         let (Some(standing), Touched::Bridges(ids)) = (standing, touched) else {
             return drift(&mut self.tx, self.names, None).await;
@@ -79,9 +84,9 @@ impl Evaluation<'_> {
         declared: Declared,
         observation: String,
         drift: Vec<Drift>,
-    ) -> Result<Facts, Error> {
+    ) -> Result<PlanInput, Error> {
         let (bridges, price) = self.numbers().await?;
-        Ok(Facts {
+        Ok(PlanInput {
             binding,
             declared,
             drift,

@@ -5,7 +5,7 @@ use wabridges::BridgeId;
 
 use crate::config::{Database, Who};
 use crate::db::store::Store;
-use crate::model::{Error, Finish, Plan};
+use crate::model::{Error, Plan};
 
 const DOING: &str = "cannot write the run's trail";
 
@@ -84,12 +84,12 @@ impl Journal {
     }
 
     /// The run ends.
-    pub async fn finish_run(&mut self, finish: Finish) -> Result<(), Error> {
+    pub async fn finish_run(&mut self, outcome: &str) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(
             "UPDATE @extschema@.wab_runs SET finished_at = clock_timestamp(), outcome = $2 WHERE run_id = $1",
         ))
         .bind(self.run_id)
-        .bind(finish.as_str())
+        .bind(outcome)
         .execute(&mut self.store.conn)
         .await
         .map(drop)
@@ -111,13 +111,13 @@ impl Journal {
     }
 
     /// A step was done, or was not.
-    pub async fn finish_step(&mut self, step: i32, ended: &Ended<'_>) -> Result<(), Error> {
+    pub async fn finish_step(&mut self, step: i32, end: &StepEnd<'_>) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(include_str!("journal/finish_step.sql")))
             .bind(self.run_id)
             .bind(step)
-            .bind(ended.outcome)
-            .bind(ended.detail)
-            .bind(ended.bridge_id.map(BridgeId::get))
+            .bind(end.outcome)
+            .bind(end.detail)
+            .bind(end.bridge_id.map(BridgeId::get))
             .execute(&mut self.store.conn)
             .await
             .map(drop)
@@ -130,7 +130,7 @@ impl Journal {
 pub struct Entry<'a> {
     /// Its number in the plan, from 1.
     pub step: i32,
-    /// provision, bind, set_status or delete.
+    /// provision, link, set_status or delete.
     pub kind: &'static str,
     /// `None` where one statement covers many rows.
     pub customer_ref: Option<&'a str>,
@@ -140,7 +140,7 @@ pub struct Entry<'a> {
 
 /// What the trail says after it.
 #[derive(Clone, Copy, Debug)]
-pub struct Ended<'a> {
+pub struct StepEnd<'a> {
     /// done, failed or unknown.
     pub outcome: &'static str,
     /// The error, or what was done.

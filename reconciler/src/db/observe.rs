@@ -7,7 +7,7 @@ use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Tou
 
 use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
-use crate::model::{Error, Force, Reading};
+use crate::model::{Error, Reading, ShrinkPolicy};
 
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -17,20 +17,20 @@ const NOT_STORED: &str = "the listing was not stored";
 /// What was observed last.
 #[derive(Debug, Default)]
 pub(super) struct Observation {
-    /// The digest of its listing; empty when there is none.
-    pub digest: String,
+    /// The listing_sha256 of its listing; empty when there is none.
+    pub listing_sha256: String,
     /// Whether wab_bridges still says what it said.
     pub mirrored: bool,
 }
 
 impl Observation {
-    /// Whether wab_bridges holds the listing of this digest.
-    pub fn is_still(&self, digest: &str) -> bool {
-        self.mirrored && self.digest == digest
+    /// Whether wab_bridges holds the listing of this listing_sha256.
+    pub fn is_still(&self, listing_sha256: &str) -> bool {
+        self.mirrored && self.listing_sha256 == listing_sha256
     }
 }
 
-from_row!(Observation { digest, mirrored });
+from_row!(Observation { listing_sha256, mirrored });
 
 impl Evaluation<'_> {
     /// Takes the lock that every writer of wab_bridges takes, until the transaction ends.
@@ -43,22 +43,26 @@ impl Evaluation<'_> {
     }
 
     /// Stores the listing, and returns the bridges that may drift otherwise now. The caller has called `lock_observing`.
-    pub(super) async fn observe(&mut self, reading: &Reading, force: Force) -> Result<Touched, Error> {
-        if force == Force::FirstRun {
+    pub(super) async fn observe(
+        &mut self,
+        reading: &Reading,
+        shrink: ShrinkPolicy,
+    ) -> Result<Touched, Error> {
+        if shrink == ShrinkPolicy::FirstRun {
             self.require_first_run().await?;
         }
         if reading.listing.malformed.is_empty() && self.observe_again(reading).await? {
             return Ok(Touched::Bridges(Vec::new()));
         }
         let difference = self.difference(&reading.listing).await?;
-        self.store(reading, &difference, force).await?;
+        self.store(reading, &difference, shrink).await?;
         Ok(difference.touched())
     }
 
     /// Stores that the listing is the one before, in one row; false if it may not be.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
         sqlx::query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
-            .bind(&reading.digest)
+            .bind(&reading.listing_sha256)
             .bind(reading.listed_at)
             .fetch_optional(&mut *self.tx)
             .await
@@ -83,7 +87,7 @@ impl Evaluation<'_> {
         &mut self,
         reading: &Reading,
         difference: &Difference<'_>,
-        force: Force,
+        shrink: ShrinkPolicy,
     ) -> Result<(), Error> {
         let Listing { bridges, malformed } = &reading.listing;
         let listed = &difference.listed;
@@ -99,10 +103,10 @@ impl Evaluation<'_> {
         .bind(&difference.absent)
         .bind(count(bridges.len()))
         .bind(count(statuses))
-        .bind(&reading.digest)
+        .bind(&reading.listing_sha256)
         .bind(reading.listed_at)
         .bind(count(malformed.len()))
-        .bind(force != Force::No)
+        .bind(shrink != ShrinkPolicy::Refuse)
         .fetch_one(&mut *self.tx)
         .await
         .map_err(|error| Error::database(NOT_STORED)(error).refused_by(&["55000"]))?;
@@ -111,11 +115,12 @@ impl Evaluation<'_> {
 
     /// What was observed last, and whether wab_bridges still says so.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
-        let read = self.names.sql("SELECT o.digest, o.mirrored FROM @extschema@._wab_last_observation() o");
+        let read =
+            self.names.sql("SELECT o.listing_sha256, o.mirrored FROM @extschema@._wab_last_observation() o");
         let last: Option<Observation> = sqlx::query_as(read)
             .fetch_optional(&mut *self.tx)
             .await
-            .map_err(Error::database("cannot read the observation's digest"))?;
+            .map_err(Error::database("cannot read the observation's listing_sha256"))?;
         Ok(last.unwrap_or_default())
     }
 

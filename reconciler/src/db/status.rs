@@ -49,7 +49,7 @@ impl Store {
             .execute(&mut self.conn)
             .await
             .map(drop)
-            .map_err(Error::database("there is no fleet to speak of yet"))
+            .map_err(Error::database("cannot read the stored fleet"))
     }
 
     /// Who holds the lock of apply, in words.

@@ -58,10 +58,10 @@ impl Store {
     }
 
     /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.
-    pub async fn bind_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
+    pub async fn link_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_bind_bridges($1, $2)"))
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_link_bridges($1, $2)"))
             .bind(refs)
             .bind(ids)
             .fetch_one(&mut self.conn)

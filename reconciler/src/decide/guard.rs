@@ -64,7 +64,7 @@ fn too_many(plan: &Guarded<'_>, counted: &Counted) -> Option<Refusal> {
     (*steps > allowed).then(|| Refusal {
         guard: Cow::from(*guard),
         message: format!("{steps} to {kind}, but {meaning}"),
-        way_on: format!("if all of them are meant, set policy.{guard}: {steps} in fleet.yaml"),
+        hint: format!("if all of them are meant, set policy.{guard}: {steps} in fleet.yaml"),
     })
 }
 
@@ -73,7 +73,7 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
     (listed < least).then(|| Refusal {
         guard: "min_observed".into(),
         message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
-        way_on: format!(
+        hint: format!(
             "check that the API key is the right account's; if so, set policy.min_observed: {listed} in fleet.yaml, \
              or for an account that never had a bridge use --first-run"
         ),
@@ -89,7 +89,7 @@ fn max_monthly_cost(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
             "the fleet would cost ${:.2} a month (now ${:.2}); policy.max_monthly_cost is ${most:.2}",
             cost.after, cost.before
         ),
-        way_on: format!("if that is meant, set policy.max_monthly_cost: {:.2} in fleet.yaml", cost.after),
+        hint: format!("if that is meant, set policy.max_monthly_cost: {:.2} in fleet.yaml", cost.after),
     })
 }
 
@@ -99,7 +99,7 @@ fn moved_table(plan: &Guarded<'_>) -> Option<Refusal> {
     Some(Refusal {
         guard: "tenants_table".into(),
         message: format!("the bound tenants table is {before}; fleet.yaml names {}", change.after.table),
-        way_on: format!(
+        hint: format!(
             "if the tenants did move, bind the new table by hand: SELECT * FROM wab_bind_tenants('{}', …)",
             change.after.table
         ),

@@ -1,4 +1,4 @@
-//! What to do about the drift: a pure function from facts and policy to a plan. It never compares desired with observed.
+//! What to do about the drift: a pure function from input and policy to a plan. It never compares desired with observed.
 
 #[cfg(test)]
 mod tests;
@@ -11,15 +11,15 @@ use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef, Limits};
 
 use crate::config::{Policy, Tombstone};
-use crate::decide::digest::digest;
 use crate::decide::guard::{self, Guarded};
 use crate::decide::pace::Pace;
+use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
-use crate::model::{Cost, Drift, Facts, Finding, Kind, Owner, Plan, Step, Summary};
+use crate::model::{Cost, Drift, Finding, Kind, Owner, Plan, PlanInput, Step, Summary};
 
-/// What is allowed and asked for, besides the facts.
+/// What is allowed and asked for, besides the input.
 #[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+pub struct PlanOptions<'a> {
     /// What a plan may do.
     pub policy: &'a Policy,
     /// The only way anything is deleted.
@@ -31,21 +31,21 @@ pub struct Terms<'a> {
 }
 
 /// Makes the plan.
-pub fn plan(facts: &Facts, terms: &Terms<'_>) -> Plan {
+pub fn plan(input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
     let mut draft = Draft::default();
-    let scope = terms.scope;
-    for tombstone in terms.tombstones.iter().filter(|it| scope.covers(Some(it.customer_ref.as_str()))) {
-        draft.bury(tombstone, facts);
+    let scope = options.scope;
+    for tombstone in options.tombstones.iter().filter(|it| scope.covers(Some(it.customer_ref.as_str()))) {
+        draft.remove(tombstone, input);
     }
     let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
     let (inside, outside): (Vec<&Drift>, Vec<&Drift>) =
-        facts.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
+        input.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
     // A bridge that is deleted needs nothing else, and is no finding either.
     for drift in inside.into_iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
-        draft.repair(drift, facts.malformed);
+        draft.repair(drift, input.malformed);
     }
     draft.notes.extend(scope.note(outside.len()));
-    draft.finish(facts, terms)
+    draft.finish(input, options)
 }
 
 /// A plan in the making.
@@ -58,16 +58,16 @@ struct Draft {
 
 impl Draft {
     /// What follows from a tombstone: a deletion only if both ids match a live bridge that nobody needs.
-    fn bury(&mut self, tombstone: &Tombstone, facts: &Facts) {
+    fn remove(&mut self, tombstone: &Tombstone, input: &PlanInput) {
         let Tombstone { customer_ref, bridge_id, reason } = tombstone;
-        let Some(live_ref) = facts.live.get(bridge_id) else {
+        let Some(live_ref) = input.live.get(bridge_id) else {
             self.notes.push(format!(
                 "bridges.remove: bridge {bridge_id} ({customer_ref}) is already gone; its entry can be taken out"
             ));
             return;
         };
         let useless = |drift: &&Drift| drift.bridge_id == Some(*bridge_id) && drift.kind.wastes();
-        let unneeded = facts.drift.iter().filter(useless).min_by_key(|drift| drift.kind);
+        let unneeded = input.drift.iter().filter(useless).min_by_key(|drift| drift.kind);
         let detail = if live_ref.as_deref() != Some(customer_ref.as_str()) {
             let carries = live_ref
                 .as_deref()
@@ -124,14 +124,14 @@ impl Draft {
                 let owner = if drift.tenant_id.is_some() { Owner::Tenant } else { Owner::Extra };
                 Step::Provision { customer_ref, owner, webhook_url: drift.webhook_url.clone(), was, reason }
             }
-            (Kind::Unbound, Some(bridge_id), _) => Step::Bind { customer_ref, bridge_id, was, reason },
+            (Kind::Unbound, Some(bridge_id), _) => Step::Link { customer_ref, bridge_id, was, reason },
             (Kind::StatusDrift, _, Some(status)) => Step::SetStatus { customer_ref, was, status, reason },
             _ => return self.findings.push(finding(drift, drift.kind.as_str(), reason)),
         };
         self.steps.push(step);
     }
 
-    fn finish(mut self, facts: &Facts, terms: &Terms<'_>) -> Plan {
+    fn finish(mut self, input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
         self.steps.sort_by(|a, b| {
             (a.rank(), a.customer_ref(), a.bridge_id()).cmp(&(b.rank(), b.customer_ref(), b.bridge_id()))
         });
@@ -144,14 +144,14 @@ impl Draft {
         }
         let mut plan = Plan {
             summary: Summary {
-                bridges: facts.bridges,
-                listed: facts.listed,
-                malformed: facts.malformed,
+                bridges: input.bridges,
+                listed: input.listed,
+                malformed: input.malformed,
                 steps: BTreeMap::new(),
                 findings,
             },
-            binding: facts.binding.clone(),
-            declared: facts.declared,
+            binding: input.binding.clone(),
+            declared: input.declared,
             steps: self.steps,
             findings: self.findings,
             refusals: Vec::new(),
@@ -160,24 +160,24 @@ impl Draft {
             monthly_cost: Cost { before: Decimal::ZERO, after: Decimal::ZERO, change: Decimal::ZERO },
             plan_sha256: String::new(),
         };
-        sum_up(&mut plan, facts, terms);
+        sum_up(&mut plan, input, options);
         plan
     }
 }
 
 /// Everything that follows from the steps: their number, time and money, and what the guards say.
-pub fn sum_up(plan: &mut Plan, facts: &Facts, terms: &Terms<'_>) {
+pub fn sum_up(plan: &mut Plan, input: &PlanInput, options: &PlanOptions<'_>) {
     let mut steps: BTreeMap<_, _> = Step::KINDS.map(|kind| (Cow::from(kind), 0)).into();
     for step in &plan.steps {
         *steps.entry(step.kind().into()).or_default() += 1;
     }
     plan.summary.steps = steps;
     let (creates, deletes) = (plan.count("provision"), plan.count("delete"));
-    let before = Decimal::from(facts.bridges) * facts.price;
-    let change = (Decimal::from(creates) - Decimal::from(deletes)) * facts.price;
+    let before = Decimal::from(input.bridges) * input.price;
+    let change = (Decimal::from(creates) - Decimal::from(deletes)) * input.price;
     plan.monthly_cost = Cost { before, after: before + change, change };
-    plan.duration = Pace { limits: terms.limits, recent: &facts.recent }.duration(creates, deletes);
-    plan.plan_sha256 = digest(plan);
+    plan.duration = Pace { limits: options.limits, recent: &input.recent }.duration(creates, deletes);
+    plan.plan_sha256 = plan_sha256(plan);
     let guarded = Guarded {
         binding: plan.binding.as_ref(),
         listed: plan.summary.listed,
@@ -185,7 +185,7 @@ pub fn sum_up(plan: &mut Plan, facts: &Facts, terms: &Terms<'_>) {
         deletes,
         cost: plan.monthly_cost,
     };
-    plan.refusals = guard::refusals(&guarded, terms.policy);
+    plan.refusals = guard::refusals(&guarded, options.policy);
 }
 
 fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use wabridges::CustomerRef;
 
-use crate::model::{Declared, Error, Ground, Plan, SavedPlan, Selection, Step};
+use crate::model::{Declared, Error, Plan, Precondition, SavedPlan, Selection, Step};
 
 impl SavedPlan {
     /// An error if the time is up.
@@ -42,15 +42,15 @@ impl SavedPlan {
     }
 }
 
-/// The customer_refs of the saved steps that would not be planned as they were: their ground is to be looked at.
+/// The customer_refs of the saved steps that would not be planned as they were: their preconditions is to be looked at.
 pub fn in_question<'a>(saved: &'a Plan, fresh: &Plan) -> Vec<&'a CustomerRef> {
     let stands = by_customer_ref(&fresh.steps);
-    let moved = |step: &&Step| counterpart(step, &stands).is_none_or(|now| now.ground() != step.ground());
+    let moved = |step: &&Step| counterpart(step, &stands).is_none_or(|now| now.essence() != step.essence());
     saved.steps.iter().filter(moved).map(Step::customer_ref).collect()
 }
 
 /// Compares each saved step with what would be planned now; a whole-fleet change that differs is an error.
-pub fn select(saved: &Plan, fresh: &Plan, ground: &[Ground]) -> Result<Selection, Error> {
+pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Result<Selection, Error> {
     let shown = |plan: &Plan| plan.binding.as_ref().map(|change| change.without_secrets());
     if fresh.binding.is_some() && shown(fresh) != shown(saved) {
         return Err(Error::stale("the tenants table is bound otherwise than when the plan was made"));
@@ -64,9 +64,9 @@ pub fn select(saved: &Plan, fresh: &Plan, ground: &[Ground]) -> Result<Selection
     let mut selection = Selection::default();
     for step in &saved.steps {
         match counterpart(step, &stands) {
-            Some(now) if now.ground() == step.ground() => selection.steps.push(now.clone()),
+            Some(now) if now.essence() == step.essence() => selection.steps.push(now.clone()),
             Some(_) => selection.stale.push((step.clone(), "it would be another step now".to_owned())),
-            None if is_true_already(step, ground) => selection.already.push(step.clone()),
+            None if is_true_already(step, preconditions) => selection.already.push(step.clone()),
             None => selection.stale.push((step.clone(), "it is no longer called for".to_owned())),
         }
     }
@@ -87,10 +87,10 @@ fn counterpart<'a>(step: &Step, among: &Steps<'a>) -> Option<&'a Step> {
     among.get(step.customer_ref())?.iter().find(|other| other.is_about_the_same(step)).copied()
 }
 
-fn is_true_already(step: &Step, ground: &[Ground]) -> bool {
-    let mut rows = ground.iter().filter(|row| row.customer_ref == *step.customer_ref());
+fn is_true_already(step: &Step, preconditions: &[Precondition]) -> bool {
+    let mut rows = preconditions.iter().filter(|row| row.customer_ref == *step.customer_ref());
     match step {
-        Step::Bind { bridge_id, .. } => {
+        Step::Link { bridge_id, .. } => {
             rows.any(|row| row.bridge_id == Some(*bridge_id) && row.stored_bridge_id == Some(*bridge_id))
         }
         Step::SetStatus { status, .. } => rows.any(|row| row.stored_status.as_ref() == Some(status)),

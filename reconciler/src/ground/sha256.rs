@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Whether this could be one.
-pub fn is_digest(text: &str) -> bool {
+pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

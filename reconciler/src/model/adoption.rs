@@ -13,14 +13,14 @@ pub struct Found {
     /// Wanted tenants and extras with no bridge.
     pub missing: usize,
     /// Live bridges with some drift, or kept with no tenant row, by customer_ref.
-    pub strays: Vec<Stray>,
+    pub bridges: Vec<FoundBridge>,
     /// US dollars for all live bridges.
     pub monthly_cost: Decimal,
 }
 
 /// A live bridge that is not simply its tenant's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct FoundBridge {
     /// Its number.
     pub bridge_id: BridgeId,
     /// What it carries.
@@ -39,7 +39,7 @@ pub enum Why {
     /// There is nothing to name it by.
     NoRef,
     /// `bridges.remove` names its customer_ref.
-    Buried,
+    Removed,
     /// It is kept already, and the day has passed.
     Expired,
     /// Another bridge serves its customer_ref.
@@ -64,9 +64,9 @@ pub struct Adoption {
     /// What fleet.yaml shall say.
     pub fleet: Fleet,
     /// Bridges whose tenant row shall hold their id and status.
-    pub rows: Vec<Stray>,
+    pub rows: Vec<FoundBridge>,
     /// Bridges that no tenant owns, kept by now or before.
-    pub strangers: Vec<Stray>,
+    pub unowned: Vec<FoundBridge>,
     /// Bridges that remain drift.
-    pub left: Vec<(Why, Stray)>,
+    pub left: Vec<(Why, FoundBridge)>,
 }

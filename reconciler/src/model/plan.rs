@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::BridgeId;
 
-use crate::model::facts::{BindingChange, Declared};
+use crate::model::plan_input::{BindingChange, Declared};
 use crate::model::step::Step;
 
 /// Something to know that no step takes care of.
@@ -112,5 +112,5 @@ pub struct Refusal {
     /// What is too much, with the numbers.
     pub message: String,
     /// What to do if it is meant.
-    pub way_on: String,
+    pub hint: String,
 }

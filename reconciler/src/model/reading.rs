@@ -10,6 +10,6 @@ pub struct Reading {
     pub listed_at: DateTime<Utc>,
     /// The fleet.
     pub listing: Listing,
-    /// [`Listing::digest`].
-    pub digest: String,
+    /// [`Listing::sha256`].
+    pub listing_sha256: String,
 }

@@ -56,7 +56,7 @@ pub struct StepReport {
 /// Why a run came to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
-pub enum End {
+pub enum RunEnd {
     /// There were no more steps.
     Finished,
     /// Somebody asked it to stop.
@@ -73,35 +73,13 @@ pub enum End {
     TrailLost(String),
 }
 
-/// How a run ended, in the words of wab_runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// Every step.
-    Done,
-    /// Some steps failed.
-    Partly,
-    /// Ended early.
-    Stopped,
-}
-
-impl Finish {
-    /// The table's word.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Partly => "partly",
-            Self::Stopped => "stopped",
-        }
-    }
-}
-
 /// What a run did.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// Its id in wab_runs; `None` where the plan had no steps.
     pub run_id: Option<String>,
     /// Why it ended.
-    pub end: End,
+    pub end: RunEnd,
     /// The steps that were tried, in order.
     pub steps: Vec<StepReport>,
     /// The steps of a saved plan that needed no trying: done by somebody else, or stale.
@@ -111,7 +89,7 @@ pub struct Report {
 impl Report {
     /// The report on a plan without steps.
     pub const fn nothing_to_do() -> Self {
-        Self { run_id: None, end: End::Finished, steps: Vec::new(), skipped: Vec::new() }
+        Self { run_id: None, end: RunEnd::Finished, steps: Vec::new(), skipped: Vec::new() }
     }
 
     /// How many steps that were tried came out so.
@@ -138,25 +116,27 @@ impl Report {
         self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
     }
 
-    /// The run in the words of wab_runs.
-    pub fn finish(&self) -> Finish {
+    /// The run's outcome in the words of wab_runs: every step done, some failed, or stopped before the last.
+    pub fn outcome(&self) -> &'static str {
         match &self.end {
-            End::Finished if self.count(Outcome::Done) == self.steps.len() => Finish::Done,
-            End::Finished => Finish::Partly,
-            _ => Finish::Stopped,
+            RunEnd::Finished if self.count(Outcome::Done) == self.steps.len() => "done",
+            RunEnd::Finished => "partly",
+            _ => "stopped",
         }
     }
 
     /// The exit code of such a run.
     pub fn exit(&self) -> Exit {
         match (&self.end, self.count(Outcome::Done)) {
-            (End::Interrupted, _) => Exit::Interrupted,
-            (End::Deadline, _) => Exit::Deadline,
-            (End::Auth, 0) => Exit::Auth,
-            (End::TrailLost(_) | End::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
-            (End::Finished, done) if done < self.steps.len() => Exit::Partly,
-            (End::Finished, _) if self.is_stale() => Exit::Stale,
-            (End::Finished, _) => Exit::Done,
+            (RunEnd::Interrupted, _) => Exit::Interrupted,
+            (RunEnd::Deadline, _) => Exit::Deadline,
+            (RunEnd::Auth, 0) => Exit::Auth,
+            (RunEnd::TrailLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => {
+                Exit::Error
+            }
+            (RunEnd::Finished, done) if done < self.steps.len() => Exit::Partly,
+            (RunEnd::Finished, _) if self.is_stale() => Exit::Stale,
+            (RunEnd::Finished, _) => Exit::Done,
             _ => Exit::Partly,
         }
     }
@@ -166,7 +146,7 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn report(end: End, outcomes: &[Outcome]) -> Report {
+    fn report(end: RunEnd, outcomes: &[Outcome]) -> Report {
         let steps = outcomes.iter().map(|outcome| StepReport {
             step: 1,
             kind: "provision",
@@ -182,22 +162,22 @@ mod tests {
     fn the_exit_code_tells_how_far_it_got() {
         use Outcome::{Done, Failed, Unknown};
         for (end, outcomes, exit, finish) in [
-            (End::Finished, vec![Done, Done], Exit::Done, Finish::Done),
-            (End::Finished, vec![], Exit::Done, Finish::Done),
-            (End::Finished, vec![Done, Failed], Exit::Partly, Finish::Partly),
-            (End::Finished, vec![Unknown], Exit::Partly, Finish::Partly),
-            (End::GaveUp, vec![Failed; 5], Exit::Partly, Finish::Stopped),
-            (End::Auth, vec![Failed], Exit::Auth, Finish::Stopped),
-            (End::Auth, vec![Done, Failed], Exit::Partly, Finish::Stopped),
-            (End::Interrupted, vec![Done], Exit::Interrupted, Finish::Stopped),
-            (End::Deadline, vec![Done], Exit::Deadline, Finish::Stopped),
-            (End::TrailLost(String::new()), vec![], Exit::Error, Finish::Stopped),
-            (End::TrailLost(String::new()), vec![Done], Exit::Partly, Finish::Stopped),
-            (End::Database(String::new()), vec![Failed], Exit::Error, Finish::Stopped),
-            (End::Database(String::new()), vec![Unknown], Exit::Partly, Finish::Stopped),
+            (RunEnd::Finished, vec![Done, Done], Exit::Done, "done"),
+            (RunEnd::Finished, vec![], Exit::Done, "done"),
+            (RunEnd::Finished, vec![Done, Failed], Exit::Partly, "partly"),
+            (RunEnd::Finished, vec![Unknown], Exit::Partly, "partly"),
+            (RunEnd::GaveUp, vec![Failed; 5], Exit::Partly, "stopped"),
+            (RunEnd::Auth, vec![Failed], Exit::Auth, "stopped"),
+            (RunEnd::Auth, vec![Done, Failed], Exit::Partly, "stopped"),
+            (RunEnd::Interrupted, vec![Done], Exit::Interrupted, "stopped"),
+            (RunEnd::Deadline, vec![Done], Exit::Deadline, "stopped"),
+            (RunEnd::TrailLost(String::new()), vec![], Exit::Error, "stopped"),
+            (RunEnd::TrailLost(String::new()), vec![Done], Exit::Partly, "stopped"),
+            (RunEnd::Database(String::new()), vec![Failed], Exit::Error, "stopped"),
+            (RunEnd::Database(String::new()), vec![Unknown], Exit::Partly, "stopped"),
         ] {
             let report = report(end, &outcomes);
-            assert_eq!((report.exit(), report.finish()), (exit, finish), "{report:?}");
+            assert_eq!((report.exit(), report.outcome()), (exit, finish), "{report:?}");
         }
     }
 
@@ -214,7 +194,7 @@ mod tests {
             (vec![Outcome::Done], Exit::Stale),
             (vec![Outcome::Done, Outcome::Failed], Exit::Partly),
         ] {
-            let mut report = report(End::Finished, &outcomes);
+            let mut report = report(RunEnd::Finished, &outcomes);
             report.skip(std::slice::from_ref(&step), &[]);
             assert_ne!(report.exit(), Exit::Stale);
             report.skip(&[], &[(step.clone(), "moved".into())]);

@@ -34,7 +34,7 @@ pub struct SavedPlan {
     /// Fingerprint of the API key that it was made with.
     pub account_fingerprint: String,
     /// SHA-256 (hex) of the listing that it was made from, as in wab_observations.
-    pub observation_digest: String,
+    pub listing_sha256: String,
     /// What would be done.
     #[serde(flatten)]
     pub plan: Plan,
@@ -50,7 +50,7 @@ pub struct Origin {
     /// Fingerprint of the API key.
     pub account_fingerprint: String,
     /// Digest of the listing.
-    pub observation_digest: String,
+    pub listing_sha256: String,
     /// When it was made.
     pub made_at: DateTime<Utc>,
     /// For how long it may be applied.
@@ -68,7 +68,7 @@ impl SavedPlan {
             expires_at: origin.made_at.checked_add_signed(valid_for).unwrap_or(DateTime::<Utc>::MAX_UTC),
             fleet_yaml_sha256: origin.fleet_yaml_sha256,
             account_fingerprint: origin.account_fingerprint,
-            observation_digest: origin.observation_digest,
+            listing_sha256: origin.listing_sha256,
             plan,
             sha256: String::new(),
         };
@@ -99,14 +99,14 @@ impl SavedPlan {
     }
 }
 
-/// A name or digest that is none of ours. Ours are shown as they are, to terminals and CI runners too.
+/// A name or sha256 that is none of ours. Ours are shown as they are, to terminals and CI runners too.
 fn foreign_word(plan: &Plan) -> Option<&str> {
     let is_name = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let counted = plan.summary.steps.keys().chain(plan.summary.findings.keys()).map(|kind| &**kind);
     let found = plan.findings.iter().flat_map(|finding| [&*finding.kind, &*finding.severity]);
     let guards = plan.refusals.iter().map(|refusal| &*refusal.guard);
-    let digest = Some(&*plan.plan_sha256).filter(|word| !sha256::is_digest(word));
-    digest.or_else(|| counted.chain(found).chain(guards).find(|word| !is_name(word)))
+    let sha256 = Some(&*plan.plan_sha256).filter(|word| !sha256::is_sha256(word));
+    sha256.or_else(|| counted.chain(found).chain(guards).find(|word| !is_name(word)))
 }
 
 pub fn seal(mut document: Value) -> String {
@@ -118,7 +118,7 @@ pub fn seal(mut document: Value) -> String {
 
 /// What wab_fleet says of a tenant or bridge now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ground {
+pub struct Precondition {
     /// Whose.
     pub customer_ref: CustomerRef,
     /// Whether there should be a bridge.

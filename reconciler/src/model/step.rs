@@ -11,7 +11,7 @@ use crate::model::drift::Kind;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
     /// Writes the bridge_id on the tenant row.
-    Bind {
+    Link {
         #[schemars(with = "String")]
         customer_ref: CustomerRef,
         #[schemars(with = "i64")]
@@ -62,7 +62,7 @@ pub enum Owner {
 
 impl Step {
     /// The kinds, in the order of work.
-    pub const KINDS: [&str; 4] = ["bind", "set_status", "provision", "delete"];
+    pub const KINDS: [&str; 4] = ["link", "set_status", "provision", "delete"];
 
     /// The kind in the journal's word.
     pub const fn kind(&self) -> &'static str {
@@ -72,7 +72,7 @@ impl Step {
     /// Its place in the order of work.
     pub const fn rank(&self) -> usize {
         match self {
-            Self::Bind { .. } => 0,
+            Self::Link { .. } => 0,
             Self::SetStatus { .. } => 1,
             Self::Provision { .. } => 2,
             Self::Delete { .. } => 3,
@@ -82,7 +82,7 @@ impl Step {
     /// Whose bridge it is about.
     pub const fn customer_ref(&self) -> &CustomerRef {
         match self {
-            Self::Bind { customer_ref, .. }
+            Self::Link { customer_ref, .. }
             | Self::SetStatus { customer_ref, .. }
             | Self::Provision { customer_ref, .. }
             | Self::Delete { customer_ref, .. } => customer_ref,
@@ -92,7 +92,7 @@ impl Step {
     /// The bridge it is about, where that is known beforehand.
     pub const fn bridge_id(&self) -> Option<BridgeId> {
         match self {
-            Self::Bind { bridge_id, .. } | Self::Delete { bridge_id, .. } => Some(*bridge_id),
+            Self::Link { bridge_id, .. } | Self::Delete { bridge_id, .. } => Some(*bridge_id),
             Self::SetStatus { .. } | Self::Provision { .. } => None,
         }
     }
@@ -106,10 +106,10 @@ impl Step {
     }
 
     /// The same with nothing in it that the ground does not depend on.
-    pub fn ground(&self) -> Self {
+    pub fn essence(&self) -> Self {
         let mut step = self.clone();
         match &mut step {
-            Self::Bind { reason, .. } | Self::SetStatus { reason, .. } | Self::Delete { reason, .. } => {
+            Self::Link { reason, .. } | Self::SetStatus { reason, .. } | Self::Delete { reason, .. } => {
                 reason.clear()
             }
             Self::Provision { reason, webhook_url, .. } => {

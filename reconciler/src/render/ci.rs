@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::ground::Exit;
 use crate::model::{Differences, Error, Length, Outcome, Plan, Report, Status};
 use crate::render::markdown;
-use crate::render::talk::warn;
+use crate::render::stderr::warn;
 
 /// GitHub throws the whole summary of a step away when it is longer.
 const SUMMARY_LIMIT: u64 = 1024 * 1024;
@@ -28,7 +28,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
     let outputs = || {
         let mut outputs = planned(plan);
         let count = |outcome| report.map_or(0, |report| report.count(outcome)).to_string();
-        outputs.push(("outcome", report.map_or("refused", |report| report.finish().as_str()).to_owned()));
+        outputs.push(("outcome", report.map_or("refused", |report| report.outcome()).to_owned()));
         outputs.push(("done", count(Outcome::Done)));
         outputs.push(("failed", count(Outcome::Failed)));
         outputs.push(("unknown", count(Outcome::Unknown)));

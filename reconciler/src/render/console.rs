@@ -8,7 +8,7 @@ use wabridges::MalformedRow;
 use crate::ground::{count, harmless, shown, span};
 use crate::model::{Polled, chain};
 use crate::render::progress::Progress;
-use crate::render::talk::{talk, talk_safely, warn};
+use crate::render::stderr::{emit, emit_safely, warn};
 use crate::run::events::{Event, Events};
 
 /// stderr, with the progress of the run that is under way.
@@ -22,7 +22,7 @@ impl Events for Console {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         match (event, &*progress) {
             (Event::WaitingForLock { holder }, _) => {
-                talk_safely(&format!("waiting for another wab apply{holder}"))
+                emit_safely(&format!("waiting for another wab apply{holder}"))
             }
             (Event::Malformed(rows), _) => malformed(rows),
             (Event::Polling { sessions, at_least }, _) => polling(sessions, at_least),
@@ -32,7 +32,7 @@ impl Events for Console {
             (_, None) => {}
             (Event::StepStarting { step, left }, Some(progress)) => progress.starting(step, left),
             (Event::WaitingForLimit(wait), Some(progress)) => progress.waiting(wait),
-            (Event::StepsTried { steps, left }, Some(progress)) => progress.finished(steps, left),
+            (Event::StepsExecuted { steps, left }, Some(progress)) => progress.finished(steps, left),
             (Event::StepsFailed(text), Some(progress)) => progress.say(text),
             (Event::RunEnded(report), Some(progress)) => progress.finish(report),
         }
@@ -45,7 +45,7 @@ fn polling(sessions: usize, time: Duration) {
         Duration::ZERO => String::new(),
         time => format!("; the provider's limits make that take {}", span(time)),
     };
-    talk(&format!("asking {} about the status{time}", count(sessions, "session")));
+    emit(&format!("asking {} about the status{time}", count(sessions, "session")));
 }
 
 /// What became of it.

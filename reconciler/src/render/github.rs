@@ -7,7 +7,7 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, shown};
-use crate::model::{Differences, Drift, End, Kind, Length, Outcome, Plan, Report, Status};
+use crate::model::{Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
 use crate::render::{lists, text};
@@ -49,7 +49,7 @@ fn planned(plan: &Plan, length: Length) -> String {
         out += &group(&part);
     }
     let _ = writeln!(out, "Monthly cost: {}", text::cost(plan, Paint::Plain));
-    for line in text::time(plan).into_iter().chain(text::digest(plan)) {
+    for line in text::time(plan).into_iter().chain(text::approval(plan)) {
         let _ = writeln!(out, "{line}");
     }
     out + &annotations(plan)
@@ -58,7 +58,7 @@ fn planned(plan: &Plan, length: Length) -> String {
 fn annotations(plan: &Plan) -> String {
     let mut out = String::new();
     for refusal in &plan.refusals {
-        let text = format!("{}\n{}", refusal.message, refusal.way_on);
+        let text = format!("{}\n{}", refusal.message, refusal.hint);
         let title = format!("wab: refused by {}", refusal.guard);
         let _ = writeln!(out, "{}", command("error", &title, &text));
     }
@@ -130,7 +130,7 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
         out += &group(&told);
     }
     let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
-    if bad.is_empty() && of.has_changes() && report.end == End::Finished {
+    if bad.is_empty() && of.has_changes() && report.end == RunEnd::Finished {
         let (verdict, numbers) = text::verdict(of, report);
         let _ = writeln!(out, "{}", command("notice", "wab apply", &format!("{verdict}{numbers}")));
     }

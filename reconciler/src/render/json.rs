@@ -92,7 +92,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
     let count = |outcome| report.map_or(0, |report| report.count(outcome));
     document(Applied {
         plan,
-        outcome: report.map_or("refused", |report| report.finish().as_str()),
+        outcome: report.map_or("refused", |report| report.outcome()),
         done: count(Outcome::Done),
         failed: count(Outcome::Failed),
         unknown: count(Outcome::Unknown),

@@ -65,7 +65,7 @@ fn summary(plan: &Plan) -> String {
             "\n> [!CAUTION]\n> **Refused** by `{}`: {}\n>\n> {}\n",
             refusal.guard,
             code(&refusal.message),
-            code(&refusal.way_on)
+            code(&refusal.hint)
         );
     }
     out += &incomplete(plan.summary.malformed);
@@ -76,7 +76,7 @@ fn summary(plan: &Plan) -> String {
         "\n| provision | bind | set status | delete | findings | of these critical | monthly cost |\n\
          |---:|---:|---:|---:|---:|---:|---:|\n| {} | {} | {} | {} | {} | {} | {} |\n",
         n("provision"),
-        n("bind"),
+        n("link"),
         n("set_status"),
         n("delete"),
         thousands(plan.findings.len()),
@@ -93,8 +93,8 @@ fn summary(plan: &Plan) -> String {
     }
     let _ = write!(out, "\nMonthly cost: {}.", text::cost(plan, Paint::Plain));
     let _ = writeln!(out, " {}", text::time(plan).unwrap_or_default());
-    if let Some(digest) = text::digest(plan) {
-        let _ = writeln!(out, "\n{digest}");
+    if let Some(approval) = text::approval(plan) {
+        let _ = writeln!(out, "\n{approval}");
     }
     out
 }

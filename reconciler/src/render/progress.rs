@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 
 use crate::ground::{shown, span};
 use crate::model::{Outcome, Plan, Report, Step, StepReport};
-use crate::render::talk::{event, in_events, talk, warn};
+use crate::render::stderr::{emit, event, in_events, warn};
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -113,15 +113,15 @@ impl Progress {
     }
 
     /// These steps were tried; the rest takes at least so long.
-    pub fn finished(&self, tried: &[StepReport], left: Duration) {
+    pub fn finished(&self, reports: &[StepReport], left: Duration) {
         let (mut pace, now) = (lock(&self.pace), Instant::now());
-        pace.done += tried.len();
+        pace.done += reports.len();
         pace.due = now + left;
-        pace.recent.push_back((now, tried.len()));
+        pace.recent.push_back((now, reports.len()));
         match &pace.shape {
-            Shape::Bar(bar) => bar.inc(tried.len().try_into().unwrap_or(0)),
+            Shape::Bar(bar) => bar.inc(reports.len().try_into().unwrap_or(0)),
             Shape::Lines => {}
-            Shape::Events => tried.iter().for_each(|step| event("step", json!(step))),
+            Shape::Events => reports.iter().for_each(|step| event("step", json!(step))),
         }
         pace.draw(now);
     }
@@ -146,7 +146,7 @@ impl Progress {
                 "finished",
                 json!({
                     "run_id": report.run_id,
-                    "outcome": report.finish().as_str(),
+                    "outcome": report.outcome(),
                     "total": pace.total,
                     "done": report.count(Outcome::Done),
                     "failed": report.count(Outcome::Failed),
@@ -213,7 +213,7 @@ impl Pace {
         }
         match &self.shape {
             Shape::Bar(_) => self.draw(now),
-            Shape::Lines => talk(&format!("{} of {} steps, {}", self.done, self.total, self.words(now))),
+            Shape::Lines => emit(&format!("{} of {} steps, {}", self.done, self.total, self.words(now))),
             Shape::Events => event("progress", self.numbers(now)),
         }
     }

@@ -59,7 +59,7 @@ fn changed(plan: &Plan) -> BTreeMap<&str, Row> {
     for step in &plan.steps {
         let name = step.customer_ref().as_str();
         match step {
-            Step::Bind { bridge_id, was, .. } => {
+            Step::Link { bridge_id, was, .. } => {
                 rows.entry(name).or_default().set("bridge_id", was.as_deref(), bridge_id.to_string());
             }
             Step::SetStatus { was, status, .. } => {

@@ -13,7 +13,7 @@ use crate::render::command::command;
 use crate::render::failure::{causes, told};
 use crate::render::problems::{self, Weight};
 use crate::render::qr::{self, Terminal};
-use crate::render::talk::{Voice, event, line, lines, voice};
+use crate::render::stderr::{StderrFormat, event, format, line, lines};
 use crate::render::words::Paint;
 use crate::render::{ci, doctor, github, json, lists, markdown, text};
 
@@ -142,14 +142,14 @@ impl Screen {
             Error::Fleet { file, problems } => Some((file, problems)),
             _ => None,
         };
-        match voice() {
-            Voice::Lines => {
+        match format() {
+            StderrFormat::Lines => {
                 if let Some((file, problems)) = problems {
                     line(&format!("{}\n", self.on_stderr().problems(file, problems)));
                 }
                 lines(&told(error));
             }
-            Voice::Events => {
+            StderrFormat::Events => {
                 let causes: Vec<String> = causes(error).map(ToString::to_string).collect();
                 let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
                 event(
@@ -158,7 +158,7 @@ impl Screen {
                            "hint": error.hint(), "exitcode": error.exit() as u8}),
                 );
             }
-            Voice::Commands => {
+            StderrFormat::Commands => {
                 if let Some((file, problems)) = problems {
                     line(&problems::github(file, &[(Weight::Error, problems)]));
                 }

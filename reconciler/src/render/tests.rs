@@ -12,12 +12,12 @@ use wabridges::{BridgeId, CustomerRef};
 
 use super::{json, lists, text};
 use crate::config::Fleet;
-use crate::decide::plan::{Terms, plan};
+use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
 use crate::ground::{change, money, shown, span};
 use crate::model::{
-    Binding, BindingChange, Declared, Differences, Drift, End, Facts, Kind, Length, Origin, Outcome, Plan,
-    Report, SavedPlan, StepReport,
+    Binding, BindingChange, Declared, Differences, Drift, Kind, Length, Origin, Outcome, Plan, PlanInput,
+    Report, RunEnd, SavedPlan, StepReport,
 };
 use crate::render::words::Paint;
 
@@ -43,7 +43,7 @@ fn seen(rows: &[Drift]) -> Differences {
 
 fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
     let fleet = Fleet::parse(&format!("version: 1\n{yaml}"), std::path::Path::new("fleet.yaml")).unwrap();
-    let facts = Facts {
+    let input = PlanInput {
         binding: None,
         declared: Declared::default(),
         live: drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect(),
@@ -56,14 +56,17 @@ fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
         recent: Vec::new(),
     };
     let (limits, scope) = (fleet.limits(), Scope::default());
-    plan(&facts, &Terms { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope: &scope })
+    plan(
+        &input,
+        &PlanOptions { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope: &scope },
+    )
 }
 
 fn sealed(plan: &Plan) -> SavedPlan {
     let origin = Origin {
         fleet_yaml_sha256: "f".into(),
         account_fingerprint: "a".into(),
-        observation_digest: "o".into(),
+        listing_sha256: "o".into(),
         made_at: chrono::DateTime::UNIX_EPOCH,
         valid_for: Duration::from_secs(60),
     };
@@ -90,7 +93,7 @@ fn a_small_plan_fits_a_glance() {
     assert_eq!(
         shown,
         "\
-Plan: 1 to provision, 1 to bind, 1 status to write, 1 to delete.
+Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 + provision 1 bridge
      cust_0003  because
@@ -116,7 +119,7 @@ Plan: 1 to provision, 1 to bind, 1 status to write, 1 to delete.
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
-plan_sha256: 6eb329cecc69be7df0d6b17e52539d79027ec8ca2d9bb84fdb2e812acdbffa75
+plan_sha256: 37aef24ba19b84c44588abb0aa1dc18eb75960c7db291504dc83f2e468de0412
 "
     );
 }
@@ -228,7 +231,7 @@ fn the_json_plan_has_its_documented_fields() {
     assert_eq!(value["summary"]["findings"]["orphaned"], 1);
     assert_eq!(
         value["steps"][0],
-        serde_json::json!({"kind": "bind", "customer_ref": "cust_1", "bridge_id": 1, "was": null, "reason": "because"})
+        serde_json::json!({"kind": "link", "customer_ref": "cust_1", "bridge_id": 1, "was": null, "reason": "because"})
     );
     assert_eq!(value["steps"][1]["kind"], "set_status");
     assert_eq!(value["steps"][3]["reason"], "left in March");
@@ -236,7 +239,7 @@ fn the_json_plan_has_its_documented_fields() {
     assert_eq!((&value["duration_seconds"], &value["refusals"]), (&0.into(), &serde_json::json!([])));
 }
 
-fn report(end: End, outcomes: &[Outcome]) -> Report {
+fn report(end: RunEnd, outcomes: &[Outcome]) -> Report {
     let steps = outcomes.iter().enumerate().map(|(nth, outcome)| StepReport {
         step: nth + 1,
         kind: "provision",
@@ -252,9 +255,9 @@ fn report(end: End, outcomes: &[Outcome]) -> Report {
 fn a_run_says_what_became_of_it() {
     let plan =
         planned(vec![row(Kind::Missing, "c", 0), row(Kind::Missing, "d", 0), row(Kind::Missing, "e", 0)], "");
-    let done = report(End::Finished, &[Outcome::Done; 3]);
+    let done = report(RunEnd::Finished, &[Outcome::Done; 3]);
     assert_eq!(text::report(&plan, &done, Paint::Plain), "Applied: 3 of 3 steps done.\n");
-    let partly = report(End::Interrupted, &[Outcome::Done, Outcome::Unknown]);
+    let partly = report(RunEnd::Interrupted, &[Outcome::Done, Outcome::Unknown]);
     let shown = text::report(&plan, &partly, Paint::Plain);
     assert!(
         shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not begun."),

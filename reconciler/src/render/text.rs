@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::ground::{Exit, change, count, harmless, money, shown, span};
-use crate::model::{BindingChange, Declared, End, Length, Outcome, Plan, Report, Step, StepReport};
+use crate::model::{BindingChange, Declared, Length, Outcome, Plan, Report, RunEnd, Step, StepReport};
 use crate::render::findings::findings;
 use crate::render::rows;
 use crate::render::words::{Paint, table};
@@ -23,7 +23,7 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
             paint.red("Refused:"),
             harmless(&refusal.message),
             refusal.guard,
-            harmless(&refusal.way_on)
+            harmless(&refusal.hint)
         );
     }
     out
@@ -32,7 +32,7 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
 /// What is between the plan's first line and its numbers: each part begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
     let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
-    parts.extend(["provision", "bind", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)));
+    parts.extend(["provision", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)));
     let diff = rows::diff(plan, paint, length);
     if !diff.is_empty() {
         parts.push(format!("\n{diff}"));
@@ -65,7 +65,7 @@ pub fn headline(plan: &Plan) -> String {
     let statuses = if plan.count("set_status") == 1 { "status to write" } else { "statuses to write" };
     let parts = [
         part("provision", "to provision"),
-        part("bind", "to bind"),
+        part("link", "to link"),
         part("set_status", statuses),
         part("delete", "to delete"),
     ];
@@ -142,7 +142,7 @@ fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {
 pub fn title(kind: &str, n: usize) -> String {
     match kind {
         "provision" => format!("provision {}", count(n, "bridge")),
-        "bind" => format!("write the bridge_id on {}", count(n, "tenant row")),
+        "link" => format!("write the bridge_id on {}", count(n, "tenant row")),
         "set_status" => format!("write the status on {}", count(n, "tenant row")),
         _ => format!("delete {} for ever", count(n, "bridge")),
     }
@@ -151,7 +151,7 @@ pub fn title(kind: &str, n: usize) -> String {
 fn cells(step: &Step) -> Vec<String> {
     let name = shown(step.customer_ref().as_str());
     match step {
-        Step::Bind { bridge_id, reason, .. } => vec![name, format!("bridge {bridge_id}"), harmless(reason)],
+        Step::Link { bridge_id, reason, .. } => vec![name, format!("bridge {bridge_id}"), harmless(reason)],
         Step::SetStatus { was, status, .. } => {
             let was = was.as_deref().map_or_else(|| "null".to_owned(), shown);
             vec![name, format!("{was} → {}", shown(status))]
@@ -165,14 +165,14 @@ fn cells(step: &Step) -> Vec<String> {
 
 fn footer(plan: &Plan, paint: Paint) -> String {
     let mut out = format!("\nMonthly cost: {}\n", cost(plan, paint));
-    for line in time(plan).into_iter().chain(digest(plan)) {
+    for line in time(plan).into_iter().chain(approval(plan)) {
         let _ = writeln!(out, "{line}");
     }
     out
 }
 
 /// By what the plan can be asked for again: `wab apply --expect`.
-pub fn digest(plan: &Plan) -> Option<String> {
+pub fn approval(plan: &Plan) -> Option<String> {
     plan.has_changes().then(|| format!("plan_sha256: {}", plan.plan_sha256))
 }
 
@@ -196,7 +196,7 @@ pub fn time(plan: &Plan) -> Option<String> {
 
 /// What became of a plan.
 pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
-    format!("{}{}", tried(plan, report, paint), skipped(report, paint))
+    format!("{}{}", executed(plan, report, paint), skipped(report, paint))
 }
 
 /// Steps of a saved plan that needed no trying.
@@ -235,7 +235,7 @@ fn listed(steps: &[&StepReport]) -> String {
     out
 }
 
-fn tried(plan: &Plan, report: &Report, paint: Paint) -> String {
+fn executed(plan: &Plan, report: &Report, paint: Paint) -> String {
     if plan.steps.is_empty() {
         return if plan.has_changes() { format!("{}\n", paint.green("Applied.")) } else { String::new() };
     }
@@ -259,7 +259,7 @@ pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
     let (done, failed) = (report.count(Outcome::Done), report.count(Outcome::Failed));
     let (unknown, left) = (report.count(Outcome::Unknown), plan.steps.len() - report.steps.len());
     let all = format!("{done} of {} done", count(plan.steps.len(), "step"));
-    if report.end == End::Finished && done == plan.steps.len() {
+    if report.end == RunEnd::Finished && done == plan.steps.len() {
         return ("Applied:", format!(" {all}."));
     }
     let rest =
@@ -270,12 +270,12 @@ pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
 /// Why a run did not come to its steps' end.
 pub fn ended_early(report: &Report) -> Option<String> {
     match &report.end {
-        End::Finished => None,
-        End::Interrupted => Some("it was interrupted".to_owned()),
-        End::Deadline => Some("the rest would not be done in time (--max-duration)".to_owned()),
-        End::GaveUp => Some("too many steps failed in a row".to_owned()),
-        End::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
-        End::Database(error) => Some(format!("the database takes no more: {error}")),
-        End::TrailLost(error) => Some(format!("the run's trail could not be written: {error}")),
+        RunEnd::Finished => None,
+        RunEnd::Interrupted => Some("it was interrupted".to_owned()),
+        RunEnd::Deadline => Some("the rest would not be done in time (--max-duration)".to_owned()),
+        RunEnd::GaveUp => Some("too many steps failed in a row".to_owned()),
+        RunEnd::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
+        RunEnd::Database(error) => Some(format!("the database takes no more: {error}")),
+        RunEnd::TrailLost(error) => Some(format!("the run's trail could not be written: {error}")),
     }
 }

@@ -166,13 +166,13 @@ fn list(name: &str, items: Vec<String>) -> String {
 fn left(adoption: &Adoption) -> String {
     let mut out = String::new();
     let mut before = None;
-    for (why, stray) in &adoption.left {
+    for (why, bridge) in &adoption.left {
         if before.replace(*why) != Some(*why) {
             let _ = writeln!(out, "\n# {}", explained(*why));
         }
         let customer_ref =
-            stray.customer_ref.as_ref().map(|text| format!(", customer_ref: {}", quoted(text.as_str())));
-        let _ = writeln!(out, "#   bridge_id: {}{}", stray.bridge_id, customer_ref.unwrap_or_default());
+            bridge.customer_ref.as_ref().map(|text| format!(", customer_ref: {}", quoted(text.as_str())));
+        let _ = writeln!(out, "#   bridge_id: {}{}", bridge.bridge_id, customer_ref.unwrap_or_default());
     }
     out
 }
@@ -182,7 +182,7 @@ const fn explained(why: Why) -> &'static str {
         Why::NoRef => {
             "Bridges without a customer_ref: nothing here can name them, so plan goes on reporting them:"
         }
-        Why::Buried => "Owned by nobody, and not kept because bridges.remove names their customer_ref:",
+        Why::Removed => "Owned by nobody, and not kept because bridges.remove names their customer_ref:",
         Why::Expired => "Owned by nobody, and kept above only until a day that has passed:",
         Why::Duplicate => "Another bridge serves the same customer_ref; plan goes on reporting these:",
         Why::Churned => {

@@ -1,6 +1,6 @@
 //! Steps that call the provider: the ground is looked at once more, the call made, its answer recorded. No policy is here.
 
-use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, settle};
+use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, resolve};
 
 use crate::db::store::NewBridge;
 use crate::model::Error;
@@ -44,7 +44,7 @@ impl Executor<'_> {
         let find = |listing: Listing| {
             listing.bridges.into_iter().find(|bridge| bridge.customer_ref.as_ref() == Some(customer_ref))
         };
-        match settle(answer, self.list(), find).await {
+        match resolve(answer, self.list(), find).await {
             Ok(Made::Answered(made)) => Ok((made.id, made.state, "provisioned")),
             Ok(Made::Listed(bridge)) => {
                 let how = "provisioned; the answer was lost, the listing has it";

@@ -32,7 +32,7 @@ pub enum Event<'a> {
     /// The provider's limits make the run wait so long for its next call.
     WaitingForLimit(Duration),
     /// These steps were tried; the rest takes at least so long.
-    StepsTried { steps: &'a [StepReport], left: Duration },
+    StepsExecuted { steps: &'a [StepReport], left: Duration },
     /// Steps were not done: which, and why.
     StepsFailed(&'a str),
     /// The run ended.

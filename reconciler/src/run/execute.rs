@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::db::journal::{Ended, Entry};
-use crate::model::{End, Error, Outcome, Plan, Report, Step, StepReport, chain};
+use crate::db::journal::{Entry, StepEnd};
+use crate::model::{Error, Outcome, Plan, Report, RunEnd, Step, StepReport, chain};
 use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};
@@ -18,15 +18,15 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     report.end = match run.journal.begin_run(plan).await {
         Ok(()) => match run.steps(plan, &mut report.steps).await {
             Ok(end) => end,
-            Err(error) => End::TrailLost(chain(&error)),
+            Err(error) => RunEnd::TrailLost(chain(&error)),
         },
-        Err(error) => End::TrailLost(chain(&error)),
+        Err(error) => RunEnd::TrailLost(chain(&error)),
     };
     // Without its last line the run reads as interrupted, and the next one goes on from what is observed.
-    if let Err(error) = run.journal.finish_run(report.finish()).await
-        && report.end == End::Finished
+    if let Err(error) = run.journal.finish_run(report.outcome()).await
+        && report.end == RunEnd::Finished
     {
-        report.end = End::TrailLost(chain(&error));
+        report.end = RunEnd::TrailLost(chain(&error));
     }
     run.events.emit(Event::RunEnded(&report));
     report
@@ -34,7 +34,7 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
 
 impl Executor<'_> {
     /// Errors out only when the trail cannot be written: nothing is done off the record.
-    async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<End, Error> {
+    async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<RunEnd, Error> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
         // Steps that write tenant rows go together in one statement; every other step goes alone.
@@ -45,7 +45,7 @@ impl Executor<'_> {
             self.events.emit(Event::StepStarting { step: &batch[0], left });
             // What would not be finished in time is not begun.
             if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
-                return Ok(End::Deadline);
+                return Ok(RunEnd::Deadline);
             }
             self.wait_for_slot(&batch[0]).await;
             if self.stop.is_wished() {
@@ -63,10 +63,10 @@ impl Executor<'_> {
             }
             failures = if outcomes.iter().any(StepOutcome::is_done) { 0 } else { failures + 1 };
             if failures == FAILURES_IN_A_ROW && reports.len() < plan.steps.len() {
-                return Ok(End::GaveUp);
+                return Ok(RunEnd::GaveUp);
             }
         }
-        Ok(End::Finished)
+        Ok(RunEnd::Finished)
     }
 
     /// Tries the steps of the batch, with a line of the trail before and after; adds what became of each to the reports.
@@ -80,20 +80,22 @@ impl Executor<'_> {
         let number = i32::try_from(first).unwrap_or(i32::MAX);
         self.journal.begin_step(&entry(number, batch)).await?;
         let outcomes = self.attempt(batch).await;
-        reports.extend(batch.iter().zip(&outcomes).enumerate().map(|(nth, (step, tried))| StepReport {
-            step: first + nth,
-            kind: step.kind(),
-            customer_ref: step.customer_ref().clone(),
-            bridge_id: tried.bridge_id.or(step.bridge_id()),
-            outcome: tried.outcome,
-            detail: tried.detail.clone(),
+        reports.extend(batch.iter().zip(&outcomes).enumerate().map(|(nth, (step, step_outcome))| {
+            StepReport {
+                step: first + nth,
+                kind: step.kind(),
+                customer_ref: step.customer_ref().clone(),
+                bridge_id: step_outcome.bridge_id.or(step.bridge_id()),
+                outcome: step_outcome.outcome,
+                detail: step_outcome.detail.clone(),
+            }
         }));
         let (outcome, detail) = together(batch, &outcomes);
-        let bridge_id = outcomes.first().and_then(|tried| tried.bridge_id);
-        let ended = Ended { outcome: outcome.as_str(), detail: &detail, bridge_id };
-        self.journal.finish_step(number, &ended).await?;
+        let bridge_id = outcomes.first().and_then(|first| first.bridge_id);
+        let end = StepEnd { outcome: outcome.as_str(), detail: &detail, bridge_id };
+        self.journal.finish_step(number, &end).await?;
         let left = self.time_left(&plan.steps[reports.len()..]);
-        self.events.emit(Event::StepsTried { steps: &reports[first - 1..], left });
+        self.events.emit(Event::StepsExecuted { steps: &reports[first - 1..], left });
         if outcome != Outcome::Done {
             self.events.emit(Event::StepsFailed(&format!(
                 "{} {}: {detail}",
@@ -107,7 +109,7 @@ impl Executor<'_> {
     /// What became of each step of the batch; fewer of them, in order, where somebody asked to stop.
     async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         match &batch[0] {
-            Step::Bind { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
+            Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
             Step::Provision { customer_ref, webhook_url, .. } => {
                 vec![self.provision(customer_ref, webhook_url.as_deref()).await]
             }

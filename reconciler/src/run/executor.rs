@@ -77,7 +77,7 @@ impl Executor<'_> {
 
 fn first_call(step: &Step) -> Option<Class> {
     match step {
-        Step::Bind { .. } | Step::SetStatus { .. } => None,
+        Step::Link { .. } | Step::SetStatus { .. } => None,
         Step::Provision { .. } => Some(Class::Provision),
         Step::Delete { .. } => Some(Class::Other),
     }

@@ -71,8 +71,8 @@ impl Observer<'_> {
             let (listing, done) = tokio::join!(self.client.list(), meanwhile(store));
             let error = match listing {
                 Ok(listing) => {
-                    let digest = listing.digest();
-                    return Ok((Reading { listed_at, listing, digest }, done));
+                    let listing_sha256 = listing.sha256();
+                    return Ok((Reading { listed_at, listing, listing_sha256 }, done));
                 }
                 Err(error) => error,
             };

@@ -8,22 +8,22 @@ impl Executor<'_> {
     /// One bad row must not keep the others from being written.
     pub(super) async fn write_rows(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         let mut parts = vec![batch];
-        let mut tried: Vec<StepOutcome> = Vec::with_capacity(batch.len());
+        let mut outcomes: Vec<StepOutcome> = Vec::with_capacity(batch.len());
         while let Some(part) = parts.pop() {
             match self.write(part).await {
-                Ok(_) => tried
+                Ok(_) => outcomes
                     .extend(part.iter().map(|_| StepOutcome::done("tenant row written".to_owned(), None))),
                 Err(error) if part.len() > 1 && error.is_about_rows() => {
                     let (left, right) = part.split_at(part.len() / 2);
                     parts.extend([right, left]);
                 }
-                Err(error) => tried.extend(part.iter().map(|_| StepOutcome::failed(&error))),
+                Err(error) => outcomes.extend(part.iter().map(|_| StepOutcome::failed(&error))),
             }
-            if self.stop.is_wished() || tried.last().is_some_and(|tried| tried.end.is_some()) {
+            if self.stop.is_wished() || outcomes.last().is_some_and(|last| last.end.is_some()) {
                 break;
             }
         }
-        tried
+        outcomes
     }
 
     /// Returns how many rows changed.
@@ -34,6 +34,6 @@ impl Executor<'_> {
         }
         let bridges: Vec<_> =
             part.iter().filter_map(|step| Some((step.customer_ref(), step.bridge_id()?))).collect();
-        self.store.bind_bridges(&bridges).await
+        self.store.link_bridges(&bridges).await
     }
 }

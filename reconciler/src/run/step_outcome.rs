@@ -3,7 +3,7 @@
 use wabridges::BridgeId;
 
 use crate::ground::Exit;
-use crate::model::{End, Error, Outcome, Step, chain};
+use crate::model::{Error, Outcome, RunEnd, Step, chain};
 
 /// How many rows of a batch are named.
 const NAMED: usize = 5;
@@ -18,7 +18,7 @@ pub struct StepOutcome {
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,
     /// The run's end, where no further step can succeed.
-    pub end: Option<End>,
+    pub end: Option<RunEnd>,
 }
 
 impl StepOutcome {
@@ -46,29 +46,29 @@ impl StepOutcome {
     }
 }
 
-fn end(error: &Error) -> Option<End> {
+fn end(error: &Error) -> Option<RunEnd> {
     match error {
-        _ if error.exit() == Exit::Auth => Some(End::Auth),
+        _ if error.exit() == Exit::Auth => Some(RunEnd::Auth),
         Error::Database { source, .. } if source.is_lost || source.is_denied() => {
-            Some(End::Database(chain(error)))
+            Some(RunEnd::Database(chain(error)))
         }
         _ => None,
     }
 }
 
 /// The batch as its one line of the trail tells it.
-pub fn together(batch: &[Step], tried: &[StepOutcome]) -> (Outcome, String) {
-    if let [one] = tried {
+pub fn together(batch: &[Step], outcomes: &[StepOutcome]) -> (Outcome, String) {
+    if let [one] = outcomes {
         return (one.outcome, one.detail.clone());
     }
-    let bad: Vec<_> = batch.iter().zip(tried).filter(|(_, tried)| tried.outcome != Outcome::Done).collect();
-    let done = tried.len() - bad.len();
+    let bad: Vec<_> = batch.iter().zip(outcomes).filter(|(_, of)| of.outcome != Outcome::Done).collect();
+    let done = outcomes.len() - bad.len();
     if bad.is_empty() && done == batch.len() {
         return (Outcome::Done, format!("{done} steps done"));
     }
     let mut detail = format!("{done} of {} steps done", batch.len());
-    for (step, tried) in bad.iter().take(NAMED) {
-        detail += &format!("; {}: {}", step.customer_ref(), tried.detail);
+    for (step, of) in bad.iter().take(NAMED) {
+        detail += &format!("; {}: {}", step.customer_ref(), of.detail);
     }
     if bad.len() > NAMED {
         detail += &format!("; … and {} more", bad.len() - NAMED);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     fn step(customer_ref: &str) -> Step {
-        Step::Bind {
+        Step::Link {
             customer_ref: CustomerRef::new(customer_ref).unwrap(),
             bridge_id: bridge(),
             was: None,
@@ -98,25 +98,21 @@ mod tests {
     #[test]
     fn a_bridge_that_could_not_be_recorded_is_named_and_a_lost_database_ends_the_run() {
         let lost = Error::database("cannot record it")(sqlx::Error::PoolClosed);
-        let tried = StepOutcome::unrecorded("provisioned", bridge(), &lost);
-        assert_eq!((tried.outcome, tried.bridge_id), (Outcome::Unknown, Some(bridge())));
-        assert!(
-            tried.detail.starts_with("bridge 7 was provisioned, but: cannot record it"),
-            "{}",
-            tried.detail
-        );
-        assert!(matches!(tried.end, Some(End::Database(_))));
+        let of = StepOutcome::unrecorded("provisioned", bridge(), &lost);
+        assert_eq!((of.outcome, of.bridge_id), (Outcome::Unknown, Some(bridge())));
+        assert!(of.detail.starts_with("bridge 7 was provisioned, but: cannot record it"), "{}", of.detail);
+        assert!(matches!(of.end, Some(RunEnd::Database(_))));
     }
 
     #[test]
     fn a_refused_key_ends_the_run_and_a_lost_answer_does_not() {
         let refused = wabridges::Error::Auth { status: 401 };
-        assert_eq!(StepOutcome::failed(&Error::provider("x")(refused)).end, Some(End::Auth));
+        assert_eq!(StepOutcome::failed(&Error::provider("x")(refused)).end, Some(RunEnd::Auth));
         let lost = wabridges::Error::Ambiguous {
             source: Box::new(wabridges::Error::Server { status: 500, excerpt: String::new() }),
         };
-        let tried = StepOutcome::failed(&Error::provider("x")(lost));
-        assert_eq!((tried.outcome, tried.end), (Outcome::Unknown, None));
+        let of = StepOutcome::failed(&Error::provider("x")(lost));
+        assert_eq!((of.outcome, of.end), (Outcome::Unknown, None));
     }
 
     #[test]

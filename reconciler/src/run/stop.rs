@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::model::{End, Error};
+use crate::model::{Error, RunEnd};
 use crate::run::events::{Event, Events};
 
 /// What a shell says of a process that SIGINT ended: this end is not a clean one.
@@ -55,8 +55,8 @@ impl Stop {
     }
 
     /// Why the run ends here.
-    pub fn end(&self) -> End {
-        if *self.told.borrow() { End::Interrupted } else { End::Deadline }
+    pub fn end(&self) -> RunEnd {
+        if *self.told.borrow() { RunEnd::Interrupted } else { RunEnd::Deadline }
     }
 
     /// Returns when somebody asks, or time is up.

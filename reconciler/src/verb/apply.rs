@@ -17,14 +17,14 @@ use crate::provider::client::client;
 use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
-use crate::render::talk::{speak, talk};
+use crate::render::stderr::{emit, set_format};
+use crate::run::evaluate::{Approved, Evaluator, EvaluatorInput, FinalPlan, Snapshot};
 use crate::run::execute;
 use crate::run::executor::Executor;
 use crate::run::lock::lock;
-use crate::run::outlook::{Approved, Outlook, Settled, Sight, Wish};
 use crate::run::stop::Stop;
 use crate::verb::approval::{self, Approval};
-use crate::verb::flags::{Belief, Consent, Detail, Output, Polling, Targets};
+use crate::verb::flags::{Consent, Detail, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
 
 /// Flags of `apply`.
@@ -36,7 +36,7 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
-    pub belief: Belief,
+    pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub targets: Targets,
     /// Do it without asking, if the plan is still the one of which wab plan showed this plan_sha256
@@ -72,7 +72,7 @@ impl ApplyArgs {
 }
 
 fn plan_sha256(text: &str) -> Result<String, &'static str> {
-    if sha256::is_digest(text) {
+    if sha256::is_sha256(text) {
         Ok(text.to_ascii_lowercase())
     } else {
         Err("a plan_sha256 has 64 hex digits: copy it from wab plan")
@@ -82,7 +82,7 @@ fn plan_sha256(text: &str) -> Result<String, &'static str> {
 /// Applies the plan.
 pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Exit, Error> {
     let deadline = args.max_duration.and_then(|time| Instant::now().checked_add(time));
-    let approval = args.approval().inspect_err(|_| speak(args.output.format()))?;
+    let approval = args.approval().inspect_err(|_| set_format(args.output.format()))?;
     let saved = args.plan_file.as_deref().map(plan_file::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
@@ -110,7 +110,7 @@ struct Run<'a> {
 
 /// What a look came to.
 enum Look {
-    Seen(Box<Sight>),
+    Seen(Box<Snapshot>),
     Stopped(Exit),
 }
 
@@ -122,35 +122,35 @@ impl Run<'_> {
             saved.require_same_origin(&self.fleet.sha256, &self.fingerprint)?;
             saved.require_fresh(store.now().await?)?;
         }
-        let wish = Wish {
+        let input = EvaluatorInput {
             fleet: self.fleet,
             client: self.client.reader(),
             events: &self.console,
-            force: self.args.belief.force(),
+            shrink: self.args.shrink.policy(),
             scope: self.args.targets.scope(),
         };
-        let mut outlook = Outlook::new(wish, &mut store).await?;
+        let mut evaluator = Evaluator::new(input, &mut store).await?;
         // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
         let stop = match self.approval {
             Approval::Given => Some(self.listen()?),
             Approval::Ask => None,
         };
-        let mut sight = match self.look(&mut outlook, &mut store, stop.as_ref()).await? {
-            Look::Seen(sight) => sight,
+        let mut snapshot = match self.look(&mut evaluator, &mut store, stop.as_ref()).await? {
+            Look::Seen(snapshot) => snapshot,
             Look::Stopped(exit) => return Ok(exit),
         };
         let shown = match self.approval {
             Approval::Given => None,
-            Approval::Ask => Some(self.confirm(&outlook, &mut store, &mut sight).await?),
+            Approval::Ask => Some(self.confirm(&evaluator, &mut store, &mut snapshot).await?),
         };
         let approved = self.approved(shown.as_ref());
-        let settled = outlook.settle(&mut store, &mut sight.reading, approved).await?;
-        if !settled.plan.refusals.is_empty() {
-            return self.refused(&settled.plan);
+        let final_plan = evaluator.finalize(&mut store, &mut snapshot.reading, approved).await?;
+        if !final_plan.plan.refusals.is_empty() {
+            return self.refused(&final_plan.plan);
         }
         let stop = stop.map_or_else(|| self.listen(), Ok)?;
-        let report = self.execute(&settled, &mut store, journal, stop).await;
-        self.report(&settled.plan, &report, shown.as_ref(), &mut store).await
+        let report = self.execute(&final_plan, &mut store, journal, stop).await;
+        self.report(&final_plan.plan, &report, shown.as_ref(), &mut store).await
     }
 
     fn listen(&self) -> Result<Stop, Error> {
@@ -160,22 +160,22 @@ impl Run<'_> {
     /// Lists and evaluates the fleet, unless somebody asks to stop meanwhile, or time is up.
     async fn look(
         &self,
-        outlook: &mut Outlook<'_>,
+        evaluator: &mut Evaluator<'_>,
         store: &mut Store,
         stop: Option<&Stop>,
     ) -> Result<Look, Error> {
         let look = async {
-            outlook.poll(store, self.args.polling.max()).await?;
+            evaluator.poll(store, self.args.polling.max()).await?;
             match self.approval {
-                Approval::Given => outlook.read(store).await.map(Sight::from),
-                Approval::Ask => outlook.sight(store).await,
+                Approval::Given => evaluator.read(store).await.map(Snapshot::from),
+                Approval::Ask => evaluator.snapshot(store).await,
             }
         };
         let Some(stop) = stop else { return look.await.map(Box::new).map(Look::Seen) };
         tokio::select! {
-            sight = look => sight.map(Box::new).map(Look::Seen),
+            snapshot = look => snapshot.map(Box::new).map(Look::Seen),
             () = stop.wished() => {
-                talk("stopped while the fleet was looked at: nothing was written");
+                emit("stopped while the fleet was looked at: nothing was written");
                 Ok(Look::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
             }
         }
@@ -184,23 +184,23 @@ impl Run<'_> {
     /// Shows the plan, and asks if it changes anything; refused plans are not asked about.
     async fn confirm(
         &self,
-        outlook: &Outlook<'_>,
+        evaluator: &Evaluator<'_>,
         store: &mut Store,
-        sight: &mut Sight,
+        snapshot: &mut Snapshot,
     ) -> Result<Plan, Error> {
-        let (plan, _) = outlook.preview(store, sight).await?;
+        let (plan, _) = evaluator.preview(store, snapshot).await?;
         if plan.refusals.is_empty() && plan.has_changes() {
-            talk(&self.screen.on_stderr().preview(&plan, self.args.detail.length()));
+            emit(&self.screen.on_stderr().preview(&plan, self.args.detail.length()));
             if !approval::ask("Apply this plan?")? {
                 return Err(Error::config(
                     "the plan was not approved: nothing was done",
                     "answer yes, or use -y",
                 ));
             }
-            *sight = outlook.read(store).await?.into();
+            *snapshot = evaluator.read(store).await?.into();
         }
         // Who was asked was talked to in lines until now.
-        speak(self.args.output.format());
+        set_format(self.args.output.format());
         Ok(plan)
     }
 
@@ -225,19 +225,19 @@ impl Run<'_> {
     /// Has the steps done.
     async fn execute(
         &self,
-        settled: &Settled,
+        final_plan: &FinalPlan,
         store: &mut Store,
         journal: &mut Journal,
         stop: Stop,
     ) -> Report {
-        let mut report = match settled.plan.steps.as_slice() {
+        let mut report = match final_plan.plan.steps.as_slice() {
             [] => Report::nothing_to_do(),
             _ => {
                 let (client, events) = (&self.client, &self.console);
-                execute::apply(&settled.plan, Executor { client, store, journal, events, stop }).await
+                execute::apply(&final_plan.plan, Executor { client, store, journal, events, stop }).await
             }
         };
-        report.skip(&settled.already, &settled.stale);
+        report.skip(&final_plan.already, &final_plan.stale);
         report
     }
 
@@ -260,7 +260,7 @@ impl Run<'_> {
         if report.exit() == Exit::Done
             && let Err(error) = store.record_drift().await
         {
-            talk(&error.to_string());
+            emit(&error.to_string());
         }
         Ok(exit)
     }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::model::Error;
-use crate::render::talk::prompt;
+use crate::render::stderr::prompt;
 use crate::verb::flags::Consent;
 
 /// How the yes is got.

@@ -11,9 +11,9 @@ use crate::provider::client::reader;
 use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
-use crate::render::talk;
-use crate::run::outlook::{Outlook, Wish};
-use crate::verb::flags::{Belief, Output, Polling};
+use crate::render::stderr;
+use crate::run::evaluate::{Evaluator, EvaluatorInput};
+use crate::verb::flags::{Output, Polling, ShrinkFlags};
 
 /// Flags of `drift`.
 #[derive(Debug, Args)]
@@ -21,7 +21,7 @@ pub struct DriftArgs {
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
-    pub belief: Belief,
+    pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub polling: Polling,
     /// Read the last observation and do not call the provider
@@ -65,18 +65,18 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
     } else {
         let (client, console) = (reader(fleet, fleet.api_key()?)?, Console::default());
         let mut store = Store::connect(&fleet.database).await?;
-        let (force, scope) = (args.belief.force(), Scope::default());
-        let wish = Wish { fleet, client: &client, events: &console, force, scope };
-        let mut outlook = Outlook::new(wish, &mut store).await?;
-        outlook.poll(&mut store, args.polling.max()).await?;
-        let mut sight = outlook.sight(&mut store).await?;
-        let facts = outlook.look(&mut store, &mut sight).await?;
-        Differences { rows: facts.drift, malformed: facts.malformed }
+        let (shrink, scope) = (args.shrink.policy(), Scope::default());
+        let input = EvaluatorInput { fleet, client: &client, events: &console, shrink, scope };
+        let mut evaluator = Evaluator::new(input, &mut store).await?;
+        evaluator.poll(&mut store, args.polling.max()).await?;
+        let mut snapshot = evaluator.snapshot(&mut store).await?;
+        let input = evaluator.look(&mut store, &mut snapshot).await?;
+        Differences { rows: input.drift, malformed: input.malformed }
     };
     let length = if args.concise { Length::Concise } else { Length::Full };
     let ignored: Vec<Kind> =
         drift.rows.extract_if(.., |row| args.ignore.contains(&row.kind)).map(|row| row.kind).collect();
-    talk::ignored(&ignored);
+    stderr::ignored(&ignored);
     screen.result(&screen.drift(&drift, args.output.format(), length))?;
     let exit = if args.fails(&drift.rows) { Exit::Changes } else { Exit::Done };
     let exit = exit.unless_incomplete(drift.malformed);

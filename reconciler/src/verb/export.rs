@@ -17,10 +17,10 @@ use crate::model::{Binding, Error, Found, Reading};
 use crate::provider::client::reader;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
-use crate::render::talk::talk_safely;
+use crate::render::stderr::emit_safely;
 use crate::render::yaml;
 use crate::run::observe::Observer;
-use crate::verb::flags::Belief;
+use crate::verb::flags::ShrinkFlags;
 
 /// Flags of `export`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "URL")]
     api_url: Option<ApiUrl>,
     #[command(flatten)]
-    belief: Belief,
+    shrink: ShrinkFlags,
     /// The tenants table, if it is not bound yet; instead of fleet.yaml's
     #[arg(long)]
     table: Option<String>,
@@ -112,7 +112,7 @@ impl Base {
     fn load(file: &Path) -> Result<Self, Error> {
         let absent = match std::fs::read_to_string(file) {
             Ok(text) if text.trim().is_empty() => {
-                talk_safely(&format!("note: {} is empty, so nothing is taken from it", file.display()));
+                emit_safely(&format!("note: {} is empty, so nothing is taken from it", file.display()));
                 true
             }
             Err(error) if error.kind() == ErrorKind::NotFound => file == Path::new("fleet.yaml"),
@@ -136,7 +136,7 @@ async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportAr
     if base.origin == Origin::Nothing {
         (fleet.extra, fleet.keep) = (known.extra, known.keep);
     }
-    let found = evaluation.found(&fleet, reading, args.belief.force()).await?;
+    let found = evaluation.found(&fleet, reading, args.shrink.policy()).await?;
     let target = evaluation.target().await?;
     evaluation.rollback().await?;
     // The database's own words for the table mean the same whatever the search_path.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::decide::scope::Scope;
-use crate::model::{Force, Format, Length};
+use crate::model::{Format, Length, ShrinkPolicy};
 
 /// The result's form.
 #[derive(Clone, Debug, Args)]
@@ -37,7 +37,7 @@ pub struct Consent {
 
 /// Which listings are believed.
 #[derive(Clone, Debug, Args)]
-pub struct Belief {
+pub struct ShrinkFlags {
     /// Believe an empty account; refused once bridges are known
     #[arg(long, conflicts_with = "accept_shrink")]
     first_run: bool,
@@ -46,13 +46,13 @@ pub struct Belief {
     accept_shrink: bool,
 }
 
-impl Belief {
+impl ShrinkFlags {
     /// The same as one value.
-    pub fn force(&self) -> Force {
+    pub fn policy(&self) -> ShrinkPolicy {
         match (self.first_run, self.accept_shrink) {
-            (true, _) => Force::FirstRun,
-            (false, true) => Force::AcceptShrink,
-            (false, false) => Force::No,
+            (true, _) => ShrinkPolicy::FirstRun,
+            (false, true) => ShrinkPolicy::Allow,
+            (false, false) => ShrinkPolicy::Refuse,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::ground::Exit;
 use crate::model::Error;
 use crate::render::screen::Screen;
 use crate::render::setup::{installed, written};
-use crate::render::talk::talk;
+use crate::render::stderr::emit;
 
 const EXAMPLE: &str = include_str!("../../../fleet.yaml.example");
 
@@ -84,7 +84,7 @@ fn write_new(file: &Path, text: &str) -> Result<(), Error> {
 /// The file's database; without a file, the environment's. A file that was named must be there.
 fn database(file: &Path) -> Result<Database, Error> {
     if file == Path::new("fleet.yaml") && !file.exists() {
-        talk("there is no fleet.yaml here: the database is that of DATABASE_URL, or of PGHOST, PGDATABASE …");
+        emit("there is no fleet.yaml here: the database is that of DATABASE_URL, or of PGHOST, PGDATABASE …");
         return Ok(Database { url_env: None, schema: None });
     }
     Ok(Fleet::load(file)?.database)

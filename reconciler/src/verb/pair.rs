@@ -9,7 +9,7 @@ use crate::model::Error;
 use crate::provider::client::client;
 use crate::render::json;
 use crate::render::screen::Screen;
-use crate::render::talk::talk;
+use crate::render::stderr::emit;
 use crate::verb::tenant::TenantArg;
 
 /// Flags of `pair`.
@@ -54,7 +54,7 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         screen.result(&json::pairing(&args.tenant.tenant, &args.phone, &code))?;
     } else {
         screen.result(&harmless(code.as_str()))?;
-        talk(&format!(
+        emit(&format!(
             "Type it on the phone +{}: WhatsApp > Settings > Linked devices > Link a device > Link with phone number.\n\
              It holds for a few minutes. Afterwards the next wab plan or wab_refresh() sees the bridge as paired.",
             args.phone.as_str()

@@ -14,9 +14,9 @@ use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::json;
 use crate::render::screen::Screen;
-use crate::render::talk::talk;
-use crate::run::outlook::{Outlook, Wish};
-use crate::verb::flags::{Belief, Detail, Output, Polling, Targets};
+use crate::render::stderr::emit;
+use crate::run::evaluate::{Evaluator, EvaluatorInput};
+use crate::verb::flags::{Detail, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
 
 /// Flags of `plan`.
@@ -25,7 +25,7 @@ pub struct PlanArgs {
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
-    pub belief: Belief,
+    pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub targets: Targets,
     /// Also write the plan to this file, for wab apply FILE
@@ -49,21 +49,21 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     let account_fingerprint = key.fingerprint();
     let (client, console) = (reader(fleet, key)?, Console::default());
     let mut store = Store::connect(&fleet.database).await?;
-    let wish = Wish {
+    let input = EvaluatorInput {
         fleet,
         client: &client,
         events: &console,
-        force: args.belief.force(),
+        shrink: args.shrink.policy(),
         scope: args.targets.scope(),
     };
-    let mut outlook = Outlook::new(wish, &mut store).await?;
-    outlook.poll(&mut store, args.polling.max()).await?;
-    let mut sight = outlook.sight(&mut store).await?;
-    let (plan, observation_digest) = outlook.preview(&mut store, &mut sight).await?;
+    let mut evaluator = Evaluator::new(input, &mut store).await?;
+    evaluator.poll(&mut store, args.polling.max()).await?;
+    let mut snapshot = evaluator.snapshot(&mut store).await?;
+    let (plan, listing_sha256) = evaluator.preview(&mut store, &mut snapshot).await?;
     let origin = Origin {
         fleet_yaml_sha256: fleet.sha256.clone(),
         account_fingerprint,
-        observation_digest,
+        listing_sha256,
         made_at: store.now().await?,
         valid_for: args.valid_for,
     };
@@ -79,7 +79,7 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     ci::plan(plan, exit);
     match (&args.out, exit) {
         (Some(path), Exit::Done | Exit::Changes) => plan_file::write(path, &json::saved(&saved))?,
-        (Some(path), _) => talk(&format!("{} was not written: this plan cannot be applied", path.display())),
+        (Some(path), _) => emit(&format!("{} was not written: this plan cannot be applied", path.display())),
         (None, _) => {}
     }
     Ok(exit)

@@ -14,7 +14,7 @@ use crate::provider::client::reader;
 use crate::provider::scan;
 use crate::render::qr::Terminal;
 use crate::render::screen::Screen;
-use crate::render::talk::talk;
+use crate::render::stderr::emit;
 use crate::verb::tenant::TenantArg;
 
 /// Flags of `qr`.
@@ -48,7 +48,7 @@ pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Er
             screen.result(&screen.qr(&text, terminal).map_err(unreadable)?)?;
         }
     }
-    talk(
+    emit(
         "Scan it with the phone: WhatsApp > Settings > Linked devices > Link a device.\n\
          It is good for a short time only; run wab qr again for a fresh one.",
     );

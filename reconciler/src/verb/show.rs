@@ -7,7 +7,7 @@ use clap::Args;
 use crate::ground::{Exit, harmless};
 use crate::model::Error;
 use crate::render::screen::Screen;
-use crate::render::talk::talk;
+use crate::render::stderr::emit;
 use crate::verb::flags::{Detail, Output};
 use crate::verb::plan_file;
 
@@ -26,7 +26,7 @@ pub struct ShowArgs {
 /// Shows the saved plan.
 pub fn show(args: &ShowArgs, screen: Screen) -> Result<Exit, Error> {
     let saved = plan_file::read(&args.plan_file)?;
-    talk(&format!(
+    emit(&format!(
         "made {} by {}, for the account {}; to be applied before {}",
         saved.made_at.format("%Y-%m-%d %H:%M:%S UTC"),
         harmless(&saved.tool),

@@ -11,7 +11,7 @@ use crate::render::problems;
 use crate::render::problems::Weight;
 use crate::render::screen::Screen;
 use crate::render::screen::validated;
-use crate::render::talk::talk;
+use crate::render::stderr::emit;
 
 /// Flags of `validate`.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub fn validate(path: &Path, args: &ValidateArgs, screen: Screen) -> Result<Exit
     match args.format {
         ProblemFormat::Text => {
             if !notes.is_empty() {
-                talk(&screen.on_stderr().notes(&file, &notes));
+                emit(&screen.on_stderr().notes(&file, &notes));
             }
             let Some(valid) = valid else { return Err(Error::Fleet { file, problems: inspection.problems }) };
             screen.result(&valid)?;

@@ -137,7 +137,7 @@ async fn the_binding_finds_a_tenants_table_of_any_name_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn roles_grants_and_revokes_are_in_force_on_another_server() -> Result<()> {
+async fn roles_grants_and_revokes_hold_on_another_server() -> Result<()> {
     let fleet = world::lived_in(Install::Extension).await?;
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
     fleet.sql(

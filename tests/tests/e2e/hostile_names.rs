@@ -88,7 +88,7 @@ async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
         let missing = fleet.sql("SELECT string_agg(customer_ref, ',') FROM wab_missing_bridges")?;
         assert_eq!(missing, if nth == 0 { "t2" } else { "" }, "{name:?}");
         fleet.sql("SELECT * FROM wab_provision('t2')")?;
-        fleet.sql("SELECT _wab_bind_bridges('{t1}', '{1}')")?;
+        fleet.sql("SELECT _wab_link_bridges('{t1}', '{1}')")?;
         let row = fleet.sql(&format!(
             "SELECT {}, {} FROM {schema}.{table} WHERE {id} = 't1'",
             identifier(&bridge),
@@ -221,7 +221,7 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
         "_wab_require_recording()",
         "_wab_require_binding()",
         "_wab_mark_duplicates()",
-        "_wab_bind_bridges('{cust_01}', '{1}')",
+        "_wab_link_bridges('{cust_01}', '{1}')",
         "_wab_write_statuses()",
         "_wab_observe_statuses('{1}', '{qr}', pg_catalog.now())",
         "_wab_record_provision('cust_01', 1, 'running', 'connected')",

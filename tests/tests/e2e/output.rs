@@ -153,7 +153,7 @@ async fn refusals_and_errors_reach_the_job_too() -> Result<()> {
 }
 
 #[tokio::test]
-async fn json_talks_in_events() -> Result<()> {
+async fn json_writes_events() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 12) n")?;
     fleet.sql("UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_01'")?;

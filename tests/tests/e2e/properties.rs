@@ -81,7 +81,7 @@ impl Customer {
     }
 
     /// What its tombstone names: customer_ref and bridge_id.
-    fn buried(&self, nth: usize) -> Option<(String, i64)> {
+    fn removed(&self, nth: usize) -> Option<(String, i64)> {
         let (ids, name) = (self.ids(nth), name(nth));
         match self.tombstone {
             Tombstone::None => None,
@@ -113,7 +113,7 @@ fn customer() -> impl Strategy<Value = Customer> {
     ]);
     (any::<Option<bool>>(), 0_usize..=2, stored, prop::sample::select(statuses), status, declared, tombstone)
         .prop_map(|(row, bridges, stored, stored_status, status, declared, tombstone)| {
-            // fleet.yaml may not keep and bury the same. A customer who left has one bridge here: with two of them and a
+            // fleet.yaml may not keep and remove the same. A customer who left has one bridge here: with two of them and a
             // tombstone for the one that serves, the next plan binds the row to the other.
             let tombstone = if declared == Declared::Keep { Tombstone::None } else { tombstone };
             let bridges = if row == Some(false) { bridges.min(1) } else { bridges };
@@ -124,7 +124,7 @@ fn customer() -> impl Strategy<Value = Customer> {
 
 /// The provider's and the database's side, as these customers are; with one healthy tenant, for an empty list is refused,
 /// and a bridge that has no customer_ref.
-async fn settle(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
+async fn reconcile_until_done(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     let sandbox = &fleet.sandbox;
     for bridge in sandbox.bridges().await? {
         sandbox.remove(bridge["id"].as_i64().context("no id")?).await?;
@@ -157,7 +157,7 @@ async fn settle(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
             Declared::Extra => extra.push(format!("{{ tenant_id: {name}, reason: ours }}")),
             Declared::Keep => keep.push(format!("{{ customer_ref: {name}, reason: demo }}")),
         }
-        if let Some((customer_ref, id)) = customer.buried(nth) {
+        if let Some((customer_ref, id)) = customer.removed(nth) {
             remove.push(format!("{{ customer_ref: {customer_ref}, bridge_id: {id}, reason: left }}"));
         }
     }
@@ -182,7 +182,7 @@ fn plan(fleet: &Fleet) -> Result<Value> {
 }
 
 async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
-    settle(fleet, customers).await?;
+    reconcile_until_done(fleet, customers).await?;
     let (one, other) = (plan(fleet)?, plan(fleet)?);
     ensure!(one["steps"] == other["steps"] && one["plan_sha256"] == other["plan_sha256"], "{one}\n{other}");
     ensure!(fleet.sandbox.calls("GET").await? == fleet.sandbox.ledger().await?.len(), "a plan only looks");
@@ -194,12 +194,12 @@ async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     let all = || customers.iter().enumerate();
     let missing: BTreeSet<String> =
         all().filter(|(_, c)| c.is_needed() && c.bridges == 0).map(|(nth, _)| name(nth)).collect();
-    let buried = |nth: usize, c: &Customer| {
-        let (customer_ref, id) = c.buried(nth)?;
+    let removed = |nth: usize, c: &Customer| {
+        let (customer_ref, id) = c.removed(nth)?;
         let useless = c.ids(nth).contains(&id) && c.serving(nth) != Some(id);
         (customer_ref == name(nth) && useless).then_some(id)
     };
-    let deleted: BTreeSet<i64> = all().filter_map(|(nth, c)| buried(nth, c)).collect();
+    let deleted: BTreeSet<i64> = all().filter_map(|(nth, c)| removed(nth, c)).collect();
     let ledger = fleet.sandbox.ledger().await?;
     let called = |method: &str, field: fn(&Value) -> String| -> Vec<String> {
         let mut all: Vec<String> = ledger.iter().filter(|call| call["method"] == method).map(field).collect();

@@ -1,4 +1,4 @@
-//! Plans as files and by their digest: what was approved is done, what moved meanwhile is left alone.
+//! Plans as files and by their sha256: what was approved is done, what moved meanwhile is left alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -48,7 +48,7 @@ async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<
     assert!(!saved.to_string().contains("top-secret"), "{saved}");
     assert_eq!(saved["steps"].as_array().map(Vec::len), Some(8), "{saved}");
     let shown = must(&fleet, &["show", "plan.json"], 0)?;
-    assert!(shown.stdout.contains("Plan: 3 to provision, 3 to bind, 1 status to write, 1 to delete."));
+    assert!(shown.stdout.contains("Plan: 3 to provision, 3 to link, 1 status to write, 1 to delete."));
     assert!(shown.stderr.contains("to be applied before"), "{}", shown.stderr);
     assert_eq!(must(&fleet, &["show", "plan.json", "--json"], 0)?.stdout, said.stdout);
 
@@ -100,8 +100,8 @@ async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<(
         all.sort();
         all
     };
-    assert_eq!(skipped("done"), ["bind cust_01", "provision new_2"], "{report}");
-    assert_eq!(skipped("stale"), ["bind cust_02", "delete nobody", "provision new_1"], "{report}");
+    assert_eq!(skipped("done"), ["link cust_01", "provision new_2"], "{report}");
+    assert_eq!(skipped("stale"), ["delete nobody", "link cust_02", "provision new_1"], "{report}");
     assert_eq!(report["done"], json!(3), "{report}");
     assert_eq!(fleet.sandbox.calls("POST").await?, 1, "new_3; new_4 was not in the plan");
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
@@ -153,19 +153,19 @@ async fn a_plan_that_is_refused_is_not_written() -> Result<()> {
 }
 
 #[tokio::test]
-async fn only_the_plan_of_the_digest_is_applied() -> Result<()> {
+async fn only_the_plan_of_the_sha256_is_applied() -> Result<()> {
     let fleet = drifted().await?;
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
     let (_, saved) = read(&fleet, "plan.json")?;
-    let digest = saved["plan_sha256"].as_str().context("no plan_sha256")?;
-    assert!(must(&fleet, &["plan"], 0)?.stdout.contains(digest), "every plan says its digest");
+    let sha256 = saved["plan_sha256"].as_str().context("no plan_sha256")?;
+    assert!(must(&fleet, &["plan"], 0)?.stdout.contains(sha256), "every plan says its sha256");
     fleet.sql("INSERT INTO tenants (id) VALUES ('new_4')")?;
-    let said = must(&fleet, &["apply", "--expect", digest], 6)?;
-    assert!(said.stderr.contains(digest) && said.stderr.contains("with 9 steps"), "{}", said.stderr);
+    let said = must(&fleet, &["apply", "--expect", sha256], 6)?;
+    assert!(said.stderr.contains(sha256) && said.stderr.contains("with 9 steps"), "{}", said.stderr);
     assert_eq!(fleet.sandbox.calls("POST").await?, 0);
     must(&fleet, &["apply", "--expect", "short"], 1)?;
     fleet.sql("DELETE FROM tenants WHERE id = 'new_4'")?;
-    must(&fleet, &["apply", "--expect", digest], 0)?;
+    must(&fleet, &["apply", "--expect", sha256], 0)?;
     assert_eq!(fleet.sandbox.calls("POST").await?, 3);
     Ok(())
 }

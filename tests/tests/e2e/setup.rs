@@ -106,7 +106,7 @@ fn two_installations_at_once_are_one() -> Result<()> {
 }
 
 #[test]
-fn what_could_do_harm_is_refused_and_says_the_way_on() -> Result<()> {
+fn dangerous_plans_are_refused_with_a_hint() -> Result<()> {
     let fleet = bare()?;
     let refused = |role: &str, args: &[&str], code: i32, words: &[&str]| -> Result<()> {
         let said = wab_as(&fleet, role, &[&["init", "--sql-only"], args].concat())?;

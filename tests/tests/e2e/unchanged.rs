@@ -28,7 +28,7 @@ async fn an_unchanged_refresh_writes_one_row() -> Result<()> {
     for _ in 0..2 {
         assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_observations|1|0|0");
     }
-    assert_eq!(fleet.sql("SELECT count(DISTINCT digest) FROM (SELECT * FROM wab_observations ORDER BY observed_at DESC LIMIT 3) o")?, "1");
+    assert_eq!(fleet.sql("SELECT count(DISTINCT listing_sha256) FROM (SELECT * FROM wab_observations ORDER BY observed_at DESC LIMIT 3) o")?, "1");
     // Drift that begins or ends on the tenants' side is noted all the same.
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_23')")?;
     assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_drift_episodes|1|0|0\nwab_observations|1|0|0");
@@ -61,7 +61,7 @@ async fn what_is_written_in_between_is_looked_at() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_list_that_could_not_be_believed_whole_is_merged_again() -> Result<()> {
+async fn a_list_with_malformed_rows_is_merged_again() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let mirrored = "SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1";
     assert_eq!(fleet.sql(mirrored)?, "t");
@@ -70,7 +70,7 @@ async fn a_list_that_could_not_be_believed_whole_is_merged_again() -> Result<()>
         fleet.sql(&format!(
             "SELECT o.changed, o.disappeared FROM (SELECT array_agg(bridge_id) AS i, array_agg(customer_ref) AS r,
                  array_agg(state) AS s, array_agg('connected'::text) AS w, array_agg(created_at) AS c
-                 FROM wab_bridges WHERE bridge_id <= 20) l, wab_observe(l.i, l.r, l.s, l.w, l.c, {at}, digest => 'same') o"
+                 FROM wab_bridges WHERE bridge_id <= 20) l, wab_observe(l.i, l.r, l.s, l.w, l.c, {at}, listing_sha256 => 'same') o"
         ))
     };
     let again =
@@ -123,7 +123,7 @@ async fn a_plan_is_the_same_from_what_is_stored_and_from_the_list() -> Result<()
         let said = fleet.wab(&["plan", "--format", "json"])?;
         assert_eq!(said.code, 0, "{}", said.stderr);
         let mut plan: Value = serde_json::from_str(&said.stdout)?;
-        for volatile in ["made_at", "expires_at", "observation_digest", "sha256"] {
+        for volatile in ["made_at", "expires_at", "listing_sha256", "sha256"] {
             plan.as_object_mut().map(|fields| fields.remove(volatile));
         }
         Ok((plan, merges()?))

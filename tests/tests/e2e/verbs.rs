@@ -43,7 +43,7 @@ const HOSTILE: [&str; 18] = [
     "$$:x :'y' %s\t",
 ];
 
-/// An account of 30 and more bridges that no database has seen: tenants with hostile ids, all unbound, and strangers.
+/// An account of 30 and more bridges that no database has seen: tenants with hostile ids, all unbound, and unowned.
 async fn existing_account(fleet: &Fleet) -> Result<()> {
     let bridge = |customer_ref: String| json!({"customer_ref": customer_ref, "status": "connected"});
     let mut bridges: Vec<Value> = HOSTILE.iter().map(|id| bridge((*id).to_owned())).collect();
@@ -150,15 +150,15 @@ async fn without_a_tenants_table_every_bridge_is_kept() -> Result<()> {
 async fn an_export_keeps_what_was_declared_and_what_is_in_doubt() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let sandbox = &fleet.sandbox;
-    for name in ["kept", "expired", "buried", "twice", "twice", "stranger"] {
+    for name in ["kept", "expired", "removed", "twice", "twice", "stranger"] {
         sandbox.add_one(name, "connected").await?;
     }
-    let buried = fleet.sandbox.bridges().await?.len() - 3;
+    let removed = fleet.sandbox.bridges().await?.len() - 3;
     fleet.sql("UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03'; UPDATE tenants SET bridge_status = NULL WHERE id = 'cust_04'")?;
     fleet.fleet_yaml(&format!(
         "{}bridges:
   keep: [{{ customer_ref: kept, reason: demo }}, {{ customer_ref: expired, reason: demo, until: 2020-01-01 }}]
-  remove: [{{ customer_ref: buried, bridge_id: {buried}, reason: left }}]\n",
+  remove: [{{ customer_ref: removed, bridge_id: {removed}, reason: left }}]\n",
         world::YAML
     ))?;
     let yaml = said(&fleet, &["export"], 0)?.stdout;
@@ -166,7 +166,7 @@ async fn an_export_keeps_what_was_declared_and_what_is_in_doubt() -> Result<()> 
         ("adopted by wab export", 2),
         ("\"kept\"", 1),
         ("\"expired\"", 2),
-        ("\"buried\"", 2),
+        ("\"removed\"", 2),
         ("\"twice\"", 2),
         ("\"cust_03\"", 1),
     ] {

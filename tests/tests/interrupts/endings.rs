@@ -57,7 +57,7 @@ async fn no_process_outlives_the_postmaster() -> Result<()> {
 }
 
 #[tokio::test]
-async fn dropping_the_database_by_force_ends_the_call() -> Result<()> {
+async fn drop_database_with_force_ends_the_call() -> Result<()> {
     let fleet = super::hanging().await?;
     let (mut client, pid) = call(&fleet, "").await?;
     let start = Instant::now();

@@ -118,7 +118,7 @@ fn an_excerpt_is_short_and_harmless() {
 }
 
 #[test]
-fn absence_is_believed_only_from_a_complete_list() {
+fn absence_counts_only_in_a_complete_list() {
     let whole = include_str!("../../fixtures/list.json").trim_end();
     for cut in 1..whole.len() {
         let what = what(list().read(&answer(200, &whole.as_bytes()[..cut])));

@@ -1,4 +1,4 @@
-//! Table tests of the plan: facts in, steps, findings and refusals out. No database, no provider.
+//! Table tests of the plan: input in, steps, findings and refusals out. No database, no provider.
 
 use wabridges::Class;
 
@@ -30,9 +30,9 @@ fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
     }
 }
 
-fn facts(drift: Vec<Drift>) -> Facts {
+fn input(drift: Vec<Drift>) -> PlanInput {
     let live = drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect();
-    Facts {
+    PlanInput {
         binding: None,
         declared: Declared::default(),
         drift,
@@ -46,14 +46,14 @@ fn facts(drift: Vec<Drift>) -> Facts {
     }
 }
 
-fn planned(facts: &Facts, yaml: &str) -> Plan {
+fn planned(input: &PlanInput, yaml: &str) -> Plan {
     let fleet = fleet(yaml);
-    planned_in(facts, &fleet, &Scope::default())
+    planned_in(input, &fleet, &Scope::default())
 }
 
-fn planned_in(facts: &Facts, fleet: &Fleet, scope: &Scope) -> Plan {
+fn planned_in(input: &PlanInput, fleet: &Fleet, scope: &Scope) -> Plan {
     let limits = fleet.limits();
-    plan(facts, &Terms { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope })
+    plan(input, &PlanOptions { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope })
 }
 
 fn steps(plan: &Plan) -> Vec<String> {
@@ -71,10 +71,10 @@ fn guards(plan: &Plan) -> Vec<&str> {
 #[test]
 fn every_kind_of_drift_becomes_a_step_or_a_finding() {
     for kind in Kind::ALL {
-        let plan = planned(&facts(vec![row(kind, "c", 7)]), "");
+        let plan = planned(&input(vec![row(kind, "c", 7)]), "");
         let expected = match kind {
             Kind::Missing => Some("provision c"),
-            Kind::Unbound => Some("bind c"),
+            Kind::Unbound => Some("link c"),
             Kind::StatusDrift => Some("set_status c"),
             _ => None,
         };
@@ -86,7 +86,7 @@ fn every_kind_of_drift_becomes_a_step_or_a_finding() {
 
 #[test]
 fn no_drift_no_plan() {
-    let plan = planned(&facts(vec![]), "");
+    let plan = planned(&input(vec![]), "");
     assert!(!plan.has_changes() && plan.refusals.is_empty() && plan.findings.is_empty());
     assert_eq!(plan.monthly_cost.before, plan.monthly_cost.after);
     assert_eq!(plan.duration, Duration::ZERO);
@@ -100,24 +100,24 @@ fn steps_are_sorted_by_kind_then_customer_ref_and_carry_what_they_need() {
         row(Kind::Missing, "a", 0),
         row(Kind::Unbound, "z", 3),
     ];
-    let plan = planned(&facts(drift), "");
-    assert_eq!(steps(&plan), ["bind z", "set_status z", "provision a", "provision b"]);
+    let plan = planned(&input(drift), "");
+    assert_eq!(steps(&plan), ["link z", "set_status z", "provision a", "provision b"]);
     assert_eq!(plan.steps[0].bridge_id(), BridgeId::new(3));
     let Step::Provision { webhook_url, owner, reason, .. } = &plan.steps[2] else { panic!() };
     assert_eq!(webhook_url.as_deref(), Some("https://x/a"));
     assert_eq!((*owner, reason.as_str()), (Owner::Tenant, "is missing"));
     assert_eq!(
         counts(&plan.summary.steps),
-        [("bind", 1), ("delete", 0), ("provision", 2), ("set_status", 1)]
+        [("delete", 0), ("link", 1), ("provision", 2), ("set_status", 1)]
     );
 }
 
 #[test]
 fn an_incomplete_listing_makes_no_bridge() {
-    let mut facts = facts(vec![row(Kind::Missing, "a", 0), row(Kind::Unbound, "b", 1)]);
-    facts.malformed = 1;
-    let plan = planned(&facts, "");
-    assert_eq!(steps(&plan), ["bind b"]);
+    let mut input = input(vec![row(Kind::Missing, "a", 0), row(Kind::Unbound, "b", 1)]);
+    input.malformed = 1;
+    let plan = planned(&input, "");
+    assert_eq!(steps(&plan), ["link b"]);
     assert_eq!(counts(&plan.summary.findings), [("missing", 1)]);
     assert_eq!(plan.findings[0].detail, "not provisioned: the listing is incomplete; is missing");
 }
@@ -125,7 +125,7 @@ fn an_incomplete_listing_makes_no_bridge() {
 #[test]
 fn a_bridge_is_deleted_by_its_id_whatever_it_carries() {
     let yaml = "bridges: { remove: [ { customer_ref: '..', bridge_id: 7, reason: left } ] }\n";
-    let plan = planned(&facts(vec![row(Kind::Orphaned, "..", 7)]), yaml);
+    let plan = planned(&input(vec![row(Kind::Orphaned, "..", 7)]), yaml);
     assert_eq!(steps(&plan), ["delete .."]);
 }
 
@@ -133,14 +133,14 @@ fn a_bridge_is_deleted_by_its_id_whatever_it_carries() {
 fn an_extra_has_no_tenant_row() {
     let mut drift = row(Kind::Missing, "ops", 0);
     drift.tenant_id = None;
-    let plan = planned(&facts(vec![drift]), "");
+    let plan = planned(&input(vec![drift]), "");
     assert!(matches!(plan.steps[..], [Step::Provision { owner: Owner::Extra, .. }]));
 }
 
 #[test]
 fn a_ref_that_no_call_can_carry_is_a_finding_and_stops_nothing() {
     let plan = planned(
-        &facts(vec![row(Kind::Missing, "..", 0), row(Kind::Missing, "", 0), row(Kind::Missing, "a", 0)]),
+        &input(vec![row(Kind::Missing, "..", 0), row(Kind::Missing, "", 0), row(Kind::Missing, "a", 0)]),
         "",
     );
     assert_eq!(steps(&plan), ["provision a"]);
@@ -150,7 +150,7 @@ fn a_ref_that_no_call_can_carry_is_a_finding_and_stops_nothing() {
 #[test]
 fn a_tombstone_deletes_only_what_nobody_needs() {
     for kind in Kind::ALL {
-        let plan = planned(&facts(vec![row(kind, "c", 7)]), TOMBSTONE);
+        let plan = planned(&input(vec![row(kind, "c", 7)]), TOMBSTONE);
         let unneeded = matches!(kind, Kind::Orphaned | Kind::Churned | Kind::Duplicate);
         assert_eq!(plan.count("delete"), usize::from(unneeded), "{kind}");
         let refused = plan.findings.iter().any(|finding| finding.kind == "tombstone");
@@ -161,7 +161,7 @@ fn a_tombstone_deletes_only_what_nobody_needs() {
 #[test]
 fn a_deleted_bridge_is_no_finding_and_gets_no_other_step() {
     let drift = vec![row(Kind::Churned, "c", 7), row(Kind::Unbound, "c", 7), row(Kind::State, "c", 7)];
-    let plan = planned(&facts(drift), TOMBSTONE);
+    let plan = planned(&input(drift), TOMBSTONE);
     assert_eq!(steps(&plan), ["delete c"]);
     assert!(plan.findings.is_empty());
 }
@@ -170,9 +170,9 @@ fn a_deleted_bridge_is_no_finding_and_gets_no_other_step() {
 fn both_ids_of_a_tombstone_must_match() {
     for (live_ref, said) in [(Some("d"), "carries customer_ref d, not c"), (None, "carries no customer_ref")]
     {
-        let mut facts = facts(vec![row(Kind::Orphaned, live_ref.unwrap_or(""), 7)]);
-        facts.live = [(BridgeId::new(7).unwrap(), live_ref.map(str::to_owned))].into();
-        let plan = planned(&facts, TOMBSTONE);
+        let mut input = input(vec![row(Kind::Orphaned, live_ref.unwrap_or(""), 7)]);
+        input.live = [(BridgeId::new(7).unwrap(), live_ref.map(str::to_owned))].into();
+        let plan = planned(&input, TOMBSTONE);
         assert!(plan.steps.is_empty());
         let why = plan.findings.iter().find(|finding| finding.kind == "tombstone").unwrap();
         assert!(why.detail.contains(said), "{}", why.detail);
@@ -182,7 +182,7 @@ fn both_ids_of_a_tombstone_must_match() {
 
 #[test]
 fn a_tombstone_of_a_bridge_that_is_gone_is_a_note() {
-    let plan = planned(&facts(vec![]), TOMBSTONE);
+    let plan = planned(&input(vec![]), TOMBSTONE);
     assert!(!plan.has_changes() && plan.findings.is_empty());
     assert!(plan.notes[0].contains("bridge 7 (c) is already gone"), "{:?}", plan.notes);
 }
@@ -190,39 +190,39 @@ fn a_tombstone_of_a_bridge_that_is_gone_is_a_note() {
 #[test]
 fn guards_refuse_beyond_their_bound_and_not_at_it() {
     let missing = |n: usize| (0..n).map(|i| row(Kind::Missing, &format!("m{i}"), 0)).collect::<Vec<_>>();
-    let two = || facts(missing(2));
-    let orphan = || facts(vec![row(Kind::Orphaned, "c", 7)]);
-    for (facts, yaml, expected) in [
+    let two = || input(missing(2));
+    let orphan = || input(vec![row(Kind::Orphaned, "c", 7)]);
+    for (input, yaml, expected) in [
         (two(), "policy: { max_creates: 2 }".to_owned(), vec![]),
         (two(), "policy: { max_creates: 1 }".to_owned(), vec!["max_creates"]),
         (two(), "policy: { max_creates: 10% }".to_owned(), vec![]),
         (two(), "policy: { max_creates: 9% }".to_owned(), vec!["max_creates"]),
-        (facts(missing(10)), String::new(), vec![]),
-        (facts(missing(11)), String::new(), vec!["max_creates"]),
+        (input(missing(10)), String::new(), vec![]),
+        (input(missing(11)), String::new(), vec!["max_creates"]),
         (orphan(), TOMBSTONE.to_owned(), vec!["max_deletes"]),
         (orphan(), format!("{TOMBSTONE}policy: {{ max_deletes: 1 }}"), vec![]),
-        (facts(vec![]), "policy: { min_observed: 20 }".to_owned(), vec![]),
-        (facts(vec![]), "policy: { min_observed: 21 }".to_owned(), vec!["min_observed"]),
+        (input(vec![]), "policy: { min_observed: 20 }".to_owned(), vec![]),
+        (input(vec![]), "policy: { min_observed: 21 }".to_owned(), vec!["min_observed"]),
         (two(), "policy: { max_monthly_cost: 66.00 }".to_owned(), vec![]),
         (two(), "policy: { max_monthly_cost: 65.99 }".to_owned(), vec!["max_monthly_cost"]),
-        (facts(vec![]), "policy: { max_monthly_cost: 1 }".to_owned(), vec![]),
+        (input(vec![]), "policy: { max_monthly_cost: 1 }".to_owned(), vec![]),
         (
             two(),
             "policy: { max_creates: 0, max_monthly_cost: 0 }".to_owned(),
             vec!["max_creates", "max_monthly_cost"],
         ),
     ] {
-        let plan = planned(&facts, &yaml);
+        let plan = planned(&input, &yaml);
         assert_eq!(guards(&plan), expected, "{yaml}");
     }
 }
 
 #[test]
-fn a_refusal_has_the_numbers_and_the_way_on() {
-    let plan = planned(&facts(vec![row(Kind::Missing, "a", 0)]), "policy: { max_creates: 1% }");
+fn a_refusal_has_the_numbers_and_a_hint() {
+    let plan = planned(&input(vec![row(Kind::Missing, "a", 0)]), "policy: { max_creates: 1% }");
     let refusal = &plan.refusals[0];
     assert!(refusal.message.contains("1% of 20 bridges, which is 0"), "{}", refusal.message);
-    assert!(refusal.way_on.contains("policy.max_creates: 1"), "{}", refusal.way_on);
+    assert!(refusal.hint.contains("policy.max_creates: 1"), "{}", refusal.hint);
 }
 
 #[test]
@@ -235,13 +235,13 @@ fn another_tenants_table_is_refused() {
         wanted: "true".into(),
         webhook_url: None,
     };
-    let mut facts = facts(vec![]);
-    facts.binding = Some(BindingChange {
+    let mut input = input(vec![]);
+    input.binding = Some(BindingChange {
         before: Some(binding("public.a")),
         after: binding("public.b"),
         moves_table: true,
     });
-    let plan = planned(&facts, "");
+    let plan = planned(&input, "");
     assert_eq!(guards(&plan), ["tenants_table"]);
     assert!(plan.has_changes());
     assert!(binding("a").reads_like(&binding("public.a")));
@@ -251,7 +251,7 @@ fn another_tenants_table_is_refused() {
 fn money_and_time_follow_the_steps() {
     let mut drift: Vec<Drift> = (0..25).map(|i| row(Kind::Missing, &format!("m{i:02}"), 0)).collect();
     drift.push(row(Kind::Orphaned, "c", 7));
-    let plan = planned(&facts(drift), TOMBSTONE);
+    let plan = planned(&input(drift), TOMBSTONE);
     assert_eq!(plan.monthly_cost.before, Decimal::from(60));
     assert_eq!(plan.monthly_cost.after, Decimal::from(132));
     assert_eq!(plan.monthly_cost.change, Decimal::from(72));
@@ -284,27 +284,27 @@ fn calls_of_earlier_runs_count() {
 }
 
 #[test]
-fn the_digest_is_over_what_is_done_and_not_over_what_is_said() {
-    let digest = |facts: &Facts, yaml: &str| planned(facts, yaml).plan_sha256;
+fn the_sha256_covers_what_is_done_and_not_how_it_is_worded() {
+    let sha256 = |input: &PlanInput, yaml: &str| planned(input, yaml).plan_sha256;
     let missing = |webhook_url: &str, detail: &str| {
         let mut drift = row(Kind::Missing, "a", 0);
         drift.webhook_url = Some(webhook_url.into());
         drift.detail = detail.into();
-        facts(vec![drift])
+        input(vec![drift])
     };
-    let one = digest(&missing("https://x/1", "d"), "");
+    let one = sha256(&missing("https://x/1", "d"), "");
     assert_eq!(one.len(), 64);
-    assert_eq!(one, digest(&missing("https://x/1", "otherwise worded"), ""));
-    assert_eq!(one, digest(&missing("https://x/1", "d"), "policy: { max_creates: 7 }"));
-    let mut declared = facts(vec![]);
+    assert_eq!(one, sha256(&missing("https://x/1", "otherwise worded"), ""));
+    assert_eq!(one, sha256(&missing("https://x/1", "d"), "policy: { max_creates: 7 }"));
+    let mut declared = input(vec![]);
     declared.declared.written = 1;
     let all = [
         one,
-        digest(&missing("https://x/2", "d"), ""),
-        digest(&facts(vec![]), ""),
-        digest(&declared, ""),
-        digest(&facts(vec![row(Kind::Unbound, "a", 1)]), ""),
-        digest(&facts(vec![row(Kind::Unbound, "a", 2)]), ""),
+        sha256(&missing("https://x/2", "d"), ""),
+        sha256(&input(vec![]), ""),
+        sha256(&declared, ""),
+        sha256(&input(vec![row(Kind::Unbound, "a", 1)]), ""),
+        sha256(&input(vec![row(Kind::Unbound, "a", 2)]), ""),
     ];
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
 }
@@ -326,7 +326,7 @@ fn what_is_outside_of_the_scope_is_left_out_and_counted() {
         (scope("eu-*", ""), vec!["provision eu-1"], 0, Some("--target eu-*: 3 rows")),
         (scope("", "c"), vec!["provision eu-1", "provision us-1"], 1, Some("--exclude c: 1 rows")),
     ] {
-        let plan = planned_in(&facts(drift.clone()), &fleet(TOMBSTONE), &scope);
+        let plan = planned_in(&input(drift.clone()), &fleet(TOMBSTONE), &scope);
         assert_eq!(steps(&plan), expected, "{scope:?}");
         assert_eq!(plan.findings.len(), findings, "{scope:?}");
         assert_eq!(plan.notes.len(), usize::from(note.is_some()));
@@ -335,9 +335,9 @@ fn what_is_outside_of_the_scope_is_left_out_and_counted() {
 }
 
 #[test]
-fn every_guard_refuses_with_its_numbers_and_the_way_on() {
+fn every_guard_refuses_with_its_numbers_and_a_hint() {
     let mut reached = BTreeSet::new();
-    let mut moved = facts(vec![]);
+    let mut moved = input(vec![]);
     let binding = |table: &str| Binding {
         table: table.into(),
         tenant_id: "id".into(),
@@ -348,20 +348,20 @@ fn every_guard_refuses_with_its_numbers_and_the_way_on() {
     };
     moved.binding =
         Some(BindingChange { before: Some(binding("a")), after: binding("b"), moves_table: true });
-    let missing = facts((0..11).map(|n| row(Kind::Missing, &format!("m{n}"), 0)).collect());
-    for (facts, yaml, numbers) in [
+    let missing = input((0..11).map(|n| row(Kind::Missing, &format!("m{n}"), 0)).collect());
+    for (input, yaml, numbers) in [
         (moved, "", ["a", "b"]),
-        (facts(vec![]), "policy: { min_observed: 21 }", ["20", "21"]),
+        (input(vec![]), "policy: { min_observed: 21 }", ["20", "21"]),
         (missing.clone(), "policy: { max_creates: 10 }", ["11", "10"]),
         (missing.clone(), "policy: { max_creates: 50% }", ["11", "10"]),
-        (facts(vec![row(Kind::Orphaned, "c", 7)]), TOMBSTONE_ONLY, ["1", "0"]),
+        (input(vec![row(Kind::Orphaned, "c", 7)]), TOMBSTONE_ONLY, ["1", "0"]),
         (missing, "policy: { max_creates: 50, max_monthly_cost: 92.99 }", ["93.00", "92.99"]),
     ] {
-        let plan = planned(&facts, yaml);
+        let plan = planned(&input, yaml);
         assert_eq!(plan.refusals.len(), 1, "{yaml}: {:?}", plan.refusals);
-        let Refusal { guard, message, way_on } = &plan.refusals[0];
+        let Refusal { guard, message, hint } = &plan.refusals[0];
         assert!(numbers.iter().all(|number| message.contains(number)), "{message}");
-        assert!(!way_on.is_empty());
+        assert!(!hint.is_empty());
         reached.insert(guard.to_string());
     }
     assert_eq!(reached, guard::ALL.map(str::to_owned).into(), "a guard without a case here");
@@ -370,12 +370,12 @@ fn every_guard_refuses_with_its_numbers_and_the_way_on() {
 #[test]
 fn every_kind_of_step_is_planned() {
     let drift = [Kind::Missing, Kind::Unbound, Kind::StatusDrift].map(|kind| row(kind, "a", 1));
-    let facts = facts(drift.into_iter().chain([row(Kind::Orphaned, "c", 7)]).collect());
-    let plan = planned(&facts, TOMBSTONE);
+    let input = input(drift.into_iter().chain([row(Kind::Orphaned, "c", 7)]).collect());
+    let plan = planned(&input, TOMBSTONE);
     assert_eq!(plan.steps.iter().map(Step::kind).collect::<Vec<_>>(), Step::KINDS);
     assert!(
         plan.steps
             .iter()
-            .all(|step| !step.ground().is_about_the_same(&plan.steps[0]) || step == &plan.steps[0])
+            .all(|step| !step.essence().is_about_the_same(&plan.steps[0]) || step == &plan.steps[0])
     );
 }

@@ -9,10 +9,10 @@ use wabridges::BridgeId;
 
 use super::*;
 use crate::config::Fleet;
-use crate::decide::plan::{Terms, plan};
+use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
 use crate::ground::Exit;
-use crate::model::{Drift, Facts, Kind, Origin};
+use crate::model::{Drift, Kind, Origin, PlanInput};
 
 fn id(id: i64) -> BridgeId {
     BridgeId::new(id).unwrap()
@@ -47,7 +47,7 @@ fn planned(drift: Vec<Drift>) -> Plan {
 fn planned_by(drift: Vec<Drift>, yaml: &str) -> Plan {
     let fleet = Fleet::parse(yaml, Path::new("fleet.yaml")).unwrap();
     let live = drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect();
-    let facts = Facts {
+    let input = PlanInput {
         binding: None,
         declared: Declared::default(),
         drift,
@@ -56,18 +56,21 @@ fn planned_by(drift: Vec<Drift>, yaml: &str) -> Plan {
         listed: 20,
         malformed: 0,
         live,
-        observation: "digest".into(),
+        observation: "sha256".into(),
         recent: Vec::new(),
     };
     let (limits, scope) = (fleet.limits(), Scope::default());
-    plan(&facts, &Terms { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope: &scope })
+    plan(
+        &input,
+        &PlanOptions { policy: &fleet.policy, tombstones: &fleet.remove, limits: &limits, scope: &scope },
+    )
 }
 
 fn origin() -> Origin {
     Origin {
         fleet_yaml_sha256: "fleet".into(),
         account_fingerprint: "account".into(),
-        observation_digest: "listing".into(),
+        listing_sha256: "listing".into(),
         made_at: DateTime::UNIX_EPOCH,
         valid_for: Duration::from_secs(60),
     }
@@ -95,8 +98,8 @@ fn a_plan_is_read_as_it_was_written_and_holds_no_secret() {
     let read = SavedPlan::parse(&text).unwrap();
     assert_eq!(read.sha256, saved.sha256);
     assert_eq!(
-        read.plan.steps.iter().map(Step::ground).collect::<Vec<_>>(),
-        saved.plan.steps.iter().map(Step::ground).collect::<Vec<_>>()
+        read.plan.steps.iter().map(Step::essence).collect::<Vec<_>>(),
+        saved.plan.steps.iter().map(Step::essence).collect::<Vec<_>>()
     );
     assert_eq!((read.plan.monthly_cost, read.plan.findings), (saved.plan.monthly_cost, saved.plan.findings));
 }
@@ -161,24 +164,32 @@ fn another_account_another_file_and_a_late_hour_are_refused() {
 #[test]
 fn steps_are_done_already_or_stale_by_what_the_ground_is_now() {
     let saved = everything();
-    let nobody = Ground {
+    let nobody = Precondition {
         customer_ref: customer_ref("new"),
         wanted: true,
         bridge_id: None,
         stored_bridge_id: None,
         stored_status: None,
     };
-    let ground = |name: &str| Ground { customer_ref: customer_ref(name), ..nobody.clone() };
+    let precondition = |name: &str| Precondition { customer_ref: customer_ref(name), ..nobody.clone() };
     for (step, now, already) in [
-        ("new", Ground { bridge_id: Some(id(9)), ..ground("new") }, true),
-        ("new", Ground { bridge_id: Some(id(9)), wanted: false, ..ground("new") }, false),
-        ("new", Ground { wanted: false, ..ground("new") }, false),
-        ("loose", Ground { bridge_id: Some(id(3)), stored_bridge_id: Some(id(3)), ..ground("loose") }, true),
-        ("loose", Ground { bridge_id: Some(id(5)), stored_bridge_id: Some(id(5)), ..ground("loose") }, false),
-        ("sick", Ground { stored_status: Some("paired".into()), ..ground("sick") }, true),
-        ("sick", Ground { stored_status: Some("unknown".into()), ..ground("sick") }, false),
-        ("old", ground("somebody"), true),
-        ("old", Ground { bridge_id: Some(id(7)), ..ground("old") }, false),
+        ("new", Precondition { bridge_id: Some(id(9)), ..precondition("new") }, true),
+        ("new", Precondition { bridge_id: Some(id(9)), wanted: false, ..precondition("new") }, false),
+        ("new", Precondition { wanted: false, ..precondition("new") }, false),
+        (
+            "loose",
+            Precondition { bridge_id: Some(id(3)), stored_bridge_id: Some(id(3)), ..precondition("loose") },
+            true,
+        ),
+        (
+            "loose",
+            Precondition { bridge_id: Some(id(5)), stored_bridge_id: Some(id(5)), ..precondition("loose") },
+            false,
+        ),
+        ("sick", Precondition { stored_status: Some("paired".into()), ..precondition("sick") }, true),
+        ("sick", Precondition { stored_status: Some("unknown".into()), ..precondition("sick") }, false),
+        ("old", precondition("somebody"), true),
+        ("old", Precondition { bridge_id: Some(id(7)), ..precondition("old") }, false),
     ] {
         let selection = select(&saved, &planned(vec![]), std::slice::from_ref(&now)).unwrap();
         assert!(selection.steps.is_empty());
@@ -230,7 +241,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_plan_depends_on_the_facts_and_not_on_their_order(drift in drifts(), seed in any::<u64>()) {
+    fn a_plan_depends_on_its_input_and_not_on_the_order_of_rows(drift in drifts(), seed in any::<u64>()) {
         let plan = planned(drift.clone());
         let mut turned = drift.clone();
         let by = if turned.is_empty() { 0 } else { usize::try_from(seed).unwrap_or(0) % turned.len() };

@@ -12,7 +12,7 @@ use crate::render::{rows, text};
 
 /// Everything about a plan that its head does not say.
 pub fn plan(plan: &Plan) -> Vec<Fold> {
-    let mut folds: Vec<Fold> = ["delete", "provision", "bind", "set_status"]
+    let mut folds: Vec<Fold> = ["delete", "provision", "link", "set_status"]
         .into_iter()
         .filter(|kind| plan.count(kind) > 0)
         .map(|kind| steps(plan, kind))
@@ -56,7 +56,7 @@ fn step(step: &Step) -> Item<'_> {
     let id = step.customer_ref().as_str();
     let (cells, reason) = match step {
         Step::Provision { reason, .. } => (vec![code(id), code(reason)], code(reason)),
-        Step::Bind { bridge_id, reason, .. } | Step::Delete { bridge_id, reason, .. } => {
+        Step::Link { bridge_id, reason, .. } | Step::Delete { bridge_id, reason, .. } => {
             (vec![code(id), bridge_id.to_string(), code(reason)], code(reason))
         }
         Step::SetStatus { was, status, .. } => {

@@ -61,7 +61,7 @@ pub fn partly(plan: &Plan) -> Report {
     });
     let mut report = Report {
         run_id: Some("0b0e".into()),
-        end: End::Interrupted,
+        end: RunEnd::Interrupted,
         steps: steps.collect(),
         skipped: Vec::new(),
     };

@@ -38,7 +38,7 @@ fn run_of(plan: &Plan) -> Report {
         .steps
         .iter_mut()
         .for_each(|step| (step.outcome, step.detail) = (Outcome::Failed, HOSTILE.concat()));
-    report.end = End::Database(HOSTILE.concat());
+    report.end = RunEnd::Database(HOSTILE.concat());
     report
 }
 
@@ -106,7 +106,7 @@ fn markdown_keeps_its_shape() {
         )
     };
     let mut quiet = run_of(&tame);
-    quiet.end = End::Interrupted;
+    quiet.end = RunEnd::Interrupted;
     quiet.steps.iter_mut().for_each(|step| step.detail = "x".into());
     let (html, _, text) = tags(&hostile, &run_of(&hostile));
     let (tame_html, _, _) = tags(&tame, &quiet);

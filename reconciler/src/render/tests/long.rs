@@ -91,7 +91,7 @@ fn a_head_full_of_hostile_text_leaves_room() {
     let mut plan = everything();
     let hostile = "\u{202e}".repeat(100_000);
     for refusal in &mut plan.refusals {
-        (refusal.message, refusal.way_on) = (hostile.clone(), hostile.clone());
+        (refusal.message, refusal.hint) = (hostile.clone(), hostile.clone());
     }
     plan.notes = vec![hostile.clone(); 10_000];
     plan.binding.as_mut().unwrap().after.wanted = hostile;

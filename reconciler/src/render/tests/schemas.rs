@@ -45,7 +45,7 @@ fn plans() {
     let kinds: Vec<&str> =
         document["steps"].as_array().unwrap().iter().filter_map(|step| step["kind"].as_str()).collect();
     assert!(
-        ["bind", "set_status", "provision", "delete"].iter().all(|kind| kinds.contains(kind)),
+        ["link", "set_status", "provision", "delete"].iter().all(|kind| kinds.contains(kind)),
         "{kinds:?}"
     );
     assert!(["findings", "refusals", "notes"].iter().all(|list| document[list][0] != Value::Null));
@@ -76,7 +76,7 @@ fn plans() {
             ("/steps/0/bridge_id", json!("1")),
             ("/steps/0/customer_ref", Value::Null),
             ("/findings/0/severity", json!("dull")),
-            ("/summary/steps/bind", json!(-1)),
+            ("/summary/steps/link", json!(-1)),
             ("/refusals", Value::Null),
         ],
     );
@@ -90,13 +90,13 @@ fn runs() {
     assert_valid(&schema, &value(&json::applied(&plan, Some(&Report::nothing_to_do()))));
     let report = partly(&plan);
     for end in [
-        End::Finished,
-        End::Interrupted,
-        End::Deadline,
-        End::GaveUp,
-        End::Auth,
-        End::Database("x".into()),
-        End::TrailLost("x".into()),
+        RunEnd::Finished,
+        RunEnd::Interrupted,
+        RunEnd::Deadline,
+        RunEnd::GaveUp,
+        RunEnd::Auth,
+        RunEnd::Database("x".into()),
+        RunEnd::TrailLost("x".into()),
     ] {
         assert_valid(&schema, &value(&json::applied(&plan, Some(&Report { end, ..report.clone() }))));
     }

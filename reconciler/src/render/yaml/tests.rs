@@ -6,7 +6,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use super::*;
 use crate::config::{Extra, Keep};
-use crate::model::Stray;
+use crate::model::FoundBridge;
 
 const EVERYTHING: &str = "\
 version: 1
@@ -37,7 +37,7 @@ fn adoption(fleet: Fleet) -> Adoption {
         monthly_cost: Decimal::from(90),
         fleet,
         rows: Vec::new(),
-        strangers: Vec::new(),
+        unowned: Vec::new(),
         left: Vec::new(),
     }
 }
@@ -62,7 +62,7 @@ fn the_file_reads_like_one_written_by_hand() {
     adoption.left = vec![
         (
             Why::NoRef,
-            Stray {
+            FoundBridge {
                 bridge_id: BridgeId::new(7).unwrap(),
                 customer_ref: None,
                 status: None,
@@ -72,7 +72,7 @@ fn the_file_reads_like_one_written_by_hand() {
         ),
         (
             Why::Churned,
-            Stray {
+            FoundBridge {
                 bridge_id: BridgeId::new(8).unwrap(),
                 customer_ref: Some(CustomerRef::new("x\nversion: 2").unwrap()),
                 status: None,
@@ -107,7 +107,7 @@ proptest! {
                 bridge_status: reason.clone(), wanted: reason,
             });
             let mut adoption = adoption(given.clone());
-            adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, Stray {
+            adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, FoundBridge {
                 bridge_id: BridgeId::new(1).unwrap(), customer_ref: Some(keep.customer_ref.clone()), status: None, drift: vec![],
 kept: false,
             })).collect();

@@ -13,7 +13,7 @@ use crate::model::drift::Drift;
 
 /// Everything that a plan is made from, besides the policy.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct PlanInput {
     /// How the reading of the tenants table changes, if it does.
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.

@@ -1,4 +1,4 @@
-//! How a fleet is looked at: listed, evaluated, planned, and settled on. What is shown or done about it is not here.
+//! How a fleet is looked at: listed, evaluated, planned, and final_plan on. What is shown or done about it is not here.
 
 use wabridges::{Class, Limits, ReadClient};
 
@@ -6,18 +6,20 @@ use crate::config::{Fleet, Policy};
 use crate::db::evaluate::Seen;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::decide::plan::{Terms, plan, sum_up};
+use crate::decide::plan::{PlanOptions, plan, sum_up};
 use crate::decide::saved;
 use crate::decide::scope::Scope;
-use crate::model::{Error, Facts, Force, Plan, Polled, Reading, RecentCall, SavedPlan, Selection, Step};
+use crate::model::{
+    Error, Plan, PlanInput, Polled, Reading, RecentCall, SavedPlan, Selection, ShrinkPolicy, Step,
+};
 use crate::run::events::{Event, Events};
 use crate::run::observe::Observer;
 
 /// What the fleet should be, who tells what it is, and what is believed.
-pub struct Outlook<'a> {
+pub struct Evaluator<'a> {
     fleet: &'a Fleet,
     observer: Observer<'a>,
-    force: Force,
+    shrink: ShrinkPolicy,
     scope: Scope,
     policy: Policy,
     limits: Limits,
@@ -25,8 +27,8 @@ pub struct Outlook<'a> {
     polled: Option<Polled>,
 }
 
-/// What an outlook is made for.
-pub struct Wish<'a> {
+/// What an evaluator is made for.
+pub struct EvaluatorInput<'a> {
     /// What the fleet should be.
     pub fleet: &'a Fleet,
     /// Who tells what it is.
@@ -34,20 +36,20 @@ pub struct Wish<'a> {
     /// Who is told what happens.
     pub events: &'a dyn Events,
     /// Which listings are believed.
-    pub force: Force,
+    pub shrink: ShrinkPolicy,
     /// Whose bridges it is about.
     pub scope: Scope,
 }
 
 /// A reading, and what follows from it if it is what was stored when it was asked for.
 #[derive(Debug)]
-pub struct Sight {
+pub struct Snapshot {
     /// The reading.
     pub reading: Reading,
-    standing: Option<Facts>,
+    standing: Option<PlanInput>,
 }
 
-impl From<Reading> for Sight {
+impl From<Reading> for Snapshot {
     fn from(reading: Reading) -> Self {
         Self { reading, standing: None }
     }
@@ -62,13 +64,13 @@ pub enum Approved<'a> {
     Shown(&'a Plan),
     /// The plan of this digest.
     Digest(&'a str),
-    /// The steps of this plan, as far as their ground stands.
+    /// The steps of this plan, as far as their preconditions stands.
     Saved(&'a SavedPlan),
 }
 
 /// The plan that will be run.
 #[derive(Debug)]
-pub struct Settled {
+pub struct FinalPlan {
     /// Only with steps that were approved.
     pub plan: Plan,
     /// Approved, and true without us.
@@ -77,10 +79,10 @@ pub struct Settled {
     pub stale: Vec<(Step, String)>,
 }
 
-impl<'a> Outlook<'a> {
+impl<'a> Evaluator<'a> {
     /// Calls of runs that ended a moment ago count for the provider's windows: client and plans learn of them.
-    pub async fn new(wish: Wish<'a>, store: &mut Store) -> Result<Self, Error> {
-        let Wish { fleet, client, events, force, scope } = wish;
+    pub async fn new(input: EvaluatorInput<'a>, store: &mut Store) -> Result<Self, Error> {
+        let EvaluatorInput { fleet, client, events, shrink, scope } = input;
         store.require_primary().await?;
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
         let now = std::time::Instant::now();
@@ -90,16 +92,16 @@ impl<'a> Outlook<'a> {
             }
         }
         // Whoever says that the account may be empty has answered what min_observed asks.
-        let min_observed = match force {
-            Force::FirstRun => 0,
-            Force::No | Force::AcceptShrink => fleet.policy.min_observed,
+        let min_observed = match shrink {
+            ShrinkPolicy::FirstRun => 0,
+            ShrinkPolicy::Refuse | ShrinkPolicy::Allow => fleet.policy.min_observed,
         };
         let policy = Policy { min_observed, ..fleet.policy.clone() };
         let limits = fleet.limits();
         Ok(Self {
             fleet,
             observer: Observer { client, events },
-            force,
+            shrink,
             scope,
             policy,
             limits,
@@ -144,104 +146,105 @@ impl<'a> Outlook<'a> {
     }
 
     /// Lists the fleet as `read` does, and evaluates meanwhile what is stored: usually that is what the list will say.
-    pub async fn sight(&self, store: &mut Store) -> Result<Sight, Error> {
+    pub async fn snapshot(&self, store: &mut Store) -> Result<Snapshot, Error> {
         // What cannot be evaluated now will be, and then says why it cannot.
         let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
         let (reading, standing) = self.observer.read_while(store, standing).await?;
-        Ok(Sight { reading, standing })
+        Ok(Snapshot { reading, standing })
     }
 
-    async fn standing(&self, store: &mut Store) -> Result<Option<Facts>, Error> {
+    async fn standing(&self, store: &mut Store) -> Result<Option<PlanInput>, Error> {
         let mut evaluation = store.evaluation().await?;
-        let facts = evaluation.standing_facts(self.fleet).await?;
+        let input = evaluation.stored_input(self.fleet).await?;
         evaluation.rollback().await?;
-        Ok(facts)
+        Ok(input)
     }
 
     /// What follows from what was seen; the database is left as it was.
-    pub async fn look(&self, store: &mut Store, sight: &mut Sight) -> Result<Facts, Error> {
-        let Sight { reading, standing } = sight;
-        let standing = standing.take().filter(|_| self.polled.is_none() && self.force == Force::No);
-        if let Some(facts) = &standing
-            && facts.listed > 0
+    pub async fn look(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<PlanInput, Error> {
+        let Snapshot { reading, standing } = snapshot;
+        let standing =
+            standing.take().filter(|_| self.polled.is_none() && self.shrink == ShrinkPolicy::Refuse);
+        if let Some(input) = &standing
+            && input.listed > 0
             && reading.listing.malformed.is_empty()
-            && reading.digest == facts.observation
+            && reading.listing_sha256 == input.observation
         {
-            return Ok(Facts { recent: self.recent(), ..facts.clone() });
+            return Ok(PlanInput { recent: self.recent(), ..input.clone() });
         }
         let look = async |store: &mut Store, reading: &Reading| {
-            let (facts, evaluation) = self.facts(store, reading, standing.as_ref()).await?;
+            let (input, evaluation) = self.input(store, reading, standing.as_ref()).await?;
             evaluation.rollback().await?;
-            Ok(facts)
+            Ok(input)
         };
         self.observer.up_to_date(store, reading, look).await
     }
 
     /// The plan, and the digest of the listing it was made from; the database is left as it was.
-    pub async fn preview(&self, store: &mut Store, sight: &mut Sight) -> Result<(Plan, String), Error> {
-        let facts = self.look(store, sight).await?;
-        Ok((plan(&facts, &self.terms()), facts.observation))
+    pub async fn preview(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<(Plan, String), Error> {
+        let input = self.look(store, snapshot).await?;
+        Ok((plan(&input, &self.options()), input.observation))
     }
 
     /// The plan that will be run; what it stands on is stored, unless a guard refuses or the approval is stale.
-    pub async fn settle(
+    pub async fn finalize(
         &self,
         store: &mut Store,
         reading: &mut Reading,
         approved: Approved<'_>,
-    ) -> Result<Settled, Error> {
-        let settle =
-            async |store: &mut Store, reading: &Reading| self.settle_once(store, reading, approved).await;
-        self.observer.up_to_date(store, reading, settle).await
+    ) -> Result<FinalPlan, Error> {
+        let finalize =
+            async |store: &mut Store, reading: &Reading| self.finalize_once(store, reading, approved).await;
+        self.observer.up_to_date(store, reading, finalize).await
     }
 
     /// An error drops the evaluation, which rolls it back.
-    async fn settle_once(
+    async fn finalize_once(
         &self,
         store: &mut Store,
         reading: &Reading,
         approved: Approved<'_>,
-    ) -> Result<Settled, Error> {
-        let (facts, mut evaluation) = self.facts(store, reading, None).await?;
-        let mut plan = plan(&facts, &self.terms());
+    ) -> Result<FinalPlan, Error> {
+        let (input, mut evaluation) = self.input(store, reading, None).await?;
+        let mut plan = plan(&input, &self.options());
         let mut selection = Selection::default();
         match approved {
             Approved::Anything => {}
-            Approved::Shown(Plan { plan_sha256, .. }) => require_digest(plan_sha256, &plan)?,
-            Approved::Digest(plan_sha256) => require_digest(plan_sha256, &plan)?,
+            Approved::Shown(Plan { plan_sha256, .. }) => require_plan_sha256(plan_sha256, &plan)?,
+            Approved::Digest(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Saved(saved) => {
-                let ground = evaluation.ground(&saved::in_question(&saved.plan, &plan)).await?;
-                selection = saved::select(&saved.plan, &plan, &ground)?;
+                let preconditions = evaluation.preconditions(&saved::in_question(&saved.plan, &plan)).await?;
+                selection = saved::select(&saved.plan, &plan, &preconditions)?;
                 plan.steps = std::mem::take(&mut selection.steps);
-                sum_up(&mut plan, &facts, &self.terms());
+                sum_up(&mut plan, &input, &self.options());
             }
         }
-        let settled = Settled { plan, already: selection.already, stale: selection.stale };
-        if !settled.plan.refusals.is_empty() {
+        let final_plan = FinalPlan { plan, already: selection.already, stale: selection.stale };
+        if !final_plan.plan.refusals.is_empty() {
             evaluation.rollback().await?;
-            return Ok(settled);
+            return Ok(final_plan);
         }
-        if !settled.plan.steps.is_empty() {
+        if !final_plan.plan.steps.is_empty() {
             evaluation.require_recording().await?;
         }
         evaluation.commit().await?;
-        Ok(settled)
+        Ok(final_plan)
     }
 
-    async fn facts<'s>(
+    async fn input<'s>(
         &self,
         store: &'s mut Store,
         reading: &Reading,
-        standing: Option<&Facts>,
-    ) -> Result<(Facts, Evaluation<'s>), Error> {
+        standing: Option<&PlanInput>,
+    ) -> Result<(PlanInput, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
         let seen = Seen { reading, polled: self.polled.as_ref(), standing };
-        let facts = evaluation.facts(self.fleet, seen, self.force).await?;
-        Ok((Facts { recent: self.recent(), ..facts }, evaluation))
+        let input = evaluation.input(self.fleet, seen, self.shrink).await?;
+        Ok((PlanInput { recent: self.recent(), ..input }, evaluation))
     }
 
-    fn terms(&self) -> Terms<'_> {
-        Terms {
+    fn options(&self) -> PlanOptions<'_> {
+        PlanOptions {
             policy: &self.policy,
             tombstones: &self.fleet.remove,
             limits: &self.limits,
@@ -250,7 +253,7 @@ impl<'a> Outlook<'a> {
     }
 }
 
-fn require_digest(approved: &str, plan: &Plan) -> Result<(), Error> {
+fn require_plan_sha256(approved: &str, plan: &Plan) -> Result<(), Error> {
     let now = &plan.plan_sha256;
     if now == approved {
         return Ok(());

@@ -7,7 +7,7 @@ use wabridges::{BridgeId, Class, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::model::{Error, Ground, RecentCall};
+use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
     /// An error unless the tenant is still wanted.
@@ -27,7 +27,7 @@ impl Store {
 
     /// An error if anybody needs the bridge by now.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
-        let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("ground/is_unneeded.sql")))
+        let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("precondition/is_unneeded.sql")))
             .bind(id.get())
             .fetch_one(&mut self.conn)
             .await
@@ -44,7 +44,7 @@ impl Store {
     /// Calls that earlier runs made in the last `window` seconds: they count for the provider's limits.
     pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
         let made: Vec<(String, f64)> =
-            sqlx::query_as(self.names.sql(include_str!("ground/recent_calls.sql")))
+            sqlx::query_as(self.names.sql(include_str!("precondition/recent_calls.sql")))
                 // The throttle's margin is well within a twentieth.
                 .bind(window.as_secs_f64() * 1.05 + 1.0)
                 .fetch_all(&mut self.conn)
@@ -64,16 +64,19 @@ fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
 
 impl Evaluation<'_> {
     /// What wab_fleet says of these now.
-    pub async fn ground(&mut self, customer_refs: &[&CustomerRef]) -> Result<Vec<Ground>, Error> {
-        const DOING: &str = "cannot look at the ground of the saved plan's steps";
-        let rows = sqlx::query(self.names.sql(include_str!("ground/ground.sql")))
+    pub async fn preconditions(
+        &mut self,
+        customer_refs: &[&CustomerRef],
+    ) -> Result<Vec<Precondition>, Error> {
+        const DOING: &str = "cannot check the preconditions of the saved plan's steps";
+        let rows = sqlx::query(self.names.sql(include_str!("precondition/preconditions.sql")))
             .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
             .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
         let id = |id: Option<i64>| id.and_then(BridgeId::new);
         let read = |row: &sqlx::postgres::PgRow| {
-            Ok(Ground {
+            Ok(Precondition {
                 customer_ref: CustomerRef::listed(row.try_get::<String, _>("customer_ref")?)
                     .map_err(|error| sqlx::Error::Decode(error.into()))?,
                 wanted: row.try_get("wanted")?,

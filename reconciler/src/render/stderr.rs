@@ -1,4 +1,4 @@
-//! What is said on stderr beside the result, in one voice at a time: for people, as events, or for a job's log.
+//! What is said on stderr beside the result, in one format at a time: for people, as events, or for a job's log.
 
 use std::io::{self, Write};
 use std::sync::{PoisonError, RwLock};
@@ -13,7 +13,7 @@ use crate::render::{json as documents, lists};
 
 /// How stderr talks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
+pub enum StderrFormat {
     /// Lines for people.
     Lines,
     /// One JSON object a line.
@@ -22,26 +22,26 @@ pub enum Voice {
     Commands,
 }
 
-static VOICE: RwLock<Voice> = RwLock::new(Voice::Lines);
+static FORMAT: RwLock<StderrFormat> = RwLock::new(StderrFormat::Lines);
 
 /// From here on stderr talks as the result is written.
-pub fn speak(format: Format) {
-    let voice = match format {
-        Format::Text | Format::Markdown => Voice::Lines,
-        Format::Json => Voice::Events,
-        Format::Github => Voice::Commands,
+pub fn set_format(format: Format) {
+    let format = match format {
+        Format::Text | Format::Markdown => StderrFormat::Lines,
+        Format::Json => StderrFormat::Events,
+        Format::Github => StderrFormat::Commands,
     };
-    *VOICE.write().unwrap_or_else(PoisonError::into_inner) = voice;
+    *FORMAT.write().unwrap_or_else(PoisonError::into_inner) = format;
 }
 
 /// How stderr talks now.
-pub fn voice() -> Voice {
-    *VOICE.read().unwrap_or_else(PoisonError::into_inner)
+pub fn format() -> StderrFormat {
+    *FORMAT.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether stderr carries events.
 pub fn in_events() -> bool {
-    voice() == Voice::Events
+    format() == StderrFormat::Events
 }
 
 /// One line as it is.
@@ -55,19 +55,19 @@ pub fn lines(text: &str) {
 }
 
 /// Talk that people may read or not.
-pub fn talk(text: &str) {
-    match voice() {
-        Voice::Lines | Voice::Commands => line(text),
-        Voice::Events => event("message", json!({"text": text})),
+pub fn emit(text: &str) {
+    match format() {
+        StderrFormat::Lines | StderrFormat::Commands => line(text),
+        StderrFormat::Events => event("message", json!({"text": text})),
     }
 }
 
 /// What somebody should look at.
 pub fn warn(text: &str) {
-    match voice() {
-        Voice::Lines => lines(&format!("warning: {text}")),
-        Voice::Events => event("warning", json!({"text": text})),
-        Voice::Commands => line(&command("warning", "wab", text)),
+    match format() {
+        StderrFormat::Lines => lines(&format!("warning: {text}")),
+        StderrFormat::Events => event("warning", json!({"text": text})),
+        StderrFormat::Commands => line(&command("warning", "wab", text)),
     }
 }
 
@@ -81,14 +81,14 @@ pub fn event(name: &str, fields: Value) {
 }
 
 /// The same with foreign text in it.
-pub fn talk_safely(text: &str) {
-    talk(&harmless_lines(text));
+pub fn emit_safely(text: &str) {
+    emit(&harmless_lines(text));
 }
 
 /// How much drift was left out: a list without it must not look like all there is.
 pub fn ignored(kinds: &[Kind]) {
     if !kinds.is_empty() {
-        talk(&format!("ignored: {}", lists::by_kind(kinds.iter().copied())));
+        emit(&format!("ignored: {}", lists::by_kind(kinds.iter().copied())));
     }
 }
 

@@ -14,16 +14,16 @@ struct Deeds<'a> {
 }
 
 /// SHA-256 (hex) over what the plan changes.
-pub fn digest(plan: &Plan) -> String {
+pub fn plan_sha256(plan: &Plan) -> String {
     let webhook_url = |step: &'_ Step| match step {
         Step::Provision { webhook_url, .. } => webhook_url.clone(),
-        Step::Bind { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
+        Step::Link { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
     };
     let urls: Vec<Option<String>> = plan.steps.iter().map(webhook_url).collect();
     let after = plan.binding.as_ref().map(|change| &change.after);
     sha256::of_value(&Deeds {
         binding: after.map(|after| (after, after.webhook_url.as_deref())),
         declared: plan.declared,
-        steps: plan.steps.iter().zip(&urls).map(|(step, url)| (step.ground(), url.as_deref())).collect(),
+        steps: plan.steps.iter().zip(&urls).map(|(step, url)| (step.essence(), url.as_deref())).collect(),
     })
 }
