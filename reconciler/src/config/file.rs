@@ -37,13 +37,13 @@ pub struct Account {
     #[schemars(extend("pattern" = "^[0-9A-Fa-f]{16}$"))]
     pub key_fingerprint: Option<Scalar>,
     pub limits: Option<Limits>,
-    /// How long connecting may take, such as 5s.
+    /// How long connecting may take. Left out: 5s.
     #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Scalar>,
-    /// How long one call to the provider may take, its retries included, such as 30s.
+    /// How long one call to the provider may take, its retries included. Left out: 30s.
     #[schemars(with = "Option<String>")]
     pub request_timeout: Option<Scalar>,
-    /// PEM certificates trusted besides the system's. A relative name counts from where fleet.yaml lies.
+    /// PEM certificates to trust besides those of the system. A relative name counts from where fleet.yaml lies.
     #[schemars(extend("minLength" = 1))]
     pub ca_file: Option<Scalar>,
 }
@@ -101,14 +101,14 @@ pub struct Tenants {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
-    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded.
+    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. Left out: as bound.
     #[schemars(with = "Option<String>", extend("pattern" = "^https?://([^{}]|\\{tenant_id\\})+$"))]
     pub webhook_url: Option<Scalar>,
     /// Wanted, though no tenant row asks for it.
     pub extra: Option<Vec<Extra>>,
-    /// Not reported as orphaned or churned.
+    /// Kept: not reported as orphaned or churned.
     pub keep: Option<Vec<Keep>>,
-    /// Tombstones: the only way anything is ever deleted.
+    /// Tombstones: wab deletes a bridge only if an entry here names it.
     pub remove: Option<Vec<Remove>>,
 }
 
@@ -124,7 +124,7 @@ pub struct Extra {
     pub reason: Option<Scalar>,
 }
 
-/// A bridge that is not drift though nobody owns it.
+/// A bridge that is no drift, though no wanted tenant has it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
@@ -134,7 +134,7 @@ pub struct Keep {
     /// Why.
     #[schemars(required, extend("minLength" = 1))]
     pub reason: Option<Scalar>,
-    /// The last day on which this holds, such as 2027-01-31.
+    /// The last day on which this holds, such as 2027-01-31; from the next day on the bridge is drift again.
     #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$"))]
     pub until: Option<Scalar>,
 }
@@ -164,10 +164,10 @@ pub struct Policy {
     /// Bridges deleted in one run: a number, or a share of the observed fleet such as 10%.
     #[schemars(extend("default" = 0, "minimum" = 0, "pattern" = "^[0-9]+ *%?$"))]
     pub max_deletes: Option<Scalar>,
-    /// Bridges that the provider must list.
+    /// How many bridges the provider must list at least.
     #[schemars(extend("default" = 1, "minimum" = 0, "pattern" = "^[0-9]+$"))]
     pub min_observed: Option<Scalar>,
-    /// US dollars per month after the plan. Left out: no limit.
+    /// US dollars per month: a plan that raises the cost above this is refused. Left out: no limit.
     #[schemars(extend("minimum" = 0))]
     pub max_monthly_cost: Option<Scalar>,
     /// Share of the provider's limits that wab may use, 1% to 100%.

@@ -75,13 +75,13 @@ mod tests {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let read = |file: &str| std::fs::read_to_string(format!("{root}/{file}")).unwrap();
         let tests = read("tests/tests/e2e/exit_codes.rs") + &read("tests/tests/e2e/saved_plans.rs");
-        let readme = read("README.md");
+        let page = read("docs/exit-codes.md");
         for exit in ALL {
             let test = reached_by(exit);
             assert!(tests.contains(&format!("async fn {test}(")), "{exit:?}: no test {test}");
             assert!(
-                readme.contains(&format!("\n| {} | ", exit as u8)),
-                "{exit:?} is not in the README's table"
+                page.contains(&format!("\n| {} | ", exit as u8)),
+                "{exit:?} is not in the table of docs/exit-codes.md"
             );
         }
     }

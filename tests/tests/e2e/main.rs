@@ -4,6 +4,7 @@ mod backup;
 mod connections;
 mod doctor;
 mod documented;
+mod documents;
 mod exit_codes;
 mod golden;
 mod help;

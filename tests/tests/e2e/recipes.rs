@@ -1,4 +1,4 @@
-//! The README's CI recipes, tried as they are written: their commands are read from there and run by the shells of CI.
+//! The CI recipes of docs/ci.md, tried as they are written: their commands are read from there and run by the shells of CI.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// The YAML block of the README that begins with this comment.
+/// The YAML block of docs/ci.md that begins with this comment.
 fn recipe(name: &str) -> Result<Value> {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
-    let start = readme.find(&format!("```yaml\n# {name}\n")).with_context(|| format!("no recipe {name}"))?;
-    let block = &readme[start + "```yaml\n".len()..];
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/ci.md"))?;
+    let start = page.find(&format!("```yaml\n# {name}\n")).with_context(|| format!("no recipe {name}"))?;
+    let block = &page[start + "```yaml\n".len()..];
     let end = block.find("```").context("the block does not end")?;
     Ok(serde_yaml::from_str(&block[..end])?)
 }
