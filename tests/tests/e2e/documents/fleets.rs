@@ -38,7 +38,6 @@ async fn bare() -> Result<Fleet> {
         "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text);
          INSERT INTO tenants SELECT 'cust_' || lpad(n::text, 2, '0'), 'active', n, 'paired' FROM generate_series(1, 20) n;
          INSERT INTO tenants (id) VALUES ('cust_21');
-         UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02';
          UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03'",
     )?;
     let status = |n| if n == 5 { "disconnected" } else { "connected" };

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::generated::{self, MARK, cell};
+use super::page::Page;
 use crate::world;
 
 const HEAD: &str = "
@@ -132,4 +133,28 @@ async fn the_reference_of_sql_is_what_is_installed() -> Result<()> {
     topics.sort_unstable();
     assert_eq!(listed.lines().collect::<Vec<_>>(), topics, "a topic of wab_help() has no heading");
     generated::hold("docs/sql.md", &page(&functions, &relations)?)
+}
+
+/// `wab_name(argument, argument)` in code of a page is a function that has these arguments.
+#[tokio::test]
+async fn calls_in_the_readme_name_real_arguments() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let text = Page::read("README.md")?.text;
+    let calls =
+        text.split('`').skip(1).filter(|code| code.starts_with("wab_") || code.starts_with("CALL wab_"));
+    let mut found = 0;
+    for call in calls.filter_map(|code| code.trim_start_matches("CALL ").strip_suffix(')')) {
+        let (name, arguments) = call.split_once('(').context("no arguments")?;
+        let known = fleet.sql(&format!(
+            "SELECT 'it' || coalesce(string_agg(' ' || array_to_string(p.proargnames, ' '), ''), '') FROM pg_proc p WHERE p.proname = '{name}'
+             HAVING count(*) > 0"
+        ))?;
+        let known: Vec<_> = known.split(' ').collect();
+        let unknown =
+            arguments.split(", ").find(|argument| !argument.is_empty() && !known.contains(argument));
+        anyhow::ensure!(known[0] == "it" && unknown.is_none(), "{call}): {name} has {known:?}");
+        found += 1;
+    }
+    anyhow::ensure!(found >= 18, "only {found} calls were found");
+    Ok(())
 }
