@@ -124,5 +124,5 @@ fi
 make+=(PG_PACKAGES='postgresql-client postgresql-common' PG_CRON= PG_CONFIG="$(chroot "$root" sh -c 'echo /opt/binaries/*/pgsql/bin/pg_config')")
 case $major in
   14) "${make[@]}" test-sql-only BUILT='-p sandbox -p reconciler -p e2e' TESTED='-p e2e' SKIP='it_finds_all_well_with_and_without_the_extension it_looks_at_the_jobs_of_pg_cron' ;;
-  16) "${make[@]}" test-server SKIP="$skip it_looks_at_the_jobs_of_pg_cron scheduled the_database_is_verified" ;;
+  16) "${make[@]}" test-server SKIP="$skip it_looks_at_the_jobs_of_pg_cron scheduled docs_install the_database_is_verified" ;;
 esac

@@ -1,4 +1,4 @@
-//! Masks what differs from run to run in an output: times, durations, sha256, addresses and folders of this run.
+//! Masks what differs from run to run in an output: times, durations, sha256, local addresses, the major of PostgreSQL.
 
 /// Whether two outputs are the same but for what differs from run to run.
 pub fn same(one: &str, other: &str) -> bool {
@@ -15,7 +15,11 @@ fn masked(text: &str) -> String {
         let found = if inside {
             None
         } else {
-            time(rest).or_else(|| sha256(rest)).or_else(|| duration(rest)).or_else(|| address(rest))
+            time(rest)
+                .or_else(|| sha256(rest))
+                .or_else(|| duration(rest))
+                .or_else(|| address(rest))
+                .or_else(|| major(rest))
         };
         let length = found.map_or(first.len_utf8(), |(length, word)| {
             masked.push_str(word);
@@ -98,6 +102,13 @@ fn address(text: &str) -> Option<(usize, &'static str)> {
     text.starts_with(here).then(|| (here.len() + span(&text[here.len()..], char::is_ascii_digit), "ADDRESS"))
 }
 
+/// The server's major, as `wab doctor` names it.
+fn major(text: &str) -> Option<(usize, &'static str)> {
+    let server = "PostgreSQL ";
+    let digits = span(text.strip_prefix(server)?, char::is_ascii_digit);
+    (digits > 0).then_some((server.len() + digits, "SERVER"))
+}
+
 #[test]
 fn only_what_differs_from_run_to_run_is_masked() {
     let one = " observed_at                   | bridges\n-------------------------------+--------\n 2026-11-25 19:48:49.758821+00 | 297\n";
@@ -108,6 +119,7 @@ fn only_what_differs_from_run_to_run_is_masked() {
         "took 12 ms, plan 6eb329ce01ab, at http://127.0.0.1:4012/x",
         "took 3 ms, plan 0123456789ab, at http://127.0.0.1:99/x"
     ));
+    assert!(same("PostgreSQL 15, database app", "PostgreSQL 18, database app"));
     assert!(!same("cust_0042  bridge 42", "cust_0043  bridge 42"));
     assert!(!same("a  b", "a b"));
 }
