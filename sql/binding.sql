@@ -118,7 +118,7 @@ BEGIN
                                             <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
         DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
                   @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
-                  @extschema@.wab_fleet, @extschema@._wab_differences, @extschema@._wab_rows, @extschema@.wab_tenants;
+                  @extschema@.wab_fleet, @extschema@._wab_kinds, @extschema@._wab_rows, @extschema@.wab_tenants;
     END IF;
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
@@ -148,7 +148,7 @@ LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
-    views         constant name[] := '{wab_tenants,_wab_rows,_wab_differences,wab_fleet,wab_drift,
+    views         constant name[] := '{wab_tenants,_wab_rows,_wab_kinds,wab_fleet,wab_drift,
                                        wab_orphaned_bridges,wab_missing_bridges,
                                        wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
     foreign_views text;
@@ -184,6 +184,10 @@ BEGIN
 
     PERFORM @extschema@._wab_create_tenants_view(binding);
     PERFORM @extschema@._wab_create_views();
+    -- The views of 0.2.0 selected from this one; the views of this version do not.
+    IF to_regclass('@extschema@._wab_differences') IS NOT NULL THEN
+        DROP VIEW @extschema@._wab_differences;
+    END IF;
     PERFORM @extschema@._wab_comment_views();
     -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to
     -- change.

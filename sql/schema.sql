@@ -150,7 +150,7 @@ CREATE TYPE @extschema@._wab_difference AS (
     detail   text
 );
 
-COMMENT ON TYPE @extschema@._wab_difference IS 'One difference: an entry of _wab_differences, a row of wab_drift.';
+COMMENT ON TYPE @extschema@._wab_difference IS 'One difference: an entry of _wab_kinds, a row of wab_drift.';
 
 CREATE TABLE @extschema@.wab_tenant_binding (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),

@@ -124,9 +124,7 @@ COMMENT ON COLUMN @extschema@.wab_fleet_summary.status_drift IS
     'Tenants whose row holds another status than was observed.';
 
 COMMENT ON VIEW @extschema@._wab_rows IS
-    'One row per tenant or bridge: your side beside the provider''s. What _wab_differences compares.';
-COMMENT ON VIEW @extschema@._wab_differences IS
+    'One row per tenant or bridge: your side beside the provider''s. What _wab_kinds compares.';
+COMMENT ON VIEW @extschema@._wab_kinds IS
     '_wab_rows with a column per kind of drift, null where there is none: what the other views are made of.';
-COMMENT ON COLUMN @extschema@._wab_differences.differences IS 'The columns of the kinds that are not null.';
-COMMENT ON COLUMN @extschema@._wab_differences.glance IS
-    'well: a few questions tell that differences is empty. look: it may not be.';
+COMMENT ON COLUMN @extschema@._wab_kinds.differences IS 'The columns of the kinds, nulls included.';

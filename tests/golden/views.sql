@@ -33,7 +33,7 @@ UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
 SELECT kind, customer_ref, detail FROM wab_drift WHERE customer_ref IN ('demo', 'kept') ORDER BY 2;
 UPDATE tenants SET bridge_id = 5 WHERE id = 'twice';
 SELECT bridge_id, drift FROM wab_fleet WHERE customer_ref = 'twice' ORDER BY 1;
--- Whatever a row is like: what is well at a glance does not differ, and what is healthy is well.
+-- Rows of every shape: each of the columns below in each of its states, together with each state of the others.
 TRUNCATE tenants, wab_bridges, wab_declared;
 CREATE TABLE likes AS
 SELECT row_number() OVER () AS n, l.* FROM (
@@ -53,11 +53,9 @@ SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CA
 FROM likes WHERE declared <> 'none';
 INSERT INTO wab_queue (customer_ref) SELECT n FROM likes WHERE n % 5 = 0;
 SELECT _wab_mark_duplicates();
-SELECT count(*) AS rows, count(*) FILTER (WHERE glance = 'well') > 1000 AS well,
-       count(*) FILTER (WHERE glance = 'well' AND differences <> '{}') AS wrong,
-       count(*) FILTER (WHERE glance <> 'well' AND differences = '{}' AND tenant_id IS NOT NULL AND NOT kept AND state IS NOT NULL
-                              AND webhook_url IS NOT NULL AND status IN ('paired', 'unknown')) AS missed
-FROM _wab_differences;
+SELECT count(*) AS rows, count(*) FILTER (WHERE num_nonnulls(VARIADIC differences) = 0) AS without_drift,
+       (SELECT count(*) FROM wab_fleet WHERE drift = '{}') AS shown_without_drift
+FROM _wab_kinds;
 -- Every row of drift, in every word.
 SELECT kind, severity, count(*), sum(monthly_cost) AS cost,
        md5(string_agg(concat_ws('|', customer_ref, bridge_id, tenant_id, stored, observed, since IS NULL, detail, webhook_url), E'\n'
@@ -75,5 +73,5 @@ SELECT s.monthly_waste - sum(d.monthly_cost) AS waste_forgotten, bool_and(d.wast
 FROM wab_fleet_summary s, wab_drift d GROUP BY s.monthly_waste;
 -- Whatever has a column is on the list.
 SELECT a.attname AS forgotten FROM pg_attribute a
-WHERE a.attrelid = '_wab_differences'::regclass AND a.atttypid = '_wab_difference'::regtype
+WHERE a.attrelid = '_wab_kinds'::regclass AND a.atttypid = '_wab_difference'::regtype
   AND pg_get_viewdef(a.attrelid) !~ ('ARRAY\[[^]]*k\.' || a.attname || '[],]');
