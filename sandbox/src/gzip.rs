@@ -1,4 +1,4 @@
-//! Compressed bodies.
+//! Compresses bodies with gzip.
 
 use std::io::{self, Write};
 
