@@ -27,7 +27,7 @@ where
             return Ok(answer);
         }
         if start.elapsed() > patience {
-            bail!("waited {patience:?} in vain: {what}");
+            bail!("this was not true within {patience:?}: {what}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -134,7 +134,7 @@ enum Crash {
 }
 
 async fn reached(scene: &Scene, crash: Crash) -> Result<()> {
-    wait::until("the run to reach the moment of the crash", || async {
+    wait::until("the run has reached the moment of the crash", || async {
         Ok(match crash {
             Crash::Call(method, nth) => scene.fleet.sandbox.calls(method).await? >= nth,
             Crash::Rows => {
@@ -230,7 +230,7 @@ async fn signalled(scene: &Scene, calls: usize, name: &str) -> Result<()> {
     scene.reset().await?;
     scene.answer_in(150).await?;
     let mut run = scene.apply()?;
-    wait::until("enough calls", || async { Ok((changes(scene).await? >= calls).then_some(())) }).await?;
+    wait::until("the provider has received enough calls that change something", || async { Ok((changes(scene).await? >= calls).then_some(())) }).await?;
     run.signal(name)?;
     let code = run.end()?;
     ensure!(code == 8, "exit {code}: {}", run.said()?);
@@ -261,7 +261,7 @@ async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()
         })
         .await?;
         run.signal(first)?;
-        wait::until("wab to report the first signal", || async {
+        wait::until("wab has reported the first signal", || async {
             Ok(run.said()?.contains("once more to end at once").then_some(()))
         })
         .await?;

@@ -121,7 +121,7 @@ impl Scene {
 
     /// Waits until no session holds the lock of `wab apply`.
     pub async fn lock_is_free(&self) -> Result<()> {
-        wait::until("the lock to be free", || async {
+        wait::until("the lock is free", || async {
             let held = self.fleet.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")?;
             Ok((held == "0").then_some(()))
         })

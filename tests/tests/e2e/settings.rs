@@ -12,7 +12,7 @@ async fn set(fleet: &Fleet, name: &str, value: &str) -> Result<()> {
     fleet.cluster.configure(&[(name, value)])?;
     fleet.cluster.reload()?;
     let show = format!("LOAD 'pg_wabridges'; SHOW {name}");
-    wait::until("the setting holds", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
+    wait::until("the setting is in effect", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
 }
 
 #[tokio::test]
