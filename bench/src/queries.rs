@@ -23,7 +23,10 @@ pub fn drift_by_kind(scene: &Scene, share: &str, target: Target) -> Result<Row> 
             counted.sort();
             Ok(counted)
         };
-        ensure!(count(connection, ours).await? == count(connection, &by_hand).await?, "both queries must give the same counts");
+        ensure!(
+            count(connection, ours).await? == count(connection, &by_hand).await?,
+            "both queries must give the same counts"
+        );
         compare(connection, (ours, &by_hand), 1).await
     })?;
     Ok(Row::new(&format!("{ours}, {share}"), BY_HAND, outcome, target))

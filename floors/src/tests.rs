@@ -96,6 +96,9 @@ fn every_module_is_on_a_floor() {
     let main = ("main.rs", "mod high; mod left; mod low; mod other; fn main() {}");
     assert_eq!(
         found(&[main, ("other.rs", "")]),
-        ["other: must be a module and on a floor, but is only one of them", "right: must be a module and on a floor, but is only one of them"]
+        [
+            "other: must be a module and on a floor, but is only one of them",
+            "right: must be a module and on a floor, but is only one of them"
+        ]
     );
 }

@@ -8,16 +8,18 @@ use serde_json::json;
 
 use crate::limits::RetryAfter;
 
-/// An answer whose body is complete.
+/// An answer with a complete body.
 pub type Answer = Response<Bytes>;
 
 /// A JSON answer.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     match serde_json::to_vec(body) {
         Ok(body) => typed(status, "application/json", body),
-        Err(error) => {
-            typed(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", format!("cannot write the answer as JSON: {error}"))
-        }
+        Err(error) => typed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "text/plain",
+            format!("cannot write the answer as JSON: {error}"),
+        ),
     }
 }
 

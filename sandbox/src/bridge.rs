@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub const CONNECTED: &str = "connected";
 /// The provider's status of a session that was lost or logged out.
 pub const DISCONNECTED: &str = "disconnected";
-/// The provider's status of a bridge whose QR code waits to be scanned.
+/// The provider's status of a bridge that waits for a scan of its QR code.
 pub const QR: &str = "qr";
 /// The provider's state of a container that runs.
 pub const RUNNING: &str = "running";

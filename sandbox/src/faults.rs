@@ -29,7 +29,7 @@ pub enum Kind {
     Html {},
     /// The connection closes after half of the bytes that Content-Length announces.
     Truncated {},
-    /// A complete HTTP answer whose JSON stops in the middle.
+    /// A complete HTTP answer with JSON that stops in the middle.
     CutJson {},
     /// 200 with bytes that are not valid UTF-8.
     Garbage {},
@@ -91,7 +91,8 @@ impl Kind {
                 Err(format!("`code` must be 200 to 599, not {code}"))
             }
             Self::Status { retry_after: Some(value), .. } if HeaderValue::from_str(&text(value)).is_err() => {
-                Err("`retry_after` must be seconds or visible ASCII text, because it is sent as a header".to_owned())
+                Err("`retry_after` must be seconds or visible ASCII text, because it is sent as a header"
+                    .to_owned())
             }
             Self::Redirect { location } if HeaderValue::from_str(location).is_err() => {
                 Err("`location` must be visible ASCII text, because it is sent as a header".to_owned())

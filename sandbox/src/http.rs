@@ -55,7 +55,8 @@ async fn serve(
     let started = Instant::now();
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_READ).await else {
-        return answer::error(StatusCode::BAD_REQUEST, "the body is incomplete or larger than 64 MiB").map(Body::from);
+        return answer::error(StatusCode::BAD_REQUEST, "the body is incomplete or larger than 64 MiB")
+            .map(Body::from);
     };
     let route = Route::of(&parts.method, parts.uri.path());
     let received = Received { parts, body, route };

@@ -79,9 +79,9 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     // Saving now reports a state file that cannot be written before any change is lost.
     store.as_deref().map_or(Ok(()), |store| store.save(&app))?;
 
-    let listener = TcpListener::bind(&cli.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (choose another port with --listen HOST:PORT)", cli.listen))?;
+    let listener = TcpListener::bind(&cli.listen).await.with_context(|| {
+        format!("cannot listen on {} (choose another port with --listen HOST:PORT)", cli.listen)
+    })?;
     let address = listener.local_addr().context("reading the address listened on")?;
     // Both are installed before the ready line, because a reader of that line may send a signal at once.
     let (stop, limit) = (Stop::install()?, Stop::install()?);

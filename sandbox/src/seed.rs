@@ -11,7 +11,7 @@ pub const PREFIX: &str = "cust_";
 /// The creation times of seeded bridges spread over this many days before now.
 const DAYS: i64 = 90;
 
-/// The first `count` bridges `<prefix>0001`, `<prefix>0002`, … whose customer_ref is not in `taken`.
+/// The first `count` bridges of `<prefix>0001`, `<prefix>0002`, … that are not in `taken`.
 ///
 /// Every 10th waits for its QR code, every 17th is disconnected, the others are connected. The last one is created now.
 pub fn bridges(count: u32, prefix: &str, taken: &BTreeSet<&str>, now: DateTime<Utc>) -> Vec<NewBridge> {

@@ -56,7 +56,7 @@ impl Connected<IncomingStream<'_, WireListener>> for Wire {
     }
 }
 
-/// A TCP listener whose connections carry a [`Wire`].
+/// A TCP listener that gives each connection a [`Wire`].
 #[derive(Debug)]
 pub struct WireListener(pub TcpListener);
 

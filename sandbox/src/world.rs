@@ -94,7 +94,7 @@ impl World {
         self.bridges.get(id).ok_or(Refusal::NoSuchBridge)
     }
 
-    /// The existing bridge of this customer_ref, unchanged, or a new one whose QR code waits to be scanned.
+    /// The existing bridge of this customer_ref, unchanged, or a new one that waits for a scan of its QR code.
     pub fn provision(&mut self, new: NewBridge, now: DateTime<Utc>) -> Result<&Bridge, Refusal> {
         let existing = new.customer_ref.as_deref().and_then(|known| self.by_ref(known).ok()).map(|b| b.id);
         let id = match existing {

@@ -48,7 +48,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts a sandbox with these arguments and a cluster whose extension calls it; WAB_E2E_INSTALL selects the way.
+    /// Starts a sandbox with these arguments and a cluster that calls it; WAB_E2E_INSTALL selects the way to install.
     pub fn start(sandbox_args: &[&str]) -> Result<Self> {
         Self::with(Sandbox::start(sandbox_args)?, &[])
     }

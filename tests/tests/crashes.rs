@@ -64,7 +64,9 @@ async fn kill_at(scene: &Scene, moment: Duration) -> Result<String> {
     run.end()?;
     scene.lock_is_free().await?;
     let phase = phase::phase(scene).await?;
-    recovers(scene, &run).await.with_context(|| format!("the run was killed in phase {phase}: {:?}", run.said()))?;
+    recovers(scene, &run)
+        .await
+        .with_context(|| format!("the run was killed in phase {phase}: {:?}", run.said()))?;
     Ok(phase)
 }
 
@@ -230,7 +232,10 @@ async fn signalled(scene: &Scene, calls: usize, name: &str) -> Result<()> {
     scene.reset().await?;
     scene.answer_in(150).await?;
     let mut run = scene.apply()?;
-    wait::until("the provider has received enough calls that change something", || async { Ok((changes(scene).await? >= calls).then_some(())) }).await?;
+    wait::until("the provider has received enough calls that change something", || async {
+        Ok((changes(scene).await? >= calls).then_some(()))
+    })
+    .await?;
     run.signal(name)?;
     let code = run.end()?;
     ensure!(code == 8, "exit {code}: {}", run.said()?);

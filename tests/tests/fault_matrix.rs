@@ -277,7 +277,10 @@ impl Worker {
             held.entry(bridge["customer_ref"].as_str().context("no customer_ref")?).or_default().push(id);
         }
         ensure!(held.values().all(|ids| ids.len() == 1), "a duplicate: {held:?}");
-        ensure!(ORPHANS.iter().all(|id| held.values().any(|ids| ids == &[*id])), "an orphaned bridge was deleted without a tombstone");
+        ensure!(
+            ORPHANS.iter().all(|id| held.values().any(|ids| ids == &[*id])),
+            "an orphaned bridge was deleted without a tombstone"
+        );
         ensure!(
             !REMOVED.iter().any(|id| held.values().any(|ids| ids == &[*id])),
             "a bridge with a tombstone was not deleted"
@@ -289,7 +292,11 @@ impl Worker {
             .filter(|(name, _)| !name.starts_with("gone_"))
             .map(|(name, ids)| format!("{name}|{}", ids[0]))
             .collect();
-        ensure!(bound == right, "tenant rows with a wrong bridge_id: {:?}", bound.symmetric_difference(&right));
+        ensure!(
+            bound == right,
+            "tenant rows with a wrong bridge_id: {:?}",
+            bound.symmetric_difference(&right)
+        );
         self.require_careful_calls().await
     }
 
@@ -328,7 +335,10 @@ impl Worker {
             dump.contains("wab_operations") && log.contains("wab_observe"),
             "the searched texts must not be empty"
         );
-        ensure!(![&self.said, &dump, &log].iter().any(|text| text.contains(KEY)), "an output, the dump or the log contains the API key");
+        ensure!(
+            ![&self.said, &dump, &log].iter().any(|text| text.contains(KEY)),
+            "an output, the dump or the log contains the API key"
+        );
         Ok(())
     }
 }
@@ -368,7 +378,7 @@ fn whatever_goes_wrong_one_more_run_converges() -> Result<()> {
             .try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
     })?;
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (table, bad) = told(&faults, &results);
+    let (table, bad) = summarize(&faults, &results);
     println!("{table}");
     assert_eq!(results.len(), cells.len());
     assert!(bad.is_empty(), "{} of {} cells:\n{}", bad.len(), cells.len(), bad.join("\n"));
@@ -376,7 +386,7 @@ fn whatever_goes_wrong_one_more_run_converges() -> Result<()> {
 }
 
 /// The table of exit codes, and the list of failures.
-fn told(faults: &[Fault], results: &[(&Cell, Result<i32>)]) -> (String, Vec<String>) {
+fn summarize(faults: &[Fault], results: &[(&Cell, Result<i32>)]) -> (String, Vec<String>) {
     let mut table: BTreeMap<(usize, Call), [String; 2]> = BTreeMap::new();
     let mut bad = Vec::new();
     for (cell, result) in results {

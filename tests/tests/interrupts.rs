@@ -121,7 +121,7 @@ async fn gone(pid: i32) -> Result<()> {
     .await
 }
 
-/// Whether the process runs. A zombie, whose parent has not read its exit status yet, does not run.
+/// Whether the process runs. A zombie, which has ended and waits for its parent to read the exit status, does not run.
 fn alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("State:\tZ"))
 }
@@ -171,7 +171,11 @@ async fn a_cancel_in_a_handler_for_others_is_not_swallowed() -> Result<()> {
     let mut connection = fleet.connect().await?;
     sqlx::query("SET statement_timeout = '300ms'").execute(&mut connection).await?;
     let block = "DO $$ BEGIN PERFORM * FROM wab_refresh(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'swallowed'; END $$";
-    let error = sqlx::raw_sql(block).execute(&mut connection).await.err().context("the handler swallowed the cancel")?;
+    let error = sqlx::raw_sql(block)
+        .execute(&mut connection)
+        .await
+        .err()
+        .context("the handler swallowed the cancel")?;
     assert_eq!(sqlstate(&error), "57014");
     connection.close().await?;
     Ok(())

@@ -36,7 +36,7 @@ async fn pid(connection: &mut PgConnection) -> Result<i32> {
 /// The number of calls in one batch.
 const A_GO: usize = 100;
 
-/// The same fleet at a provider whose rate-limit window is 60 ms instead of a minute, with enough time for each call.
+/// The same fleet at a provider with a rate-limit window of 60 ms instead of a minute, with enough time for each call.
 async fn in_a_hurry() -> Result<Fleet> {
     let fleet = unlimited().await?;
     fleet.cluster.configure(&[("wab.connect_timeout", "10min"), ("wab.request_timeout", "1h")])?;

@@ -86,7 +86,10 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     let cost = fleet.sql("EXPLAIN (FORMAT json) SELECT kind, count(*) FROM wab_drift GROUP BY 1")?;
     let cost: serde_json::Value = serde_json::from_str(&cost)?;
     let total = cost[0]["Plan"]["Total Cost"].as_f64().unwrap_or(f64::MAX);
-    assert!(total < 100_000.0, "the cost is above jit_above_cost, so PostgreSQL would JIT-compile the query: {total}");
+    assert!(
+        total < 100_000.0,
+        "the cost is above jit_above_cost, so PostgreSQL would JIT-compile the query: {total}"
+    );
     Ok(())
 }
 

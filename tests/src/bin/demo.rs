@@ -108,7 +108,11 @@ fn from_sql(fleet: &Fleet) -> Result<()> {
         "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''',\n    \
          webhook_url => '''https://app.example.com/hooks/'' || wab_url_encode(id)')",
     )?;
-    psql(fleet, "Refresh: one call to the provider lists the whole fleet and stores it", "SELECT * FROM wab_refresh()")?;
+    psql(
+        fleet,
+        "Refresh: one call to the provider lists the whole fleet and stores it",
+        "SELECT * FROM wab_refresh()",
+    )?;
     psql(
         fleet,
         "Provision a bridge for one tenant with one statement (here with its own webhook_url)",
@@ -134,13 +138,21 @@ fn from_sql(fleet: &Fleet) -> Result<()> {
         "List the bridges that you still pay for, although no tenant needs them",
         "SELECT bridge_id, customer_ref, status, monthly_cost FROM wab_orphaned_bridges ORDER BY 1",
     )?;
-    psql(fleet, "Summarize the fleet in one row, for example for a cron job to log", "\\x on\nSELECT * FROM wab_summary()")
+    psql(
+        fleet,
+        "Summarize the fleet in one row, for example for a cron job to log",
+        "\\x on\nSELECT * FROM wab_summary()",
+    )
 }
 
 /// Shows the work of a CI job, with `wab`.
 fn from_ci(fleet: &Fleet) -> Result<()> {
     wab(fleet, "Plan the repair: a dry run that changes nothing", &["plan"])?;
-    wab(fleet, "Apply the plan: create and link bridges, write statuses, delete nothing", &["apply", "--auto-approve"])?;
+    wab(
+        fleet,
+        "Apply the plan: create and link bridges, write statuses, delete nothing",
+        &["apply", "--auto-approve"],
+    )?;
     wab(fleet, "Plan again: no step is left, only findings for you to decide on", &["plan"])
 }
 

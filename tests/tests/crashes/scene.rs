@@ -1,4 +1,4 @@
-//! Prepares a fleet whose plan has 25 steps, and checks the promises that must hold after a crash.
+//! Prepares a fleet with a plan of 25 steps, and checks the promises that must hold after a crash.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -183,7 +183,10 @@ impl Scene {
         owners.sort();
         let mut sorted = wanted.clone();
         sorted.sort();
-        ensure!(owners == sorted, "each tenant must have one bridge, and no other bridge may exist: {owners:?}");
+        ensure!(
+            owners == sorted,
+            "each tenant must have one bridge, and no other bridge may exist: {owners:?}"
+        );
         let rows = |sql: &str| -> Result<BTreeMap<String, String>> {
             let rows = self.fleet.sql(sql)?;
             Ok(rows
@@ -192,8 +195,14 @@ impl Scene {
                 .map(|(a, b)| (a.into(), b.into()))
                 .collect())
         };
-        ensure!(rows("SELECT bridge_id, id FROM tenants")? == live, "each tenant row must have the id of its bridge");
-        ensure!(rows("SELECT bridge_id, customer_ref FROM wab_bridges")? == live, "wab_bridges must contain the live bridges");
+        ensure!(
+            rows("SELECT bridge_id, id FROM tenants")? == live,
+            "each tenant row must have the id of its bridge"
+        );
+        ensure!(
+            rows("SELECT bridge_id, customer_ref FROM wab_bridges")? == live,
+            "wab_bridges must contain the live bridges"
+        );
         let told = "SELECT count(*) FROM tenants t JOIN wab_bridges b USING (bridge_id) WHERE t.bridge_status = b.status";
         ensure!(self.fleet.sql(told)? == "30", "each tenant row must have the status of its bridge");
         self.nothing_was_done_twice().await
@@ -215,7 +224,10 @@ impl Scene {
         let posts = (1..=10).map(|n| (format!("new_{n}"), 1)).collect();
         ensure!(made == posts, "each missing tenant needs one POST, and no other POST may be sent: {made:?}");
         let deletions = (101..=105).map(|id| (format!("/api/instances/{id}"), 1)).collect();
-        ensure!(deleted == deletions, "each tombstone needs one DELETE, and no other DELETE may be sent: {deleted:?}");
+        ensure!(
+            deleted == deletions,
+            "each tombstone needs one DELETE, and no other DELETE may be sent: {deleted:?}"
+        );
         Ok(())
     }
 

@@ -227,7 +227,11 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
     let said = String::from_utf8_lossy(&patient.stderr);
     assert_eq!(patient.status.code(), Some(0), "{said}");
     assert!(said.contains("waiting for another wab apply: wab apply of ana@ship"), "{said}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 5, "the second apply must continue where the first one stopped");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        5,
+        "the second apply must continue where the first one stopped"
+    );
     Ok(())
 }
 

@@ -68,7 +68,10 @@ fn scripts_print_their_golden_output() -> Result<()> {
         }
         let expected =
             std::fs::read_to_string(&expected).with_context(|| format!("{}", expected.display()))?;
-        assert_eq!(said, expected, "{name}: the output differs; if the new output is right, run with UPDATE_GOLDEN=1");
+        assert_eq!(
+            said, expected,
+            "{name}: the output differs; if the new output is right, run with UPDATE_GOLDEN=1"
+        );
     }
     Ok(())
 }

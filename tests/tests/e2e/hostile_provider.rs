@@ -140,7 +140,11 @@ async fn a_malformed_row_costs_neither_the_list_nor_a_bridge() -> Result<()> {
             );
         }
         let said = fleet.wab(&["plan", "--detailed-exitcode"])?;
-        assert_eq!(said.code, 1, "an incomplete list must give exit code 1, not 0 or 2: {}{}", said.stdout, said.stderr);
+        assert_eq!(
+            said.code, 1,
+            "an incomplete list must give exit code 1, not 0 or 2: {}{}",
+            said.stdout, said.stderr
+        );
     }
     Ok(())
 }

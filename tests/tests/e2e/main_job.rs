@@ -29,7 +29,11 @@ async fn the_three_jobs_are_one_statement_each() -> Result<()> {
         "21|awaiting_scan"
     );
     assert_eq!(fleet.sql("SELECT * FROM wab_provision('cust_8842')")?, "cust_8842|21|running|existing");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "wab_provision() must send no POST for a bridge that exists");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        1,
+        "wab_provision() must send no POST for a bridge that exists"
+    );
 
     fleet.sandbox.change(5, json!({"status": "disconnected"})).await?;
     fleet.sandbox.add_one("nobody", "connected").await?;
@@ -297,7 +301,11 @@ async fn sessions_that_always_fail_do_not_delay_the_others() -> Result<()> {
         "calls without an answer must give no error"
     );
     fleet.sql("SELECT * FROM wab_reconcile(max_status_calls => 20)")?;
-    assert_eq!(fleet.sql("SELECT paired, unknown FROM wab_summary()")?, "11|9", "the other sessions must be asked next");
+    assert_eq!(
+        fleet.sql("SELECT paired, unknown FROM wab_summary()")?,
+        "11|9",
+        "the other sessions must be asked next"
+    );
     fleet.sandbox.heal().await?;
     fleet.sql("UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 minutes'")?;
     assert_eq!(fleet.sql("SELECT polled, failed FROM wab_poll_status(100)")?, "20|0");
@@ -323,12 +331,20 @@ async fn sessions_that_hang_lose_their_place_in_the_queue() -> Result<()> {
         "0|0|5|20",
         "the poll must stop and record the sessions that it asked"
     );
-    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(100)")?, "11|11|4|9", "the other sessions must be asked next");
+    assert_eq!(
+        fleet.sql("SELECT * FROM wab_poll_status(100)")?,
+        "11|11|4|9",
+        "the other sessions must be asked next"
+    );
     fleet.sandbox.heal().await?;
     let limited = json!({"path_prefix": "/api/instances/", "kind": "status", "code": 429, "retry_after": 60});
     fleet.sandbox.fault(limited).await?;
     fleet.sql("UPDATE wab_bridges SET status_asked_at = NULL")?;
-    assert_eq!(fleet.sql_error("SELECT * FROM wab_poll_status(9)")?.0, "53400", "a poll that could ask no session must fail");
+    assert_eq!(
+        fleet.sql_error("SELECT * FROM wab_poll_status(9)")?.0,
+        "53400",
+        "a poll that could ask no session must fail"
+    );
     assert_eq!(fleet.sql("SELECT count(status_asked_at) FROM wab_bridges")?, "0");
     fleet.sql("SELECT * FROM wab_reconcile()")?;
     Ok(())

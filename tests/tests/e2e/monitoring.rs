@@ -27,7 +27,8 @@ fn heard(fleet: &Fleet, statements: &[&str]) -> Result<Vec<Vec<Value>>> {
         writeln!(say, "{statement}; SELECT 'mark';")?;
         let mut said = Vec::new();
         loop {
-            let line = lines.recv_timeout(Duration::from_secs(10)).context("the listening psql printed no line")?;
+            let line =
+                lines.recv_timeout(Duration::from_secs(10)).context("the listening psql printed no line")?;
             if line == "mark" {
                 return Ok(said);
             }

@@ -67,7 +67,9 @@ async fn every_verb_writes_every_format_and_the_files_of_a_job() -> Result<()> {
             assert_eq!(*actual, code, "{verb} {format}: {stdout}{stderr}");
             let marker = format!("<!-- wab:{verb} -->\n");
             match format {
-                "json" => drop(serde_json::from_str::<Value>(stdout).context("stdout must be one JSON document")?),
+                "json" => {
+                    drop(serde_json::from_str::<Value>(stdout).context("stdout must be one JSON document")?)
+                }
                 "markdown" => assert!(stdout.starts_with(&marker), "{stdout}"),
                 "github" => assert!(verb == "status" || stdout.contains("::group::"), "{stdout}"),
                 _ => assert!(!stdout.contains("::group::") && !stdout.contains("<!--"), "{stdout}"),

@@ -64,7 +64,11 @@ async fn an_apply_polls_the_given_number_and_stores_the_statuses() -> Result<()>
     assert_eq!(fleet.sql("SELECT id FROM tenants WHERE bridge_status = 'disconnected'")?, "cust_20");
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert_eq!(sessions_asked(&fleet).await?, 20, "a session that was asked within a minute must not be asked again");
+    assert_eq!(
+        sessions_asked(&fleet).await?,
+        20,
+        "a session that was asked within a minute must not be asked again"
+    );
     Ok(())
 }
 
@@ -105,7 +109,11 @@ async fn sessions_that_hang_are_abandoned_and_asked_last_next_time() -> Result<(
     let said = fleet.wab(&["apply", "-y", "--poll-status", "9"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert!(said.stderr.contains("0 of 9 sessions"), "{}", said.stderr);
-    assert_eq!(fleet.sql(STATUSES)?, "0|0|5", "the poll must stop after five sessions and record that it asked them");
+    assert_eq!(
+        fleet.sql(STATUSES)?,
+        "0|0|5",
+        "the poll must stop after five sessions and record that it asked them"
+    );
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert_eq!(fleet.sql(STATUSES)?, "10|1|20", "the other sessions must be asked next");

@@ -241,7 +241,10 @@ async fn the_key_is_found_nowhere() -> Result<()> {
     }
     assert_ne!(fleet.sql("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%wab_refresh%'")?, "0");
     let dump = e2e::process::must(&mut fleet.cluster.program("pg_dump", DATABASE))?;
-    assert!(dump.contains("cust_01") && !dump.contains(KEY), "the dump must contain the data and not the key");
+    assert!(
+        dump.contains("cust_01") && !dump.contains(KEY),
+        "the dump must contain the data and not the key"
+    );
     let searches = format!("LIKE '%{}%'", &KEY[8..]);
     let log = fleet.cluster.log()?;
     assert!(log.contains("DEBUG:"), "the log must be at level debug5");

@@ -185,7 +185,10 @@ async fn converges(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     set_up(fleet, customers).await?;
     let (one, other) = (plan(fleet)?, plan(fleet)?);
     ensure!(one["steps"] == other["steps"] && one["plan_sha256"] == other["plan_sha256"], "{one}\n{other}");
-    ensure!(fleet.sandbox.calls("GET").await? == fleet.sandbox.ledger().await?.len(), "a plan must send no call but GET");
+    ensure!(
+        fleet.sandbox.calls("GET").await? == fleet.sandbox.ledger().await?.len(),
+        "a plan must send no call but GET"
+    );
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "apply exits {}: {}{}", said.code, said.stdout, said.stderr);
     let left = plan(fleet)?;

@@ -1,4 +1,4 @@
-//! Tests saved plans and `--expect`: `wab apply` does the approved steps and skips steps whose preconditions changed.
+//! Tests saved plans and `--expect`: `wab apply` does the approved steps and skips those with changed preconditions.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -103,7 +103,11 @@ async fn a_step_with_a_changed_precondition_is_skipped_and_the_exit_is_6() -> Re
     assert_eq!(skipped("done"), ["link cust_01", "provision new_2"], "{report}");
     assert_eq!(skipped("stale"), ["delete nobody", "link cust_02", "provision new_1"], "{report}");
     assert_eq!(report["done"], json!(3), "{report}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "only new_3 may be provisioned, because new_4 is not in the plan");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        1,
+        "only new_3 may be provisioned, because new_4 is not in the plan"
+    );
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
     assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_02'")?, "77");
     Ok(())
@@ -135,7 +139,11 @@ async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() 
     assert!(said.stderr.contains("fleet.yaml is no longer the one"), "{}", said.stderr);
     let said = process::run(fleet.wab_command(&["apply", "plan.json"])?.env("WA_API_KEY", "sk_other"))?;
     assert_eq!(said.code, 3, "{}", said.stderr);
-    assert_eq!((world::observed(&fleet)?, fleet.sandbox.ledger().await?.len()), before, "a refused plan must send no call and store nothing");
+    assert_eq!(
+        (world::observed(&fleet)?, fleet.sandbox.ledger().await?.len()),
+        before,
+        "a refused plan must send no call and store nothing"
+    );
 
     let said = must(&fleet, &["plan", "--out", "/nonexistent/plan.json"], 1)?;
     assert!(said.stderr.contains("cannot write the plan"), "{}", said.stderr);

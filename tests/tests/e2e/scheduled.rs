@@ -41,7 +41,11 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sql(&recipe()?)?;
     let jobs = fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?;
     fleet.sql(&recipe()?)?;
-    assert_eq!(fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?, jobs, "the recipe must be safe to run twice");
+    assert_eq!(
+        fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?,
+        jobs,
+        "the recipe must be safe to run twice"
+    );
     let before = fleet.sql("SELECT max(observed_at) FROM wab_observations")?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
 
@@ -93,8 +97,10 @@ async fn job(fleet: &Fleet, command: &str, status: &str) -> Result<()> {
     let runs = format!(
         "SELECT 1 FROM cron.job_run_details WHERE command LIKE '%{command}%' AND status = '{status}' LIMIT 1"
     );
-    wait::until_within(Duration::from_secs(150), &format!("a run of {command} has ended with status {status}"), || async {
-        Ok((!fleet.sql(&runs)?.is_empty()).then_some(()))
-    })
+    wait::until_within(
+        Duration::from_secs(150),
+        &format!("a run of {command} has ended with status {status}"),
+        || async { Ok((!fleet.sql(&runs)?.is_empty()).then_some(())) },
+    )
     .await
 }

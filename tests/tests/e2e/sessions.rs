@@ -96,7 +96,10 @@ async fn sessions_are_polled_at_the_same_time_and_one_failure_stops_no_other() -
         "the call for c7 must count as failed, and its status must stay unknown"
     );
     let took = start.elapsed();
-    assert!(took < Duration::from_millis(48 * 200 / 3), "the sessions must be asked at the same time, but it took {took:?}");
+    assert!(
+        took < Duration::from_millis(48 * 200 / 3),
+        "the sessions must be asked at the same time, but it took {took:?}"
+    );
     // The order is: sessions that were never asked, then disconnected ones, then those asked longest ago.
     fleet.sql(
         "UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 hours' - bridge_id * interval '1 second';
@@ -113,6 +116,9 @@ async fn sessions_are_polled_at_the_same_time_and_one_failure_stops_no_other() -
         .collect::<Result<_>>()?;
     let asked = |n: u32| asked.contains(&format!("/api/instances/c{n}/proxy/status"));
     assert!((49..=60).all(asked), "sessions that were never asked must come first");
-    assert!(asked(20) && asked(48) && asked(47), "the disconnected session and those asked longest ago must come next");
+    assert!(
+        asked(20) && asked(48) && asked(47),
+        "the disconnected session and those asked longest ago must come next"
+    );
     Ok(())
 }

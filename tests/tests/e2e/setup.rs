@@ -161,7 +161,11 @@ fn the_schema_is_that_of_the_flag_or_of_fleet_yaml_and_is_found_again() -> Resul
     assert_eq!(fleet.sql("SELECT \"My wab\".wab_version()")?, env!("CARGO_PKG_VERSION"));
     fleet.fleet_yaml("")?;
     let said = fleet.wab(&["init", "--sql-only"])?;
-    assert!(said.stdout.contains("Schema \"My wab\" has version"), "init must not install a second time: {}", said.stdout);
+    assert!(
+        said.stdout.contains("Schema \"My wab\" has version"),
+        "init must not install a second time: {}",
+        said.stdout
+    );
     fleet.sql("CREATE TABLE tenants (id text PRIMARY KEY, status text, bridge_id bigint, bridge_status text); INSERT INTO tenants VALUES ('a', 'active')")?;
     fleet.fleet_yaml(world::YAML)?;
     let said = fleet.wab(&["apply", "-y", "--first-run"])?;

@@ -97,7 +97,15 @@ async fn refreshes_and_an_apply_do_not_disturb_each_other() -> Result<()> {
         lines.sort();
         Ok(lines)
     };
-    assert_eq!(lines("SELECT id, bridge_id FROM tenants")?, live, "each tenant row must have the id of its bridge");
-    assert_eq!(lines("SELECT customer_ref, bridge_id FROM wab_bridges")?, live, "wab_bridges must contain each bridge");
+    assert_eq!(
+        lines("SELECT id, bridge_id FROM tenants")?,
+        live,
+        "each tenant row must have the id of its bridge"
+    );
+    assert_eq!(
+        lines("SELECT customer_ref, bridge_id FROM wab_bridges")?,
+        live,
+        "wab_bridges must contain each bridge"
+    );
     Ok(())
 }

@@ -39,7 +39,10 @@ async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
         0 => sandbox.change(1, json!({"status": "closed"})).await.map(|()| "a status")?,
         1 => sandbox.change(8, json!({"state": "stopped"})).await.map(|()| "a state")?,
         2 => sandbox.change(1, json!({"status": "connected"})).await.map(|()| "the old status again")?,
-        3 => sandbox.change(4, json!({"status": "qr"})).await.map(|()| "the status of one of two duplicates")?,
+        3 => sandbox
+            .change(4, json!({"status": "qr"}))
+            .await
+            .map(|()| "the status of one of two duplicates")?,
         4 => sandbox.change(9, json!({"customer_ref": "cust_22"})).await.map(|()| "another customer_ref")?,
         5 => sandbox.remove(10).await.map(|()| "a removed bridge")?,
         6 => sandbox.add_one("cust_10", "connected").await.map(|_| "a new bridge")?,

@@ -158,8 +158,10 @@ async fn a_write_during_a_refresh_is_corrected() -> Result<()> {
     for call in ["SELECT * FROM wab_refresh()", "SELECT * FROM wab_reconcile()"] {
         fleet.sandbox.clear_ledger().await?;
         let (called, written) = tokio::join!(sqlx::query(call).execute(&mut connection), async {
-            wait::until("the provider has received the list call", async || Ok((fleet.sandbox.calls("GET").await? > 0).then_some(())))
-                .await?;
+            wait::until("the provider has received the list call", async || {
+                Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))
+            })
+            .await?;
             fleet.sql(write)
         });
         called?;
@@ -170,7 +172,10 @@ async fn a_write_during_a_refresh_is_corrected() -> Result<()> {
     fleet.sandbox.clear_ledger().await?;
     let mut plan = fleet.wab_command(&["plan", "--format", "json"])?;
     let plan = std::thread::spawn(move || e2e::process::run(&mut plan));
-    wait::until("the provider has received the list call", async || Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))).await?;
+    wait::until("the provider has received the list call", async || {
+        Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))
+    })
+    .await?;
     fleet.sql(write)?;
     let said = plan.join().expect("the thread must not panic")?;
     assert_eq!(said.code, 0, "{}", said.stderr);

@@ -132,7 +132,7 @@ fn the_upgraded_objects_are_those_of_a_fresh_installation() -> Result<()> {
     Ok(())
 }
 
-/// A fleet whose objects are those of a frozen version.
+/// A fleet with the objects of a frozen version.
 async fn old(version: &str, install: Install) -> Result<Fleet> {
     let mut fleet =
         Fleet::installed(Install::Nothing, Sandbox::start(&["--list-status", "--speed", "60"])?, &[])?;

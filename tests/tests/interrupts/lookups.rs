@@ -12,7 +12,7 @@ use sqlx::postgres::PgConnection;
 /// A loopback address that no other program uses; the resolver sends its queries to port 53.
 const SILENT: &str = "127.153.53.1";
 
-/// A fleet whose server uses a single name server, which never answers; `None` without root.
+/// A fleet with a single name server, which never answers; `None` without root.
 #[allow(clippy::print_stderr)]
 async fn where_no_name_is_answered() -> Result<Option<(Fleet, UdpSocket)>> {
     if !process::is_root()? {
@@ -37,7 +37,10 @@ async fn where_no_name_is_answered() -> Result<Option<(Fleet, UdpSocket)>> {
 /// Waits until the name server has received a query.
 async fn asked(name_server: &UdpSocket) -> Result<()> {
     let mut question = [0; 512];
-    wait::until("the name server has received a query", || async { Ok(name_server.recv(&mut [0; 512]).ok()) }).await?;
+    wait::until("the name server has received a query", || async {
+        Ok(name_server.recv(&mut [0; 512]).ok())
+    })
+    .await?;
     // A lookup sends one query for IPv4 and one for IPv6.
     while name_server.recv(&mut question).is_ok() {}
     Ok(())
