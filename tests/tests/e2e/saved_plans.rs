@@ -76,7 +76,7 @@ async fn a_saved_plan_is_shown_and_applied_and_cannot_be_applied_twice() -> Resu
 }
 
 #[tokio::test]
-async fn a_step_with_a_changed_precondition_is_skipped_and_the_exit_is_6() -> Result<()> {
+async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<()> {
     let fleet = drifted().await?;
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
     // new_1 is cancelled, new_2 gets a bridge, cust_01 is linked by hand, cust_02 is linked wrongly, the orphan gets a tenant.
@@ -194,7 +194,7 @@ async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_the_run_and_the_exit_is_9() -> Result<()> {
+async fn a_deadline_ends_the_run_in_time_and_the_exit_is_9() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 20) n")?;
     fleet.fleet_yaml(&format!("  limits: {{ provision: 2/2s }}\n{}", world::YAML))?;
