@@ -1,4 +1,4 @@
--- What the views over the tenants table say of themselves.
+-- Lists the comments of the views over the tenants table.
 CREATE EXTENSION pg_wabridges;
 CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
 SELECT * FROM wab_bind_tenants('tenants');
