@@ -56,7 +56,7 @@ SELECT _wab_mark_duplicates();
 SELECT count(*) AS rows, count(*) FILTER (WHERE num_nonnulls(VARIADIC differences) = 0) AS without_drift,
        (SELECT count(*) FROM wab_fleet WHERE drift = '{}') AS shown_without_drift
 FROM _wab_kinds;
--- Every row of drift, in every word.
+-- A checksum over every column of every row of drift.
 SELECT kind, severity, count(*), sum(monthly_cost) AS cost,
        md5(string_agg(concat_ws('|', customer_ref, bridge_id, tenant_id, stored, observed, since IS NULL, detail, webhook_url), E'\n'
                       ORDER BY customer_ref::integer, bridge_id)) AS words
