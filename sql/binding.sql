@@ -1,5 +1,5 @@
--- Binds your tenants table: checks the table, its columns and the two expressions, and creates the view wab_tenants. The
--- drift views over it are in views.sql.
+-- Binds your tenants table: checks the table, its columns and the two expressions, and creates the view wab_tenants.
+-- The drift views over it are in views.sql.
 
 CREATE FUNCTION @extschema@._wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -109,8 +109,8 @@ AS $$
 DECLARE
     replaced oid := to_regclass('@extschema@.wab_tenants');
 BEGIN
-    -- CREATE OR REPLACE cannot change the type of a view's column, so the views are dropped. Without CASCADE: if your own
-    -- view depends on one of them, PostgreSQL raises an error that names it.
+    -- CREATE OR REPLACE cannot change the type of a view's column, so the views are dropped. Without CASCADE: if your
+    -- own view depends on one of them, PostgreSQL raises an error that names it.
     IF EXISTS (SELECT FROM pg_attribute v JOIN pg_attribute c
                    ON c.attrelid = binding.tenants
                   AND c.attname = CASE v.attname WHEN 'tenant_id' THEN binding.tenant_id
@@ -177,7 +177,8 @@ BEGIN
         CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
     PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
-    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
+    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
+        binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN
         PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
             binding.resolved_in);
@@ -211,5 +212,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
-    'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments it re-creates the '
-    'views of the present binding, for instance after an upgrade.';
+    'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments it re-creates '
+    'the views of the present binding, for instance after an upgrade.';

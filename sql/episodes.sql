@@ -20,8 +20,8 @@ EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_drift_rows IS
-    'The rows of wab_drift, all or those of these bridges. One row of nulls means that wab_drift cannot be read; SELECT * '
-    'FROM wab_drift shows the error.';
+    'The rows of wab_drift, all or those of these bridges. One row of nulls means that wab_drift cannot be read; '
+    'SELECT * FROM wab_drift shows the error.';
 
 CREATE FUNCTION @extschema@._wab_record_drift() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
@@ -51,8 +51,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_drift IS
-    'Stores in wab_drift_episodes which drift began and ended since the last call; returns how many rows changed. If any '
-    'did, notifies the channel wab_drift with a JSON object: at, and counts by kind in began, ended and drift (present).';
+    'Stores in wab_drift_episodes which drift began and ended since the last call; returns how many rows changed. If '
+    'any did, notifies the channel wab_drift with a JSON object: at, and counts by kind in began, ended and drift '
+    '(present).';
 
 CREATE FUNCTION @extschema@._wab_note_drift(
     kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[]) RETURNS bigint

@@ -1,15 +1,15 @@
 -- Creates the SQL objects that only the extension has: overloads and procedures around the compiled functions, the
 -- EXECUTE privileges, and the list of tables whose rows pg_dump includes.
 
--- STABLE and without SET, so that the planner inlines it; columns that the query does not use are then not computed. The
--- body is parsed at creation (BEGIN ATOMIC), so the caller's search_path does not affect it.
+-- STABLE and without SET, so that the planner inlines it; columns that the query does not use are then not computed.
+-- The body is parsed at creation (BEGIN ATOMIC), so the caller's search_path does not affect it.
 CREATE FUNCTION @extschema@.wab_list_instances()
 RETURNS TABLE (bridge_id bigint, customer_ref text, state text, status text, raw_status text, created_at timestamptz,
                raw jsonb)
 LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000
 BEGIN ATOMIC
-    SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status, r.created_at,
-           @extschema@._wab_row_json(r.raw)
+    SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status,
+           r.created_at, @extschema@._wab_row_json(r.raw)
     FROM @extschema@._wab_list_rows() r;
 END;
 
@@ -71,8 +71,8 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
-    'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this name, and '
-    'raises the command''s error if there was one.';
+    'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
+    'name, and raises the command''s error if there was one.';
 
 -- Claims an entry, calls the provider and records the answer, each in its own transaction: no lock is held during the
 -- call.
@@ -116,8 +116,9 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS
-    'Provisions bridges for tenants that wait in wab_queue, up to max_calls of them, oldest first. Several workers may run '
-    'at once. A failed entry is tried again later, and the procedure ends with the error of the last failed entry.';
+    'Provisions bridges for tenants that wait in wab_queue, up to max_calls of them, oldest first. Several workers '
+    'may run at once. A failed entry is tried again later, and the procedure ends with the error of the last failed '
+    'entry.';
 
 CREATE PROCEDURE @extschema@._wab_end_job(job text, state text, message text, details text, hints text)
 LANGUAGE plpgsql AS $$
@@ -135,13 +136,15 @@ COMMENT ON PROCEDURE @extschema@._wab_end_job(text, text, text, text, text) IS
 -- Members of pg_monitor need USAGE to read wab_status.
 GRANT USAGE ON SCHEMA @extschema@ TO pg_monitor;
 
--- PUBLIC keeps EXECUTE only on functions that read nothing, or only rows that the caller may read; the views call these.
+-- PUBLIC keeps EXECUTE only on functions that read nothing, or only rows that the caller may read; the views call
+-- these.
 DO $$
 DECLARE
     member regprocedure;
 BEGIN
     FOR member IN
-        SELECT d.objid FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+        SELECT d.objid FROM pg_catalog.pg_depend d
+        JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
         JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) d.objid
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass

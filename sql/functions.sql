@@ -41,8 +41,8 @@ CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 END;
 COMMENT ON FUNCTION @extschema@._wab_lock_id IS
-    'The key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while wab_bridges '
-    'is written), apply (held by wab apply).';
+    'The key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while '
+    'wab_bridges is written), apply (held by wab apply).';
 
 -- The views call it for duplicated bridges only. It is a function, not a sub-select, so that EXPLAIN of a view stays
 -- readable.
@@ -75,8 +75,9 @@ AS $$
     LIMIT max_calls;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
-    'Bridges to ask for their status, out of these or of all observed ones: never asked first, then disconnected, then '
-    'longest ago. Leaves out bridges asked within the last minute, and duplicates, because they share one session path.';
+    'Bridges to ask for their status, out of these or of all observed ones: never asked first, then disconnected, '
+    'then longest ago. Leaves out bridges asked within the last minute, and duplicates, because they share one '
+    'session path.';
 
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
@@ -101,7 +102,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'this tenant is not wanted',
             DETAIL = format('tenant_id: %s; a tenant is wanted when: %s', left(customer_ref, 200),
                             (SELECT b.wanted FROM @extschema@.wab_tenant_binding b)),
-            HINT = 'Its bridge would be churned drift at once. Change the tenant row so that it is wanted, then try again.';
+            HINT = 'Change the tenant row first. A bridge of a tenant that is not wanted is reported as churned.';
     END IF;
     RETURN coalesce(webhook, (SELECT d.webhook_url FROM @extschema@.wab_declared d
         WHERE d.customer_ref = customer_ref));
@@ -114,7 +115,8 @@ CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS big
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
+    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t
+            WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
@@ -216,8 +218,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_provision IS
-    'Records a bridge that the provider just created or returned, writes its bridge_id and its status, if known, on the '
-    'tenant row, and finishes the tenant''s entry in wab_queue.';
+    'Records a bridge that the provider just created or returned, writes its bridge_id and its status, if known, on '
+    'the tenant row, and finishes the tenant''s entry in wab_queue.';
 
 CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

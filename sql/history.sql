@@ -1,5 +1,5 @@
--- Creates the views over the history: spans of status, health over time, and cost. Days and months are in UTC. The views
--- do not read the tenants table.
+-- Creates the views over the history: spans of status, health over time, and cost. Days and months are in UTC. The
+-- views do not read the tenants table.
 
 CREATE VIEW @extschema@.wab_status_history AS
 SELECT c.bridge_id, c.customer_ref, c.status, c.at AS since,
@@ -86,8 +86,8 @@ LEFT JOIN LATERAL (
     WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL
     ORDER BY b.status_since, b.bridge_id LIMIT 1) d ON true;
 
--- Builds the ranges of time in which each bridge existed, and the parts of them in which no tenant needed it; splits both
--- by month and multiplies with the price.
+-- Builds the ranges of time in which each bridge existed, and the parts of them in which no tenant needed it; splits
+-- both by month and multiplies with the price.
 CREATE VIEW @extschema@.wab_costs AS
 WITH life AS (
     SELECT l.bridge_id, range_agg(tstzrange(l.since, l.until)) AS lived
@@ -154,7 +154,8 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS
     'Mean length of these outages; null if there were none.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health IS
-    'One row: the paired share of the fleet now and over time, the mean length of outages, and the longest present one.';
+    'One row: the paired share of the fleet now and over time, the mean length of outages, and the longest present '
+    'one.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired IS 'Of these, paired.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS 'The paired share now, from 0 to 1.';
@@ -170,8 +171,8 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'That bridge''s customer_ref.';
 
 COMMENT ON VIEW @extschema@.wab_costs IS
-    'US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole month, and for a part of a month '
-    'that share of it, to the second. The first month may be incomplete; the present one counts up to now.';
+    'US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole month, and for a part of a '
+    'month that share of it, to the second. The first month may be incomplete; the present one counts up to now.';
 COMMENT ON COLUMN @extschema@.wab_costs.month IS 'The first day of the month.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridges IS 'Bridges that existed at any time in the month.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridge_days IS 'Sum of the days that these bridges existed in the month.';

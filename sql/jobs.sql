@@ -38,8 +38,8 @@ LEFT JOIN LATERAL (SELECT f.job, f.failures, f.failed_at, f.sqlstate, f.error FR
                    WHERE f.failures OPERATOR(pg_catalog.>) 0 ORDER BY f.failed_at DESC LIMIT 1) j ON true;
 
 COMMENT ON VIEW @extschema@.wab_status IS
-    'One row for monitoring: the age of the observation, the pending work and the failing job. Members of pg_monitor may '
-    'read it. For the fleet itself see wab_fleet_summary.';
+    'One row for monitoring: the age of the observation, the pending work and the failing job. Members of pg_monitor '
+    'may read it. For the fleet itself see wab_fleet_summary.';
 COMMENT ON COLUMN @extschema@.wab_status.version IS
     'The version of the compiled library, or of the wab that installed the objects.';
 COMMENT ON COLUMN @extschema@.wab_status.observed_at IS

@@ -64,8 +64,8 @@ CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100 AS 'MODULE_PATHNAME', 'wab_reconcile_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_reconcile(integer) IS
-    'Refreshes the fleet, asks for the statuses that the list did not carry, writes bridge_status on the tenant rows and '
-    'returns the drift. Never provisions or deletes a bridge.';
+    'Refreshes the fleet, asks for the statuses that the list did not carry, writes bridge_status on the tenant rows '
+    'and returns the drift. Never provisions or deletes a bridge.';
 
 CREATE FUNCTION @extschema@.wab_session_status(tenant_id text)
 RETURNS TABLE (tenant_id text, status text, raw_status text, phone text, jid text, name text)

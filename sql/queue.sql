@@ -42,8 +42,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
-    'Trigger on the tenants table (sql/signup.sql): enqueues a tenant that is wanted and has no bridge. Its argument is '
-    'the name of the column with the tenant''s id.';
+    'Trigger on the tenants table (sql/signup.sql): enqueues a tenant that is wanted and has no bridge. Its argument '
+    'is the name of the column with the tenant''s id.';
 
 CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
@@ -79,8 +79,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
-    'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no row '
-    'if there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
+    'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no '
+    'row if there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
 
 CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

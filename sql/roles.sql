@@ -1,7 +1,7 @@
 -- Creates three roles. Run it as the owner of the wab_ objects, after wab_bind_tenants(), and again after each upgrade.
--- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles. wab_enqueuer
--- may only enqueue tenants; it is for the application that signs them up.
--- On your tenants table it grants SELECT to wab_reader, and UPDATE of the two bound columns to wab_operator.
+-- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles.
+-- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
+-- SELECT to wab_reader, and UPDATE of the two bound columns to wab_operator.
 
 DO $$
 DECLARE

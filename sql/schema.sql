@@ -33,9 +33,11 @@ COMMENT ON COLUMN @extschema@.wab_bridges.state IS
 COMMENT ON COLUMN @extschema@.wab_bridges.status IS
     'The status of the WhatsApp session: paired, awaiting_scan, disconnected, or unknown until it is first observed.';
 COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own text for the status.';
-COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS 'When the provider created the bridge, by the provider''s clock.';
+COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS
+    'When the provider created the bridge, by the provider''s clock.';
 COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS
-    'The webhook_url last set by wab_provision() or wab apply; null if neither set one. The provider does not return it.';
+    'The webhook_url last set by wab_provision() or wab apply; null if neither set one. The provider does not return '
+    'it.';
 COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live bridge carries the same customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS
     'When this bridge was first observed, or provisioned from this database.';
@@ -68,7 +70,8 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null f
 COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
     'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
-    'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise null.';
+    'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
+    'null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
@@ -99,8 +102,8 @@ COMMENT ON COLUMN @extschema@.wab_observations.malformed IS
     'Listed rows that could not be read. If there is one, no bridge is recorded as disappeared.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges for which the listing carried a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
-    'For the newest row: true while wab_bridges holds exactly this listing, so that storing an equal listing would change '
-    'nothing.';
+    'For the newest row: true while wab_bridges holds exactly this listing, so that storing an equal listing would '
+    'change nothing.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -121,8 +124,8 @@ COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
 COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
     'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
 COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
-    'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is refused. '
-    'One bridge may always be absent.';
+    'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is '
+    'refused. One bridge may always be absent.';
 
 CREATE TABLE @extschema@.wab_declared (
     customer_ref text PRIMARY KEY CHECK (customer_ref <> ''),
@@ -198,8 +201,8 @@ CREATE TABLE @extschema@.wab_runs (
 );
 
 COMMENT ON TABLE @extschema@.wab_runs IS
-    'One row per wab apply. A row without finished_at is a run in progress while a session holds the apply lock, and an '
-    'interrupted run otherwise.';
+    'One row per wab apply. A row without finished_at is a run in progress while a session holds the apply lock, and '
+    'an interrupted run otherwise.';
 COMMENT ON COLUMN @extschema@.wab_runs.run_id IS 'The run''s own id.';
 COMMENT ON COLUMN @extschema@.wab_runs.started_at IS 'When it began.';
 COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS
@@ -286,8 +289,8 @@ CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began
 CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.wab_drift_episodes IS
-    'How long each drift lasted: one row per episode, from the first refresh that found the drift to the first that did '
-    'not. Written by _wab_record_drift() and _wab_note_drift().';
+    'How long each drift lasted: one row per episode, from the first refresh that found the drift to the first that '
+    'did not. Written by _wab_record_drift() and _wab_note_drift().';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.kind IS 'The kind of drift, as in wab_drift.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS
     'The bridge_id as text, or the customer_ref if there is no bridge.';

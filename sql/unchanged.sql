@@ -27,8 +27,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_observe_again IS
-    'Stores, in one row, that the listing with this listing_sha256 was observed again, if wab_bridges holds exactly that '
-    'listing. Otherwise returns no row, and the caller passes the listing to wab_observe().';
+    'Stores, in one row, that the listing with this listing_sha256 was observed again, if wab_bridges holds exactly '
+    'that listing. Otherwise returns no row, and the caller passes the listing to wab_observe().';
 
 -- Any write to wab_bridges may make it differ from the newest listing. The observe lock is taken before any row lock,
 -- as in all writers of wab_bridges; this order prevents deadlocks.
@@ -39,13 +39,14 @@ BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     UPDATE @extschema@.wab_observations o SET mirrored = false
     WHERE o.mirrored AND o.observed_at = (SELECT max(l.observed_at) FROM @extschema@.wab_observations l)
-      -- A listing that carries no statuses never overwrites a stored status, so a status may change without effect.
+      -- A listing that carries no statuses never overwrites a stored status: it stays mirrored when a status changes.
       AND (TG_NARGS = 0 OR o.statuses > 0);
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_unmirror IS
-    'Trigger on wab_bridges: clears wab_observations.mirrored, because wab_bridges may now differ from the newest listing.';
+    'Trigger on wab_bridges: clears wab_observations.mirrored, because wab_bridges may now differ from the newest '
+    'listing.';
 CREATE TRIGGER _wab_unmirror BEFORE INSERT OR DELETE OR TRUNCATE OR UPDATE OF bridge_id, customer_ref, state, created_at
     ON @extschema@.wab_bridges FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._wab_unmirror();
 CREATE TRIGGER _wab_unmirror_status BEFORE UPDATE OF raw_status
