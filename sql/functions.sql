@@ -35,7 +35,7 @@ CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (value COLLATE "C") !~ '[^A-Za-z0-9._~-]' THEN value ELSE @extschema@._wab_percent_encode(value) END;
 COMMENT ON FUNCTION @extschema@.wab_url_encode IS
-    'Percent-encodes a text for a webhook_url expression (RFC 3986). Letters, digits and . _ ~ - stay as they are.';
+    'Percent-encodes a text for a webhook_url expression. By RFC 3986, letters, digits and . _ ~ - stay as they are.';
 
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

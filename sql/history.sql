@@ -171,8 +171,9 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'That bridge''s customer_ref.';
 
 COMMENT ON VIEW @extschema@.wab_costs IS
-    'US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole month, and for a part of a '
-    'month that share of it, to the second. The first month may be incomplete; the present one counts up to now.';
+    'The cost of the bridges in US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole '
+    'month, and for a part of a month that share of it, to the second. The first month may be incomplete; the present '
+    'one counts up to now.';
 COMMENT ON COLUMN @extschema@.wab_costs.month IS 'The first day of the month.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridges IS 'Bridges that existed at any time in the month.';
 COMMENT ON COLUMN @extschema@.wab_costs.bridge_days IS 'Sum of the days that these bridges existed in the month.';
