@@ -20,7 +20,7 @@ struct Script<'a> {
 pub fn upgrade(old: &str, new: &str, by_hand: Option<&str>) -> Result<String, String> {
     let (old, new) = (Script::of(old), Script::of(new));
     if by_hand.is_none() {
-        let unknown = old.changes_by_hand(&new);
+        let unknown = old.beyond(&new);
         if !unknown.is_empty() {
             return Err(unknown.join("\n"));
         }
@@ -31,9 +31,9 @@ pub fn upgrade(old: &str, new: &str, by_hand: Option<&str>) -> Result<String, St
         made.script.push('\n');
     }
     for (object, statement) in &new.statements {
-        made.upgrade_object(object, statement);
+        made.bring(object, statement);
     }
-    made.drop_removed();
+    made.drop_what_is_gone();
     Ok(made.script)
 }
 
@@ -46,25 +46,25 @@ struct Upgrade<'a> {
 }
 
 impl<'a> Upgrade<'a> {
-    fn emit(&mut self, statement: &str) {
+    fn say(&mut self, statement: &str) {
         self.script.push_str(statement);
         self.script.push_str("\n;\n");
     }
 
-    fn upgrade_object(&mut self, object: &Object<'a>, statement: &'a str) {
+    fn bring(&mut self, object: &Object<'a>, statement: &'a str) {
         let before = self.old.get(object);
         let is_same = before.is_some_and(|(_, before)| before == statement);
         match object {
-            Object::Again => self.emit(statement),
+            Object::Again => self.say(statement),
             Object::Once => {
                 let on_touched = self.touched.iter().any(|name| statement.contains(name));
                 if on_touched || !self.old.statements.iter().any(|(_, before)| *before == statement) {
-                    self.emit(statement);
+                    self.say(statement);
                 }
             }
             Object::Comment { on, .. } => {
                 if !is_same || self.touched.contains(&named(on)) {
-                    self.emit(statement);
+                    self.say(statement);
                 }
             }
             _ if is_same => {}
@@ -73,29 +73,29 @@ impl<'a> Upgrade<'a> {
                     |(before, _)| matches!(before, Object::Routine { header: h, .. } if h == header),
                 );
                 if same_header {
-                    self.emit(&or_replace(statement));
+                    self.say(&or_replace(statement));
                 } else {
                     self.drop_others_of(name);
                     if before.is_some() {
-                        self.emit(&dropping(object));
+                        self.say(&dropping(object));
                     }
                     self.touched.push(name);
-                    self.emit(statement);
+                    self.say(statement);
                 }
             }
             Object::View { name } => {
                 self.touched.push(name);
-                self.emit(&or_replace(statement));
+                self.say(&or_replace(statement));
             }
-            Object::Trigger { .. } => self.emit(&or_replace(statement)),
+            Object::Trigger { .. } => self.say(&or_replace(statement)),
             Object::Index { .. } => {
                 if before.is_some() {
-                    self.emit(&dropping(object));
+                    self.say(&dropping(object));
                 }
-                self.emit(statement);
+                self.say(statement);
             }
             // The handwritten file converts changed tables and types.
-            Object::Table { .. } | Object::Type { .. } if before.is_none() => self.emit(statement),
+            Object::Table { .. } | Object::Type { .. } if before.is_none() => self.say(statement),
             Object::Table { .. } | Object::Type { .. } | Object::Unknown => {}
         }
     }
@@ -105,12 +105,12 @@ impl<'a> Upgrade<'a> {
         let (old, new) = (self.old, self.new);
         for (object, _) in &old.statements {
             if matches!(object, Object::Routine { name: n, .. } if *n == name) && new.get(object).is_none() {
-                self.emit(&dropping(object));
+                self.say(&dropping(object));
             }
         }
     }
 
-    fn drop_removed(&mut self) {
+    fn drop_what_is_gone(&mut self) {
         let (old, new) = (self.old, self.new);
         for (object, _) in old.statements.iter().rev().filter(|(object, _)| new.get(object).is_none()) {
             match object {
@@ -119,10 +119,10 @@ impl<'a> Upgrade<'a> {
                 | Object::View { .. }
                 | Object::Index { .. }
                 | Object::Trigger { .. } => {
-                    self.emit(&dropping(object));
+                    self.say(&dropping(object));
                 }
                 Object::Comment { kind, on } if self.is_without_comment(kind, on) => {
-                    self.emit(&format!("COMMENT ON {kind} {on} IS NULL"));
+                    self.say(&format!("COMMENT ON {kind} {on} IS NULL"));
                 }
                 _ => {}
             }
@@ -164,7 +164,7 @@ impl<'a> Script<'a> {
     }
 
     /// The changes from this script to `new` that must be written by hand.
-    fn changes_by_hand(&self, new: &Script<'_>) -> Vec<String> {
+    fn beyond(&self, new: &Script<'_>) -> Vec<String> {
         let tables = self.statements.iter().filter_map(|(object, text)| match object {
             Object::Table { .. } | Object::Type { .. } => match new.get(object) {
                 None => Some(format!("{} was removed", key(object)?)),
