@@ -36,7 +36,7 @@ impl Raise {
         Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message)
     }
 
-    /// 58000: an internal error. It is not XX000, because monitoring reports XX000 as a bug or data corruption of PostgreSQL.
+    /// 58000: an internal error of the extension. XX000 is left to PostgreSQL's own internal errors and to panics.
     pub fn unexpected(message: &'static str, detail: impl ToString) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_SYSTEM_ERROR, message).with_detail(detail.to_string())
     }
