@@ -1,4 +1,5 @@
-//! Any body in answer to any call: no panic, nothing of a list lost, nothing believed that was not said.
+//! Feeds any body to the reader of any call: it never panics, loses no row of a list, and returns no value that the body does
+//! not contain.
 
 use std::fmt::Debug;
 
@@ -41,7 +42,7 @@ fn is_read(body: &[u8]) {
     }
 }
 
-/// What the client makes of a body before anybody reads it.
+/// The body after the client has replaced the key.
 fn redacted(body: &[u8]) -> Bytes {
     let redacted = ApiKey::new(KEY).unwrap().redact(Bytes::copy_from_slice(body));
     match str::from_utf8(body) {
@@ -51,7 +52,7 @@ fn redacted(body: &[u8]) -> Bytes {
     redacted
 }
 
-/// Reads an answer. Whatever comes of it can be shown, and does not hold the key unless its letters were escaped.
+/// Reads an answer. The result can be displayed, and does not contain the key unless the body spells it with escapes.
 fn read<T: Debug>(call: &Call<T>, status: u16, body: &[u8]) -> Result<T, Error> {
     let answer = Answer {
         status: StatusCode::from_u16(status).unwrap(),
@@ -75,7 +76,7 @@ fn means_what_it_says(text: &str) {
     list_is_whole(text);
     let value = serde_json::from_str::<Value>(text).ok();
     let says = |name: &str, ours: Option<&str>| {
-        // What is too deep or too large for a Value is read all the same.
+        // A body that is too deep or too large for a Value cannot be compared.
         let Some(value) = &value else { return };
         assert_eq!(value.get(name).and_then(Value::as_str), ours, "{name} of {text}");
     };
@@ -102,7 +103,7 @@ fn means_what_it_says(text: &str) {
     }
 }
 
-/// What the call reads in the text; then it must not read anything in a part of it.
+/// The value that the call reads from the text. If it reads one, it must refuse every truncation of the text.
 fn whole<T: Debug>(call: &Call<T>, text: &str) -> Option<T> {
     let whole = read(call, 200, text.as_bytes()).ok()?;
     for cut in (0..text.len()).step_by(text.len() / 12 + 1).chain([text.len() - 1]) {
@@ -159,7 +160,7 @@ fn is_as_written(bridge: &Bridge) {
     }
 }
 
-/// The rows of a JSON array, told apart by its brackets, quotes and commas alone.
+/// The rows of a JSON array, split by its brackets, quotes and commas only.
 fn rows(array: &str) -> Vec<&str> {
     let inner = array.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap();
     let (mut depth, mut quoted, mut escaped) = (0, false, false);
