@@ -81,7 +81,7 @@ LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    said     text := lower(event ->> 'event');
+    event_name text := lower(event ->> 'event');
     status   text;
     at       timestamptz;
     bridge   @extschema@.wab_bridges;
@@ -90,7 +90,7 @@ DECLARE
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
-    ELSIF jsonb_typeof(event) <> 'object' OR said IS NULL OR jsonb_typeof(event -> 'event') <> 'string' THEN
+    ELSIF jsonb_typeof(event) <> 'object' OR event_name IS NULL OR jsonb_typeof(event -> 'event') <> 'string' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_ingest_event(): event is not a webhook event',
             DETAIL = format('event: %s', left(event::text, 200)),
             HINT = 'Pass the whole body of the webhook, for instance {"event": "connected"}.';
@@ -99,10 +99,10 @@ BEGIN
             DETAIL = format('customer_ref: %s; in the event: %s', left(customer_ref, 200),
                 left(event ->> 'customer_ref', 200));
     END IF;
-    IF said NOT IN ('connected', 'disconnected', 'logged_out') THEN
+    IF event_name NOT IN ('connected', 'disconnected', 'logged_out') THEN
         RETURN 'ignored';
     END IF;
-    status := @extschema@.wab_normalize_status(said);
+    status := @extschema@.wab_normalize_status(event_name);
     at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
 
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
@@ -123,7 +123,7 @@ BEGIN
         AND bridge.first_seen_at <= o.observed_at;
     PERFORM @extschema@._wab_insert_status(bridge, at, status, known_at);
     IF coalesce(at > known_at, true) OR (at = known_at AND status = 'disconnected') THEN
-        UPDATE @extschema@.wab_bridges b SET status = status, raw_status = said, status_observed_at = at
+        UPDATE @extschema@.wab_bridges b SET status = status, raw_status = event_name, status_observed_at = at
         WHERE b.bridge_id = bridge.bridge_id RETURNING b.* INTO bridge;
     END IF;
     began_at := @extschema@._wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);

@@ -5,7 +5,7 @@ LANGUAGE sql STABLE ROWS 40 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.topic, h.name,
            -- Wrapped at 28 characters, so that the whole row fits into 100 columns.
-           rtrim(regexp_replace(substring(d.said FROM '^.*?(?=[.;](?:\s|$))'), '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'),
+           rtrim(regexp_replace(substring(d.description FROM '^.*?(?=[.;](?:\s|$))'), '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'),
                E'\n'),
            h.example
     FROM (VALUES
@@ -51,7 +51,7 @@ AS $$
     CROSS JOIN LATERAL (
         -- Leaves out objects that do not exist: the drift views before a tenants table is bound, and the functions that
         -- call the provider after wab init --sql-only.
-        SELECT obj_description(c.oid, 'pg_class') AS said FROM pg_class c
+        SELECT obj_description(c.oid, 'pg_class') AS description FROM pg_class c
         WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = h.name AND c.relkind = 'v'
         UNION ALL
         (SELECT obj_description(p.oid, 'pg_proc') FROM pg_proc p

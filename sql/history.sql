@@ -96,14 +96,14 @@ WITH life AS (
           UNION ALL
           SELECT e.bridge_id, e.since, e.at FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared') l
     WHERE l.since < l.until GROUP BY l.bridge_id
-), vain AS (
+), unneeded AS (
     SELECT e.bridge_id, range_agg(tstzrange(e.began_at, coalesce(e.ended_at, now()))) AS wasted
     FROM @extschema@.wab_drift_episodes e
     WHERE e.wasted AND e.bridge_id IS NOT NULL GROUP BY e.bridge_id
 ), part AS (
     SELECT l.bridge_id, false AS wasted, unnest(l.lived) AS during FROM life l
     UNION ALL
-    SELECT l.bridge_id, true, unnest(l.lived * v.wasted) FROM life l JOIN vain v ON v.bridge_id = l.bridge_id
+    SELECT l.bridge_id, true, unnest(l.lived * u.wasted) FROM life l JOIN unneeded u ON u.bridge_id = l.bridge_id
 ), monthly AS (
     SELECT m.month, p.bridge_id, p.wasted,
            extract(epoch FROM least(upper(p.during), m.ends) - greatest(lower(p.during), m.begins)) AS seconds,

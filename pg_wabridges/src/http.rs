@@ -60,11 +60,9 @@ impl<T> Pending<T> {
     /// Waits for the answer. On a cancel, a statement timeout or a terminate, PostgreSQL raises its own error here at once.
     pub fn wait(self) -> Result<T, Raise> {
         sleep_until_closed(&self.pair);
-        self.answer
-            .recv()
-            .map_err(|_| {
-                Raise::unexpected("the call to the provider ended without a result", "see the server log")
-            })
+        self.answer.recv().map_err(|_| {
+            Raise::unexpected("the call to the provider ended without a result", "see the server log")
+        })
     }
 }
 

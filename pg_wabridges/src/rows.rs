@@ -26,7 +26,8 @@ impl<const N: usize> RowStore<N> {
     /// # Errors
     /// 58000 if the caller does not accept a materialized set, or the function's result does not have `N` columns.
     pub fn of(fcinfo: pg_sys::FunctionCallInfo) -> Result<Self, Raise> {
-        let misplaced = || Raise::unexpected("a set-returning function was called in an unsupported place", "");
+        let misplaced =
+            || Raise::unexpected("a set-returning function was called in an unsupported place", "");
         // SAFETY: PostgreSQL passes a valid call; its resultinfo is null, or a node that its tag identifies.
         unsafe {
             let info = (*fcinfo).resultinfo.cast::<pg_sys::ReturnSetInfo>();

@@ -134,8 +134,9 @@ pub fn api_key() -> Result<ApiKey, Raise> {
         )
     })?;
     read_key(Path::new(&path)).map_err(|why| {
-        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}"))
-            .with_hint("Use a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.")
+        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}")).with_hint(
+            "Use a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.",
+        )
     })
 }
 

@@ -28,9 +28,14 @@ pub enum NoUpgrade {
 impl fmt::Display for NoUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("this version was never frozen: run make freeze when it is released"),
+            Self::Unknown => {
+                f.write_str("this version was never frozen: run make freeze when it is released")
+            }
             Self::ByHand(why) => {
-                write!(f, "write a file sql/upgrade/OLD--NEW.sql and list it in sql/src/history.rs, because:\n{why}")
+                write!(
+                    f,
+                    "write a file sql/upgrade/OLD--NEW.sql and list it in sql/src/history.rs, because:\n{why}"
+                )
             }
         }
     }

@@ -140,12 +140,12 @@ impl<'a> Upgrade<'a> {
                 .find(|(object, _)| name_of(object) == Some(home))
                 .map(|(_, text)| (*text).to_owned())
         };
-        let said = |(object, _): &(Object<'_>, &str)| matches!(object, Object::Comment { kind: k, on: o } if *k == kind && named(o) == name);
+        let is_its_comment = |(object, _): &(Object<'_>, &str)| matches!(object, Object::Comment { kind: k, on: o } if *k == kind && named(o) == name);
         let there = stays(self.new);
         there.is_some()
             && (kind != "COLUMN" || there == stays(self.old))
             && !self.touched.contains(&name)
-            && !self.new.statements.iter().any(said)
+            && !self.new.statements.iter().any(is_its_comment)
     }
 }
 

@@ -270,7 +270,7 @@ impl Shared {
         if announced > limit {
             return Err(Error::TooLarge { limit });
         }
-        // Reserving avoids copying a large list when the buffer grows. The cap limits what a wrong Content-Length can reserve.
+        // Reserving avoids copying a large list when the buffer grows. The cap limits the harm of a wrong Content-Length.
         let expected = usize::try_from(announced).unwrap_or(MAX_RESERVED).min(MAX_RESERVED);
         let mut body = BytesMut::with_capacity(expected);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {

@@ -82,7 +82,7 @@ pub enum Error {
         /// The failure that prevented an answer.
         source: Box<Error>,
     },
-    /// The client cannot be built, or the call cannot be written, from what it was given.
+    /// The client cannot be built, or the call cannot be written, from the given values.
     #[error("{what}")]
     Config {
         /// The fault and its correction.

@@ -35,7 +35,8 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         builder.tls_certs_merge(extra_roots)
     };
     builder.build().map_err(|error| Error::Config {
-        what: "the HTTPS client cannot be built: check the system's CA certificates and the CA file".to_owned(),
+        what: "the HTTPS client cannot be built: check the system's CA certificates and the CA file"
+            .to_owned(),
         source: Some(error.without_url().into()),
     })
 }

@@ -215,7 +215,7 @@ pub struct Manager {
     pub health: Option<String>,
     /// When the container was last started.
     pub started_at: Option<DateTime<Utc>>,
-    /// How often the container has failed.
+    /// How often the container has failed since then.
     pub fail_count: Option<i64>,
 }
 

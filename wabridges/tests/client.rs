@@ -415,7 +415,7 @@ async fn the_providers_clock_is_learnt_from_its_answers() {
     let (_server, client) = started([ok(LIST), dated]).await;
     let reader = client.reader();
     reader.list().await.unwrap();
-    assert_eq!(reader.provider_ahead(), None, "that answer told no time");
+    assert_eq!(reader.provider_ahead(), None, "that answer has no Date header");
     reader.list().await.unwrap();
     let minutes = reader.provider_ahead().unwrap().num_minutes();
     assert!((118..=120).contains(&minutes), "{minutes}");
