@@ -82,11 +82,11 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     event_name text := lower(event ->> 'event');
-    status   text;
-    at       timestamptz;
-    bridge   @extschema@.wab_bridges;
-    known_at timestamptz;
-    began_at timestamptz;
+    status     text;
+    at         timestamptz;
+    bridge     @extschema@.wab_bridges;
+    known_at   timestamptz;
+    began_at   timestamptz;
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';

@@ -5,8 +5,8 @@ LANGUAGE sql STABLE ROWS 40 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.topic, h.name,
            -- Wrapped at 28 characters, so that the whole row fits into 100 columns.
-           rtrim(regexp_replace(substring(d.description FROM '^.*?(?=[.;](?:\s|$))'), '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'),
-               E'\n'),
+           rtrim(regexp_replace(substring(d.description FROM '^.*?(?=[.;](?:\s|$))'),
+                                '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'), E'\n'),
            h.example
     FROM (VALUES
         (1, 'setup', 'wab_bind_tenants', E'SELECT * FROM wab_bind_tenants(\n  ''public.tenants'');'),
