@@ -58,7 +58,7 @@ CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100)
 RETURNS TABLE (polled integer, changed integer, failed integer, remaining bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_poll_status_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_poll_status(integer) IS
-    'Asks up to max_calls bridges for their status: never asked first, then disconnected, then stalest.';
+    'Asks up to max_calls bridges for their status: never asked first, then disconnected, then those asked longest ago.';
 
 CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
