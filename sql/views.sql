@@ -1,11 +1,10 @@
--- THE definition of drift: each kind is one entry of _wab_kinds. It writes nothing (functions.sql).
+-- THE definition of drift: each kind is one entry of _wab_kinds.
 --
--- The views stand over your tenants table, so wab_bind_tenants() creates them and not the install script: this file is
--- the body of _wab_create_views(). They are ordinary views: dump, restore and DROP TABLE treat them as they treat any
--- view.
+-- The views read your tenants table, so wab_bind_tenants() creates them, not the install script: this file is the body
+-- of _wab_create_views(). PostgreSQL treats them like any view in dump, restore and DROP TABLE.
 
--- One row per tenant or bridge: your side beside the provider's. `serves` tells the bridge of a customer_ref from its
--- duplicates.
+-- One row per tenant or bridge: the tenant row beside the live bridge. `serves` is true for the one bridge that serves
+-- a customer_ref, and false for its duplicates.
 CREATE OR REPLACE VIEW @extschema@._wab_rows AS
 SELECT
     t.tenant_id, customer_ref,
@@ -22,9 +21,9 @@ FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
 WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 
--- The kinds of drift. An entry is null where there is no such drift, and otherwise
--- (kind, severity, stored, observed, since, wasted, detail). A new kind is an entry, named in `differences`.
--- `serves` comes last in a condition: for a duplicated bridge it is a look-up.
+-- The kinds of drift. An entry is null if there is no such drift, and otherwise (kind, severity, stored, observed,
+-- since, wasted, detail). To add a kind, add an entry and name it in `differences`. `serves` is the last condition of an
+-- entry, because it costs a look-up for a duplicated bridge.
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
     ARRAY[k.missing, k.unbound, k.status_drift, k.orphaned, k.churned, k.duplicate,
@@ -134,8 +133,8 @@ SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.state, d.status, d.created_at
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
 FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
 
--- Its kinds are counted as columns: rows of words would take twice as long. golden/views.sql holds monthly_waste against
--- the costs that wab_drift shows.
+-- It counts the columns of _wab_kinds: counting the rows of wab_drift takes twice as long. tests/golden/views.sql
+-- checks monthly_waste against the sum of wab_drift.monthly_cost.
 CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
 SELECT (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at,
     c.bridges, c.paired, c.awaiting_scan, c.disconnected, c.unknown, c.orphaned, c.churned, c.missing,

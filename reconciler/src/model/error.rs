@@ -231,7 +231,8 @@ mod tests {
         let lost = wabridges::Error::Ambiguous { source: Box::new(wabridges::Error::Auth { status: 403 }) };
         let told = chain(&Error::provider("not made")(lost));
         assert!(
-            told.starts_with("not made: no usable answer came") && told.ends_with("account is active"),
+            told.starts_with("not made: the provider gave no usable answer")
+                && told.ends_with("account is active"),
             "{told}"
         );
     }

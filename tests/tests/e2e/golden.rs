@@ -49,6 +49,8 @@ fn scripts_print_their_golden_output() -> Result<()> {
         // stdout and stderr go into one file, so that each message stands where PostgreSQL raised it.
         let mut shell = std::process::Command::new("sh");
         shell.arg("-c").arg("exec \"$@\" 2>&1").arg("sh").arg(psql.get_program()).args(psql.get_args());
+        // `\i sql/signup.sql` is relative to the repository.
+        shell.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         for (key, value) in psql.get_envs() {
             if let Some(value) = value {
                 shell.env(key, value);

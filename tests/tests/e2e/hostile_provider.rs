@@ -14,9 +14,9 @@ fn faults() -> Vec<(Value, &'static str, &'static str)> {
         (json!({"kind": "status", "code": 403}), "28000", "refused the API key"),
         (json!({"kind": "status", "code": 500}), "58000", "HTTP 500"),
         (json!({"kind": "status", "code": 429, "retry_after": 3600}), "53400", "rate limit"),
-        (json!({"kind": "html"}), "58000", "makes no sense"),
-        (json!({"kind": "garbage"}), "58000", "makes no sense"),
-        (json!({"kind": "cut_json"}), "58000", "makes no sense"),
+        (json!({"kind": "html"}), "58000", "cannot be read"),
+        (json!({"kind": "garbage"}), "58000", "cannot be read"),
+        (json!({"kind": "cut_json"}), "58000", "cannot be read"),
         (json!({"kind": "truncated"}), "08006", "broke"),
         (json!({"kind": "reset"}), "08006", "broke"),
         (
