@@ -1,4 +1,4 @@
-//! Doing what the plan says: its steps in their order, each journalled before and after. No policy is here.
+//! //! Executes a plan: runs the steps in order and writes a line of the run log before and after each.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};
 
-/// So many failures in a row mean that the next step will fail too.
+/// /// After so many failures in a row the run gives up: the next step would probably fail too.
 const FAILURES_IN_A_ROW: usize = 5;
 
-/// Runs the plan's steps in their order. Failures do not stop independent steps.
+/// /// Runs the plan's steps in order. A failed step does not stop independent steps.
 pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     run.events.emit(Event::RunStarted(plan));
     let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
@@ -22,7 +22,8 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
         },
         Err(error) => RunEnd::TrailLost(chain(&error)),
     };
-    // Without its last line the run reads as interrupted, and the next one goes on from what is observed.
+    // // Without its last line the run counts as interrupted. The next run starts from a new observation, so
+    // nothing is lost.
     if let Err(error) = run.journal.finish_run(report.outcome()).await
         && report.end == RunEnd::Finished
     {
@@ -33,22 +34,22 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
 }
 
 impl Executor<'_> {
-    /// Errors out only when the trail cannot be written: nothing is done off the record.
+    /// /// Returns an error only if the run log cannot be written: no step is done without a log entry.
     async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<RunEnd, Error> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
         // Steps that write tenant rows go together in one statement; every other step goes alone.
         for batch in
-            plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "bind" | "set_status"))
+            plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "link" | "set_status"))
         {
             let left = self.time_left(&plan.steps[reports.len()..]);
             self.events.emit(Event::StepStarting { step: &batch[0], left });
-            // What would not be finished in time is not begun.
+            // // A step that would end after the deadline is not started.
             if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
                 return Ok(RunEnd::Deadline);
             }
             self.wait_for_slot(&batch[0]).await;
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Ok(self.stop.end());
             }
             let began = Instant::now();
@@ -58,7 +59,7 @@ impl Executor<'_> {
                 return Ok(end);
             }
             let all_done = outcomes.len() == batch.len() && outcomes.iter().all(StepOutcome::is_done);
-            if self.stop.is_wished() && !all_done {
+            if self.stop.is_requested() && !all_done {
                 return Ok(self.stop.end());
             }
             failures = if outcomes.iter().any(StepOutcome::is_done) { 0 } else { failures + 1 };
@@ -69,7 +70,8 @@ impl Executor<'_> {
         Ok(RunEnd::Finished)
     }
 
-    /// Tries the steps of the batch, with a line of the trail before and after; adds what became of each to the reports.
+    /// /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome
+    /// to the reports.
     async fn recorded(
         &mut self,
         plan: &Plan,
@@ -106,7 +108,7 @@ impl Executor<'_> {
         Ok(outcomes)
     }
 
-    /// What became of each step of the batch; fewer of them, in order, where somebody asked to stop.
+    /// /// The outcome of each step of the batch, in order; fewer than the steps if a signal stopped the run.
     async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         match &batch[0] {
             Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
