@@ -219,7 +219,7 @@ impl<'a> Evaluator<'a> {
             Approved::Shown(Plan { plan_sha256, .. }) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Sha256(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Saved(saved) => {
-                let preconditions = evaluation.preconditions(&saved::in_question(&saved.plan, &plan)).await?;
+                let preconditions = evaluation.preconditions(&saved::changed_refs(&saved.plan, &plan)).await?;
                 selection = saved::select(&saved.plan, &plan, &preconditions)?;
                 plan.steps = std::mem::take(&mut selection.steps);
                 sum_up(&mut plan, &input, &self.options());
