@@ -1,4 +1,4 @@
-//! //! The command line: the verbs and the flags that all of them accept. Flags of several verbs are in
+//! The command line: the verbs and the flags that all of them accept. Flags of several verbs are in
 //! `verb::flags`.
 
 use std::path::PathBuf;
@@ -32,23 +32,23 @@ pub struct Cli {
     /// The fleet.yaml to read
     #[arg(short, long, global = true, value_name = "FILE", default_value = "fleet.yaml")]
     pub file: PathBuf,
-    /// /// Do not use colours
+    /// Do not use colours
     #[arg(long, global = true)]
     no_color: bool,
-    /// /// The verb.
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
 impl Cli {
-    /// /// When to colour the output.
+    /// When to colour the output.
     pub fn colour(&self) -> Colour {
         if self.no_color { Colour::Never } else { Colour::Auto }
     }
 
-    /// /// Runs the verb and writes its result to stdout.
+    /// Runs the verb and writes its result to stdout.
     pub async fn run(&self, screen: Screen) -> Result<Exit, Error> {
-        // // Some verbs work without fleet.yaml, so each verb loads the file itself.
+        // Some verbs work without fleet.yaml, so each verb loads the file itself.
         let fleet = || Fleet::load(&self.file);
         match &self.verb {
             Verb::Init(args) => init::init(&self.file, args, screen).await,
@@ -87,46 +87,46 @@ Exit codes:
   10  another run holds the lock
  130  killed by a second signal";
 
-/// /// The verbs.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// /// Write a commented fleet.yaml to start from; or install into a database without the extension
+    /// Write a commented fleet.yaml to start from; or install into a database without the extension
     /// (--sql-only)
     Init(InitArgs),
-    /// /// Check fleet.yaml, offline: show every problem, each with its line
+    /// Check fleet.yaml, offline: show every problem, each with its line
     Validate(ValidateArgs),
-    /// /// Show what apply would do; changes nothing at the provider or in the database
+    /// Show what apply would do; changes nothing at the provider or in the database
     Plan(PlanArgs),
-    /// /// Execute the plan, or a saved plan: link tenant rows, write statuses, provision, delete by
+    /// Execute the plan, or a saved plan: link tenant rows, write statuses, provision, delete by
     /// tombstone
     Apply(ApplyArgs),
-    /// /// Show a plan that wab plan --out saved
+    /// Show a plan that wab plan --out saved
     Show(ShowArgs),
-    /// /// Show every difference between the tenants and the fleet; exit 2 if there is one
+    /// Show every difference between the tenants and the fleet; exit 2 if there is one
     Drift(DriftArgs),
-    /// /// Show the fleet as last observed, its cost, and the last run; does not call the provider
+    /// Show the fleet as last observed, its cost, and the last run; does not call the provider
     Status(Output),
-    /// /// Check the whole installation: fleet.yaml, key, provider, clocks, database, rights, binding, runs,
+    /// Check the whole installation: fleet.yaml, key, provider, clocks, database, rights, binding, runs,
     /// pg_cron
     Doctor(Output),
-    /// /// Print the JSON Schema of fleet.yaml, for editors, or of the JSON that a verb prints
+    /// Print the JSON Schema of fleet.yaml, for editors, or of the JSON that a verb prints
     Schema(SchemaArgs),
-    /// /// Print a fleet.yaml, or SQL for the tenants table, that adopts an existing account; changes nothing
+    /// Print a fleet.yaml, or SQL for the tenants table, that adopts an existing account; changes nothing
     Export(ExportArgs),
-    /// /// Request a pairing code that the tenant types on the phone
+    /// Request a pairing code that the tenant types on the phone
     Pair(PairArgs),
-    /// /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file
+    /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file
     Qr(QrArgs),
-    /// /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
+    /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
     Logout(LogoutArgs),
-    /// /// Print the completion script of a shell
+    /// Print the completion script of a shell
     Completion(CompletionArgs),
-    /// /// Print the man page, or write one page for each verb into a directory
+    /// Print the man page, or write one page for each verb into a directory
     Man(ManArgs),
 }
 
 impl Verb {
-    /// /// The initial format of stderr: JSON only if apply will not ask a question.
+    /// The initial format of stderr: JSON only if apply will not ask a question.
     pub fn stderr_format(&self) -> Format {
         match (self, self.reports()) {
             (_, Some((_, Format::Github))) => Format::Github,
@@ -135,7 +135,7 @@ impl Verb {
         }
     }
 
-    /// /// For verbs that write results for CI jobs: the name of the verb and the format of its result.
+    /// For verbs that write results for CI jobs: the name of the verb and the format of its result.
     pub fn reports(&self) -> Option<(&'static str, Format)> {
         match self {
             Self::Plan(args) => Some(("plan", args.output.format())),

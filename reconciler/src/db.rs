@@ -1,4 +1,4 @@
-//! //! The database. Only this module names tables, views and SQL functions.
+//! The database. Only this module names tables, views and SQL functions.
 
 pub mod adopt;
 pub mod adoption;

@@ -1,4 +1,4 @@
-//! //! Decisions as pure functions: the plan, the guards, adoption, saved plans, and the judgements of `wab
+//! Decisions as pure functions: the plan, the guards, adoption, saved plans, and the judgements of `wab
 //! doctor`.
 
 pub mod adopt;

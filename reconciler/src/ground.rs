@@ -1,4 +1,4 @@
-//! //! Basic types and functions: texts, numbers, durations, hashes, versions and exit codes. They know
+//! Basic types and functions: texts, numbers, durations, hashes, versions and exit codes. They know
 //! nothing of fleets.
 
 mod exit;

@@ -1,4 +1,4 @@
-//! //! The program `wab`: parses the command line, runs the verb, and prints errors.
+//! The program `wab`: parses the command line, runs the verb, and prints errors.
 
 mod cli;
 mod config;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // // If stdout is closed, the help text has no reader; this is not an error.
+            // If stdout is closed, the help text has no reader; this is not an error.
             let _ = error.print();
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),

@@ -1,4 +1,4 @@
-//! //! Plain data types that the other modules exchange. This module makes no decision and no call.
+//! Plain data types that the other modules exchange. This module makes no decision and no call.
 
 mod adoption;
 mod check;

@@ -1,4 +1,4 @@
-//! //! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported
+//! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported
 //! through `events`.
 
 mod bridges;

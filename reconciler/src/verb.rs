@@ -1,4 +1,4 @@
-//! //! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or
+//! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or
 //! HTTP.
 
 pub mod apply;

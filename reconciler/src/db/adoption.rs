@@ -1,4 +1,4 @@
-//! //! Writes a SQL script that adopts bridges on the tenant rows, for a person to read and run.
+//! Writes a SQL script that adopts bridges on the tenant rows, for a person to read and run.
 
 use std::fmt::Write;
 
@@ -6,16 +6,16 @@ use crate::db::adopt::Target;
 use crate::ground::steers;
 use crate::model::{Adoption, Binding, FoundBridge};
 
-/// /// Whether the script also binds the tenants table.
+/// Whether the script also binds the tenants table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
-    /// /// The table is bound already.
+    /// The table is bound already.
     Done,
-    /// /// The script binds the table.
+    /// The script binds the table.
     Needed,
 }
 
-/// /// The script, one transaction: binds the table if needed, updates the rows, and suggests rows for
+/// The script, one transaction: binds the table if needed, updates the rows, and suggests rows for
 /// bridges without one.
 pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     let mut out = format!(
@@ -101,7 +101,7 @@ fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     out
 }
 
-/// /// The text as SQL comments. Every line becomes a comment, even if a name in the text contains line
+/// The text as SQL comments. Every line becomes a comment, even if a name in the text contains line
 /// breaks.
 fn commented(text: &str) -> String {
     text.split(['\n', '\r']).fold(String::new(), |mut out, line| {
@@ -111,7 +111,7 @@ fn commented(text: &str) -> String {
     })
 }
 
-/// /// A SQL literal on one line, correct under both settings of standard_conforming_strings. Line breaks and
+/// A SQL literal on one line, correct under both settings of standard_conforming_strings. Line breaks and
 /// characters that control a terminal are escaped, so that the text a person reads is the text that
 /// PostgreSQL runs.
 fn literal(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! //! Binds the tenants table as fleet.yaml declares. Whether another table may be bound is decided in
+//! Binds the tenants table as fleet.yaml declares. Whether another table may be bound is decided in
 //! `decide::guard`.
 
 use sqlx::Row;
@@ -10,7 +10,7 @@ use crate::db::evaluation::Evaluation;
 use crate::model::{Binding, BindingChange, Error};
 
 impl Evaluation<'_> {
-    /// /// Binds the tenants table if its binding differs from fleet.yaml; returns the change.
+    /// Binds the tenants table if its binding differs from fleet.yaml; returns the change.
     pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         let bound = self.bound().await?;
         let (oid, declared, resolved_in) = match (&fleet.tenants, &bound) {
@@ -39,7 +39,7 @@ impl Evaluation<'_> {
         }))
     }
 
-    /// /// The current binding, if there is one.
+    /// The current binding, if there is one.
     pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
         const DOING: &str = "cannot read the binding of the tenants table";
         let row = sqlx::query(self.names.sql(include_str!("bind/bound.sql")))
@@ -51,7 +51,7 @@ impl Evaluation<'_> {
 
     async fn table(&mut self, table: &str) -> Result<Oid, Error> {
         const DOING: &str = "cannot look up the table that tenants.table names";
-        // // Three statements, because PostgreSQL may evaluate the parts of one statement in any order.
+        // Three statements, because PostgreSQL may evaluate the parts of one statement in any order.
         self.set_search_path(&self.names.search_path.clone()).await?;
         let row = sqlx::query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid")
             .bind(table)
@@ -76,7 +76,7 @@ impl Evaluation<'_> {
             .map_err(Error::database("cannot set the search_path"))
     }
 
-    /// /// The template as a SQL expression over a tenant row. PostgreSQL does the quoting.
+    /// The template as a SQL expression over a tenant row. PostgreSQL does the quoting.
     async fn webhook_expression(
         &mut self,
         template: &WebhookTemplate,
@@ -117,7 +117,7 @@ fn nothing_bound() -> Error {
     )
 }
 
-/// /// The binding in the database.
+/// The binding in the database.
 pub(super) struct Bound {
     oid: Oid,
     pub(super) binding: Binding,

@@ -1,4 +1,4 @@
-//! //! Connects to PostgreSQL: the URL or the PG* variables, a deadline, and TLS as in libpq.
+//! Connects to PostgreSQL: the URL or the PG* variables, a deadline, and TLS as in libpq.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use crate::config::{Database, variable};
 use crate::model::Error;
 
-/// /// The default deadline for connecting.
+/// The default deadline for connecting.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Connects to the database that fleet.yaml and the environment name.
@@ -22,7 +22,7 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
         .await
         .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
         .map_err(Error::database("cannot connect to the database"))?;
-    // // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one
+    // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one
     // long query takes longer than running it. hash_mem_multiplier = 64: that query has one large hash table.
     let settings = match conn.server_version_num() {
         Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
@@ -32,7 +32,7 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     Ok(conn)
 }
 
-/// /// Whether the server is a standby, which accepts no writes.
+/// Whether the server is a standby, which accepts no writes.
 pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
     sqlx::query_scalar("SELECT pg_catalog.pg_is_in_recovery()")
         .fetch_one(conn)
@@ -40,7 +40,7 @@ pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
         .map_err(Error::database("cannot find out whether the database is a standby"))
 }
 
-/// /// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not
+/// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not
 /// set.
 fn url(database: &Database) -> Result<Option<String>, Error> {
     let name = database.url_env();
@@ -65,7 +65,7 @@ fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
         ));
     }
     let options = match url {
-        // // The parser's message may repeat a part of the URL, so it is not shown.
+        // The parser's message may repeat a part of the URL, so it is not shown.
         Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
             Error::config(
                 format!("the environment variable {name} does not hold a PostgreSQL URL"),
@@ -74,12 +74,12 @@ fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
         })?,
         None => PgConnectOptions::new(),
     };
-    // // A Unix socket has no TLS; libpq ignores the setting there too.
+    // A Unix socket has no TLS; libpq ignores the setting there too.
     let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
     Ok(if socket { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
-/// /// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline,
+/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline,
 /// as in libpq.
 fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration>, Error> {
     let parsed = url.and_then(|url| url::Url::parse(url).ok());

@@ -1,4 +1,4 @@
--- -- Lists the tables in schema $1 that differ from the table of the same name in the session's temporary
+-- Lists the tables in schema $1 that differ from the table of the same name in the session's temporary
 -- schema.
 WITH part AS (
     SELECT c.relnamespace, c.relname, 'column' AS what,

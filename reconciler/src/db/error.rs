@@ -1,4 +1,4 @@
-//! //! Turns errors of sqlx into errors of `wab`.
+//! Turns errors of sqlx into errors of `wab`.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -6,7 +6,7 @@ use crate::ground::harmless;
 use crate::model::{DatabaseError, Error};
 
 impl Error {
-    /// /// For `map_err`: the database failed during this operation.
+    /// For `map_err`: the database failed during this operation.
     pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source: converted(&source) }
     }
@@ -26,7 +26,7 @@ fn converted(error: &sqlx::Error) -> DatabaseError {
     }
 }
 
-/// /// An error that PostgreSQL returned.
+/// An error that PostgreSQL returned.
 fn said(error: &PgDatabaseError) -> DatabaseError {
     let code = error.code();
     let detail = error.detail().map(|detail| format!("\n  detail: {}", harmless(detail))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! //! Gathers the input of a plan inside a transaction: binds, declares, observes, and reads the drift. The
+//! Gathers the input of a plan inside a transaction: binds, declares, observes, and reads the drift. The
 //! caller ends it.
 
 use std::collections::{BTreeMap, HashSet};
@@ -12,19 +12,19 @@ use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
 use crate::model::{BindingChange, Declared, Drift, Error, PlanInput, Polled, Reading, ShrinkPolicy};
 
-/// /// What the provider returned, and what was computed meanwhile.
+/// What the provider returned, and what was computed meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// The listing.
     pub reading: &'a Reading,
-    /// /// The statuses of sessions that were asked before the listing.
+    /// The statuses of sessions that were asked before the listing.
     pub polled: Option<&'a Polled>,
-    /// /// The plan input that follows from the observation stored before the listing.
+    /// The plan input that follows from the observation stored before the listing.
     pub stored: Option<&'a PlanInput>,
 }
 
 impl Evaluation<'_> {
-    /// /// Updates the binding, the exceptions and the observation inside the transaction, and reads the
+    /// Updates the binding, the exceptions and the observation inside the transaction, and reads the
     /// drift.
     pub async fn input(
         &mut self,
@@ -49,7 +49,7 @@ impl Evaluation<'_> {
         Ok(PlanInput { listed: bridges.len(), malformed: malformed.len(), ..input })
     }
 
-    /// /// The plan input if the listing equals the stored one; `None` if wab_bridges was changed since that
+    /// The plan input if the listing equals the stored one; `None` if wab_bridges was changed since that
     /// listing.
     pub async fn stored_input(&mut self, fleet: &Fleet) -> Result<Option<PlanInput>, Error> {
         let Observation { listing_sha256, mirrored } = self.observation().await?;
@@ -62,7 +62,7 @@ impl Evaluation<'_> {
         self.with_numbers(fleet, binding, declared, listing_sha256, drift).await.map(Some)
     }
 
-    /// /// All current drift. If the rest is known from before, only the drift of touched bridges is read.
+    /// All current drift. If the rest is known from before, only the drift of touched bridges is read.
     async fn drift_after(
         &mut self,
         touched: &Touched,
@@ -79,7 +79,7 @@ impl Evaluation<'_> {
         Ok(rows)
     }
 
-    /// /// Completes the plan input with the current numbers.
+    /// Completes the plan input with the current numbers.
     async fn with_numbers(
         &mut self,
         fleet: &Fleet,
@@ -103,7 +103,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// /// Makes wab_declared match fleet.yaml; writes only rows that differ.
+    /// Makes wab_declared match fleet.yaml; writes only rows that differ.
     pub(super) async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
         let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
         let keeps =
@@ -129,7 +129,7 @@ impl Evaluation<'_> {
             .map_err(Error::database("cannot read the fleet's numbers"))
     }
 
-    /// /// The live bridges that tombstones name, with their customer_refs.
+    /// The live bridges that tombstones name, with their customer_refs.
     async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
         let ids: Vec<i64> = tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect();
         let live: Vec<(i64, Option<String>)> = sqlx::query_as(self.names.sql(

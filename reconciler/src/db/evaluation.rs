@@ -1,11 +1,11 @@
-//! //! The transaction of an evaluation.
+//! The transaction of an evaluation.
 
 use sqlx::{Postgres, Transaction};
 
 use crate::db::names::Names;
 use crate::model::Error;
 
-/// /// An open transaction. Dropping it rolls it back.
+/// An open transaction. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Evaluation<'c> {
     pub(super) tx: Transaction<'c, Postgres>,
@@ -17,12 +17,12 @@ impl<'c> Evaluation<'c> {
         Self { tx, names }
     }
 
-    /// /// Keeps the result.
+    /// Keeps the result.
     pub async fn commit(self) -> Result<(), Error> {
         self.tx.commit().await.map_err(Error::database("cannot store the observation"))
     }
 
-    /// /// Discards the result.
+    /// Discards the result.
     pub async fn rollback(self) -> Result<(), Error> {
         self.tx.rollback().await.map_err(Error::database("cannot roll back the evaluation"))
     }

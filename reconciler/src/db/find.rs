@@ -1,4 +1,4 @@
-//! //! Finds the schema of the `wab_` objects, and empties the connection's search_path.
+//! Finds the schema of the `wab_` objects, and empties the connection's search_path.
 
 use sqlx::PgConnection;
 
@@ -11,27 +11,27 @@ const DOING: &str = "cannot look for the wab_ objects in the database";
 /// The search_path that the role came with.
 # /// The search_path of the role.
 pub struct SearchPath {
-    /// /// The setting.
+    /// The setting.
     pub text: String,
-    /// /// The schemas in it that exist.
+    /// The schemas in it that exist.
     pub schemas: Vec<String>,
 }
 
-/// /// A schema with `wab_` objects.
+/// A schema with `wab_` objects.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// /// Its name, unquoted.
+    /// Its name, unquoted.
     pub schema: String,
-    /// /// Its name, quoted for SQL.
+    /// Its name, quoted for SQL.
     pub quoted: String,
-    /// /// It is the extension's schema, or on the search_path.
+    /// It is the extension's schema, or on the search_path.
     preferred: bool,
 }
 
 from_row!(SearchPath { text, schemas });
 from_row!(Found { schema, quoted, preferred });
 
-/// /// Remembers the role's search_path, empties the connection's, and finds the schema of the objects.
+/// Remembers the role's search_path, empties the connection's, and finds the schema of the objects.
 pub async fn names(conn: &mut PgConnection, schema: Option<&str>) -> Result<Names, Error> {
     let path = shut_search_path(conn).await?;
     let found = installed(conn, &path, schema).await?;
@@ -55,7 +55,7 @@ pub async fn shut_search_path(conn: &mut PgConnection) -> Result<SearchPath, Err
     sqlx::query_as(include_str!("find/search_path.sql")).fetch_one(conn).await.map_err(Error::database(DOING))
 }
 
-/// /// The schemas with `wab_` objects: the extension's first, then in the order of the search_path, then the
+/// The schemas with `wab_` objects: the extension's first, then in the order of the search_path, then the
 /// rest.
 pub async fn installed(
     conn: &mut PgConnection,
@@ -70,7 +70,7 @@ pub async fn installed(
         .map_err(Error::database(DOING))
 }
 
-/// /// The schema to use. Fails if there are several and none of them is preferred.
+/// The schema to use. Fails if there are several and none of them is preferred.
 pub fn one<'a>(found: &'a [Found], schema: Option<&str>) -> Result<Option<&'a Found>, Error> {
     match (found, schema) {
         ([Found { preferred: false, .. }, _, ..], None) => Err(Error::config(

@@ -1,4 +1,4 @@
-//! //! Installs the files of `sql/` without the extension, in one transaction. Running it again updates the
+//! Installs the files of `sql/` without the extension, in one transaction. Running it again updates the
 //! objects.
 
 use install_sql::{NoUpgrade, Target};
@@ -13,47 +13,47 @@ use crate::model::Error;
 
 const DOING: &str = "cannot install the wab_ objects";
 
-/// /// Key of the advisory lock for installations; the keys of `_wab_lock_id()` end in 1, 2 and 3.
+/// Key of the advisory lock for installations; the keys of `_wab_lock_id()` end in 1, 2 and 3.
 const LOCK: i64 = 7_761_620_004;
 
-/// /// The oldest PostgreSQL version that `sql/` supports.
+/// The oldest PostgreSQL version that `sql/` supports.
 pub const OLDEST_SERVER: u32 = 140_000;
 
 const BIND_AGAIN: &str = include_str!("bind_again.sql");
 const DIFFERING_TABLES: &str = include_str!("differing_tables.sql");
 
-/// /// The result of an installation.
+/// The result of an installation.
 #[derive(Debug)]
 pub struct Installation {
-    /// /// The schema of the objects, quoted for SQL.
+    /// The schema of the objects, quoted for SQL.
     pub schema: String,
-    /// /// The change that was made.
+    /// The change that was made.
     pub done: Done,
 }
 
-/// /// The change that was made.
+/// The change that was made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Done {
-    /// /// The objects were installed.
+    /// The objects were installed.
     Installed,
-    /// /// This version was installed already.
+    /// This version was installed already.
     Nothing,
-    /// /// An older version was updated.
+    /// An older version was updated.
     Updated {
         /// Its version.
         from: Version,
     },
 }
 
-/// /// The schema that holds the objects, or will hold them.
+/// The schema that holds the objects, or will hold them.
 struct Place {
     schema: String,
     quoted: String,
-    /// /// Whether this role may create objects in it.
+    /// Whether this role may create objects in it.
     creatable: bool,
 }
 
-/// /// Installs into this schema, or where the objects are already, or into the first schema in which the
+/// Installs into this schema, or where the objects are already, or into the first schema in which the
 /// role may create objects.
 pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
     let mut conn = connect::connect(database).await?;
@@ -64,7 +64,7 @@ pub async fn install(database: &Database, schema: Option<&str>) -> Result<Instal
         ));
     }
     let path = find::shut_search_path(&mut conn).await?;
-    // // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder
+    // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder
     // committed.
     let mut tx = conn
         .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
@@ -112,7 +112,7 @@ async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
 }
 
 async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
-    // // PostgreSQL has the same rule for an extension's schema: the name is also written into quoted texts.
+    // PostgreSQL has the same rule for an extension's schema: the name is also written into quoted texts.
     if schema.contains(['"', '$', '\'', '\\']) {
         return Err(refused(
             format!("the schema name {schema:?} contains one of the characters \" $ ' \\"),
@@ -144,7 +144,7 @@ async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
     read().map_err(Error::database(DOING))
 }
 
-/// /// The first schema of the search_path in which the role may create objects.
+/// The first schema of the search_path in which the role may create objects.
 async fn first(tx: &mut PgConnection, path: &SearchPath) -> Result<Place, Error> {
     let mut places = Vec::new();
     for schema in &path.schemas {
@@ -169,14 +169,14 @@ async fn not_creatable(tx: &mut PgConnection, place: &Place) -> Error {
         Ok((role, schema)) => Error::config(
             format!("role {role} may not create anything in schema {schema}"),
             format!(
-                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use one of your own: \
+                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use a schema of your own: \
                  CREATE SCHEMA wab AUTHORIZATION {role}; wab init --sql-only --schema wab"
             ),
         ),
     }
 }
 
-/// /// The current role and this schema, quoted for SQL.
+/// The current role and this schema, quoted for SQL.
 async fn role_and(tx: &mut PgConnection, schema: &str) -> Result<(String, String), Error> {
     let row = sqlx::query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
         .bind(schema)
@@ -232,14 +232,14 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     let old = install_sql::frozen(&version, Target::Plain).map_err(unknown)?;
     let upgrade = install_sql::upgrade_from(&version, Target::Plain).map_err(unknown)?;
     require_tables(tx, place, from, &install_sql::tables(&old)).await?;
-    // // Function bodies may call functions that the script creates later.
+    // Function bodies may call functions that the script creates later.
     run(tx, "SET LOCAL check_function_bodies = off", &place.quoted).await?;
     run(tx, &upgrade, &place.quoted).await?;
     run(tx, BIND_AGAIN, &place.quoted).await?;
     Ok(Done::Updated { from })
 }
 
-/// /// `None`: the objects are older than version numbers, or were loaded by hand.
+/// `None`: the objects are older than version numbers, or were loaded by hand.
 async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Option<Version>, Error> {
     const DOING: &str = "cannot read the installed version of the wab_ objects";
     let known: bool =
@@ -280,7 +280,7 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
     }
 }
 
-/// /// Refuses an upgrade if the installed tables differ from the tables of their version.
+/// Refuses an upgrade if the installed tables differ from the tables of their version.
 async fn require_tables(
     tx: &mut PgConnection,
     place: &Place,
@@ -307,7 +307,7 @@ async fn require_tables(
     ))
 }
 
-/// /// Runs a script with this quoted schema in place of `@extschema@`.
+/// Runs a script with this quoted schema in place of `@extschema@`.
 async fn run(tx: &mut PgConnection, script: &str, schema: &str) -> Result<(), Error> {
     let script = script.replace("@extschema@", schema);
     sqlx::raw_sql(AssertSqlSafe(script)).execute(tx).await.map(drop).map_err(Error::database(DOING))

@@ -1,4 +1,4 @@
-//! //! Stores a listing: one row if it equals the stored one, else only the bridges that differ from
+//! Stores a listing: one row if it equals the stored one, else only the bridges that differ from
 //! wab_bridges.
 
 use futures::TryStreamExt;
@@ -10,22 +10,22 @@ use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
 use crate::model::{Error, Reading, ShrinkPolicy};
 
-/// /// Microseconds from the Unix epoch to PostgreSQL's epoch, 2000-01-01.
+/// Microseconds from the Unix epoch to PostgreSQL's epoch, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 const NOT_STORED: &str = "the listing was not stored";
 
-/// /// The last observation.
+/// The last observation.
 #[derive(Debug, Default)]
 pub(super) struct Observation {
-    /// /// The listing_sha256 of its listing; empty if there is none.
+    /// The listing_sha256 of its listing; empty if there is none.
     pub listing_sha256: String,
-    /// /// Whether wab_bridges still equals that listing.
+    /// Whether wab_bridges still equals that listing.
     pub mirrored: bool,
 }
 
 impl Observation {
-    /// /// Whether wab_bridges still holds the listing with this listing_sha256.
+    /// Whether wab_bridges still holds the listing with this listing_sha256.
     pub fn is_still(&self, listing_sha256: &str) -> bool {
         self.mirrored && self.listing_sha256 == listing_sha256
     }
@@ -34,7 +34,7 @@ impl Observation {
 from_row!(Observation { listing_sha256, mirrored });
 
 impl Evaluation<'_> {
-    /// /// Takes the lock that every writer of wab_bridges takes. It is held until the transaction ends.
+    /// Takes the lock that every writer of wab_bridges takes. It is held until the transaction ends.
     pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
             .execute(&mut *self.tx)
@@ -43,7 +43,7 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// /// Stores the listing, and returns the bridges with possibly changed drift. The caller must have
+    /// Stores the listing, and returns the bridges with possibly changed drift. The caller must have
     /// called `lock_observing`.
     pub(super) async fn observe(
         &mut self,
@@ -61,7 +61,7 @@ impl Evaluation<'_> {
         Ok(difference.touched())
     }
 
-    /// /// Stores in one row that the listing equals the previous one; false if it does not.
+    /// Stores in one row that the listing equals the previous one; false if it does not.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
         sqlx::query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
             .bind(&reading.listing_sha256)
@@ -72,7 +72,7 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// /// The difference between the listing and `wab_bridges`, computed row by row while the rows arrive.
+    /// The difference between the listing and `wab_bridges`, computed row by row while the rows arrive.
     async fn difference<'l>(&mut self, listing: &'l Listing) -> Result<Difference<'l>, Error> {
         let mut comparison = Comparison::of(listing);
         let known = sqlx::query(self.names.sql(
@@ -115,7 +115,7 @@ impl Evaluation<'_> {
         if skipped { Err(Error::Overtaken) } else { Ok(()) }
     }
 
-    /// /// The last observation, and whether wab_bridges still equals it.
+    /// The last observation, and whether wab_bridges still equals it.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
         let read =
             self.names.sql("SELECT o.listing_sha256, o.mirrored FROM @extschema@._wab_last_observation() o");
@@ -142,7 +142,7 @@ impl Evaluation<'_> {
     }
 }
 
-/// /// The columns come in binary form, where a time is a number, so every time that a table can hold is
+/// The columns come in binary form, where a time is a number, so every time that a table can hold is
 /// readable.
 fn known_bridge(row: &PgRow) -> Result<Known<'_>, sqlx::Error> {
     let created_at: Option<i64> = row.try_get_unchecked(4)?;

@@ -1,4 +1,4 @@
-//! //! Chooses the sessions to ask for their status, and stores the answers.
+//! Chooses the sessions to ask for their status, and stores the answers.
 
 use wabridges::{BridgeId, CustomerRef};
 
@@ -7,7 +7,7 @@ use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
 impl Store {
-    /// /// Up to `max` of these bridges, in the order to ask them: those never asked, then disconnected ones,
+    /// Up to `max` of these bridges, in the order to ask them: those never asked, then disconnected ones,
     /// then the stalest.
     pub async fn poll_candidates(
         &mut self,
@@ -30,7 +30,7 @@ impl Store {
 }
 
 impl Evaluation<'_> {
-    /// /// Stores the answers. They are newer than the listing, which is stored first.
+    /// Stores the answers. They are newer than the listing, which is stored first.
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
             .bind(polled.result.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! //! Checks whether the preconditions of a step still hold, and whether this role may record it.
+//! Checks whether the preconditions of a step still hold, and whether this role may record it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::db::store::Store;
 use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
-    /// /// Fails unless the tenant is still wanted.
+    /// Fails unless the tenant is still wanted.
     pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
         let asked = sqlx::query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
             .bind(customer_ref.as_str())
@@ -25,7 +25,7 @@ impl Store {
         }
     }
 
-    /// /// Fails if the bridge is needed again.
+    /// Fails if the bridge is needed again.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
         let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("precondition/is_unneeded.sql")))
             .bind(id.get())
@@ -41,11 +41,11 @@ impl Store {
         ))
     }
 
-    /// /// Calls that earlier runs made within `window`: they count towards the provider's limits.
+    /// Calls that earlier runs made within `window`: they count towards the provider's limits.
     pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
         let made: Vec<(String, f64)> =
             sqlx::query_as(self.names.sql(include_str!("precondition/recent_calls.sql")))
-                // // 5 % and one second more than the window: the client's throttle adds a margin below 5 %.
+                // 5 % and one second more than the window: the client's throttle adds a margin below 5 %.
                 .bind(window.as_secs_f64() * 1.05 + 1.0)
                 .fetch_all(&mut self.conn)
                 .await
@@ -54,7 +54,7 @@ impl Store {
     }
 }
 
-/// /// A provision is a call and a read of the session; a deletion is a read and a call.
+/// A provision is a call and a read of the session; a deletion is a read and a call.
 fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
     let ago = Duration::try_from_secs_f64(seconds_ago).unwrap_or_default();
     let classes =
@@ -63,7 +63,7 @@ fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
 }
 
 impl Evaluation<'_> {
-    /// /// The current state of these customer_refs in wab_fleet.
+    /// The current state of these customer_refs in wab_fleet.
     pub async fn preconditions(
         &mut self,
         customer_refs: &[&CustomerRef],
@@ -88,7 +88,7 @@ impl Evaluation<'_> {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
     }
 
-    /// /// Fails with the missing grants unless this role may record the steps. Checked beforehand, because a
+    /// Fails with the missing grants unless this role may record the steps. Checked beforehand, because a
     /// call cannot be undone.
     pub async fn require_recording(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@._wab_require_recording()"))

@@ -1,4 +1,4 @@
-//! //! Reads a row into a struct with fields of the same names as the columns.
+//! Reads a row into a struct with fields of the same names as the columns.
 
 /// `from_row!(Type { column, …; other_field: value, … })`
 macro_rules! from_row {

@@ -1,4 +1,4 @@
-//! //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
+//! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
 use crate::db::drift::drift;
 use crate::db::rows::from_row;
@@ -12,7 +12,7 @@ from_row!(Status {
 from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });
 
 impl Store {
-    /// /// The drift of the last observation, and the number of unreadable rows in that listing.
+    /// The drift of the last observation, and the number of unreadable rows in that listing.
     pub async fn stored_drift(&mut self) -> Result<(Vec<Drift>, usize), Error> {
         self.require_binding().await?;
         let malformed = self.last_malformed().await?.ok_or_else(|| {
@@ -24,7 +24,7 @@ impl Store {
         Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
     }
 
-    /// /// Unreadable rows in the last listing; `None` if there was none.
+    /// Unreadable rows in the last listing; `None` if there was none.
     async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
         sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@._wab_last_observation() o"))
             .fetch_optional(&mut self.conn)
@@ -32,7 +32,7 @@ impl Store {
             .map_err(Error::database("cannot read the last observation"))
     }
 
-    /// /// The stored state of the fleet, and its last run.
+    /// The stored state of the fleet, and its last run.
     pub async fn status(&mut self) -> Result<Status, Error> {
         self.require_binding().await?;
         let applying = self.lock_holder().await?;
@@ -52,7 +52,7 @@ impl Store {
             .map_err(Error::database("cannot read the stored fleet"))
     }
 
-    /// /// A description of the session that holds the lock of `wab apply`.
+    /// A description of the session that holds the lock of `wab apply`.
     pub async fn lock_holder(&mut self) -> Result<Option<String>, Error> {
         let found: Option<(i32, String, Option<String>, Option<String>)> =
             sqlx::query_as(self.names.sql(include_str!("status/lock_holder.sql")))

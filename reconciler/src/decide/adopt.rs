@@ -1,4 +1,4 @@
-//! //! Decides which bridges of an existing account are adopted. It uses the drift from the views and
+//! Decides which bridges of an existing account are adopted. It uses the drift from the views and
 //! compares nothing itself.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use wabridges::Listing;
 use crate::config::{Fleet, Keep};
 use crate::model::{Adoption, Found, FoundBridge, Kind, Why};
 
-/// /// Links bridges to their tenant rows, and keeps bridges without a tenant row through `bridges.keep`.
+/// Links bridges to their tenant rows, and keeps bridges without a tenant row through `bridges.keep`.
 pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> Adoption {
     let removed: BTreeSet<_> = fleet.remove.iter().map(|item| item.customer_ref.clone()).collect();
     let expired: BTreeSet<_> = fleet.keep.iter().map(|item| item.customer_ref.clone()).collect();
@@ -31,7 +31,7 @@ pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> A
             None => Why::NoRef,
             Some(customer_ref) if removed.contains(customer_ref) => Why::Removed,
             Some(customer_ref) if expired.contains(customer_ref) => Why::Expired,
-            // // The bridges are sorted by customer_ref, so a bridge with the same one is the last that was
+            // The bridges are sorted by customer_ref, so a bridge with the same one is the last that was
             // kept.
             same if kept.last().is_some_and(|last| last.customer_ref == *same) => Why::Duplicate,
             Some(_) => {

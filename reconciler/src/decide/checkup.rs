@@ -1,4 +1,4 @@
-//! //! Judges the key, the provider and the clocks for `wab doctor`, and computes the exit code of all
+//! Judges the key, the provider and the clocks for `wab doctor`, and computes the exit code of all
 //! checks.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use wabridges::Listing;
 use crate::ground::{Exit, span};
 use crate::model::{Check, Error, Verdict};
 
-/// /// The exit code of all checks: a problem with the key outranks the others.
+/// The exit code of all checks: a problem with the key outranks the others.
 pub fn exit(checks: &[Check]) -> Exit {
     let problem = |check: &&Check| check.verdict == Verdict::Problem;
     match checks.iter().filter(problem).map(|check| check.exit).collect::<Vec<_>>().as_slice() {
@@ -19,7 +19,7 @@ pub fn exit(checks: &[Check]) -> Exit {
     }
 }
 
-/// /// The key. Its fingerprint is not a secret.
+/// The key. Its fingerprint is not a secret.
 pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
     Check::ok(
         "key",
@@ -34,7 +34,7 @@ pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
     )
 }
 
-/// /// The provider's listing, and how long it took.
+/// The provider's listing, and how long it took.
 pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Check {
     let listing = match listed {
         Ok(listing) => listing,
@@ -71,7 +71,7 @@ pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Ch
     }
 }
 
-/// /// In seconds: clocks that differ by more are reported. A slow answer can explain a smaller difference.
+/// In seconds: clocks that differ by more are reported. A slow answer can explain a smaller difference.
 const APART: i64 = 30;
 
 /// How far the database's and the provider's clocks are ahead of this machine's.
@@ -83,7 +83,7 @@ pub fn clocks(database: Option<TimeDelta>, provider: Option<TimeDelta>) -> Check
     if clocks.is_empty() {
         return Check::skipped("clocks", "no other clock could be read");
     }
-    let says = told
+    let says = clocks
         .iter()
         .map(|(clock, ahead)| match ahead {
             -1..=1 => format!("{clock} has the time of this machine"),
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(exit(&[ok.clone(), warning.clone()]), Exit::Done);
         assert_eq!(exit(&[ok, problem.clone(), warning]), Exit::Error);
         assert_eq!(exit(&[problem, key]), Exit::Auth);
-        // // Elsewhere this error has another exit code; here it is 1, like every problem.
+        // Elsewhere this error has another exit code; here it is 1, like every problem.
         let locked = Check::failed("e", &Error::Locked { holder: String::new() });
         assert_eq!(exit(&[locked]), Exit::Error);
     }

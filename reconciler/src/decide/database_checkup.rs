@@ -1,11 +1,11 @@
-//! //! Judges the state of the database for `wab doctor`. The reading is in `db::examine`.
+//! Judges the state of the database for `wab doctor`. The reading is in `db::examine`.
 
 use std::time::Duration;
 
 use crate::ground::{OURS, Version, span};
 use crate::model::{BindingChange, Check, Index, Job, Objects, Source, Status, Unfinished};
 
-/// /// The server's version, and the role.
+/// The server's version, and the role.
 pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
     let major = version.map_or(0, |version| version / 10_000);
     let says = format!("PostgreSQL {major}, database {database}, role {role}");
@@ -16,7 +16,7 @@ pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
     }
 }
 
-/// /// A standby server, which accepts no writes.
+/// A standby server, which accepts no writes.
 pub fn standby() -> Check {
     Check::problem(
         "database",
@@ -25,7 +25,7 @@ pub fn standby() -> Check {
     )
 }
 
-/// /// How the objects were installed, and their version.
+/// How the objects were installed, and their version.
 pub fn objects(objects: &Objects) -> Check {
     let place = format!("in schema {}", objects.schema);
     let (says, hint) = match &objects.source {
@@ -62,7 +62,7 @@ pub fn objects(objects: &Objects) -> Check {
     }
 }
 
-/// /// Whether the binding equals fleet.yaml.
+/// Whether the binding equals fleet.yaml.
 pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
     match (change, table) {
         (Some(BindingChange { moves_table: true, before, after }), _) => Check::problem(
@@ -91,7 +91,7 @@ pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
     }
 }
 
-/// /// The index on the tenants table's id.
+/// The index on the tenants table's id.
 pub fn index(index: Option<&Index>) -> Check {
     let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
     let (table, column) = (&index.table, &index.column);
@@ -110,7 +110,7 @@ pub fn index(index: Option<&Index>) -> Check {
     }
 }
 
-/// /// In seconds: an older observation is stale.
+/// In seconds: an older observation is stale.
 const STALE: i64 = 24 * 60 * 60;
 
 /// The last observation.
@@ -133,7 +133,7 @@ pub fn observation(status: &Status) -> Check {
     }
 }
 
-/// /// Whether statuses are known.
+/// Whether statuses are known.
 pub fn statuses(status: &Status) -> Check {
     let known = status.bridges - status.unknown;
     let says = format!("{known} of {} bridges have a known status", status.bridges);
@@ -144,7 +144,7 @@ pub fn statuses(status: &Status) -> Check {
     Check::warning("statuses", says, hint)
 }
 
-/// /// Unfinished runs, and the run that holds the lock.
+/// Unfinished runs, and the run that holds the lock.
 pub fn runs(unfinished: &Unfinished) -> Check {
     match (&unfinished.holder, unfinished.runs, &unfinished.last) {
         (Some(holder), runs, _) => {
@@ -168,7 +168,7 @@ pub fn runs(unfinished: &Unfinished) -> Check {
     }
 }
 
-/// /// The jobs of pg_cron; `None` if pg_cron is not in this database.
+/// The jobs of pg_cron; `None` if pg_cron is not in this database.
 pub fn jobs(jobs: Option<&[Job]>) -> Check {
     let Some(jobs) = jobs else {
         return Check::ok("pg_cron", "pg_cron is not in this database: nothing is scheduled");

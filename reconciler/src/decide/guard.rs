@@ -1,4 +1,4 @@
-//! //! The guards: they refuse a plan that exceeds a limit, with the numbers and how to allow it.
+//! The guards: they refuse a plan that exceeds a limit, with the numbers and how to allow it.
 
 use std::borrow::Cow;
 
@@ -7,27 +7,27 @@ use rust_decimal::Decimal;
 use crate::config::{Bound, Policy};
 use crate::model::{BindingChange, Cost, Refusal};
 
-/// /// The numbers that the guards check.
+/// The numbers that the guards check.
 pub struct Guarded<'a> {
-    /// /// How the binding of the tenants table changes.
+    /// How the binding of the tenants table changes.
     pub binding: Option<&'a BindingChange>,
     /// Bridges that the provider listed.
     pub listed: usize,
-    /// /// Bridges to create.
+    /// Bridges to create.
     pub creates: usize,
-    /// /// Bridges to delete.
+    /// Bridges to delete.
     pub deletes: usize,
     /// US dollars per month.
     pub cost: Cost,
 }
 
-/// /// The guards that check a plan. Three others need no plan: empty and shrunken listings
+/// The guards that check a plan. Three others need no plan: empty and shrunken listings
 /// (`wab_observe()`), `--first-run` with known bridges (`db`), and the pinned account (`config`).
 #[cfg(test)]
 pub const ALL: [&str; 5] =
     ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];
 
-/// /// The refusals of all guards.
+/// The refusals of all guards.
 pub fn refusals(plan: &Guarded<'_>, policy: &Policy) -> Vec<Refusal> {
     let creates =
         Counted { guard: "max_creates", kind: "provision", steps: plan.creates, bound: policy.max_creates };
@@ -74,7 +74,7 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
         guard: "min_observed".into(),
         message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
         hint: format!(
-            "check that the API key is the right account's; if so, set policy.min_observed: {listed} in fleet.yaml, \
+            "check that the API key belongs to the right account; if so, set policy.min_observed: {listed} in fleet.yaml, \
              or for an account that never had a bridge use --first-run"
         ),
     })
@@ -82,7 +82,7 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
 
 fn max_monthly_cost(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
     let (most, cost) = (policy.max_monthly_cost?, plan.cost);
-    // // A fleet over the limit may still become cheaper, and its tenant rows may still be repaired.
+    // A fleet over the limit may still become cheaper, and its tenant rows may still be repaired.
     (cost.after > most && cost.change > Decimal::ZERO).then(|| Refusal {
         guard: "max_monthly_cost".into(),
         message: format!(

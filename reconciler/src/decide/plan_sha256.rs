@@ -1,11 +1,11 @@
-//! //! Computes the SHA-256 that identifies a plan: it covers the plan's changes, but none of its texts.
+//! Computes the SHA-256 that identifies a plan: it covers the plan's changes, but none of its texts.
 
 use serde::Serialize;
 
 use crate::ground::sha256;
 use crate::model::{Binding, Declared, Plan, Step};
 
-/// /// The changes of a plan. The webhook_urls count, although no output shows them.
+/// The changes of a plan. The webhook_urls count, although no output shows them.
 #[derive(Serialize)]
 struct Changes<'a> {
     binding: Option<(&'a Binding, Option<&'a str>)>,
@@ -13,7 +13,7 @@ struct Changes<'a> {
     steps: Vec<(Step, Option<&'a str>)>,
 }
 
-/// /// SHA-256 (hex) over the plan's changes.
+/// SHA-256 (hex) over the plan's changes.
 pub fn plan_sha256(plan: &Plan) -> String {
     let webhook_url = |step: &'_ Step| match step {
         Step::Provision { webhook_url, .. } => webhook_url.clone(),

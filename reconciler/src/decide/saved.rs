@@ -1,4 +1,4 @@
-//! //! Checks a saved plan: its age, its origin, and which of its steps still apply.
+//! Checks a saved plan: its age, its origin, and which of its steps still apply.
 
 #[cfg(test)]
 mod fuzzed;
@@ -13,7 +13,7 @@ use wabridges::CustomerRef;
 use crate::model::{Declared, Error, Plan, Precondition, SavedPlan, Selection, Step};
 
 impl SavedPlan {
-    /// /// Fails if the plan has expired.
+    /// Fails if the plan has expired.
     pub fn require_fresh(&self, now: DateTime<Utc>) -> Result<(), Error> {
         if now < self.expires_at {
             return Ok(());
@@ -22,7 +22,7 @@ impl SavedPlan {
         Err(Error::stale(format!("the saved plan expired at {at}")))
     }
 
-    /// /// Fails unless the plan was made from this fleet.yaml and for this account.
+    /// Fails unless the plan was made from this fleet.yaml and for this account.
     pub fn require_same_origin(
         &self,
         fleet_yaml_sha256: &str,
@@ -42,7 +42,7 @@ impl SavedPlan {
     }
 }
 
-/// /// The customer_refs of saved steps that would be planned differently now: their preconditions must be
+/// The customer_refs of saved steps that would be planned differently now: their preconditions must be
 /// checked.
 pub fn changed_refs<'a>(saved: &'a Plan, fresh: &Plan) -> Vec<&'a CustomerRef> {
     let current = by_customer_ref(&fresh.steps);
@@ -50,7 +50,7 @@ pub fn changed_refs<'a>(saved: &'a Plan, fresh: &Plan) -> Vec<&'a CustomerRef> {
     saved.steps.iter().filter(moved).map(Step::customer_ref).collect()
 }
 
-/// /// Compares each saved step with the step that would be planned now. Fails if a change to the whole fleet
+/// Compares each saved step with the step that would be planned now. Fails if a change to the whole fleet
 /// differs.
 pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Result<Selection, Error> {
     let shown = |plan: &Plan| plan.binding.as_ref().map(|change| change.without_secrets());

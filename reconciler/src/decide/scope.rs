@@ -1,8 +1,8 @@
-//! //! The scope of a plan: `--target` and `--exclude`, by customer_ref.
+//! The scope of a plan: `--target` and `--exclude`, by customer_ref.
 
 use wildmatch::WildMatch;
 
-/// /// Patterns of customer_refs, in which `*` matches any text and `?` any character.
+/// Patterns of customer_refs, in which `*` matches any text and `?` any character.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     targets: Vec<WildMatch>,
@@ -10,14 +10,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// /// Covers what a target matches, or everything if there is no target; then leaves out what an exclude
+    /// Covers what a target matches, or everything if there is no target; then leaves out what an exclude
     /// matches.
     pub fn new(targets: &[String], excludes: &[String]) -> Self {
         let patterns = |texts: &[String]| texts.iter().map(|text| WildMatch::new(text)).collect();
         Self { targets: patterns(targets), excludes: patterns(excludes) }
     }
 
-    /// /// Whether the scope covers this customer_ref. A bridge without one is covered if there are no
+    /// Whether the scope covers this customer_ref. A bridge without one is covered if there are no
     /// targets.
     pub fn covers(&self, customer_ref: Option<&str>) -> bool {
         let matches = |patterns: &[WildMatch]| {
@@ -26,7 +26,7 @@ impl Scope {
         (self.targets.is_empty() || matches(&self.targets)) && !matches(&self.excludes)
     }
 
-    /// /// A note with the number of drift rows that were left out.
+    /// A note with the number of drift rows that were left out.
     pub fn note(&self, left_out: usize) -> Option<String> {
         let narrowed = !(self.targets.is_empty() && self.excludes.is_empty());
         narrowed.then(|| {

@@ -1,11 +1,11 @@
-//! //! SHA-256 over the canonical JSON of a value.
+//! SHA-256 over the canonical JSON of a value.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// /// Whether the text has the form of a SHA-256: 64 hexadecimal digits.
+/// Whether the text has the form of a SHA-256: 64 hexadecimal digits.
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -19,7 +19,7 @@ pub fn of_value(value: &impl Serialize) -> String {
     wabridges::sha256::of(json)
 }
 
-/// /// Not RFC 8785: that would round whole numbers beyond 2^53, and two bridges could share a hash.
+/// Not RFC 8785: that would round whole numbers beyond 2^53, and two bridges could share a hash.
 fn write_canonical(value: &Value, json: &mut String) {
     match value {
         Value::Object(fields) => {

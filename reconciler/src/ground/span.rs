@@ -1,10 +1,10 @@
-//! //! Durations as text, and as whole seconds with `#[serde(with = "crate::ground::span")]`.
+//! Durations as text, and as whole seconds with `#[serde(with = "crate::ground::span")]`.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
-/// /// `1h 39m`, `1m 48s`, `54s`: the two largest units, rounded up to whole seconds.
+/// `1h 39m`, `1m 48s`, `54s`: the two largest units, rounded up to whole seconds.
 pub fn span(time: Duration) -> String {
     let seconds = whole_seconds(time);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);

@@ -1,11 +1,11 @@
-//! //! Makes foreign text safe to show: it can neither control a terminal nor command a CI runner.
+//! Makes foreign text safe to show: it can neither control a terminal nor command a CI runner.
 
-/// /// Whether the character controls a terminal or changes the text direction.
+/// Whether the character controls a terminal or changes the text direction.
 pub fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// /// Escapes control characters and direction marks in a message that contains foreign ids. GitHub Actions
+/// Escapes control characters and direction marks in a message that contains foreign ids. GitHub Actions
 /// commands are disabled too, in every format, because any message may end up in a job's log.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -15,12 +15,12 @@ pub fn harmless(text: &str) -> String {
     powerless(out)
 }
 
-/// /// The same for text of several lines; the line breaks are kept.
+/// The same for text of several lines; the line breaks are kept.
 pub fn harmless_lines(text: &str) -> String {
     text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
-/// /// The runner of GitHub Actions treats a line that begins with `::` or contains `##[` as a command. Its
+/// The runner of GitHub Actions treats a line that begins with `::` or contains `##[` as a command. Its
 /// comparison ignores invisible characters, because it follows the rules of a language; so this function
 /// ignores them too.
 fn powerless(text: String) -> String {
@@ -33,7 +33,7 @@ fn powerless(text: String) -> String {
     text
 }
 
-/// /// Foreign text for one line on a terminal: control characters escaped, at most 60 characters.
+/// Foreign text for one line on a terminal: control characters escaped, at most 60 characters.
 pub fn shown(text: &str) -> String {
     let mut start: String = text.chars().take(60).collect();
     if start.len() < text.len() {
@@ -42,7 +42,7 @@ pub fn shown(text: &str) -> String {
     harmless(&start)
 }
 
-/// /// Foreign text inside a message: quoted, at most 60 characters.
+/// Foreign text inside a message: quoted, at most 60 characters.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

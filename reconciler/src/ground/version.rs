@@ -1,4 +1,4 @@
-//! //! Version numbers of the form `major.minor.patch`, and their order.
+//! Version numbers of the form `major.minor.patch`, and their order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version([u32; 3]);
 
-/// /// The version of this wab.
+/// The version of this wab.
 pub const OURS: &str = env!("CARGO_PKG_VERSION");
 
 impl FromStr for Version {

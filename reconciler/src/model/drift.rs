@@ -1,4 +1,4 @@
-//! //! Rows of the view `wab_drift`. The views decide what counts as drift; this file only mirrors their
+//! Rows of the view `wab_drift`. The views decide what counts as drift; this file only mirrors their
 //! columns.
 
 use std::cmp::Ordering;
@@ -13,34 +13,34 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use wabridges::BridgeId;
 
-/// /// The kind of drift.
+/// The kind of drift.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Kind {
-    /// /// The tenant row holds no bridge_id, or the id of another bridge.
+    /// The tenant row holds no bridge_id, or the id of another bridge.
     Missing,
     /// The tenant row holds no bridge_id, or another one.
     Unbound,
-    /// /// The tenant row holds a status that differs from the observed one.
+    /// The tenant row holds a status that differs from the observed one.
     StatusDrift,
-    /// /// A live bridge that belongs to no tenant row and is not declared.
+    /// A live bridge that belongs to no tenant row and is not declared.
     Orphaned,
-    /// /// A live bridge of a tenant that is no longer wanted.
+    /// A live bridge of a tenant that is no longer wanted.
     Churned,
-    /// /// A second live bridge for the same customer_ref.
+    /// A second live bridge for the same customer_ref.
     Duplicate,
-    /// /// The session has been disconnected for too long.
+    /// The session has been disconnected for too long.
     Disconnected,
-    /// /// The session has not been paired for too long.
+    /// The session has not been paired for too long.
     AwaitingScan,
     /// The container is not running.
     State,
-    /// /// The wanted webhook_url differs from the one that was set last through wab.
+    /// The wanted webhook_url differs from the one that was set last through wab.
     Webhook,
-    /// /// A kind that this version does not know: it comes from newer views or from a row that the user
+    /// A kind that this version does not know: it comes from newer views or from a row that the user
     /// added. It is only reported.
     #[value(skip)]
     #[serde(untagged)]
@@ -63,7 +63,7 @@ impl Kind {
         Self::Webhook,
     ];
 
-    /// /// The word that the view uses.
+    /// The word that the view uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -80,12 +80,12 @@ impl Kind {
         }
     }
 
-    /// /// The kinds of these rows, in display order.
+    /// The kinds of these rows, in display order.
     pub fn of(rows: &[Drift]) -> BTreeSet<Self> {
         rows.iter().map(|row| row.kind).collect()
     }
 
-    /// /// Whether a bridge of this kind costs money although no tenant needs it.
+    /// Whether a bridge of this kind costs money although no tenant needs it.
     pub const fn wastes(self) -> bool {
         matches!(self, Self::Orphaned | Self::Churned | Self::Duplicate)
     }
@@ -104,12 +104,12 @@ impl From<&str> for Kind {
     }
 }
 
-/// /// The view's word for an unknown kind.
+/// The view's word for an unknown kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Word(&'static str);
 
 impl From<&str> for Word {
-    /// /// Leaks each distinct word once: a view has few kinds and many rows, and `Kind` stays `Copy`.
+    /// Leaks each distinct word once: a view has few kinds and many rows, and `Kind` stays `Copy`.
     fn from(text: &str) -> Self {
         static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
         let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-/// /// One row of `wab_drift`.
+/// One row of `wab_drift`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Drift {
     /// The kind of drift.
@@ -141,17 +141,17 @@ pub struct Drift {
     /// The bridge, if one is live.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// /// The customer_ref; a bridge may carry none.
+    /// The customer_ref; a bridge may carry none.
     pub customer_ref: Option<String>,
-    /// /// The value on the tenant row.
+    /// The value on the tenant row.
     pub stored: Option<String>,
-    /// /// The value at the provider.
+    /// The value at the provider.
     pub observed: Option<String>,
-    /// /// When the difference began, if it is known.
+    /// When the difference began, if it is known.
     pub since: Option<DateTime<Utc>>,
-    /// /// A sentence for people.
+    /// A sentence for people.
     pub detail: String,
-    /// /// US dollars per month spent on an unneeded bridge.
+    /// US dollars per month spent on an unneeded bridge.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
@@ -167,12 +167,12 @@ impl Drift {
     }
 }
 
-/// /// The drift rows, and the number of rows that were not readable.
+/// The drift rows, and the number of rows that were not readable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// /// Sorted by kind, then by customer_ref.
+    /// Sorted by kind, then by customer_ref.
     pub rows: Vec<Drift>,
-    /// /// Listed rows that could not be read. If there are any, no bridge is treated as gone.
+    /// Listed rows that could not be read. If there are any, no bridge is treated as gone.
     pub malformed: usize,
 }
 

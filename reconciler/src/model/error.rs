@@ -1,4 +1,4 @@
-//! //! The errors of `wab`: one variant per case that a caller treats differently. `main` prints them.
+//! The errors of `wab`: one variant per case that a caller treats differently. `main` prints them.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use thiserror::Error;
 use crate::config::{ConfigError, Problem};
 use crate::ground::{Exit, count};
 
-/// /// Why a verb failed. `main` prints the chain of sources and the hint once.
+/// Why a verb failed. `main` prints the chain of sources and the hint once.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// /// A flag, an environment variable, a file or the database's installation is wrong.
+    /// A flag, an environment variable, a file or the database's installation is wrong.
     #[error("{what}")]
     Config {
         /// What is wrong, and where.
         what: String,
-        /// /// What to do about it.
+        /// What to do about it.
         hint: String,
     },
-    /// /// fleet.yaml is invalid. `main` prints each problem with its line before this error.
+    /// fleet.yaml is invalid. `main` prints each problem with its line before this error.
     #[error("{file} has {}", count(problems.len(), "problem"))]
     Fleet {
         /// The file, as the user named it.
@@ -26,47 +26,47 @@ pub enum Error {
         /// All problems, in the order of the file.
         problems: Vec<Problem>,
     },
-    /// /// The database was not reachable, or refused a statement.
+    /// The database was not reachable, or refused a statement.
     #[error("{doing}")]
     Database {
-        /// /// The operation that failed.
+        /// The operation that failed.
         doing: &'static str,
-        /// /// The database's error.
+        /// The database's error.
         source: DatabaseError,
     },
     /// A call to the provider failed.
     #[error("{doing}")]
     Provider {
-        /// /// The operation that failed.
+        /// The operation that failed.
         doing: &'static str,
-        /// /// The client's error.
+        /// The client's error.
         source: wabridges::Error,
     },
-    /// /// The API key belongs to another account than the pinned one.
+    /// The API key belongs to another account than the pinned one.
     #[error("{what} {pinned}, but the API key has the fingerprint {actual}: no call was made")]
     Account {
-        /// /// The source of the expected fingerprint, such as "account.key_fingerprint pins".
+        /// The source of the expected fingerprint, such as "account.key_fingerprint pins".
         what: &'static str,
-        /// /// The expected fingerprint.
+        /// The expected fingerprint.
         pinned: String,
-        /// /// The fingerprint of the API key.
+        /// The fingerprint of the API key.
         actual: String,
     },
-    /// /// A guard refused before a plan existed.
+    /// A guard refused before a plan existed.
     #[error("{what}")]
     Refused {
-        /// /// The reason, with its numbers.
+        /// The reason, with its numbers.
         what: String,
-        /// /// What to do about it.
+        /// What to do about it.
         hint: String,
     },
-    /// /// The approved plan is no longer the current plan.
+    /// The approved plan is no longer the current plan.
     #[error("{what}: nothing was done")]
     Stale {
-        /// /// What changed.
+        /// What changed.
         what: String,
     },
-    /// /// A newer observation was stored between the listing and its evaluation. The caller lists again.
+    /// A newer observation was stored between the listing and its evaluation. The caller lists again.
     #[error("newer observations were stored again and again while this listing was read: it was not used")]
     Overtaken,
     /// Another apply is running on this database.
@@ -78,22 +78,22 @@ pub enum Error {
 }
 
 impl Error {
-    /// /// A configuration error with its hint.
+    /// A configuration error with its hint.
     pub fn config(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Config { what: what.into(), hint: hint.into() }
     }
 
-    /// /// The approved plan is no longer the current plan.
+    /// The approved plan is no longer the current plan.
     pub fn stale(what: impl Into<String>) -> Self {
         Self::Stale { what: what.into() }
     }
 
-    /// /// For `map_err`: a call to the provider failed during this operation.
+    /// For `map_err`: a call to the provider failed during this operation.
     pub fn provider(doing: &'static str) -> impl Fn(wabridges::Error) -> Self {
         move |source| Self::Provider { doing, source }
     }
 
-    /// /// Turns a database error with one of these SQLSTATEs into a refusal, as if a guard had refused.
+    /// Turns a database error with one of these SQLSTATEs into a refusal, as if a guard had refused.
     pub fn refused_by(self, codes: &[&str]) -> Self {
         match self {
             Self::Database { source, .. } if source.has_code(codes) => {
@@ -103,7 +103,7 @@ impl Error {
         }
     }
 
-    /// /// The exit code of this error.
+    /// The exit code of this error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Provider { source: wabridges::Error::Auth { .. }, .. } | Self::Account { .. } => Exit::Auth,
@@ -118,7 +118,7 @@ impl Error {
         }
     }
 
-    /// /// The problems in fleet.yaml; empty for every other error.
+    /// The problems in fleet.yaml; empty for every other error.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Fleet { problems, .. } => problems,
@@ -126,12 +126,12 @@ impl Error {
         }
     }
 
-    /// /// The database refused the rows of a statement, but the connection can be used for other rows.
+    /// The database refused the rows of a statement, but the connection can be used for other rows.
     pub fn is_about_rows(&self) -> bool {
         matches!(self, Self::Database { source, .. } if !source.is_lost && !source.is_denied())
     }
 
-    /// /// What to do about it, if it is known.
+    /// What to do about it, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
@@ -148,27 +148,27 @@ impl Error {
     }
 }
 
-/// /// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field
+/// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field
 /// of its own.
 #[derive(Debug)]
 pub struct DatabaseError {
-    /// /// Everything but the hint.
+    /// Everything but the hint.
     pub text: String,
-    /// /// PostgreSQL's error code.
+    /// PostgreSQL's error code.
     pub sqlstate: Option<String>,
-    /// /// What to do about it, if it is known.
+    /// What to do about it, if it is known.
     pub hint: Option<String>,
-    /// /// The connection is lost, or the server is shutting down.
+    /// The connection is lost, or the server is shutting down.
     pub is_lost: bool,
 }
 
 impl DatabaseError {
-    /// /// The role lacks a privilege.
+    /// The role lacks a privilege.
     pub fn is_denied(&self) -> bool {
         self.has_code(&["42501"])
     }
 
-    /// /// Whether PostgreSQL returned one of these SQLSTATEs.
+    /// Whether PostgreSQL returned one of these SQLSTATEs.
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.sqlstate.as_deref().is_some_and(|code| codes.contains(&code))
     }
@@ -182,7 +182,7 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// /// Configuration errors become errors of `wab`.
+/// Configuration errors become errors of `wab`.
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         match error {
@@ -195,10 +195,10 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// /// The error and all its sources on one line, for a step's detail.
+/// The error and all its sources on one line, for a step's detail.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
-        // // Line breaks at this place are written by wab; those in foreign text are escaped already.
+        // Line breaks at this place are written by wab; those in foreign text are escaped already.
         .map(|error| error.to_string().replace("\n  ", "; "))
         .collect::<Vec<_>>()
         .join(": ")

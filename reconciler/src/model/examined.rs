@@ -1,58 +1,58 @@
-//! //! The state of the database as `wab doctor` reads it.
+//! The state of the database as `wab doctor` reads it.
 
-/// /// How the objects were installed.
+/// How the objects were installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// By `CREATE EXTENSION`.
     Extension {
-        /// /// The version of the extension's SQL.
+        /// The version of the extension's SQL.
         version: String,
     },
-    /// /// By `wab init --sql-only`, or by hand.
+    /// By `wab init --sql-only`, or by hand.
     SqlOnly,
 }
 
-/// /// The installed `wab_` objects.
+/// The installed `wab_` objects.
 #[derive(Clone, Debug)]
 pub struct Objects {
-    /// /// Their schema.
+    /// Their schema.
     pub schema: String,
-    /// /// How they were installed.
+    /// How they were installed.
     pub source: Source,
-    /// /// The result of `wab_version()`; with the extension, the version of its library. `None` if the
+    /// The result of `wab_version()`; with the extension, the version of its library. `None` if the
     /// function does not exist.
     pub version: Option<String>,
 }
 
-/// /// The index on the tenant_id column of the tenants table.
+/// The index on the tenant_id column of the tenants table.
 #[derive(Clone, Debug)]
 pub struct Index {
     /// The table.
     pub table: String,
-    /// /// The column, as a quoted identifier.
+    /// The column, as a quoted identifier.
     pub column: String,
-    /// /// Whether it is unique; `None` if there is no index.
+    /// Whether it is unique; `None` if there is no index.
     pub unique: Option<bool>,
 }
 
-/// /// Runs without a recorded end.
+/// Runs without a recorded end.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
-    /// /// Their number.
+    /// Their number.
     pub runs: i64,
-    /// /// The session that holds the lock of `wab apply` now.
+    /// The session that holds the lock of `wab apply` now.
     pub holder: Option<String>,
-    /// /// How the last run ended, or that it was interrupted.
+    /// How the last run ended, or that it was interrupted.
     pub last: Option<String>,
 }
 
-/// /// A pg_cron job that calls a `wab_` function.
+/// A pg_cron job that calls a `wab_` function.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its name.
     pub name: String,
-    /// /// Whether pg_cron runs it.
+    /// Whether pg_cron runs it.
     pub active: bool,
-    /// /// The message of its last run, if that run failed.
+    /// The message of its last run, if that run failed.
     pub failure: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! //! A plan: steps, findings, refusals, and the reason for each. The planning is in `decide::plan`.
+//! A plan: steps, findings, refusals, and the reason for each. The planning is in `decide::plan`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use wabridges::BridgeId;
 use crate::model::plan_input::{BindingChange, Declared};
 use crate::model::step::Step;
 
-/// /// A problem that no step solves.
+/// A problem that no step solves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The kind of drift, `tombstone`, or `unusable_ref`.
@@ -20,14 +20,14 @@ pub struct Finding {
     /// `critical`, `warning` or `info`.
     #[schemars(extend("enum" = ["critical", "warning", "info"]))]
     pub severity: String,
-    /// /// The customer_ref, if there is one.
+    /// The customer_ref, if there is one.
     pub customer_ref: Option<String>,
     /// The bridge, if there is one.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// /// A sentence for people.
+    /// A sentence for people.
     pub detail: String,
-    /// /// US dollars per month spent on an unneeded bridge.
+    /// US dollars per month spent on an unneeded bridge.
     #[serde(with = "crate::ground::money")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
@@ -65,40 +65,40 @@ pub struct Summary {
     pub findings: BTreeMap<Cow<'static, str>, usize>,
 }
 
-/// /// The steps, the findings, and the reason for each.
+/// The steps, the findings, and the reason for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// /// The numbers.
+    /// The numbers.
     pub summary: Summary,
-    /// /// How the binding of the tenants table changes.
+    /// How the binding of the tenants table changes.
     pub binding: Option<BindingChange>,
-    /// /// How the declared exceptions change.
+    /// How the declared exceptions change.
     pub declared: Declared,
-    /// /// In execution order, then by customer_ref.
+    /// In execution order, then by customer_ref.
     pub steps: Vec<Step>,
-    /// /// Problems that no step solves.
+    /// Problems that no step solves.
     pub findings: Vec<Finding>,
-    /// /// The guards that refuse the plan. With any of them, nothing is written.
+    /// The guards that refuse the plan. With any of them, nothing is written.
     pub refusals: Vec<Refusal>,
-    /// /// Remarks that need no action.
+    /// Remarks that need no action.
     pub notes: Vec<String>,
-    /// /// The shortest possible duration at the provider's limits.
+    /// The shortest possible duration at the provider's limits.
     #[serde(rename = "duration_seconds", with = "crate::ground::span")]
     #[schemars(with = "u64")]
     pub duration: Duration,
     /// US dollars per month.
     pub monthly_cost: Cost,
-    /// /// SHA-256 (hex) over everything that the plan changes: equal hashes mean equal changes.
+    /// SHA-256 (hex) over everything that the plan changes: equal hashes mean equal changes.
     pub plan_sha256: String,
 }
 
 impl Plan {
-    /// /// Whether apply would change anything besides the stored observation.
+    /// Whether apply would change anything besides the stored observation.
     pub fn has_changes(&self) -> bool {
         !self.steps.is_empty() || self.binding.is_some() || self.declared != Declared::default()
     }
 
-    /// /// How many steps have this kind.
+    /// How many steps have this kind.
     pub fn count(&self, kind: &str) -> usize {
         self.summary.steps.get(kind).copied().unwrap_or(0)
     }

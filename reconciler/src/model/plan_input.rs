@@ -1,4 +1,4 @@
-//! //! The input of a plan: drift, numbers, and the changes to the database's own settings.
+//! The input of a plan: drift, numbers, and the changes to the database's own settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use wabridges::{BridgeId, Class};
 use crate::config::Tenants;
 use crate::model::drift::Drift;
 
-/// /// The input of a plan, besides the policy.
+/// The input of a plan, besides the policy.
 #[derive(Clone, Debug)]
 pub struct PlanInput {
-    /// /// How the binding of the tenants table changes, if it does.
+    /// How the binding of the tenants table changes, if it does.
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.
     pub declared: Declared,
@@ -28,43 +28,43 @@ pub struct PlanInput {
     pub listed: usize,
     /// Listed rows that could not be read.
     pub malformed: usize,
-    /// /// The live bridges among those that tombstones name, with the customer_ref that they carry.
+    /// The live bridges among those that tombstones name, with the customer_ref that they carry.
     pub live: BTreeMap<BridgeId, Option<String>>,
-    /// /// The SHA-256 of the listing, as stored with its observation.
+    /// The SHA-256 of the listing, as stored with its observation.
     pub observation: String,
-    /// /// Calls of earlier runs that may still count towards the provider's limits.
+    /// Calls of earlier runs that may still count towards the provider's limits.
     pub recent: Vec<RecentCall>,
 }
 
 /// A call of an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecentCall {
-    /// /// The limit that the provider counts the call towards.
+    /// The limit that the provider counts the call towards.
     pub class: Class,
     /// How long ago it ended.
     pub ago: Duration,
 }
 
-/// /// The binding of the tenants table: the table, its columns, and the expressions over its rows.
+/// The binding of the tenants table: the table, its columns, and the expressions over its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {
     /// The table.
     pub table: String,
-    /// /// Its column with the tenant's id.
+    /// Its column with the tenant's id.
     pub tenant_id: String,
-    /// /// Its column with the bridge_id.
+    /// Its column with the bridge_id.
     pub bridge_id: String,
-    /// /// Its column with the status.
+    /// Its column with the status.
     pub bridge_status: String,
-    /// /// SQL predicate over a row: whether the tenant should have a bridge.
+    /// SQL predicate over a row: whether the tenant should have a bridge.
     pub wanted: String,
-    /// /// SQL expression for the webhook_url. It is never shown, because the URL may hold a secret.
+    /// SQL expression for the webhook_url. It is never shown, because the URL may hold a secret.
     #[serde(skip)]
     pub webhook_url: Option<String>,
 }
 
 impl Binding {
-    /// /// Whether both are equal apart from the table, because a table's name can be written in several
+    /// Whether both are equal apart from the table, because a table's name can be written in several
     /// ways.
     pub fn reads_like(&self, other: &Self) -> bool {
         Self { table: other.table.clone(), ..self.clone() } == *other
@@ -91,19 +91,19 @@ impl From<Binding> for Tenants {
     }
 }
 
-/// /// How the binding of the tenants table changes.
+/// How the binding of the tenants table changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BindingChange {
-    /// /// The current binding; `None` if there is none.
+    /// The current binding; `None` if there is none.
     pub before: Option<Binding>,
-    /// /// The new binding.
+    /// The new binding.
     pub after: Binding,
-    /// /// The new binding names another table. This is refused.
+    /// The new binding names another table. This is refused.
     pub moves_table: bool,
 }
 
 impl BindingChange {
-    /// /// A copy without the webhook_url, which is never written to a file.
+    /// A copy without the webhook_url, which is never written to a file.
     pub fn without_secrets(&self) -> Self {
         let without = |binding: &Binding| Binding { webhook_url: None, ..binding.clone() };
         Self { before: self.before.as_ref().map(without), after: without(&self.after), ..self.clone() }

@@ -1,4 +1,4 @@
-//! //! The outcome of a run: the outcome of each step, why the run ended, and its exit code.
+//! The outcome of a run: the outcome of each step, why the run ended, and its exit code.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,22 +7,22 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::ground::Exit;
 use crate::model::step::Step;
 
-/// /// The outcome of one step.
+/// The outcome of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// /// The step was done.
+    /// The step was done.
     Done,
-    /// /// The step was not done.
+    /// The step was not done.
     Failed,
-    /// /// The call was sent, but no answer came. The next run finds out and continues.
+    /// The call was sent, but no answer came. The next run finds out and continues.
     Unknown,
-    /// /// Skipped: the state that the step was planned on has changed.
+    /// Skipped: the state that the step was planned on has changed.
     Stale,
 }
 
 impl Outcome {
-    /// /// The word in wab_run_steps.
+    /// The word in wab_run_steps.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -33,7 +33,7 @@ impl Outcome {
     }
 }
 
-/// /// The outcome of one step, with its number in the plan.
+/// The outcome of one step, with its number in the plan.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StepReport {
     /// Counts from 1; 0: the step was not tried.
@@ -41,60 +41,60 @@ pub struct StepReport {
     /// The step's kind.
     #[schemars(extend("enum" = crate::model::step::Step::KINDS))]
     pub kind: &'static str,
-    /// /// The customer_ref of the bridge.
+    /// The customer_ref of the bridge.
     #[schemars(with = "String")]
     pub customer_ref: CustomerRef,
     /// The bridge, if it is known.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// /// The outcome.
+    /// The outcome.
     pub outcome: Outcome,
-    /// /// The error, or a description of the action.
+    /// The error, or a description of the action.
     pub detail: String,
 }
 
-/// /// Why a run ended.
+/// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
 pub enum RunEnd {
-    /// /// All steps were tried.
+    /// All steps were tried.
     Finished,
-    /// /// A signal asked the run to stop.
+    /// A signal asked the run to stop.
     Interrupted,
-    /// /// The deadline was reached.
+    /// The deadline was reached.
     Deadline,
     /// Too many failures in a row.
     GaveUp,
     /// The provider refused the key.
     Auth,
-    /// /// The connection to the database was lost, or the role lacks a privilege that every further step
+    /// The connection to the database was lost, or the role lacks a privilege that every further step
     /// needs.
     Database(String),
-    /// /// The run log could not be written.
+    /// The run log could not be written.
     TrailLost(String),
 }
 
-/// /// The outcome of a run.
+/// The outcome of a run.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// /// Its id in wab_runs; `None` if the plan had no steps.
+    /// Its id in wab_runs; `None` if the plan had no steps.
     pub run_id: Option<String>,
     /// Why it ended.
     pub end: RunEnd,
     /// The steps that were tried, in order.
     pub steps: Vec<StepReport>,
-    /// /// The steps of a saved plan that were not tried: the state was reached already, or the step is
+    /// The steps of a saved plan that were not tried: the state was reached already, or the step is
     /// stale.
     pub skipped: Vec<StepReport>,
 }
 
 impl Report {
-    /// /// The report on a plan without steps.
+    /// The report on a plan without steps.
     pub const fn nothing_to_do() -> Self {
         Self { run_id: None, end: RunEnd::Finished, steps: Vec::new(), skipped: Vec::new() }
     }
 
-    /// /// How many of the tried steps have this outcome.
+    /// How many of the tried steps have this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
@@ -113,12 +113,12 @@ impl Report {
         self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
     }
 
-    /// /// Whether a step of a saved plan was skipped as stale.
+    /// Whether a step of a saved plan was skipped as stale.
     pub fn is_stale(&self) -> bool {
         self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
     }
 
-    /// /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped`
+    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped`
     /// before the last step.
     pub fn outcome(&self) -> &'static str {
         match &self.end {
@@ -128,7 +128,7 @@ impl Report {
         }
     }
 
-    /// /// The exit code of the run.
+    /// The exit code of the run.
     pub fn exit(&self) -> Exit {
         match (&self.end, self.count(Outcome::Done)) {
             (RunEnd::Interrupted, _) => Exit::Interrupted,

@@ -1,4 +1,4 @@
-//! //! Saved plans: a plan, its origin, and a checksum. Reading and writing the file is in `verb::plan_file`.
+//! Saved plans: a plan, its origin, and a checksum. Reading and writing the file is in `verb::plan_file`.
 
 use std::time::Duration;
 
@@ -12,53 +12,53 @@ use crate::ground::sha256;
 use crate::model::plan::Plan;
 use crate::model::step::Step;
 
-/// /// Increases when a field changes its meaning or is removed.
+/// Increases when a field changes its meaning or is removed.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// /// A plan with its origin. It holds no secret. `wab plan --json` prints the same document.
+/// A plan with its origin. It holds no secret. `wab plan --json` prints the same document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedPlan {
-    /// /// The version of this format.
+    /// The version of this format.
     #[schemars(extend("const" = FORMAT_VERSION))]
     pub format_version: u32,
-    /// /// The program and version that made the plan.
+    /// The program and version that made the plan.
     pub tool: String,
-    /// /// When the plan was made.
+    /// When the plan was made.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub made_at: DateTime<Utc>,
-    /// /// After this time the plan is refused.
+    /// After this time the plan is refused.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub expires_at: DateTime<Utc>,
-    /// /// SHA-256 (hex) of the fleet.yaml.
+    /// SHA-256 (hex) of the fleet.yaml.
     pub fleet_yaml_sha256: String,
-    /// /// Fingerprint of the API key.
+    /// Fingerprint of the API key.
     pub account_fingerprint: String,
-    /// /// SHA-256 (hex) of the listing, as in wab_observations.
+    /// SHA-256 (hex) of the listing, as in wab_observations.
     pub listing_sha256: String,
-    /// /// The plan.
+    /// The plan.
     #[serde(flatten)]
     pub plan: Plan,
     /// SHA-256 (hex) over the canonical JSON (keys sorted, no white space) of everything else in this document.
     pub sha256: String,
 }
 
-/// /// The origin of a plan, and how long it is valid.
+/// The origin of a plan, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// SHA-256 (hex) of fleet.yaml.
     pub fleet_yaml_sha256: String,
     /// Fingerprint of the API key.
     pub account_fingerprint: String,
-    /// /// SHA-256 (hex) of the listing.
+    /// SHA-256 (hex) of the listing.
     pub listing_sha256: String,
-    /// /// When the plan was made.
+    /// When the plan was made.
     pub made_at: DateTime<Utc>,
-    /// /// How long it may be applied.
+    /// How long it may be applied.
     pub valid_for: Duration,
 }
 
 impl SavedPlan {
-    /// /// Adds the origin and the checksum to a plan.
+    /// Adds the origin and the checksum to a plan.
     pub fn new(plan: Plan, origin: Origin) -> Self {
         let valid_for = chrono::Duration::from_std(origin.valid_for).unwrap_or(chrono::Duration::MAX);
         let mut saved = Self {
@@ -76,7 +76,7 @@ impl SavedPlan {
         saved
     }
 
-    /// /// Reads a document and verifies its checksum.
+    /// Reads a document and verifies its checksum.
     pub fn parse(text: &str) -> Result<Self, String> {
         let json: Value =
             serde_json::from_str(text).map_err(|error| format!("not a saved plan: {error}"))?;
@@ -99,7 +99,7 @@ impl SavedPlan {
     }
 }
 
-/// /// A name or sha256 in the plan that wab does not write. Those that it writes are shown unescaped, to
+/// A name or sha256 in the plan that wab does not write. Those that it writes are shown unescaped, to
 /// terminals and CI runners too.
 fn foreign_word(plan: &Plan) -> Option<&str> {
     let is_name = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -117,28 +117,28 @@ pub fn seal(mut document: Value) -> String {
     sha256::of_value(&document)
 }
 
-/// /// The state of a tenant or bridge in wab_fleet that a step depends on.
+/// The state of a tenant or bridge in wab_fleet that a step depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Precondition {
-    /// /// The customer_ref.
+    /// The customer_ref.
     pub customer_ref: CustomerRef,
-    /// /// Whether the tenant should have a bridge.
+    /// Whether the tenant should have a bridge.
     pub wanted: bool,
     /// The live bridge.
     pub bridge_id: Option<BridgeId>,
-    /// /// The bridge_id on the tenant row.
+    /// The bridge_id on the tenant row.
     pub stored_bridge_id: Option<BridgeId>,
-    /// /// The status on the tenant row.
+    /// The status on the tenant row.
     pub stored_status: Option<String>,
 }
 
-/// /// The steps of a saved plan, by what to do with them.
+/// The steps of a saved plan, by what to do with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// /// To be done, as they would be planned now.
+    /// To be done, as they would be planned now.
     pub steps: Vec<Step>,
-    /// /// Done already, by another run or by hand.
+    /// Done already, by another run or by hand.
     pub already: Vec<Step>,
-    /// /// Their preconditions changed, and how.
+    /// Their preconditions changed, and how.
     pub stale: Vec<(Step, String)>,
 }

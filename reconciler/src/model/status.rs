@@ -1,48 +1,48 @@
-//! //! The stored state of the fleet, and its last run.
+//! The stored state of the fleet, and its last run.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// /// The stored state of the fleet, and its last run.
+/// The stored state of the fleet, and its last run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
-    /// /// When the fleet was last observed; `None` if never.
+    /// When the fleet was last observed; `None` if never.
     pub observed_at: Option<DateTime<Utc>>,
     /// How long ago that was, in seconds.
     pub age_seconds: Option<i64>,
-    /// /// The program that stored the observation.
+    /// The program that stored the observation.
     pub source: Option<String>,
-    /// /// Rows of that listing that could not be read.
+    /// Rows of that listing that could not be read.
     pub malformed: Option<i32>,
     /// Live bridges.
     pub bridges: i64,
-    /// /// Live bridges that are paired.
+    /// Live bridges that are paired.
     pub paired: i64,
-    /// /// Live bridges that wait for the QR code to be scanned.
+    /// Live bridges that wait for the QR code to be scanned.
     pub awaiting_scan: i64,
-    /// /// Live bridges that are disconnected.
+    /// Live bridges that are disconnected.
     pub disconnected: i64,
-    /// /// Live bridges with an unknown status.
+    /// Live bridges with an unknown status.
     pub unknown: i64,
-    /// /// Live bridges that belong to no tenant row and are not declared.
+    /// Live bridges that belong to no tenant row and are not declared.
     pub orphaned: i64,
-    /// /// Live bridges of tenants that are no longer wanted.
+    /// Live bridges of tenants that are no longer wanted.
     pub churned: i64,
-    /// /// Second and further live bridges for a customer_ref.
+    /// Second and further live bridges for a customer_ref.
     pub duplicate: i64,
-    /// /// Wanted tenants without a live bridge.
+    /// Wanted tenants without a live bridge.
     pub missing: i64,
-    /// /// US dollars per month for all live bridges.
+    /// US dollars per month for all live bridges.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
-    /// /// US dollars per month for unneeded bridges.
+    /// US dollars per month for unneeded bridges.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_waste: Decimal,
-    /// /// The session that holds the lock of `wab apply` now.
+    /// The session that holds the lock of `wab apply` now.
     pub applying: Option<String>,
     /// The last run that had steps.
     pub last_run: Option<LastRun>,

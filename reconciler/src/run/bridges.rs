@@ -1,4 +1,4 @@
-//! //! Steps that call the provider: check the preconditions again, make the call, record the answer.
+//! Steps that call the provider: check the preconditions again, make the call, record the answer.
 
 use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, resolve};
 
@@ -8,7 +8,7 @@ use crate::run::executor::Executor;
 use crate::run::observe::PATIENCE;
 use crate::run::step_outcome::StepOutcome;
 
-/// /// The provider's answer to a call that may have been repeated after a 429.
+/// The provider's answer to a call that may have been repeated after a 429.
 type Answer<T> = Result<T, wabridges::Error>;
 
 impl Executor<'_> {
@@ -57,7 +57,7 @@ impl Executor<'_> {
         }
     }
 
-    /// /// Checks the database right before each attempt, because the plan may be an hour old.
+    /// Checks the database right before each attempt, because the plan may be an hour old.
     async fn post(
         &mut self,
         customer_ref: &CustomerRef,
@@ -73,7 +73,7 @@ impl Executor<'_> {
         }
     }
 
-    /// /// Reads the status of the new session. A failure is ignored: the next refresh reads the status
+    /// Reads the status of the new session. A failure is ignored: the next refresh reads the status
     /// again.
     async fn session(&self, customer_ref: &CustomerRef) -> Option<Session> {
         self.wait(Class::Proxy).await;
@@ -129,7 +129,7 @@ impl Executor<'_> {
         }
     }
 
-    /// /// Checks the database right before each attempt, because the call may have waited for the provider's
+    /// Checks the database right before each attempt, because the call may have waited for the provider's
     /// limits.
     async fn send_delete(&mut self, id: BridgeId) -> Result<Answer<()>, Error> {
         let mut patience = PATIENCE;

@@ -1,4 +1,4 @@
-//! //! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the
+//! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the
 //! final plan.
 
 use wabridges::{Class, Limits, ReadClient};
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::run::events::{Event, Events};
 use crate::run::observe::Observer;
 
-/// /// Lists and evaluates the fleet.
+/// Lists and evaluates the fleet.
 pub struct Evaluator<'a> {
     fleet: &'a Fleet,
     observer: Observer<'a>,
@@ -28,21 +28,21 @@ pub struct Evaluator<'a> {
     polled: Option<Polled>,
 }
 
-/// /// The configuration of an evaluator.
+/// The configuration of an evaluator.
 pub struct EvaluatorConfig<'a> {
-    /// /// The declared fleet.
+    /// The declared fleet.
     pub fleet: &'a Fleet,
-    /// /// The client that lists the real fleet.
+    /// The client that lists the real fleet.
     pub client: &'a ReadClient,
-    /// /// Receives the run's events.
+    /// Receives the run's events.
     pub events: &'a dyn Events,
-    /// /// The policy for empty and shrunken listings.
+    /// The policy for empty and shrunken listings.
     pub shrink: ShrinkPolicy,
-    /// /// The customer_refs that the plan covers.
+    /// The customer_refs that the plan covers.
     pub scope: Scope,
 }
 
-/// /// A reading, and the plan input that follows if the listing equals the stored one.
+/// A reading, and the plan input that follows if the listing equals the stored one.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The reading.
@@ -56,32 +56,32 @@ impl From<Reading> for Snapshot {
     }
 }
 
-/// /// What the user approved.
+/// What the user approved.
 #[derive(Clone, Copy, Debug)]
 pub enum Approved<'a> {
-    /// /// Every plan.
+    /// Every plan.
     Anything,
-    /// /// The plan that was shown.
+    /// The plan that was shown.
     Shown(&'a Plan),
-    /// /// The plan with this SHA-256.
+    /// The plan with this SHA-256.
     Sha256(&'a str),
-    /// /// The steps of this saved plan, if their preconditions still hold.
+    /// The steps of this saved plan, if their preconditions still hold.
     Saved(&'a SavedPlan),
 }
 
 /// The plan that will be run.
 #[derive(Debug)]
 pub struct FinalPlan {
-    /// /// Holds only approved steps.
+    /// Holds only approved steps.
     pub plan: Plan,
-    /// /// Approved steps that were done already, by another run or by hand.
+    /// Approved steps that were done already, by another run or by hand.
     pub already: Vec<Step>,
-    /// /// Approved steps with changed preconditions, and what changed.
+    /// Approved steps with changed preconditions, and what changed.
     pub stale: Vec<(Step, String)>,
 }
 
 impl<'a> Evaluator<'a> {
-    /// /// Calls of recent runs count towards the provider's limits, so the client and the plan are told
+    /// Calls of recent runs count towards the provider's limits, so the client and the plan are told
     /// about them.
     pub async fn new(config: EvaluatorConfig<'a>, store: &mut Store) -> Result<Self, Error> {
         let EvaluatorConfig { fleet, client, events, shrink, scope } = config;
@@ -93,7 +93,7 @@ impl<'a> Evaluator<'a> {
                 client.preload(call.class, at);
             }
         }
-        // // With --first-run the user has confirmed that the account may be empty, so min_observed does not
+        // With --first-run the user has confirmed that the account may be empty, so min_observed does not
         // apply.
         let min_observed = match shrink {
             ShrinkPolicy::FirstRun => 0,
@@ -113,7 +113,7 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// /// Asks up to `max` sessions for statuses that the listing lacks, while no transaction is open. Every
+    /// Asks up to `max` sessions for statuses that the listing lacks, while no transaction is open. Every
     /// later evaluation uses the answers. The list is read again afterwards, because this reading may be
     /// overtaken by then.
     pub async fn poll(&mut self, store: &mut Store, max: u16) -> Result<(), Error> {
@@ -137,7 +137,7 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    /// /// Calls that still count towards the provider's limits: those of earlier runs, and the status
+    /// Calls that still count towards the provider's limits: those of earlier runs, and the status
     /// requests of this one.
     fn recent(&self) -> Vec<RecentCall> {
         let polls = self.polled.iter().flat_map(|polled| &polled.result.ended);
@@ -150,10 +150,10 @@ impl<'a> Evaluator<'a> {
         self.observer.read(store).await
     }
 
-    /// /// Lists the fleet as `read` does. Meanwhile evaluates the stored state: usually the listing is equal
+    /// Lists the fleet as `read` does. Meanwhile evaluates the stored state: usually the listing is equal
     /// to it.
     pub async fn snapshot(&self, store: &mut Store) -> Result<Snapshot, Error> {
-        // // An error is ignored here: the evaluation after the listing meets it again and reports it.
+        // An error is ignored here: the evaluation after the listing meets it again and reports it.
         let stored = async |store: &mut Store| self.stored(store).await.ok().flatten();
         let (reading, stored) = self.observer.read_while(store, stored).await?;
         Ok(Snapshot { reading, stored })
@@ -166,7 +166,7 @@ impl<'a> Evaluator<'a> {
         Ok(input)
     }
 
-    /// /// The plan input that follows from the snapshot. The transaction is rolled back.
+    /// The plan input that follows from the snapshot. The transaction is rolled back.
     pub async fn evaluate(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<PlanInput, Error> {
         let Snapshot { reading, stored } = snapshot;
         let stored =
@@ -186,13 +186,13 @@ impl<'a> Evaluator<'a> {
         self.observer.up_to_date(store, reading, evaluate).await
     }
 
-    /// /// The plan, and the SHA-256 of its listing. The transaction is rolled back.
+    /// The plan, and the SHA-256 of its listing. The transaction is rolled back.
     pub async fn preview(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<(Plan, String), Error> {
         let input = self.evaluate(store, snapshot).await?;
         Ok((plan(&input, &self.options()), input.observation))
     }
 
-    /// /// The plan to execute. Its observation is stored, unless a guard refuses or the approval is stale.
+    /// The plan to execute. Its observation is stored, unless a guard refuses or the approval is stale.
     pub async fn finalize(
         &self,
         store: &mut Store,
@@ -204,7 +204,7 @@ impl<'a> Evaluator<'a> {
         self.observer.up_to_date(store, reading, finalize).await
     }
 
-    /// /// An error drops the evaluation, which rolls the transaction back.
+    /// An error drops the evaluation, which rolls the transaction back.
     async fn finalize_once(
         &self,
         store: &mut Store,

@@ -1,4 +1,4 @@
-//! //! The events of a run, and the trait that receives them.
+//! The events of a run, and the trait that receives them.
 
 use std::time::Duration;
 
@@ -6,35 +6,35 @@ use wabridges::MalformedRow;
 
 use crate::model::{Plan, Polled, Report, Step, StepReport};
 
-/// /// Receives the run's events.
+/// Receives the run's events.
 pub trait Events: Send + Sync {
-    /// /// Receives one event.
+    /// Receives one event.
     fn emit(&self, event: Event<'_>);
 }
 
-/// /// Something that happened or is about to happen.
+/// Something that happened or is about to happen.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// /// Another apply holds the lock, and this one waits; `holder` starts with a colon, or is empty.
+    /// Another apply holds the lock, and this one waits; `holder` starts with a colon, or is empty.
     WaitingForLock { holder: &'a str },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
-    /// /// Sessions are about to be asked for their status; the provider's limits make this take at least
+    /// Sessions are about to be asked for their status; the provider's limits make this take at least
     /// this long.
     Polling { sessions: usize, at_least: Duration },
-    /// /// The answers of the sessions.
+    /// The answers of the sessions.
     Polled(&'a Polled),
     /// A signal asked the run to stop.
     Stopping,
-    /// /// The first step is about to start.
+    /// The first step is about to start.
     RunStarted(&'a Plan),
-    /// /// This step is next; the remaining steps take at least this long.
+    /// This step is next; the remaining steps take at least this long.
     StepStarting { step: &'a Step, left: Duration },
-    /// /// The run waits this long for the provider's limits before its next call.
+    /// The run waits this long for the provider's limits before its next call.
     WaitingForLimit(Duration),
-    /// /// These steps were tried; the remaining steps take at least this long.
+    /// These steps were tried; the remaining steps take at least this long.
     StepsExecuted { steps: &'a [StepReport], left: Duration },
-    /// /// Steps failed: which, and why.
+    /// Steps failed: which, and why.
     StepsFailed(&'a str),
     /// The run ended.
     RunEnded(&'a Report),

@@ -1,4 +1,4 @@
-//! //! Executes a plan: runs the steps in order and writes a line of the run log before and after each.
+//! Executes a plan: runs the steps in order and writes a line of the run log before and after each.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};
 
-/// /// After so many failures in a row the run gives up: the next step would probably fail too.
+/// After so many failures in a row the run gives up: the next step would probably fail too.
 const FAILURES_IN_A_ROW: usize = 5;
 
-/// /// Runs the plan's steps in order. A failed step does not stop independent steps.
+/// Runs the plan's steps in order. A failed step does not stop independent steps.
 pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     run.events.emit(Event::RunStarted(plan));
     let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
@@ -22,7 +22,7 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
         },
         Err(error) => RunEnd::TrailLost(chain(&error)),
     };
-    // // Without its last line the run counts as interrupted. The next run starts from a new observation, so
+    // Without its last line the run counts as interrupted. The next run starts from a new observation, so
     // nothing is lost.
     if let Err(error) = run.journal.finish_run(report.outcome()).await
         && report.end == RunEnd::Finished
@@ -34,7 +34,7 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
 }
 
 impl Executor<'_> {
-    /// /// Returns an error only if the run log cannot be written: no step is done without a log entry.
+    /// Returns an error only if the run log cannot be written: no step is done without a log entry.
     async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<RunEnd, Error> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
@@ -44,7 +44,7 @@ impl Executor<'_> {
         {
             let left = self.time_left(&plan.steps[reports.len()..]);
             self.events.emit(Event::StepStarting { step: &batch[0], left });
-            // // A step that would end after the deadline is not started.
+            // A step that would end after the deadline is not started.
             if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
                 return Ok(RunEnd::Deadline);
             }
@@ -70,7 +70,7 @@ impl Executor<'_> {
         Ok(RunEnd::Finished)
     }
 
-    /// /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome
+    /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome
     /// to the reports.
     async fn recorded(
         &mut self,
@@ -108,7 +108,7 @@ impl Executor<'_> {
         Ok(outcomes)
     }
 
-    /// /// The outcome of each step of the batch, in order; fewer than the steps if a signal stopped the run.
+    /// The outcome of each step of the batch, in order; fewer than the steps if a signal stopped the run.
     async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         match &batch[0] {
             Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,

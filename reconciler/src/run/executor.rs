@@ -1,4 +1,4 @@
-//! //! The resources of a run, and waiting for the provider's limits. A stop request ends the wait, because a
+//! The resources of a run, and waiting for the provider's limits. A stop request ends the wait, because a
 //! waiting call was not sent yet.
 
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::model::Step;
 use crate::run::events::{Event, Events};
 use crate::run::stop::Stop;
 
-/// /// The resources of a run.
+/// The resources of a run.
 pub struct Executor<'a> {
     /// The provider.
     pub client: &'a Client,
     /// The database.
     pub store: &'a mut Store,
-    /// /// The run log.
+    /// The run log.
     pub journal: &'a mut Journal,
-    /// /// Receives the run's events.
+    /// Receives the run's events.
     pub events: &'a dyn Events,
-    /// /// The stop request.
+    /// The stop request.
     pub stop: Stop,
 }
 
 impl Executor<'_> {
-    /// /// The shortest possible duration of the remaining steps at the provider's limits.
+    /// The shortest possible duration of the remaining steps at the provider's limits.
     pub(super) fn time_left(&self, steps: &[Step]) -> Duration {
         let count = |kind| steps.iter().filter(|step| step.kind() == kind).count();
         let time = |class, calls| match calls {
@@ -36,19 +36,19 @@ impl Executor<'_> {
         time(Class::Provision, count("provision")) + time(Class::Other, 2 * count("delete"))
     }
 
-    /// /// How long until the limits allow the step's first call.
+    /// How long until the limits allow the step's first call.
     pub(super) fn slot_in(&self, step: &Step) -> Duration {
         first_call(step).map_or(Duration::ZERO, |class| self.client.reader().duration_for(class, 1))
     }
 
-    /// /// Waits until the limits allow the step's first call, or until a stop is requested.
+    /// Waits until the limits allow the step's first call, or until a stop is requested.
     pub(super) async fn wait_for_slot(&self, step: &Step) {
         if let Some(class) = first_call(step) {
             self.wait(class).await;
         }
     }
 
-    /// /// Waits until the limits allow a call of the class, or until a stop is requested. A 429 blocks the
+    /// Waits until the limits allow a call of the class, or until a stop is requested. A 429 blocks the
     /// class for a while.
     pub(super) async fn wait(&self, class: Class) {
         loop {
@@ -61,7 +61,7 @@ impl Executor<'_> {
         }
     }
 
-    /// /// After a 429: waits, if `patience` lasts that long, and returns whether to repeat the call.
+    /// After a 429: waits, if `patience` lasts that long, and returns whether to repeat the call.
     pub(super) async fn again<T>(
         &self,
         answer: &Result<T, Error>,

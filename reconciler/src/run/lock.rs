@@ -1,4 +1,4 @@
-//! //! Waits for the lock of `wab apply`.
+//! Waits for the lock of `wab apply`.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use crate::db::journal::{Journal, Lock};
 use crate::model::Error;
 use crate::run::events::{Event, Events};
 
-/// /// How often the lock is tried while another run holds it.
+/// How often the lock is tried while another run holds it.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// /// Takes the lock, waiting at most `patience`. The error names the run that holds it.
+/// Takes the lock, waiting at most `patience`. The error names the run that holds it.
 pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) -> Result<Journal, Error> {
     let mut journal = Journal::open(database).await?;
     let deadline = Instant::now().checked_add(patience);

@@ -1,11 +1,11 @@
-//! //! Steps that write tenant rows: one statement for all, split in halves while the database refuses it.
+//! Steps that write tenant rows: one statement for all, split in halves while the database refuses it.
 
 use crate::model::{Error, Step};
 use crate::run::executor::Executor;
 use crate::run::step_outcome::StepOutcome;
 
 impl Executor<'_> {
-    /// /// Writes the rows. One bad row does not keep the others from being written.
+    /// Writes the rows. One bad row does not keep the others from being written.
     pub(super) async fn write_rows(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         let mut parts = vec![batch];
         let mut outcomes: Vec<StepOutcome> = Vec::with_capacity(batch.len());
@@ -26,7 +26,7 @@ impl Executor<'_> {
         outcomes
     }
 
-    /// /// Returns the number of changed rows.
+    /// Returns the number of changed rows.
     async fn write(&mut self, part: &[Step]) -> Result<i32, Error> {
         if let Step::SetStatus { .. } = part[0] {
             let customer_refs: Vec<_> = part.iter().map(Step::customer_ref).collect();

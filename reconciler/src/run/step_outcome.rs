@@ -1,45 +1,45 @@
-//! //! The outcome of one step, and the summary of a batch in one line.
+//! The outcome of one step, and the summary of a batch in one line.
 
 use wabridges::BridgeId;
 
 use crate::ground::Exit;
 use crate::model::{Error, Outcome, RunEnd, Step, chain};
 
-/// /// How many failed rows of a batch the summary names.
+/// How many failed rows of a batch the summary names.
 const NAMED: usize = 5;
 
-/// /// The outcome of a step.
+/// The outcome of a step.
 #[derive(Debug)]
 pub struct StepOutcome {
-    /// /// The outcome.
+    /// The outcome.
     pub outcome: Outcome,
-    /// /// The error, or a description of the action.
+    /// The error, or a description of the action.
     pub detail: String,
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,
-    /// /// Set if no further step can succeed: the run ends for this reason.
+    /// Set if no further step can succeed: the run ends for this reason.
     pub end: Option<RunEnd>,
 }
 
 impl StepOutcome {
-    /// /// Whether the step was done.
+    /// Whether the step was done.
     pub fn is_done(&self) -> bool {
         self.outcome == Outcome::Done
     }
 
-    /// /// A step that was done.
+    /// A step that was done.
     pub fn done(detail: String, bridge_id: Option<BridgeId>) -> Self {
         Self { outcome: Outcome::Done, detail, bridge_id, end: None }
     }
 
-    /// /// A step that failed, or one with an unknown outcome.
+    /// A step that failed, or one with an unknown outcome.
     pub fn failed(error: &Error) -> Self {
         let ambiguous = matches!(error, Error::Provider { source, .. } if source.is_ambiguous());
         let outcome = if ambiguous { Outcome::Unknown } else { Outcome::Failed };
         Self { outcome, detail: chain(error), bridge_id: None, end: end(error) }
     }
 
-    /// /// The provider did its part, but the database could not record it. The next run finds the bridge and
+    /// The provider did its part, but the database could not record it. The next run finds the bridge and
     /// continues.
     pub fn unrecorded(what: &str, bridge_id: BridgeId, error: &Error) -> Self {
         let detail = format!("bridge {bridge_id} was {what}, but: {}", chain(error));
@@ -57,7 +57,7 @@ fn end(error: &Error) -> Option<RunEnd> {
     }
 }
 
-/// /// Summarises the batch in one line for the run log.
+/// Summarises the batch in one line for the run log.
 pub fn together(batch: &[Step], outcomes: &[StepOutcome]) -> (Outcome, String) {
     if let [one] = outcomes {
         return (one.outcome, one.detail.clone());

@@ -1,4 +1,4 @@
-//! //! The stop request: SIGINT, SIGTERM or the deadline.
+//! The stop request: SIGINT, SIGTERM or the deadline.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 use crate::model::{Error, RunEnd};
 use crate::run::events::{Event, Events};
 
-/// /// The exit code of a process that SIGINT ended: the second signal ends the run at once.
+/// The exit code of a process that SIGINT ended: the second signal ends the run at once.
 const KILLED: i32 = 130;
 
-/// /// Whether a signal asked the run to stop, or the deadline has passed.
+/// Whether a signal asked the run to stop, or the deadline has passed.
 #[derive(Clone, Debug)]
 pub struct Stop {
     signalled: watch::Receiver<bool>,
@@ -20,7 +20,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// /// Handles both signals: the first asks the run to stop, the second ends the process at once.
+    /// Handles both signals: the first asks the run to stop, the second ends the process at once.
     pub fn listen(deadline: Option<Instant>, events: impl Events + 'static) -> Result<Self, Error> {
         let cannot = |error: std::io::Error| {
             Error::config(
@@ -44,22 +44,22 @@ impl Stop {
         Ok(Self { signalled, deadline })
     }
 
-    /// /// Whether a signal asked the run to stop, or the deadline has passed.
+    /// Whether a signal asked the run to stop, or the deadline has passed.
     pub fn is_requested(&self) -> bool {
         *self.signalled.borrow() || self.is_too_late_for(Duration::ZERO)
     }
 
-    /// /// Whether work of this duration would end after the deadline.
+    /// Whether work of this duration would end after the deadline.
     pub fn is_too_late_for(&self, work: Duration) -> bool {
         self.deadline.is_some_and(|deadline| deadline.saturating_duration_since(Instant::now()) <= work)
     }
 
-    /// /// Why the run stops.
+    /// Why the run stops.
     pub fn end(&self) -> RunEnd {
         if *self.signalled.borrow() { RunEnd::Interrupted } else { RunEnd::Deadline }
     }
 
-    /// /// Returns when a signal asks the run to stop, or when the deadline passes.
+    /// Returns when a signal asks the run to stop, or when the deadline passes.
     pub async fn requested(&self) {
         let mut signalled = self.signalled.clone();
         let asked = async {

@@ -1,4 +1,4 @@
-//! //! `wab apply`: takes the lock, makes the plan, asks for approval, executes the steps, and reports their
+//! `wab apply`: takes the lock, makes the plan, asks for approval, executes the steps, and reports their
 //! outcomes.
 
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ use crate::verb::plan_file;
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never
+    /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never
     /// ask
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
     pub plan_file: Option<PathBuf>,
@@ -40,17 +40,17 @@ pub struct ApplyArgs {
     pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub targets: Targets,
-    /// /// Apply without asking, if the plan still has this plan_sha256, which wab plan shows
+    /// Apply without asking, if the plan still has this plan_sha256, which wab plan shows
     #[arg(long, value_name = "SHA256", value_parser = plan_sha256)]
     pub expect: Option<String>,
     #[command(flatten)]
     pub polling: Polling,
     #[command(flatten)]
     pub consent: Consent,
-    /// /// How long to wait for the lock while another apply holds it, such as 5m
+    /// How long to wait for the lock while another apply holds it, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub lock_timeout: Duration,
-    /// /// Start no step that would end after this time, such as 50m, and exit 9
+    /// Start no step that would end after this time, such as 50m, and exit 9
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub struct ApplyArgs {
 }
 
 impl ApplyArgs {
-    /// /// Whether the user approved in advance, by a flag.
+    /// Whether the user approved in advance, by a flag.
     pub fn is_approved(&self) -> bool {
         self.consent.auto_approve || self.plan_file.is_some() || self.expect.is_some()
     }
@@ -95,7 +95,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     result
 }
 
-/// /// The parts of one run, and the flags that were set in advance.
+/// The parts of one run, and the flags that were set in advance.
 struct Run<'a> {
     fleet: &'a Fleet,
     args: &'a ApplyArgs,
@@ -104,19 +104,19 @@ struct Run<'a> {
     console: Console,
     approval: Approval,
     saved: Option<SavedPlan>,
-    /// /// The fingerprint of the API key.
+    /// The fingerprint of the API key.
     fingerprint: String,
     deadline: Option<Instant>,
 }
 
-/// /// The result of reading and evaluating the fleet.
+/// The result of reading and evaluating the fleet.
 enum Look {
     Seen(Box<Snapshot>),
     Stopped(Exit),
 }
 
 impl Run<'_> {
-    /// /// Does everything that needs the lock.
+    /// Does everything that needs the lock.
     async fn locked(&self, journal: &mut Journal) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
@@ -131,7 +131,7 @@ impl Run<'_> {
             scope: self.args.targets.scope(),
         };
         let mut evaluator = Evaluator::new(config, &mut store).await?;
-        // // At the question, a signal must end wab at once, so signals are handled only afterwards. Without
+        // At the question, a signal must end wab at once, so signals are handled only afterwards. Without
         // a question they are handled from here on.
         let stop = match self.approval {
             Approval::Given => Some(self.listen()?),
@@ -159,7 +159,7 @@ impl Run<'_> {
         Stop::listen(self.deadline, self.console.clone())
     }
 
-    /// /// Lists and evaluates the fleet, unless a signal or the deadline stops it.
+    /// Lists and evaluates the fleet, unless a signal or the deadline stops it.
     async fn look(
         &self,
         evaluator: &mut Evaluator<'_>,
@@ -183,7 +183,7 @@ impl Run<'_> {
         }
     }
 
-    /// /// Shows the plan, and asks if it changes something. A refused plan is returned without a question.
+    /// Shows the plan, and asks if it changes something. A refused plan is returned without a question.
     async fn confirm(
         &self,
         evaluator: &Evaluator<'_>,
@@ -201,12 +201,12 @@ impl Run<'_> {
             }
             *snapshot = evaluator.read(store).await?.into();
         }
-        // // Until here stderr was text, because the question is text.
+        // Until here stderr was text, because the question is text.
         set_format(self.args.output.format());
         Ok(plan)
     }
 
-    /// /// The approval that the flags or the answer gave.
+    /// The approval that the flags or the answer gave.
     fn approved<'s>(&'s self, shown: Option<&'s Plan>) -> Approved<'s> {
         match (shown, &self.saved, &self.args.expect) {
             (Some(shown), ..) => Approved::Shown(shown),
@@ -216,7 +216,7 @@ impl Run<'_> {
         }
     }
 
-    /// /// Reports a plan that a guard refused.
+    /// Reports a plan that a guard refused.
     fn refused(&self, plan: &Plan) -> Result<Exit, Error> {
         let (format, length) = (self.args.output.format(), self.args.detail.length());
         self.screen.result(&self.screen.applied(plan, None, format, length))?;
@@ -224,7 +224,7 @@ impl Run<'_> {
         Ok(Exit::Refused)
     }
 
-    /// /// Executes the steps.
+    /// Executes the steps.
     async fn execute(
         &self,
         final_plan: &FinalPlan,
@@ -243,7 +243,7 @@ impl Run<'_> {
         report
     }
 
-    /// /// Reports the outcome. If the user was asked, the plan itself was shown already.
+    /// Reports the outcome. If the user was asked, the plan itself was shown already.
     async fn report(
         &self,
         plan: &Plan,
@@ -258,7 +258,7 @@ impl Run<'_> {
         })?;
         let exit = report.exit().unless_incomplete(plan.summary.malformed);
         ci::applied(plan, Some(report), exit);
-        // // A failure is not an error: the next refresh records the drift.
+        // A failure is not an error: the next refresh records the drift.
         if report.exit() == Exit::Done
             && let Err(error) = store.record_drift().await
         {

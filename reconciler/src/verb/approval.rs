@@ -1,4 +1,4 @@
-//! //! Gets the user's approval: from a flag, or from an answer on the terminal.
+//! Gets the user's approval: from a flag, or from an answer on the terminal.
 
 use std::io::{self, IsTerminal};
 
@@ -6,17 +6,17 @@ use crate::model::Error;
 use crate::render::stderr::prompt;
 use crate::verb::flags::Consent;
 
-/// /// How to get the approval.
+/// How to get the approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// /// The user gave it in advance.
+    /// The user gave it in advance.
     Given,
-    /// /// Ask on the terminal.
+    /// Ask on the terminal.
     Ask,
 }
 
 impl Approval {
-    /// /// Asks only if stdin and stderr are terminals; `CI` never counts as approval. `hint` says how to
+    /// Asks only if stdin and stderr are terminals; `CI` never counts as approval. `hint` says how to
     /// approve without a terminal.
     pub fn of(consent: &Consent, verb: &str, hint: &str) -> Result<Self, Error> {
         if consent.auto_approve {
@@ -30,7 +30,7 @@ impl Approval {
     }
 }
 
-/// /// Asks the question. Every answer but yes counts as no.
+/// Asks the question. Every answer but yes counts as no.
 pub fn ask(question: &str) -> Result<bool, Error> {
     prompt(&format!("{question} Only `yes` is a yes: "));
     let mut answer = String::new();

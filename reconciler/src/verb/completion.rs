@@ -1,4 +1,4 @@
-//! //! `wab completion`: prints the completion script of a shell.
+//! `wab completion`: prints the completion script of a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;

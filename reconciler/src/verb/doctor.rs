@@ -1,4 +1,4 @@
-//! //! `wab doctor`: checks the whole installation, one part after another, and says how to fix each problem.
+//! `wab doctor`: checks the whole installation, one part after another, and says how to fix each problem.
 //! It changes nothing.
 
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::render::screen::Screen;
 use crate::render::screen::validated;
 use crate::verb::flags::Output;
 
-/// /// The checks that need the `wab_` objects, in order.
+/// The checks that need the `wab_` objects, in order.
 const IN_THE_DATABASE: [&str; 8] =
     ["objects", "rights", "binding", "index", "observation", "statuses", "runs", "pg_cron"];
 
-/// /// Makes every check, even if earlier ones fail.
+/// Makes every check, even if earlier ones fail.
 pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit, Error> {
     let fleet = Fleet::load(file).map_err(Error::from);
     let mut checks = vec![self::file(file, &fleet)];
@@ -57,7 +57,7 @@ fn file(file: &Path, fleet: &Result<Fleet, Error>) -> Check {
     }
 }
 
-/// /// Checks the key and the provider; returns how far the provider's clock is ahead of this machine's.
+/// Checks the key and the provider; returns how far the provider's clock is ahead of this machine's.
 async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeDelta> {
     let Some(fleet) = fleet else {
         let why = "without fleet.yaml the account is unknown";
@@ -86,7 +86,7 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
     client.provider_ahead()
 }
 
-/// /// Checks the server and the objects in the database; returns how far its clock is ahead of this
+/// Checks the server and the objects in the database; returns how far its clock is ahead of this
 /// machine's.
 async fn at(
     mut visit: Visit,
@@ -153,14 +153,14 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     });
 }
 
-/// /// Fails with the missing grants unless this role may record the steps of an apply.
+/// Fails with the missing grants unless this role may record the steps of an apply.
 async fn rights(store: &mut Store) -> Result<(), Error> {
     let mut evaluation = store.evaluation().await?;
     evaluation.require_recording().await?;
     evaluation.rollback().await
 }
 
-/// /// Returns how fleet.yaml would change the binding; the transaction is rolled back.
+/// Returns how fleet.yaml would change the binding; the transaction is rolled back.
 async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
     let mut evaluation = store.evaluation().await?;
     let change = evaluation.binding(fleet).await?;

@@ -1,4 +1,4 @@
-//! //! `wab drift`: shows every difference between the tenants and the fleet. It changes nothing.
+//! `wab drift`: shows every difference between the tenants and the fleet. It changes nothing.
 
 use clap::Args;
 
@@ -24,22 +24,22 @@ pub struct DriftArgs {
     pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub polling: Polling,
-    /// /// Show the last stored observation; do not call the provider
+    /// Show the last stored observation; do not call the provider
     #[arg(long, conflicts_with_all = ["first_run", "accept_shrink", "poll_status"])]
     pub stored: bool,
-    /// /// Show only the counts
+    /// Show only the counts
     #[arg(long)]
     pub concise: bool,
-    /// /// Exit 2 only for these kinds, separated by commas; other kinds are shown and exit 0
+    /// Exit 2 only for these kinds, separated by commas; other kinds are shown and exit 0
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
     pub fail_on: Vec<Kind>,
-    /// /// Leave these kinds (the same as above) out of the list and of the exit code
+    /// Leave these kinds (the same as above) out of the list and of the exit code
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
     pub ignore: Vec<Kind>,
 }
 
 impl DriftArgs {
-    /// /// Refuses a kind that both flags name.
+    /// Refuses a kind that both flags name.
     fn check(&self) -> Result<(), Error> {
         match self.fail_on.iter().find(|kind| self.ignore.contains(kind)) {
             None => Ok(()),
@@ -50,7 +50,7 @@ impl DriftArgs {
         }
     }
 
-    /// /// Whether the shown drift exits 2.
+    /// Whether the shown drift exits 2.
     fn fails(&self, shown: &[Drift]) -> bool {
         shown.iter().any(|row| self.fail_on.is_empty() || self.fail_on.contains(&row.kind))
     }

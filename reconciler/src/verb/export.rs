@@ -1,4 +1,4 @@
-//! //! `wab export`: prints a fleet.yaml or SQL that adopts an existing account. It changes nothing.
+//! `wab export`: prints a fleet.yaml or SQL that adopts an existing account. It changes nothing.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -25,44 +25,44 @@ use crate::verb::flags::ShrinkFlags;
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// /// The output
+    /// The output
     #[arg(long, value_enum, default_value = "yaml")]
     format: Form,
     /// The same as --format sql
     #[arg(long, conflicts_with = "format")]
     sql: bool,
-    /// /// The provider's address, instead of the one in fleet.yaml
+    /// The provider's address, instead of the one in fleet.yaml
     #[arg(long, value_name = "URL")]
     api_url: Option<ApiUrl>,
     #[command(flatten)]
     shrink: ShrinkFlags,
-    /// /// The tenants table, if none is bound yet; instead of the one in fleet.yaml
+    /// The tenants table, if none is bound yet; instead of the one in fleet.yaml
     #[arg(long)]
     table: Option<String>,
-    /// /// Its column with the tenant's id
+    /// Its column with the tenant's id
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "id")]
     tenant_id: String,
-    /// /// Its column with the bridge_id
+    /// Its column with the bridge_id
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "bridge_id")]
     bridge_id: String,
-    /// /// Its column with the status
+    /// Its column with the status
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "bridge_status")]
     bridge_status: String,
-    /// /// SQL predicate over a row: whether the tenant should have a bridge
+    /// SQL predicate over a row: whether the tenant should have a bridge
     #[arg(long, value_name = "SQL", requires = "table", default_value = "true")]
     wanted: String,
 }
 
-/// /// The form of the output.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// /// A fleet.yaml that keeps every bridge without a tenant row
+    /// A fleet.yaml that keeps every bridge without a tenant row
     Yaml,
-    /// /// A psql script that writes the bridge ids and statuses on the tenant rows
+    /// A psql script that writes the bridge ids and statuses on the tenant rows
     Sql,
 }
 
-/// /// The account and the database, as evaluated.
+/// The account and the database, as evaluated.
 struct Look {
     fleet: Fleet,
     found: Found,
@@ -70,7 +70,7 @@ struct Look {
     bind: Bind,
 }
 
-/// /// Prints the fleet.yaml or the script.
+/// Prints the fleet.yaml or the script.
 pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Exit, Error> {
     let mut base = Base::load(file)?;
     if let Some(api_url) = &args.api_url {
@@ -95,7 +95,7 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
-/// /// The fleet that the export starts from.
+/// The fleet that the export starts from.
 struct Base {
     fleet: Fleet,
     origin: Origin,
@@ -108,7 +108,7 @@ enum Origin {
 }
 
 impl Base {
-    /// /// Loads fleet.yaml, if it exists. An empty file counts as absent: a shell empties the file before
+    /// Loads fleet.yaml, if it exists. An empty file counts as absent: a shell empties the file before
     /// `wab` writes to it.
     fn load(file: &Path) -> Result<Self, Error> {
         let absent = match std::fs::read_to_string(file) {
@@ -127,7 +127,7 @@ impl Base {
     }
 }
 
-/// /// Evaluates the reading; the transaction is rolled back.
+/// Evaluates the reading; the transaction is rolled back.
 async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Look, Error> {
     let mut fleet = base.fleet.clone();
     let mut evaluation = store.evaluation().await?;
@@ -140,12 +140,12 @@ async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportAr
     let found = evaluation.found(&fleet, reading, args.shrink.policy()).await?;
     let target = evaluation.target().await?;
     evaluation.rollback().await?;
-    // // The binding as stored has the same meaning under every search_path.
+    // The binding as stored has the same meaning under every search_path.
     fleet.tenants = target.as_ref().map(|target| Tenants::from(target.binding.clone()));
     Ok(Look { fleet, found, target, bind })
 }
 
-/// /// The binding to use; `None`: the stored one, or none.
+/// The binding to use; `None`: the stored one, or none.
 fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Result<Option<Tenants>, Error> {
     match (&known.binding, &args.table) {
         (Some(Binding { table, .. }), Some(_)) => Err(Error::config(

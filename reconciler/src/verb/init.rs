@@ -1,4 +1,4 @@
-//! //! `wab init`: writes a fleet.yaml to start from, or installs the `wab_` objects without the extension
+//! `wab init`: writes a fleet.yaml to start from, or installs the `wab_` objects without the extension
 //! (`--sql-only`).
 
 use std::fs::OpenOptions;
@@ -20,22 +20,22 @@ const EXAMPLE: &str = include_str!("../../../fleet.yaml.example");
 /// Flags of `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// /// Your tenants table, to write into the new fleet.yaml
+    /// Your tenants table, to write into the new fleet.yaml
     #[arg(long, value_name = "TABLE", conflicts_with = "sql_only")]
     table: Option<String>,
-    /// /// SQL predicate over a tenant row: whether the tenant should have a bridge
+    /// SQL predicate over a tenant row: whether the tenant should have a bridge
     #[arg(long, value_name = "PREDICATE", conflicts_with = "sql_only")]
     wanted: Option<String>,
-    /// /// Install the tables, views and functions as plain SQL, for servers without the extension
+    /// Install the tables, views and functions as plain SQL, for servers without the extension
     #[arg(long)]
     sql_only: bool,
-    /// /// The schema to install into [default: the first one of the search_path in which the role may create
+    /// The schema to install into [default: the first one of the search_path in which the role may create
     /// objects]
     #[arg(long, value_name = "NAME", requires = "sql_only")]
     schema: Option<String>,
 }
 
-/// /// Writes fleet.yaml, or installs the objects.
+/// Writes fleet.yaml, or installs the objects.
 pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, Error> {
     if args.sql_only {
         let database = database(file)?;
@@ -49,7 +49,7 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// /// The example with the values of the flags.
+/// The example with the values of the flags.
 fn filled_in(args: &InitArgs) -> String {
     let mut text = EXAMPLE.to_owned();
     for (line, key, value) in [
@@ -58,7 +58,7 @@ fn filled_in(args: &InitArgs) -> String {
     ] {
         if let Some(value) = value {
             let end = if line.ends_with('#') { "   #" } else { "\n" };
-            // // Every JSON string is valid YAML.
+            // Every JSON string is valid YAML.
             text = text.replace(line, &format!("  {key}: {}{end}", serde_json::Value::from(value.as_str())));
         }
     }
@@ -83,7 +83,7 @@ fn write_new(file: &Path, text: &str) -> Result<(), Error> {
     })
 }
 
-/// /// The file's database. Without fleet.yaml, the environment's; but a file named with -f must exist.
+/// The file's database. Without fleet.yaml, the environment's; but a file named with -f must exist.
 fn database(file: &Path) -> Result<Database, Error> {
     if file == Path::new("fleet.yaml") && !file.exists() {
         emit("no fleet.yaml here: connecting with DATABASE_URL, or with PGHOST, PGDATABASE …");

@@ -1,4 +1,4 @@
-//! //! `wab logout`: unpairs a tenant's bridge after approval. It needs no database.
+//! `wab logout`: unpairs a tenant's bridge after approval. It needs no database.
 
 use clap::Args;
 
@@ -21,7 +21,7 @@ pub struct LogoutArgs {
     pub consent: Consent,
 }
 
-/// /// Logs the tenant out. The call is sent at most once.
+/// Logs the tenant out. The call is sent at most once.
 pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<Exit, Error> {
     let approval = Approval::of(
         &args.consent,

@@ -1,4 +1,4 @@
-//! //! `wab man`: the manual pages, generated from the command line's help.
+//! `wab man`: the manual pages, generated from the command line's help.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::render::screen::Screen;
 /// Flags of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// /// Write wab.1, wab-plan.1 and so on into this directory; it is created if it does not exist
+    /// Write wab.1, wab-plan.1 and so on into this directory; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// /// Prints the page of wab, or writes all pages.
+/// Prints the page of wab, or writes all pages.
 pub fn man(args: &ManArgs, command: Command, screen: Screen) -> Result<Exit, Error> {
     match &args.out {
         Some(dir) => pages(dir, command)?,

@@ -1,4 +1,4 @@
-//! //! `wab pair`: requests a pairing code and explains where to type it. It needs no database.
+//! `wab pair`: requests a pairing code and explains where to type it. It needs no database.
 
 use clap::Args;
 use wabridges::Phone;
@@ -17,15 +17,15 @@ use crate::verb::tenant::TenantArg;
 pub struct PairArgs {
     #[command(flatten)]
     pub tenant: TenantArg,
-    /// /// The phone's number with the country code, such as 15550001234 or "+1 555 000-1234"
+    /// The phone's number with the country code, such as 15550001234 or "+1 555 000-1234"
     #[arg(long, value_name = "NUMBER", value_parser = phone)]
     pub phone: Phone,
-    /// /// Print the code as JSON
+    /// Print the code as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// /// Removes separators. A leading zero is refused: no country code begins with one.
+/// Removes separators. A leading zero is refused: no country code begins with one.
 fn phone(text: &str) -> Result<Phone, String> {
     let digits: String = text.strip_prefix('+').unwrap_or(text).replace([' ', '-', '.'], "");
     match Phone::new(digits) {
@@ -36,7 +36,7 @@ fn phone(text: &str) -> Result<Phone, String> {
     }
 }
 
-/// /// Requests the code. The call is sent at most once.
+/// Requests the code. The call is sent at most once.
 pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit, Error> {
     let client = client(fleet, fleet.api_key()?)?;
     let code = match client.pair(&args.tenant.tenant, &args.phone).await {

@@ -1,4 +1,4 @@
-//! //! `wab plan`: shows what apply would do. It changes nothing at the provider or in the database.
+//! `wab plan`: shows what apply would do. It changes nothing at the provider or in the database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,19 +31,19 @@ pub struct PlanArgs {
     /// Also write the plan to this file, for wab apply FILE
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// /// How long the written plan may be applied
+    /// How long the written plan may be applied
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
     pub valid_for: Duration,
     #[command(flatten)]
     pub polling: Polling,
-    /// /// Exit 2 if there are changes
+    /// Exit 2 if there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
     #[command(flatten)]
     pub detail: Detail,
 }
 
-/// /// Shows the plan, and writes it to a file if `--out` names one.
+/// Shows the plan, and writes it to a file if `--out` names one.
 pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit, Error> {
     let key = fleet.api_key()?;
     let account_fingerprint = key.fingerprint();

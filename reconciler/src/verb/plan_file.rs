@@ -1,4 +1,4 @@
-//! //! Writes and reads the file of a saved plan.
+//! Writes and reads the file of a saved plan.
 
 use std::fs;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::model::{Error, SavedPlan};
 
-/// /// Replaces the file atomically: it holds either the whole plan or its old contents.
+/// Replaces the file atomically: it holds either the whole plan or its old contents.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let cannot = |error: std::io::Error| {
         Error::config(
@@ -20,7 +20,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     file.persist(path).map(drop).map_err(|error| cannot(error.error))
 }
 
-/// /// Reads the file and verifies the plan's checksum.
+/// Reads the file and verifies the plan's checksum.
 pub fn read(path: &Path) -> Result<SavedPlan, Error> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::config(

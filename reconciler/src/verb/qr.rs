@@ -1,4 +1,4 @@
-//! //! `wab qr`: fetches the QR code that pairs a bridge, and draws it or saves it. It needs no database.
+//! `wab qr`: fetches the QR code that pairs a bridge, and draws it or saves it. It needs no database.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -22,18 +22,18 @@ use crate::verb::tenant::TenantArg;
 pub struct QrArgs {
     #[command(flatten)]
     pub tenant: TenantArg,
-    /// /// Save the provider's PNG to a file that only you can read, instead of drawing it
+    /// Save the provider's PNG to a file that only you can read, instead of drawing it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// /// Replace the file if it exists
+    /// Replace the file if it exists
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// /// Without colours: draw for a terminal with dark text on a light background
+    /// Without colours: draw for a terminal with dark text on a light background
     #[arg(long, conflicts_with = "out")]
     pub light: bool,
 }
 
-/// /// Draws the QR code, or saves it.
+/// Draws the QR code, or saves it.
 pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Error> {
     let client = reader(fleet, fleet.api_key()?)?;
     let image = match client.qr(&args.tenant.tenant).await {
@@ -62,14 +62,14 @@ fn unreadable(why: String) -> Error {
     )
 }
 
-/// /// What to do with an existing file.
+/// What to do with an existing file.
 #[derive(Clone, Copy)]
 enum Old {
     Kept,
     Replaced,
 }
 
-/// /// Saves the picture with mode 0600, because a scan of the code gives access to the session.
+/// Saves the picture with mode 0600, because a scan of the code gives access to the session.
 fn save(file: &Path, image: &[u8], old: Old) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);

@@ -1,4 +1,4 @@
-//! //! The TENANT argument of `pair`, `qr` and `logout`, and the error for a failed call.
+//! The TENANT argument of `pair`, `qr` and `logout`, and the error for a failed call.
 
 use clap::Args;
 use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient};
@@ -8,7 +8,7 @@ use crate::model::Error;
 /// The tenant.
 #[derive(Debug, Args)]
 pub struct TenantArg {
-    /// /// The tenant's id, which is the bridge's customer_ref
+    /// The tenant's id, which is the bridge's customer_ref
     #[arg(value_name = "TENANT", value_parser = customer_ref)]
     pub tenant: CustomerRef,
 }
@@ -18,7 +18,7 @@ fn customer_ref(text: &str) -> Result<CustomerRef, InvalidCustomerRef> {
 }
 
 impl TenantArg {
-    /// /// The error for a failed call about the tenant's bridge. A 4xx answer may mean that the bridge is
+    /// The error for a failed call about the tenant's bridge. A 4xx answer may mean that the bridge is
     /// paired, so the session is asked.
     pub async fn failed(&self, client: &ReadClient, doing: &'static str, error: wabridges::Error) -> Error {
         let tenant = &self.tenant;

@@ -1,4 +1,4 @@
-//! //! Table tests of the plan: input in; steps, findings and refusals out.
+//! Table tests of the plan: input in; steps, findings and refusals out.
 
 use wabridges::Class;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Fleet;
 use crate::model::{Binding, BindingChange, Declared, RecentCall, Refusal};
 
-/// /// Has no `max_deletes`, so the default 0 applies.
+/// Has no `max_deletes`, so the default 0 applies.
 const TOMBSTONE_ONLY: &str = TOMBSTONE;
 const TOMBSTONE: &str = "bridges: { remove: [ { customer_ref: c, bridge_id: 7, reason: left } ] }\n";
 

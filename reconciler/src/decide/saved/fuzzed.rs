@@ -1,4 +1,4 @@
-//! //! Fuzzes the reading of saved plans; the corpus is in `fuzz/corpus/plans`.
+//! Fuzzes the reading of saved plans; the corpus is in `fuzz/corpus/plans`.
 
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ fn is_read(bytes: &[u8]) {
     if plan.is_ok() {
         assert_eq!(json["sha256"], seal(json.clone()));
     }
-    // // The fuzzer cannot compute the checksum, but a person who writes a plan can.
+    // The fuzzer cannot compute the checksum, but a person who writes a plan can.
     if json.is_object() {
         json["sha256"] = seal(json.clone()).into();
     }
@@ -40,7 +40,7 @@ fn is_read(bytes: &[u8]) {
 fn digests_do_not_depend_on_white_space(json: &Value) {
     let pretty = serde_json::to_string_pretty(json).unwrap();
     let read: Value = serde_json::from_str(&pretty).unwrap();
-    // // A float with 17 digits may change in its last digit on the way; money, with two decimals, does not.
+    // A float with 17 digits may change in its last digit on the way; money, with two decimals, does not.
     assert!(read != *json || sha256::of_value(&read) == sha256::of_value(json), "{pretty}");
 }
 

@@ -1,4 +1,4 @@
-//! //! Tests of saved plans: their checksum, age, origin and preconditions, with random plans too.
+//! Tests of saved plans: their checksum, age, origin and preconditions, with random plans too.
 
 use std::path::Path;
 use std::time::Duration;
@@ -131,7 +131,7 @@ fn every_change_in_the_file_is_noticed() {
     }
 }
 
-/// /// JSON pointers to all scalar values.
+/// JSON pointers to all scalar values.
 fn leaves(value: &Value, at: String, places: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -229,7 +229,7 @@ fn drifts() -> impl Strategy<Value = Vec<Drift>> {
         let kind = Kind::ALL[kind];
         row(kind, &format!("c{nth}"), if kind == Kind::Missing { 0 } else { 100 + nth })
     });
-    // // The view has one row per bridge and kind, and no bridge is both missing and live.
+    // The view has one row per bridge and kind, and no bridge is both missing and live.
     prop::collection::vec(one, 0..40).prop_map(|mut all| {
         all.sort_by(|a, b| (&a.customer_ref, a.kind).cmp(&(&b.customer_ref, b.kind)));
         all.dedup_by(|a, b| (&a.customer_ref, a.kind) == (&b.customer_ref, b.kind));
