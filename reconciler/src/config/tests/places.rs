@@ -1,4 +1,4 @@
-//! Where problems are placed, whatever the text is written like.
+//! Tests of the places of problems, in every style of YAML.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn places(text: &str) -> Vec<String> {
     inspect(text, Path::new("f")).problems.into_iter().map(said).collect()
 }
 
-/// One problem of each text begins like this.
+/// Each text has a problem that begins with this.
 fn each(table: &[(&str, &str)]) {
     for (text, place) in table {
         let found = places(text);
@@ -89,7 +89,7 @@ fn anchors_stand_for_what_they_name() {
 }
 
 #[test]
-fn what_is_no_fleet_at_all_is_said_in_one_problem() {
+fn a_text_that_is_not_a_fleet_has_one_problem() {
     for (text, said) in [
         ("", "1:1-1 : the file says nothing"),
         ("\n\n# nothing\n", "1:1-1 : the file says nothing"),

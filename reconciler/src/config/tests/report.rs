@@ -1,4 +1,4 @@
-//! The whole report, as people, GitHub and programs get it.
+//! Tests of the report on a wrong file, in all three formats.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
 
-/// What people see of a wrong file.
+/// The report for a terminal.
 pub fn rendered(text: &str) -> String {
     let problems = inspect(text, Path::new("fleet.yaml")).problems;
     Screen::new(Colour::Never).problems("fleet.yaml", &problems)
@@ -202,7 +202,7 @@ fn no_secret_is_shown_whatever_else_is_wrong() {
 }
 
 #[test]
-fn what_steers_a_terminal_is_escaped() {
+fn characters_that_control_a_terminal_are_escaped() {
     let shown = rendered("version: 1\nx\u{202e}y: 1\n");
     assert!(shown.contains("\\u{202e}") && !shown.contains('\u{202e}'), "{shown}");
 }
