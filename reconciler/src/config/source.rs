@@ -147,12 +147,12 @@ impl Source {
         (shown, start..end)
     }
 
-    /// Which line, from 0.
+    /// The line of this index, counted from 0.
     fn line(&self, index: usize) -> usize {
         self.lines.partition_point(|start| *start <= index).saturating_sub(1)
     }
 
-    /// The line's characters without its break.
+    /// The characters of the line, without its line break.
     fn extent(&self, line: usize) -> Range<usize> {
         let start = self.lines.get(line).copied().unwrap_or_default();
         let mut end = self.lines.get(line + 1).copied().unwrap_or(self.chars.len());
@@ -163,7 +163,7 @@ impl Source {
     }
 }
 
-/// The text with its secrets left out.
+/// The text without its secrets.
 pub fn without_secrets(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut shown = String::with_capacity(text.len());
@@ -177,7 +177,7 @@ pub fn without_secrets(text: &str) -> String {
     shown
 }
 
-/// What follows `sk_` in an API key, and user and password in a URL.
+/// The ranges of secrets: the rest of an API key after `sk_`, and the user and password of a URL.
 fn secrets(chars: &[char]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let is_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-');

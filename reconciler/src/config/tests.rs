@@ -136,7 +136,7 @@ bridges:
         [
             "bridges.extra[1].tenant_id: a is declared already, as bridges.extra[0].tenant_id",
             "bridges.keep[0].customer_ref: a is declared already, as bridges.extra[0].tenant_id",
-            "bridges.remove[0].customer_ref: b is kept by bridges.keep[1]: take one of the two out",
+            "bridges.remove[0].customer_ref: b is kept by bridges.keep[1]: remove one of the two entries",
             "bridges.remove[1].bridge_id: bridge 1 is named already, in bridges.remove[0]",
         ]
     );
@@ -151,7 +151,7 @@ bridges:
   remove: [ { customer_ref: b, bridge_id: x, reason: r }, { customer_ref: b, bridge_id: 2, reason: r } ]
 ",
     );
-    let kept = "bridges.remove[1].customer_ref: b is kept by bridges.keep[1]: take one of the two out";
+    let kept = "bridges.remove[1].customer_ref: b is kept by bridges.keep[1]: remove one of the two entries";
     assert_eq!(found.last().map(String::as_str), Some(kept));
 }
 
