@@ -97,8 +97,7 @@ pub enum Verb {
     Validate(ValidateArgs),
     /// Show what apply would do; changes nothing at the provider or in the database
     Plan(PlanArgs),
-    /// Execute the plan, or a saved plan: link tenant rows, write statuses, provision, delete by
-    /// tombstone
+    /// Execute the plan, or a saved plan: link tenant rows, write statuses, provision, delete by tombstone
     Apply(ApplyArgs),
     /// Show a plan that wab plan --out saved
     Show(ShowArgs),

@@ -1,5 +1,5 @@
-//! Basic types and functions: texts, numbers, durations, hashes, versions and exit codes. They know
-//! nothing of fleets.
+//! Basic types and functions: texts, numbers, durations, hashes, versions and exit codes. They know nothing
+//! of fleets.
 
 mod exit;
 pub mod money;

@@ -1,5 +1,5 @@
-//! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported
-//! through `events`.
+//! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported through
+//! `events`.
 
 mod bridges;
 pub mod evaluate;

@@ -1,5 +1,4 @@
-//! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or
-//! HTTP.
+//! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or HTTP.
 
 pub mod apply;
 mod approval;

@@ -15,8 +15,8 @@ pub enum Bind {
     Needed,
 }
 
-/// The script, one transaction: binds the table if needed, updates the rows, and suggests rows for
-/// bridges without one.
+/// The script, one transaction: binds the table if needed, updates the rows, and suggests rows for bridges
+/// without one.
 pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     let mut out = format!(
         "-- Written by wab export --sql on {}. Read it, then run it with psql; it is one transaction.\n\
@@ -101,8 +101,7 @@ fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     out
 }
 
-/// The text as SQL comments. Every line becomes a comment, even if a name in the text contains line
-/// breaks.
+/// The text as SQL comments. Every line becomes a comment, even if a name in the text contains line breaks.
 fn commented(text: &str) -> String {
     text.split(['\n', '\r']).fold(String::new(), |mut out, line| {
         // Writing to a String cannot fail.

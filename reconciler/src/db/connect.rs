@@ -22,8 +22,8 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
         .await
         .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
         .map_err(Error::database("cannot connect to the database"))?;
-    // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one
-    // long query takes longer than running it. hash_mem_multiplier = 64: that query has one large hash table.
+    // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one long
+    // query takes longer than running it. hash_mem_multiplier = 64: that query has one large hash table.
     let settings = match conn.server_version_num() {
         Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
         _ => "SET jit = off",
@@ -40,8 +40,7 @@ pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
         .map_err(Error::database("cannot find out whether the database is a standby"))
 }
 
-/// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not
-/// set.
+/// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not set.
 fn url(database: &Database) -> Result<Option<String>, Error> {
     let name = database.url_env();
     match (variable(name)?, &database.url_env) {
@@ -79,8 +78,8 @@ fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
     Ok(if socket { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
-/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline,
-/// as in libpq.
+/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline, as
+/// in libpq.
 fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration>, Error> {
     let parsed = url.and_then(|url| url::Url::parse(url).ok());
     let in_url = parsed.as_ref().and_then(|url| {

@@ -24,8 +24,7 @@ pub struct Seen<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Updates the binding, the exceptions and the observation inside the transaction, and reads the
-    /// drift.
+    /// Updates the binding, the exceptions and the observation inside the transaction, and reads the drift.
     pub async fn input(
         &mut self,
         fleet: &Fleet,

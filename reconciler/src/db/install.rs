@@ -53,8 +53,8 @@ struct Place {
     creatable: bool,
 }
 
-/// Installs into this schema, or where the objects are already, or into the first schema in which the
-/// role may create objects.
+/// Installs into this schema, or where the objects are already, or into the first schema in which the role
+/// may create objects.
 pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
     let mut conn = connect::connect(database).await?;
     if let Some(old) = conn.server_version_num().filter(|version| *version < OLDEST_SERVER) {
@@ -64,8 +64,7 @@ pub async fn install(database: &Database, schema: Option<&str>) -> Result<Instal
         ));
     }
     let path = find::shut_search_path(&mut conn).await?;
-    // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder
-    // committed.
+    // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder committed.
     let mut tx = conn
         .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         .await

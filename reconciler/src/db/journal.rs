@@ -1,5 +1,5 @@
-//! The run log and the lock of `wab apply`, on a connection of their own: each row is committed before
-//! the next call is made.
+//! The run log and the lock of `wab apply`, on a connection of their own: each row is committed before the
+//! next call is made.
 
 use uuid::Uuid;
 use wabridges::BridgeId;
@@ -55,8 +55,8 @@ impl Journal {
         Ok(Lock::HeldBy(holder.map(|holder| format!(": {holder}")).unwrap_or_default()))
     }
 
-    /// Releases the lock at once. It would end with the connection too, but later, and the next run may
-    /// be waiting.
+    /// Releases the lock at once. It would end with the connection too, but later, and the next run may be
+    /// waiting.
     pub async fn unlock(mut self) {
         // If this fails, the connection is lost, and the lock with it.
         let _ =

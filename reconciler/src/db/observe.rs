@@ -1,5 +1,4 @@
-//! Stores a listing: one row if it equals the stored one, else only the bridges that differ from
-//! wab_bridges.
+//! Stores a listing: one row if it equals the stored one, else only the bridges that differ from wab_bridges.
 
 use futures::TryStreamExt;
 use sqlx::Row;
@@ -43,8 +42,8 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// Stores the listing, and returns the bridges with possibly changed drift. The caller must have
-    /// called `lock_observing`.
+    /// Stores the listing, and returns the bridges with possibly changed drift. The caller must have called
+    /// `lock_observing`.
     pub(super) async fn observe(
         &mut self,
         reading: &Reading,

@@ -79,8 +79,8 @@ impl Store {
             .map_err(Error::database("cannot write statuses on the tenant rows"))
     }
 
-    /// Records a bridge that the provider created or returned. The webhook_url is recorded only if the
-    /// bridge was unknown before: the provider keeps the webhook_url of an existing bridge.
+    /// Records a bridge that the provider created or returned. The webhook_url is recorded only if the bridge
+    /// was unknown before: the provider keeps the webhook_url of an existing bridge.
     pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
         sqlx::query(self.names.sql(include_str!("store/record_provision.sql")))
             .bind(made.customer_ref.as_str())

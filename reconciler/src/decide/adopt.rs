@@ -1,5 +1,5 @@
-//! Decides which bridges of an existing account are adopted. It uses the drift from the views and
-//! compares nothing itself.
+//! Decides which bridges of an existing account are adopted. It uses the drift from the views and compares
+//! nothing itself.
 
 use std::collections::BTreeSet;
 

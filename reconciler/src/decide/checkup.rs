@@ -1,5 +1,4 @@
-//! Judges the key, the provider and the clocks for `wab doctor`, and computes the exit code of all
-//! checks.
+//! Judges the key, the provider and the clocks for `wab doctor`, and computes the exit code of all checks.
 
 use std::time::Duration;
 

@@ -21,8 +21,8 @@ pub struct Guarded<'a> {
     pub cost: Cost,
 }
 
-/// The guards that check a plan. Three others need no plan: empty and shrunken listings
-/// (`wab_observe()`), `--first-run` with known bridges (`db`), and the pinned account (`config`).
+/// The guards that check a plan. Three others need no plan: empty and shrunken listings (`wab_observe()`),
+/// `--first-run` with known bridges (`db`), and the pinned account (`config`).
 #[cfg(test)]
 pub const ALL: [&str; 5] =
     ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];

@@ -15,9 +15,8 @@ pub struct Pace<'a> {
 }
 
 impl Pace<'_> {
-    /// When the last call may start, after the calls of earlier runs. A provision is followed by a read
-    /// of its session. A deletion is two calls of the class `other`; the listing counts towards the same
-    /// window.
+    /// When the last call may start, after the calls of earlier runs. A provision is followed by a read of
+    /// its session. A deletion is two calls of the class `other`; the listing counts towards the same window.
     pub fn duration(&self, creates: usize, deletes: usize) -> Duration {
         // Only differences of times matter, so any moment will do.
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! Turns drift and policy into a plan. It never compares the desired with the observed state: the views
-//! did that.
+//! Turns drift and policy into a plan. It never compares the desired with the observed state: the views did
+//! that.
 
 #[cfg(test)]
 mod tests;

@@ -17,8 +17,7 @@ impl Scope {
         Self { targets: patterns(targets), excludes: patterns(excludes) }
     }
 
-    /// Whether the scope covers this customer_ref. A bridge without one is covered if there are no
-    /// targets.
+    /// Whether the scope covers this customer_ref. A bridge without one is covered if there are no targets.
     pub fn covers(&self, customer_ref: Option<&str>) -> bool {
         let matches = |patterns: &[WildMatch]| {
             customer_ref.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))

@@ -1,5 +1,4 @@
-//! Rows of the view `wab_drift`. The views decide what counts as drift; this file only mirrors their
-//! columns.
+//! Rows of the view `wab_drift`. The views decide what counts as drift; this file only mirrors their columns.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -40,8 +39,8 @@ pub enum Kind {
     State,
     /// The wanted webhook_url differs from the one that was set last through wab.
     Webhook,
-    /// A kind that this version does not know: it comes from newer views or from a row that the user
-    /// added. It is only reported.
+    /// A kind that this version does not know: it comes from newer views or from a row that the user added.
+    /// It is only reported.
     #[value(skip)]
     #[serde(untagged)]
     #[schemars(skip)]

@@ -148,8 +148,8 @@ impl Error {
     }
 }
 
-/// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field
-/// of its own.
+/// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field of
+/// its own.
 #[derive(Debug)]
 pub struct DatabaseError {
     /// Everything but the hint.

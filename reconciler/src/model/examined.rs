@@ -19,8 +19,8 @@ pub struct Objects {
     pub schema: String,
     /// How they were installed.
     pub source: Source,
-    /// The result of `wab_version()`; with the extension, the version of its library. `None` if the
-    /// function does not exist.
+    /// The result of `wab_version()`; with the extension, the version of its library. `None` if the function
+    /// does not exist.
     pub version: Option<String>,
 }
 

@@ -9,8 +9,8 @@ pub enum Format {
     Text,
     /// One JSON document; wab schema prints its JSON Schema
     Json,
-    /// For a comment on GitHub or GitLab: a marker on the first line, a summary, then folded details;
-    /// below 65,536 bytes
+    /// For a comment on GitHub or GitLab: a marker on the first line, a summary, then folded details; below
+    /// 65,536 bytes
     Markdown,
     /// For the log of GitHub Actions: groups, and annotations for findings and failures
     Github,

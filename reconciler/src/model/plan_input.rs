@@ -64,8 +64,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether both are equal apart from the table, because a table's name can be written in several
-    /// ways.
+    /// Whether both are equal apart from the table, because a table's name can be written in several ways.
     pub fn reads_like(&self, other: &Self) -> bool {
         Self { table: other.table.clone(), ..self.clone() } == *other
     }

@@ -67,8 +67,7 @@ pub enum RunEnd {
     GaveUp,
     /// The provider refused the key.
     Auth,
-    /// The connection to the database was lost, or the role lacks a privilege that every further step
-    /// needs.
+    /// The connection to the database was lost, or the role lacks a privilege that every further step needs.
     Database(String),
     /// The run log could not be written.
     TrailLost(String),
@@ -83,8 +82,7 @@ pub struct Report {
     pub end: RunEnd,
     /// The steps that were tried, in order.
     pub steps: Vec<StepReport>,
-    /// The steps of a saved plan that were not tried: the state was reached already, or the step is
-    /// stale.
+    /// The steps of a saved plan that were not tried: the state was reached already, or the step is stale.
     pub skipped: Vec<StepReport>,
 }
 
@@ -118,8 +116,8 @@ impl Report {
         self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
     }
 
-    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped`
-    /// before the last step.
+    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped` before
+    /// the last step.
     pub fn outcome(&self) -> &'static str {
         match &self.end {
             RunEnd::Finished if self.count(Outcome::Done) == self.steps.len() => "done",

@@ -9,8 +9,8 @@ use rqrr::PreparedImage;
 /// The memory limit of a picture, in bytes: a file of a few kilobytes can ask for gigabytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// The enlargement factor, and the width of the white margin in pixels: rqrr needs several pixels per
-/// module and a quiet zone.
+/// The enlargement factor, and the width of the white margin in pixels: rqrr needs several pixels per module
+/// and a quiet zone.
 const SCALE: usize = 3;
 const QUIET: usize = 24;
 

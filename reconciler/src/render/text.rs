@@ -86,7 +86,8 @@ fn binding(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-/// The changed fields of the binding: name, before, after. The webhook_url is not shown, because it may hold a secret.
+/// The changed fields of the binding: name, before, after. The webhook_url is not shown, because it may hold
+/// a secret.
 pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<&str>, &str)> {
     let now = &change.after;
     let old = change.before.as_ref();

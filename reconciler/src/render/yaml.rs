@@ -91,7 +91,8 @@ fn account(account: &Account) -> String {
     out.0
 }
 
-/// A relative file name starts at the folder of fleet.yaml. That folder is unknown here, so the name is made absolute.
+/// A relative file name starts at the folder of fleet.yaml. That folder is unknown here, so the name is made
+/// absolute.
 fn path(file: &Path) -> String {
     let simple = file.parent().is_none_or(|folder| folder == Path::new(""));
     let file = if simple { file.to_owned() } else { std::path::absolute(file).unwrap_or(file.to_owned()) };
@@ -217,7 +218,8 @@ fn policy(adoption: &Adoption) -> String {
     out.0
 }
 
-/// A text in double quotes on one line: a JSON string, with the further characters escaped that YAML requires.
+/// A text in double quotes on one line: a JSON string, with the further characters escaped that YAML
+/// requires.
 fn quoted(text: &str) -> String {
     // A text always has a JSON form.
     let json = serde_json::to_string(text).unwrap_or_default();

@@ -73,8 +73,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Reads the status of the new session. A failure is ignored: the next refresh reads the status
-    /// again.
+    /// Reads the status of the new session. A failure is ignored: the next refresh reads the status again.
     async fn session(&self, customer_ref: &CustomerRef) -> Option<Session> {
         self.wait(Class::Proxy).await;
         if self.stop.is_requested() {

@@ -1,5 +1,5 @@
-//! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the
-//! final plan.
+//! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the final
+//! plan.
 
 use wabridges::{Class, Limits, ReadClient};
 
@@ -81,8 +81,8 @@ pub struct FinalPlan {
 }
 
 impl<'a> Evaluator<'a> {
-    /// Calls of recent runs count towards the provider's limits, so the client and the plan are told
-    /// about them.
+    /// Calls of recent runs count towards the provider's limits, so the client and the plan are told about
+    /// them.
     pub async fn new(config: EvaluatorConfig<'a>, store: &mut Store) -> Result<Self, Error> {
         let EvaluatorConfig { fleet, client, events, shrink, scope } = config;
         store.require_primary().await?;
@@ -137,8 +137,8 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    /// Calls that still count towards the provider's limits: those of earlier runs, and the status
-    /// requests of this one.
+    /// Calls that still count towards the provider's limits: those of earlier runs, and the status requests
+    /// of this one.
     fn recent(&self) -> Vec<RecentCall> {
         let polls = self.polled.iter().flat_map(|polled| &polled.result.ended);
         let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
@@ -150,8 +150,8 @@ impl<'a> Evaluator<'a> {
         self.observer.read(store).await
     }
 
-    /// Lists the fleet as `read` does. Meanwhile evaluates the stored state: usually the listing is equal
-    /// to it.
+    /// Lists the fleet as `read` does. Meanwhile evaluates the stored state: usually the listing is equal to
+    /// it.
     pub async fn snapshot(&self, store: &mut Store) -> Result<Snapshot, Error> {
         // An error is ignored here: the evaluation after the listing meets it again and reports it.
         let stored = async |store: &mut Store| self.stored(store).await.ok().flatten();

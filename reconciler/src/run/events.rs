@@ -19,8 +19,8 @@ pub enum Event<'a> {
     WaitingForLock { holder: &'a str },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
-    /// Sessions are about to be asked for their status; the provider's limits make this take at least
-    /// this long.
+    /// Sessions are about to be asked for their status; the provider's limits make this take at least this
+    /// long.
     Polling { sessions: usize, at_least: Duration },
     /// The answers of the sessions.
     Polled(&'a Polled),

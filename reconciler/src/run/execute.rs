@@ -70,8 +70,8 @@ impl Executor<'_> {
         Ok(RunEnd::Finished)
     }
 
-    /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome
-    /// to the reports.
+    /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome to
+    /// the reports.
     async fn recorded(
         &mut self,
         plan: &Plan,

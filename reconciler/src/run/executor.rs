@@ -48,8 +48,8 @@ impl Executor<'_> {
         }
     }
 
-    /// Waits until the limits allow a call of the class, or until a stop is requested. A 429 blocks the
-    /// class for a while.
+    /// Waits until the limits allow a call of the class, or until a stop is requested. A 429 blocks the class
+    /// for a while.
     pub(super) async fn wait(&self, class: Class) {
         loop {
             let wait = self.client.reader().duration_for(class, 1);

@@ -30,8 +30,7 @@ use crate::verb::plan_file;
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never
-    /// ask
+    /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never ask
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
     pub plan_file: Option<PathBuf>,
     #[command(flatten)]
@@ -131,8 +130,8 @@ impl Run<'_> {
             scope: self.args.targets.scope(),
         };
         let mut evaluator = Evaluator::new(config, &mut store).await?;
-        // At the question, a signal must end wab at once, so signals are handled only afterwards. Without
-        // a question they are handled from here on.
+        // At the question, a signal must end wab at once, so signals are handled only afterwards. Without a
+        // question they are handled from here on.
         let stop = match self.approval {
             Approval::Given => Some(self.listen()?),
             Approval::Ask => None,

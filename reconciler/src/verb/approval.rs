@@ -16,8 +16,8 @@ pub enum Approval {
 }
 
 impl Approval {
-    /// Asks only if stdin and stderr are terminals; `CI` never counts as approval. `hint` says how to
-    /// approve without a terminal.
+    /// Asks only if stdin and stderr are terminals; `CI` never counts as approval. `hint` says how to approve
+    /// without a terminal.
     pub fn of(consent: &Consent, verb: &str, hint: &str) -> Result<Self, Error> {
         if consent.auto_approve {
             return Ok(Self::Given);

@@ -1,5 +1,5 @@
-//! `wab doctor`: checks the whole installation, one part after another, and says how to fix each problem.
-//! It changes nothing.
+//! `wab doctor`: checks the whole installation, one part after another, and says how to fix each problem. It
+//! changes nothing.
 
 use std::path::Path;
 use std::time::Instant;
@@ -86,8 +86,7 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
     client.provider_ahead()
 }
 
-/// Checks the server and the objects in the database; returns how far its clock is ahead of this
-/// machine's.
+/// Checks the server and the objects in the database; returns how far its clock is ahead of this machine's.
 async fn at(
     mut visit: Visit,
     database: &Database,

@@ -108,8 +108,8 @@ enum Origin {
 }
 
 impl Base {
-    /// Loads fleet.yaml, if it exists. An empty file counts as absent: a shell empties the file before
-    /// `wab` writes to it.
+    /// Loads fleet.yaml, if it exists. An empty file counts as absent: a shell empties the file before `wab`
+    /// writes to it.
     fn load(file: &Path) -> Result<Self, Error> {
         let absent = match std::fs::read_to_string(file) {
             Ok(text) if text.trim().is_empty() => {

@@ -11,9 +11,9 @@ pub struct Output {
     /// The format of the result on stdout
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// The same as --format json; apply then also writes its progress, warnings and errors to stderr as
-    /// JSON Lines: the events started, waiting, progress, step, finished, message, warning and error, each
-    /// with its ts
+    /// The same as --format json; apply then also writes its progress, warnings and errors to stderr as JSON
+    /// Lines: the events started, waiting, progress, step, finished, message, warning and error, each with
+    /// its ts
     #[arg(long, conflicts_with = "format")]
     json: bool,
 }
@@ -79,8 +79,7 @@ impl Targets {
 /// Whether to ask sessions for their status.
 #[derive(Clone, Debug, Args)]
 pub struct Polling {
-    /// Ask up to N sessions for a status that the listing lacks; the provider allows 120 such calls a
-    /// minute
+    /// Ask up to N sessions for a status that the listing lacks; the provider allows 120 such calls a minute
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     poll_status: u16,
 }

@@ -104,7 +104,8 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Reduces the results of both readers to comparable values: numbers lose their value, and block texts their ends.
+/// Reduces the results of both readers to comparable values: numbers lose their value, and block texts their
+/// ends.
 fn ours(node: &Node) -> serde_json::Value {
     match &node.content {
         Content::Nothing => "nothing".into(),

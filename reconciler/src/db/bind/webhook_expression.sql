@@ -1,5 +1,5 @@
--- Turns the template $1 into a SQL expression: splits it at the placeholder $2 and puts the encoded
--- tenant_id between the pieces. Integers and uuids need no encoding.
+-- Turns the template $1 into a SQL expression: splits it at the placeholder $2 and puts the encoded tenant_id
+-- between the pieces. Integers and uuids need no encoding.
 SELECT string_agg(e.piece, ' || ' ORDER BY t.nth, e.nth)
 FROM string_to_table($1, $2) WITH ORDINALITY AS t(literal, nth)
 CROSS JOIN (

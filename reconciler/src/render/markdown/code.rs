@@ -1,4 +1,5 @@
-//! Renders foreign text as Markdown code. In a code span no text is a mention, a link or HTML, and no text can end the span.
+//! Renders foreign text as Markdown code. In a code span no text is a mention, a link or HTML, and no text
+//! can end the span.
 
 use crate::ground::harmless;
 
@@ -27,7 +28,8 @@ pub fn code(text: &str) -> String {
     out
 }
 
-/// Lines as a code block with a fence that does not occur in them. HTML comments are escaped: only wab writes markers.
+/// Lines as a code block with a fence that does not occur in them. HTML comments are escaped: only wab writes
+/// markers.
 pub fn block(language: &str, lines: &str) -> String {
     let lines = lines.replace("<!--", "\\u{3c}!--");
     let mut fence = "```".to_owned();

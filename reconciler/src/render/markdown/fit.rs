@@ -1,4 +1,5 @@
-//! Fits folded details into the size limit of a comment. Each detail uses its best level that fits; it is grouped, never cut.
+//! Fits folded details into the size limit of a comment. Each detail uses its best level that fits; it is
+//! grouped, never cut.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,7 +7,8 @@ use std::fmt::Write;
 use crate::ground::thousands;
 use crate::render::markdown::ids::compact;
 
-/// GitHub allows 65,536 characters in a comment. Bytes are counted instead, because a text never has fewer bytes than characters.
+/// GitHub allows 65,536 characters in a comment. Bytes are counted instead, because a text never has fewer
+/// bytes than characters.
 const LIMIT: usize = 65_000;
 
 /// Bytes reserved for the note on what was left out.
@@ -33,7 +35,8 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Items of one kind: a table, else their ids by reason, else the number of items by reason, else their number.
+    /// Items of one kind: a table, else their ids by reason, else the number of items by reason, else their
+    /// number.
     pub fn of(title: String, columns: &[&str], items: &[Item<'_>]) -> Self {
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for item in items {
