@@ -262,7 +262,7 @@ async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()
         .await?;
         run.signal(first)?;
         wait::until("the first signal was heard", || async {
-            Ok(run.said()?.contains("once more to end at once").then_some(()))
+            Ok(run.said()?.contains("a second signal ends wab at once").then_some(()))
         })
         .await?;
         ensure!(run.child.try_wait()?.is_none(), "one signal lets the call finish");

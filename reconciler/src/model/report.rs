@@ -70,7 +70,8 @@ pub enum RunEnd {
     /// The connection to the database was lost, or the role lacks a privilege that every further step needs.
     Database(String),
     /// The run log could not be written.
-    TrailLost(String),
+    #[serde(rename = "trail_lost")]
+    LogLost(String),
 }
 
 /// The outcome of a run.
@@ -132,7 +133,7 @@ impl Report {
             (RunEnd::Interrupted, _) => Exit::Interrupted,
             (RunEnd::Deadline, _) => Exit::Deadline,
             (RunEnd::Auth, 0) => Exit::Auth,
-            (RunEnd::TrailLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => {
+            (RunEnd::LogLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => {
                 Exit::Error
             }
             (RunEnd::Finished, done) if done < self.steps.len() => Exit::Partly,
@@ -172,8 +173,8 @@ mod tests {
             (RunEnd::Auth, vec![Done, Failed], Exit::Partly, "stopped"),
             (RunEnd::Interrupted, vec![Done], Exit::Interrupted, "stopped"),
             (RunEnd::Deadline, vec![Done], Exit::Deadline, "stopped"),
-            (RunEnd::TrailLost(String::new()), vec![], Exit::Error, "stopped"),
-            (RunEnd::TrailLost(String::new()), vec![Done], Exit::Partly, "stopped"),
+            (RunEnd::LogLost(String::new()), vec![], Exit::Error, "stopped"),
+            (RunEnd::LogLost(String::new()), vec![Done], Exit::Partly, "stopped"),
             (RunEnd::Database(String::new()), vec![Failed], Exit::Error, "stopped"),
             (RunEnd::Database(String::new()), vec![Unknown], Exit::Partly, "stopped"),
         ] {

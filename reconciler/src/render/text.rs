@@ -264,7 +264,7 @@ pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
         return ("Applied:", format!(" {all}."));
     }
     let rest =
-        format!(" {all}, {failed} failed, {unknown} unknown, {left} not started. It is safe to run wab apply again.");
+        format!(" {all}, {failed} failed, {unknown} unknown, {left} not started. It is safe to run again.");
     ("Partly applied:", rest)
 }
 
@@ -277,6 +277,6 @@ pub fn ended_early(report: &Report) -> Option<String> {
         RunEnd::GaveUp => Some("too many steps failed in a row".to_owned()),
         RunEnd::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
         RunEnd::Database(error) => Some(format!("the database failed: {error}")),
-        RunEnd::TrailLost(error) => Some(format!("the run log could not be written: {error}")),
+        RunEnd::LogLost(error) => Some(format!("the run log could not be written: {error}")),
     }
 }

@@ -51,7 +51,7 @@ impl Executor<'_> {
                 Ok((bridge.id, bridge.state.map(Into::into), how))
             }
             Err(error) if error.is_ambiguous() => {
-                Err(Error::provider("it is unknown whether the provider created the bridge")(error))
+                Err(Error::provider("it is not known whether the provider created the bridge")(error))
             }
             Err(error) => Err(Error::provider("the provider did not create the bridge")(error)),
         }

@@ -18,16 +18,16 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     report.end = match run.journal.begin_run(plan).await {
         Ok(()) => match run.steps(plan, &mut report.steps).await {
             Ok(end) => end,
-            Err(error) => RunEnd::TrailLost(chain(&error)),
+            Err(error) => RunEnd::LogLost(chain(&error)),
         },
-        Err(error) => RunEnd::TrailLost(chain(&error)),
+        Err(error) => RunEnd::LogLost(chain(&error)),
     };
     // Without its last line the run counts as interrupted. The next run starts from a new observation, so
     // nothing is lost.
     if let Err(error) = run.journal.finish_run(report.outcome()).await
         && report.end == RunEnd::Finished
     {
-        report.end = RunEnd::TrailLost(chain(&error));
+        report.end = RunEnd::LogLost(chain(&error));
     }
     run.events.emit(Event::RunEnded(&report));
     report

@@ -109,8 +109,8 @@ struct Run<'a> {
 }
 
 /// The result of reading and evaluating the fleet.
-enum Look {
-    Seen(Box<Snapshot>),
+enum Observed {
+    Snapshot(Box<Snapshot>),
     Stopped(Exit),
 }
 
@@ -136,9 +136,9 @@ impl Run<'_> {
             Approval::Given => Some(self.listen()?),
             Approval::Ask => None,
         };
-        let mut snapshot = match self.look(&mut evaluator, &mut store, stop.as_ref()).await? {
-            Look::Seen(snapshot) => snapshot,
-            Look::Stopped(exit) => return Ok(exit),
+        let mut snapshot = match self.observe(&mut evaluator, &mut store, stop.as_ref()).await? {
+            Observed::Snapshot(snapshot) => snapshot,
+            Observed::Stopped(exit) => return Ok(exit),
         };
         let shown = match self.approval {
             Approval::Given => None,
@@ -159,25 +159,25 @@ impl Run<'_> {
     }
 
     /// Lists and evaluates the fleet, unless a signal or the deadline stops it.
-    async fn look(
+    async fn observe(
         &self,
         evaluator: &mut Evaluator<'_>,
         store: &mut Store,
         stop: Option<&Stop>,
-    ) -> Result<Look, Error> {
-        let look = async {
+    ) -> Result<Observed, Error> {
+        let snapshot = async {
             evaluator.poll(store, self.args.polling.max()).await?;
             match self.approval {
                 Approval::Given => evaluator.read(store).await.map(Snapshot::from),
                 Approval::Ask => evaluator.snapshot(store).await,
             }
         };
-        let Some(stop) = stop else { return look.await.map(Box::new).map(Look::Seen) };
+        let Some(stop) = stop else { return snapshot.await.map(Box::new).map(Observed::Snapshot) };
         tokio::select! {
-            snapshot = look => snapshot.map(Box::new).map(Look::Seen),
+            snapshot = snapshot => snapshot.map(Box::new).map(Observed::Snapshot),
             () = stop.requested() => {
                 emit("stopped while reading the fleet: nothing was written");
-                Ok(Look::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
+                Ok(Observed::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
             }
         }
     }

@@ -63,7 +63,7 @@ enum Form {
 }
 
 /// The account and the database, as evaluated.
-struct Look {
+struct Evaluated {
     fleet: Fleet,
     found: Found,
     target: Option<Target>,
@@ -83,12 +83,12 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     store.require_primary().await?;
     let observer = Observer { client: &client, events: &Console::default() };
     let mut reading = observer.read(&mut store).await?;
-    let look = async |store: &mut Store, reading: &Reading| look(store, reading, &base, args).await;
-    let look = observer.up_to_date(&mut store, &mut reading, look).await?;
-    let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
-    let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
+    let evaluate = async |store: &mut Store, reading: &Reading| evaluate(store, reading, &base, args).await;
+    let evaluated = observer.up_to_date(&mut store, &mut reading, evaluate).await?;
+    let adopted = adopt::adopt(evaluated.fleet, evaluated.found, &reading.listing, reading.listed_at.date_naive());
+    let text = match (if args.sql { Form::Sql } else { args.format }, &evaluated.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
-        (Form::Sql, Some(target)) => adoption::script(&adopted, target, look.bind),
+        (Form::Sql, Some(target)) => adoption::script(&adopted, target, evaluated.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
@@ -128,7 +128,7 @@ impl Base {
 }
 
 /// Evaluates the reading; the transaction is rolled back.
-async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Look, Error> {
+async fn evaluate(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Evaluated, Error> {
     let mut fleet = base.fleet.clone();
     let mut evaluation = store.evaluation().await?;
     let known = evaluation.known().await?;
@@ -142,7 +142,7 @@ async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportAr
     evaluation.rollback().await?;
     // The binding as stored has the same meaning under every search_path.
     fleet.tenants = target.as_ref().map(|target| Tenants::from(target.binding.clone()));
-    Ok(Look { fleet, found, target, bind })
+    Ok(Evaluated { fleet, found, target, bind })
 }
 
 /// The binding to use; `None`: the stored one, or none.

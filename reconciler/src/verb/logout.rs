@@ -43,7 +43,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
     }
     if let Err(error) = client.logout(tenant).await {
         let doing = if error.is_ambiguous() {
-            "it is unknown whether the session was destroyed: if it was, wab qr shows a code"
+            "it is not known whether the session was destroyed: if it was, wab qr shows a code"
         } else {
             "the session was not destroyed"
         };
