@@ -162,7 +162,9 @@ fn fingerprint(text: &str) -> Result<String, &'static str> {
     if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("must be the first 16 hexadecimal digits of the key's SHA-256, in quotes if all are decimal digits")
+        Err(
+            "must be the first 16 hexadecimal digits of the key's SHA-256, in quotes if all are decimal digits",
+        )
     }
 }
 

@@ -47,8 +47,10 @@ impl Inspection {
         let expired = fleet.keep.iter().enumerate().filter_map(|(nth, keep)| {
             let until = keep.until.filter(|until| *until < today)?;
             let at = format!("bridges.keep[{nth}].until");
-            let what =
-                format!("{} is no longer kept: {until} has passed, so it is reported as drift again", keep.customer_ref);
+            let what = format!(
+                "{} is no longer kept: {until} has passed, so it is reported as drift again",
+                keep.customer_ref
+            );
             Some(Wrong::new(document.span(&at), at, what))
         });
         placed(expired.collect(), &mut self.source)

@@ -164,7 +164,11 @@ impl<'a> Reader<'a> {
         };
         self.aliased += node.size;
         if self.aliased > ALIASED || self.path.len() + node.height > DEPTH {
-            return Err(Wrong::new(span, "", "the aliases up to here stand for too many values: write them out"));
+            return Err(Wrong::new(
+                span,
+                "",
+                "the aliases up to here stand for too many values: write them out",
+            ));
         }
         Ok(Rc::clone(node))
     }

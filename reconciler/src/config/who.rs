@@ -28,7 +28,10 @@ impl Who {
         Self::from_variables(|name| env::var(name).ok().filter(|value| !value.is_empty()), host)
     }
 
-    fn from_variables(variable: impl Fn(&str) -> Option<String>, host: impl FnOnce() -> Option<String>) -> Self {
+    fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+        host: impl FnOnce() -> Option<String>,
+    ) -> Self {
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let user = first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]);
         let host = variable("HOSTNAME").or_else(host);
@@ -50,22 +53,22 @@ impl Who {
 mod tests {
     use super::*;
 
-    fn who(variables: &[(&str, &str)]) -> Who {
+    fn read(variables: &[(&str, &str)]) -> Who {
         let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
         Who::from_variables(find, || Some("box\n".to_owned()))
     }
 
     #[test]
     fn a_person_is_user_at_host() {
-        let who = who(&[("USER", "ana")]);
+        let who = read(&[("USER", "ana")]);
         assert_eq!(who, Who { who: "ana@box".into(), git_sha: None, ci_url: None });
-        assert_eq!(who(&[("LOGNAME", "bo"), ("HOSTNAME", "ship")]).who, "bo@ship");
-        assert_eq!(who(&[]).who, "unknown@box");
+        assert_eq!(read(&[("LOGNAME", "bo"), ("HOSTNAME", "ship")]).who, "bo@ship");
+        assert_eq!(read(&[]).who, "unknown@box");
     }
 
     #[test]
     fn ci_variables_give_commit_and_url() {
-        let who = who(&[
+        let who = read(&[
             ("GITHUB_ACTOR", "ana"),
             ("GITHUB_SHA", "abc"),
             ("GITHUB_SERVER_URL", "https://github.com"),
@@ -75,7 +78,7 @@ mod tests {
         assert_eq!(who.who, "ana@box");
         assert_eq!(who.git_sha.as_deref(), Some("abc"));
         assert_eq!(who.ci_url.as_deref(), Some("https://github.com/acme/fleet/actions/runs/7"));
-        let who = who(&[("CI_COMMIT_SHA", "def"), ("CI_JOB_URL", "https://gitlab.example.com/j/1")]);
+        let who = read(&[("CI_COMMIT_SHA", "def"), ("CI_JOB_URL", "https://gitlab.example.com/j/1")]);
         assert_eq!(who.git_sha.as_deref(), Some("def"));
         assert_eq!(who.ci_url.as_deref(), Some("https://gitlab.example.com/j/1"));
     }

@@ -86,9 +86,8 @@ fn status(row: &FoundBridge) -> String {
 
 fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     let (table, columns) = (&target.binding.table, target.columns.join(", "));
-    let mut out =
-        "\n-- Bridges without a tenant row; fleet.yaml keeps them. To make them tenants instead:\n"
-            .to_owned();
+    let mut out = "\n-- Bridges without a tenant row; fleet.yaml keeps them. To make them tenants instead:\n"
+        .to_owned();
     for bridge in unowned {
         let Some(customer_ref) = &bridge.customer_ref else { continue };
         out += &commented(&format!(

@@ -8,8 +8,8 @@ use crate::model::Error;
 
 const DOING: &str = "cannot look for the wab_ objects in the database";
 
-/// The search_path that the role came with.
-# /// The search_path of the role.
+/// The search_path of the role.
+#[derive(Clone, Debug)]
 pub struct SearchPath {
     /// The setting.
     pub text: String,

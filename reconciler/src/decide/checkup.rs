@@ -125,10 +125,7 @@ mod tests {
     fn used_up_limits_are_a_warning_and_a_refused_key_has_its_own_code() {
         let provider = |error| provider(Err(error), Duration::ZERO);
         let limited = provider(wabridges::Error::RateLimited { retry_after: Duration::from_secs(60) });
-        assert_eq!(
-            (limited.verdict, limited.says.as_str()),
-            (Verdict::Warning, "accepts no calls for 1m")
-        );
+        assert_eq!((limited.verdict, limited.says.as_str()), (Verdict::Warning, "accepts no calls for 1m"));
         assert_eq!(provider(wabridges::Error::Auth { status: 401 }).exit, Exit::Auth);
         assert_eq!(provider(wabridges::Error::NotFound { what: "x".into() }).exit, Exit::Error);
     }

@@ -33,9 +33,7 @@ pub fn objects(objects: &Objects) -> Check {
             format!("the extension pg_wabridges {version}, {place}"),
             "install the new version on the server, then: ALTER EXTENSION pg_wabridges UPDATE; SELECT * FROM wab_bind_tenants();",
         ),
-        Source::SqlOnly => {
-            (format!("a SQL-only installation, {place}"), "update it: wab init --sql-only")
-        }
+        Source::SqlOnly => (format!("a SQL-only installation, {place}"), "update it: wab init --sql-only"),
     };
     if let (Source::Extension { version }, Some(library)) = (&objects.source, &objects.version)
         && version != library
@@ -100,7 +98,9 @@ pub fn index(index: Option<&Index>) -> Check {
         Some(false) => Check::warning(
             "index",
             format!("{column} of {table} has an index, but not a unique one"),
-            format!("two rows with the same id would count as one tenant: CREATE UNIQUE INDEX ON {table} ({column});"),
+            format!(
+                "two rows with the same id would count as one tenant: CREATE UNIQUE INDEX ON {table} ({column});"
+            ),
         ),
         None => Check::warning(
             "index",
@@ -155,7 +155,9 @@ pub fn runs(unfinished: &Unfinished) -> Check {
             Check::ok("runs", format!("an apply holds the lock: {holder}{interrupted}"))
         }
         (None, 0, None) => Check::ok("runs", "no run yet, and no apply is running"),
-        (None, 0, Some(last)) => Check::ok("runs", format!("the last run ended: {last}; no apply is running")),
+        (None, 0, Some(last)) => {
+            Check::ok("runs", format!("the last run ended: {last}; no apply is running"))
+        }
         (None, runs, Some(last)) if last == "interrupted" => Check::warning(
             "runs",
             format!("the last run was interrupted; {runs} runs in all did not end"),

@@ -58,9 +58,7 @@ pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Res
         return Err(Error::stale("the binding of the tenants table changed after the plan was made"));
     }
     if fresh.declared != Declared::default() && fresh.declared != saved.declared {
-        return Err(Error::stale(
-            "the declared exceptions changed after the plan was made",
-        ));
+        return Err(Error::stale("the declared exceptions changed after the plan was made"));
     }
     let current = by_customer_ref(&fresh.steps);
     let mut selection = Selection::default();

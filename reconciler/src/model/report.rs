@@ -108,7 +108,8 @@ impl Report {
             outcome,
             detail: detail.to_owned(),
         };
-        self.skipped.extend(already.iter().map(|step| report(step, Outcome::Done, "already in the planned state")));
+        self.skipped
+            .extend(already.iter().map(|step| report(step, Outcome::Done, "already in the planned state")));
         self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
     }
 
@@ -133,9 +134,7 @@ impl Report {
             (RunEnd::Interrupted, _) => Exit::Interrupted,
             (RunEnd::Deadline, _) => Exit::Deadline,
             (RunEnd::Auth, 0) => Exit::Auth,
-            (RunEnd::LogLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => {
-                Exit::Error
-            }
+            (RunEnd::LogLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
             (RunEnd::Finished, done) if done < self.steps.len() => Exit::Partly,
             (RunEnd::Finished, _) if self.is_stale() => Exit::Stale,
             (RunEnd::Finished, _) => Exit::Done,

@@ -78,8 +78,7 @@ impl SavedPlan {
 
     /// Reads a document and verifies its checksum.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_str(text).map_err(|error| format!("not a saved plan: {error}"))?;
+        let json: Value = serde_json::from_str(text).map_err(|error| format!("not a saved plan: {error}"))?;
         match json.get("format_version").and_then(Value::as_u64) {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
             Some(version) => {
@@ -87,8 +86,8 @@ impl SavedPlan {
             }
             None => return Err("not a saved plan: it has no format_version".to_owned()),
         }
-        let saved: Self = serde_json::from_value(json.clone())
-            .map_err(|error| format!("not a saved plan: {error}"))?;
+        let saved: Self =
+            serde_json::from_value(json.clone()).map_err(|error| format!("not a saved plan: {error}"))?;
         if let Some(word) = foreign_word(&saved.plan) {
             return Err(format!("not a saved plan: no version of wab writes the word {word:?}"));
         }

@@ -27,7 +27,9 @@ impl Events for Console {
             (Event::Malformed(rows), _) => malformed(rows),
             (Event::Polling { sessions, at_least }, _) => polling(sessions, at_least),
             (Event::Polled(answers), _) => polled(answers),
-            (Event::Stopping, _) => warn("stopping after the call in progress; a second signal ends wab at once"),
+            (Event::Stopping, _) => {
+                warn("stopping after the call in progress; a second signal ends wab at once")
+            }
             (Event::RunStarted(plan), _) => *progress = Some(Progress::new(plan)),
             (_, None) => {}
             (Event::StepStarting { step, left }, Some(progress)) => progress.starting(step, left),

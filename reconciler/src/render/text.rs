@@ -55,7 +55,10 @@ fn nonempty(mut parts: Vec<String>) -> Vec<String> {
 pub fn headline(plan: &Plan) -> String {
     match (plan.steps.is_empty(), plan.has_changes()) {
         (true, false) => return "Nothing to do.".to_owned(),
-        (true, true) => return "No steps; only the binding and the declared exceptions change in the database.".to_owned(),
+        (true, true) => {
+            return "No steps; only the binding and the declared exceptions change in the database."
+                .to_owned();
+        }
         (false, _) => {}
     }
     let part = |kind, words: &str| match plan.count(kind) {

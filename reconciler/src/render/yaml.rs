@@ -201,17 +201,17 @@ fn policy(adoption: &Adoption) -> String {
     out.plain("min_observed", min_observed);
     if *min_observed <= 1 && adoption.listed > 10 {
         let most = adoption.listed * 9 / 10;
-        out.plain("# min_observed", format!("{most}   # refuses a listing with less than 90 % of today's bridges"));
+        out.plain(
+            "# min_observed",
+            format!("{most}   # refuses a listing with less than 90 % of today's bridges"),
+        );
     }
     match max_monthly_cost {
         Some(most) => out.plain("max_monthly_cost", most),
         None => {
             let (now, most) =
                 (money(adoption.monthly_cost), (adoption.monthly_cost * Decimal::new(12, 1)).round_dp(2));
-            out.plain(
-                "# max_monthly_cost",
-                format!("{most:.2}   # 20 % more than the current {now}"),
-            );
+            out.plain("# max_monthly_cost", format!("{most:.2}   # 20 % more than the current {now}"));
         }
     }
     out.plain("rate_budget", Bound::Share(*rate_budget));

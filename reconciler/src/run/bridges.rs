@@ -121,9 +121,9 @@ impl Executor<'_> {
         match self.send_delete(id).await? {
             Ok(()) => Ok(format!("bridge {id} deleted")),
             Err(wabridges::Error::NotFound { .. }) => Ok(format!("bridge {id} was gone already")),
-            Err(error) if error.is_ambiguous() && self.is_gone(id).await => {
-                Ok(format!("bridge {id} deleted; the answer was lost, but the provider no longer has the bridge"))
-            }
+            Err(error) if error.is_ambiguous() && self.is_gone(id).await => Ok(format!(
+                "bridge {id} deleted; the answer was lost, but the provider no longer has the bridge"
+            )),
             Err(error) => Err(Error::provider("the provider did not confirm the deletion")(error)),
         }
     }

@@ -169,8 +169,7 @@ impl<'a> Evaluator<'a> {
     /// The plan input that follows from the snapshot. The transaction is rolled back.
     pub async fn evaluate(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<PlanInput, Error> {
         let Snapshot { reading, stored } = snapshot;
-        let stored =
-            stored.take().filter(|_| self.polled.is_none() && self.shrink == ShrinkPolicy::Refuse);
+        let stored = stored.take().filter(|_| self.polled.is_none() && self.shrink == ShrinkPolicy::Refuse);
         if let Some(input) = &stored
             && input.listed > 0
             && reading.listing.malformed.is_empty()
@@ -219,7 +218,8 @@ impl<'a> Evaluator<'a> {
             Approved::Shown(Plan { plan_sha256, .. }) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Sha256(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Saved(saved) => {
-                let preconditions = evaluation.preconditions(&saved::changed_refs(&saved.plan, &plan)).await?;
+                let preconditions =
+                    evaluation.preconditions(&saved::changed_refs(&saved.plan, &plan)).await?;
                 selection = saved::select(&saved.plan, &plan, &preconditions)?;
                 plan.steps = std::mem::take(&mut selection.steps);
                 sum_up(&mut plan, &input, &self.options());

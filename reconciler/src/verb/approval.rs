@@ -26,7 +26,10 @@ impl Approval {
         if consent.input && !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal() {
             return Ok(Self::Ask);
         }
-        Err(Error::config(format!("{verb} needs an approval, and there is no terminal to ask on: nothing was done"), hint))
+        Err(Error::config(
+            format!("{verb} needs an approval, and there is no terminal to ask on: nothing was done"),
+            hint,
+        ))
     }
 }
 

@@ -85,7 +85,8 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     let mut reading = observer.read(&mut store).await?;
     let evaluate = async |store: &mut Store, reading: &Reading| evaluate(store, reading, &base, args).await;
     let evaluated = observer.up_to_date(&mut store, &mut reading, evaluate).await?;
-    let adopted = adopt::adopt(evaluated.fleet, evaluated.found, &reading.listing, reading.listed_at.date_naive());
+    let adopted =
+        adopt::adopt(evaluated.fleet, evaluated.found, &reading.listing, reading.listed_at.date_naive());
     let text = match (if args.sql { Form::Sql } else { args.format }, &evaluated.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
         (Form::Sql, Some(target)) => adoption::script(&adopted, target, evaluated.bind),
@@ -128,7 +129,12 @@ impl Base {
 }
 
 /// Evaluates the reading; the transaction is rolled back.
-async fn evaluate(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Evaluated, Error> {
+async fn evaluate(
+    store: &mut Store,
+    reading: &Reading,
+    base: &Base,
+    args: &ExportArgs,
+) -> Result<Evaluated, Error> {
     let mut fleet = base.fleet.clone();
     let mut evaluation = store.evaluation().await?;
     let known = evaluation.known().await?;

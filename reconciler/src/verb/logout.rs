@@ -38,7 +38,10 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
             }
         };
         if !approval::ask(&logout_question(tenant, &session))? {
-            return Err(Error::config("the logout was not approved: nothing was done", "answer yes, or use -y"));
+            return Err(Error::config(
+                "the logout was not approved: nothing was done",
+                "answer yes, or use -y",
+            ));
         }
     }
     if let Err(error) = client.logout(tenant).await {

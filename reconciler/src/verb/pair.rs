@@ -31,7 +31,8 @@ fn phone(text: &str) -> Result<Phone, String> {
     match Phone::new(digits) {
         Ok(phone) if !phone.as_str().starts_with('0') => Ok(phone),
         _ => {
-            Err("write it with the country code and without leading zeros, 7 to 15 digits: 15550001234".into())
+            Err("write it with the country code and without leading zeros, 7 to 15 digits: 15550001234"
+                .into())
         }
     }
 }

@@ -204,7 +204,7 @@ fn a_step_that_would_be_different_now_is_stale_and_a_new_one_is_not_done() {
     let saved = planned(vec![row(Kind::Unbound, "a", 1), row(Kind::Missing, "b", 0)]);
     let fresh =
         planned(vec![row(Kind::Unbound, "a", 2), row(Kind::Missing, "b", 0), row(Kind::Missing, "c", 0)]);
-    let asked = in_question(&saved, &fresh);
+    let asked = changed_refs(&saved, &fresh);
     assert_eq!(asked, [&customer_ref("a")]);
     let selection = select(&saved, &fresh, &[]).unwrap();
     assert_eq!(selection.steps.iter().map(|step| step.customer_ref().as_str()).collect::<Vec<_>>(), ["b"]);
@@ -268,7 +268,7 @@ proptest! {
     fn a_saved_plan_survives_the_file_and_stands_as_long_as_nothing_moves(drift in drifts()) {
         let saved = SavedPlan::new(planned(drift.clone()), origin());
         let read = SavedPlan::parse(&text(&saved)).unwrap();
-        prop_assert!(in_question(&read.plan, &saved.plan).is_empty());
+        prop_assert!(changed_refs(&read.plan, &saved.plan).is_empty());
         let selection = select(&read.plan, &saved.plan, &[]).unwrap();
         prop_assert_eq!(selection, Selection { steps: saved.plan.steps, ..Selection::default() });
     }
