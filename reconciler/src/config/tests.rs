@@ -218,7 +218,7 @@ bridges:
 ";
     assert_eq!(
         problems(second),
-        ["bridges.remove[1].customer_ref: a number like this can be read in several ways: put it in quotes"]
+        ["bridges.remove[1].customer_ref: YAML parsers read this number in different ways: put it in quotes"]
     );
 }
 

@@ -22,7 +22,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The word in wab_run_steps.
+    /// The word in wab_operations.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",

@@ -64,7 +64,7 @@ impl Step {
     /// The kinds, in execution order.
     pub const KINDS: [&str; 4] = ["link", "set_status", "provision", "delete"];
 
-    /// The kind, in the word of wab_run_steps.
+    /// The kind, in the word of wab_operations.
     pub const fn kind(&self) -> &'static str {
         Self::KINDS[self.rank()]
     }

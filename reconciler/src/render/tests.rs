@@ -260,11 +260,11 @@ fn a_report_shows_the_outcome_of_each_step() {
     let partly = report(RunEnd::Interrupted, &[Outcome::Done, Outcome::Unknown]);
     let shown = text::report(&plan, &partly, Paint::Plain);
     assert!(
-        shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not begun."),
+        shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not started."),
         "{shown}"
     );
     assert!(
-        shown.contains("interrupted") && shown.contains("unknown  provision  c  the provider failed"),
+        shown.contains("a signal stopped it") && shown.contains("unknown  provision  c  the provider failed"),
         "{shown}"
     );
     let value: serde_json::Value = serde_json::from_str(&json::applied(&plan, Some(&partly))).unwrap();

@@ -70,12 +70,12 @@ fn people_see_each_problem_under_its_line() {
     7 |   webhook_url: …
       |                ^ bridges.webhook_url
 
-    error: fleet.yaml:9:48: "tomorrow" is no day: write it like 2027-01-31
+    error: fleet.yaml:9:48: "tomorrow" is not a date: write it like 2027-01-31
       |
     9 |     - { customer_ref: 'é日本', reason: r, until: tomorrow }
       |                                                  ^^^^^^^^ bridges.keep[0].until
 
-    error: fleet.yaml:10:21: a number like this can be read in several ways: put it in quotes
+    error: fleet.yaml:10:21: YAML parsers read this number in different ways: put it in quotes
        |
     10 |     - customer_ref: 0x1F
        |                     ^^^^ bridges.keep[1].customer_ref
@@ -95,7 +95,7 @@ fn people_see_each_problem_under_its_line() {
     13 |     - { customer_ref: "b\u001b", reason: ok, tenant_id: … }
        |                                              ^^^^^^^^^ bridges.keep[3].tenant_id
 
-    error: fleet.yaml:16:23: kept is kept by bridges.keep[4]: take one of the two out
+    error: fleet.yaml:16:23: kept is kept by bridges.keep[4]: remove one of the two entries
        |
     16 |     - { customer_ref: kept, bridge_id: 1, reason: r }
        |                       ^^^^ bridges.remove[0].customer_ref
@@ -225,7 +225,7 @@ fn a_keep_that_has_expired_is_noted_from_the_next_day_on() {
     insta::assert_snapshot!(
         Screen::new(Colour::Never).notes("f", &notes("2026-03-02")),
         @r#"
-    note: f:4:44: a is kept no longer: 2026-03-01 has passed, so it is drift again
+    note: f:4:44: a is no longer kept: 2026-03-01 has passed, so it is reported as drift again
       |
     4 |     - { customer_ref: a, reason: r, until: 2026-03-01 }
       |                                            ^^^^^^^^^^ bridges.keep[0].until
