@@ -260,7 +260,7 @@ fn a_report_shows_the_outcome_of_each_step() {
     let partly = report(RunEnd::Interrupted, &[Outcome::Done, Outcome::Unknown]);
     let shown = text::report(&plan, &partly, Paint::Plain);
     assert!(
-        shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not started."),
+        shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not begun."),
         "{shown}"
     );
     assert!(

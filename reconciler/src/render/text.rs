@@ -267,7 +267,7 @@ pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
         return ("Applied:", format!(" {all}."));
     }
     let rest =
-        format!(" {all}, {failed} failed, {unknown} unknown, {left} not started. It is safe to run again.");
+        format!(" {all}, {failed} failed, {unknown} unknown, {left} not begun. It is safe to run again.");
     ("Partly applied:", rest)
 }
 
