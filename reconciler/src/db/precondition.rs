@@ -95,6 +95,6 @@ impl Evaluation<'_> {
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("no call was made: this role may not record one"))
+            .map_err(Error::database("no call was made: this role lacks a privilege to record the run"))
     }
 }

@@ -20,7 +20,7 @@ pub enum Exit {
     Refused = 5,
     /// The approved plan is stale.
     Stale = 6,
-    /// Stopped by a signal, after the step in progress.
+    /// Stopped by a signal. A call in progress was finished first.
     Interrupted = 8,
     /// The deadline was reached; run again to continue.
     Deadline = 9,

@@ -164,14 +164,14 @@ fn another_account_another_file_and_a_late_hour_are_refused() {
 #[test]
 fn preconditions_decide_whether_a_step_is_done_already_or_stale() {
     let saved = everything();
-    let nobody = Precondition {
+    let absent = Precondition {
         customer_ref: customer_ref("new"),
         wanted: true,
         bridge_id: None,
         stored_bridge_id: None,
         stored_status: None,
     };
-    let precondition = |name: &str| Precondition { customer_ref: customer_ref(name), ..nobody.clone() };
+    let precondition = |name: &str| Precondition { customer_ref: customer_ref(name), ..absent.clone() };
     for (step, now, already) in [
         ("new", Precondition { bridge_id: Some(id(9)), ..precondition("new") }, true),
         ("new", Precondition { bridge_id: Some(id(9)), wanted: false, ..precondition("new") }, false),
@@ -188,7 +188,7 @@ fn preconditions_decide_whether_a_step_is_done_already_or_stale() {
         ),
         ("sick", Precondition { stored_status: Some("paired".into()), ..precondition("sick") }, true),
         ("sick", Precondition { stored_status: Some("unknown".into()), ..precondition("sick") }, false),
-        ("old", precondition("somebody"), true),
+        ("old", precondition("other"), true),
         ("old", Precondition { bridge_id: Some(id(7)), ..precondition("old") }, false),
     ] {
         let selection = select(&saved, &planned(vec![]), std::slice::from_ref(&now)).unwrap();
