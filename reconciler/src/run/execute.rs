@@ -39,8 +39,9 @@ impl Executor<'_> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
         // Steps that write tenant rows go together in one statement; every other step goes alone.
-        for batch in
-            plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "link" | "set_status"))
+        for batch in plan
+            .steps
+            .chunk_by(|a, b| a.kind() == b.kind() && matches!(a, Step::Link { .. } | Step::SetStatus { .. }))
         {
             let left = self.time_left(&plan.steps[reports.len()..]);
             self.events.emit(Event::StepStarting { step: &batch[0], left });

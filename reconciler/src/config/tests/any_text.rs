@@ -161,7 +161,7 @@ proptest! {
     }
 
     #[test]
-    fn what_others_can_read_too_means_the_same(text in pieces()) {
+    fn texts_mean_the_same_to_another_yaml_library(text in pieces()) {
         // YAML 1.1 breaks lines here, and the other library follows it.
         let text = text.replace(['\u{85}', '\u{2028}', '\u{feff}'], "");
         let Ok(document) = reader::read(&text, &Source::new(&text)) else { return Ok(()) };
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn scalars_are_what_others_take_them_for(text in "[-+]?(0[xob])?[-+.0-9a-fA-FxobeElnrsuinfNtTR_~]{0,8}") {
+    fn scalars_have_the_same_type_in_another_yaml_library(text in "[-+]?(0[xob])?[-+.0-9a-fA-FxobeElnrsuinfNtTR_~]{0,8}") {
         prop_assume!(!text.starts_with("- ") && text != "-" && !text.starts_with("---"));
         let other: serde_yaml::Value = serde_yaml::from_str(&format!("[{text}]")).unwrap();
         let ours = Content::plain(&text);

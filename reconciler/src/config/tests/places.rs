@@ -69,7 +69,7 @@ fn columns_count_characters_in_every_encoding_of_lines() {
 }
 
 #[test]
-fn anchors_stand_for_what_they_name() {
+fn aliases_stand_for_the_values_of_their_anchors() {
     let text = "version: 1\nbridges:\n  keep: [ &a { customer_ref: a, reason: &r r } ]\n  extra: [ { tenant_id: b, reason: *r } ]\n";
     let fleet = inspect(text, Path::new("f")).fleet.unwrap();
     assert_eq!((&*fleet.keep[0].reason, &*fleet.extra[0].reason), ("r", "r"));

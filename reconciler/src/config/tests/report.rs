@@ -166,7 +166,7 @@ fn a_line_break_ends_no_annotation() {
 }
 
 #[test]
-fn no_secret_is_shown_whatever_else_is_wrong() {
+fn no_secret_is_shown_beside_any_other_problem() {
     for text in [
         "account: { api_key_env: sk_live_1secret, x: 1 }",
         "account: { api_key_env: [sk_live_1secret, secret] }",

@@ -93,7 +93,7 @@ fn no_drift_no_plan() {
 }
 
 #[test]
-fn steps_are_sorted_by_kind_then_customer_ref_and_carry_what_they_need() {
+fn steps_are_sorted_by_kind_then_customer_ref_and_carry_their_values() {
     let drift = vec![
         row(Kind::Missing, "b", 0),
         row(Kind::StatusDrift, "z", 3),
@@ -123,7 +123,7 @@ fn an_incomplete_listing_makes_no_bridge() {
 }
 
 #[test]
-fn a_bridge_is_deleted_by_its_id_whatever_it_carries() {
+fn a_bridge_is_deleted_by_its_id_even_if_no_call_can_carry_its_ref() {
     let yaml = "bridges: { remove: [ { customer_ref: '..', bridge_id: 7, reason: left } ] }\n";
     let plan = planned(&input(vec![row(Kind::Orphaned, "..", 7)]), yaml);
     assert_eq!(steps(&plan), ["delete .."]);

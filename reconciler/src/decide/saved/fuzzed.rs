@@ -20,7 +20,7 @@ fn is_read(bytes: &[u8]) {
     let Ok(mut json) = serde_json::from_str::<Value>(text) else {
         return assert!(plan.is_err_and(|what| !what.is_empty()));
     };
-    digests_do_not_depend_on_white_space(&json);
+    hashes_do_not_depend_on_white_space(&json);
     if plan.is_ok() {
         assert_eq!(json["sha256"], seal(json.clone()));
     }
@@ -37,7 +37,7 @@ fn is_read(bytes: &[u8]) {
     }
 }
 
-fn digests_do_not_depend_on_white_space(json: &Value) {
+fn hashes_do_not_depend_on_white_space(json: &Value) {
     let pretty = serde_json::to_string_pretty(json).unwrap();
     let read: Value = serde_json::from_str(&pretty).unwrap();
     // A float with 17 digits may change in its last digit on the way; money, with two decimals, does not.

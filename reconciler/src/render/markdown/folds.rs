@@ -29,7 +29,7 @@ pub fn plan(plan: &Plan) -> Vec<Fold> {
                 reason: "changes".to_owned(),
             })
             .collect();
-        folds.push(Fold::of("bind the tenants table".to_owned(), &["what", "before", "after"], &rows));
+        folds.push(Fold::of("bind the tenants table".to_owned(), &["setting", "before", "after"], &rows));
     }
     if !plan.notes.is_empty() {
         let notes: String = plan.notes.iter().map(|note| format!("- {}\n", code(note))).collect();
