@@ -38,11 +38,7 @@ impl Executor<'_> {
     async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<RunEnd, Error> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
-        // Steps that write tenant rows go together in one statement; every other step goes alone.
-        for batch in plan
-            .steps
-            .chunk_by(|a, b| a.kind() == b.kind() && matches!(a, Step::Link { .. } | Step::SetStatus { .. }))
-        {
+        for batch in batches(&plan.steps) {
             let left = self.time_left(&plan.steps[reports.len()..]);
             self.events.emit(Event::StepStarting { step: &batch[0], left });
             // A step that would end after the deadline is not started.
@@ -121,6 +117,13 @@ impl Executor<'_> {
     }
 }
 
+/// Splits the steps into batches: consecutive steps that write tenant rows go together in one statement, every
+/// other step goes alone.
+fn batches(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    let writes_row = |step: &Step| matches!(step, Step::Link { .. } | Step::SetStatus { .. });
+    steps.chunk_by(move |a, b| a.kind() == b.kind() && writes_row(a))
+}
+
 fn entry(number: i32, batch: &[Step]) -> Entry<'_> {
     let kind = batch[0].kind();
     match batch {
@@ -138,5 +141,32 @@ fn subject(batch: &[Step]) -> String {
     match batch {
         [step] => step.customer_ref().to_string(),
         many => format!("{} tenant rows", many.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wabridges::{BridgeId, CustomerRef};
+
+    use super::*;
+    use crate::model::Owner;
+
+    #[test]
+    fn steps_that_write_rows_go_together_and_calls_go_alone() {
+        let (customer_ref, reason) = (CustomerRef::new("c").unwrap(), String::new());
+        let bridge_id = BridgeId::new(7).unwrap();
+        let link =
+            Step::Link { customer_ref: customer_ref.clone(), bridge_id, was: None, reason: reason.clone() };
+        let status = Step::SetStatus {
+            customer_ref: customer_ref.clone(),
+            was: None,
+            status: "paired".into(),
+            reason: reason.clone(),
+        };
+        let provision =
+            Step::Provision { customer_ref, owner: Owner::Tenant, webhook_url: None, was: None, reason };
+        let steps: Vec<Step> =
+            [&link, &link, &status, &status, &provision, &provision].into_iter().cloned().collect();
+        assert_eq!(batches(&steps).map(<[Step]>::len).collect::<Vec<_>>(), [2, 2, 1, 1]);
     }
 }
