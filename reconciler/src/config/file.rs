@@ -39,10 +39,10 @@ pub struct Account {
     #[schemars(extend("pattern" = "^[0-9A-Fa-f]{16}$"))]
     pub key_fingerprint: Option<Scalar>,
     pub limits: Option<Limits>,
-    /// How long connecting to the provider may take, such as 5s.
+    /// How long connecting to the provider may take. Default: 5s.
     #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Scalar>,
-    /// How long one call to the provider may take, its retries included, such as 30s.
+    /// How long one call to the provider may take, its retries included. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub request_timeout: Option<Scalar>,
     /// PEM certificates to trust besides the system's. A relative name starts at the folder of fleet.yaml.
@@ -103,14 +103,15 @@ pub struct Tenants {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
-    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded.
+    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. Default: the
+    /// stored one.
     #[schemars(with = "Option<String>", extend("pattern" = "^https?://([^{}]|\\{tenant_id\\})+$"))]
     pub webhook_url: Option<Scalar>,
     /// Bridges that are wanted without a tenant row.
     pub extra: Option<Vec<Extra>>,
     /// Bridges that are not reported as orphaned or churned.
     pub keep: Option<Vec<Keep>>,
-    /// Tombstones: bridges to delete. Without a tombstone, no bridge is deleted.
+    /// Tombstones: wab deletes a bridge only if an entry here names it.
     pub remove: Option<Vec<Remove>>,
 }
 
@@ -126,7 +127,7 @@ pub struct Extra {
     pub reason: Option<Scalar>,
 }
 
-/// A bridge that is kept without being wanted by a tenant.
+/// A bridge that is not drift, although no wanted tenant has it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
@@ -136,7 +137,7 @@ pub struct Keep {
     /// The reason, for people.
     #[schemars(required, extend("minLength" = 1))]
     pub reason: Option<Scalar>,
-    /// The last day on which the bridge is kept, such as 2027-01-31.
+    /// The last day on which the bridge is kept, such as 2027-01-31. From the next day on it is drift again.
     #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$"))]
     pub until: Option<Scalar>,
 }
