@@ -267,7 +267,7 @@ async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()
         .await?;
         run.signal(first)?;
         wait::until("wab has reported the first signal", || async {
-            Ok(run.said()?.contains("once more to end at once").then_some(()))
+            Ok(run.said()?.contains("a second signal ends wab at once").then_some(()))
         })
         .await?;
         ensure!(run.child.try_wait()?.is_none(), "one signal must let the running call finish");

@@ -148,9 +148,9 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
         env!("CARGO_PKG_VERSION")
     ))?;
     fleet.fleet_yaml("tenants: { table: others }\n")?;
-    expect(&fleet, &[], 1, &[unknown, ("binding", "problem", "fleet.yaml says others")])?;
+    expect(&fleet, &[], 1, &[unknown, ("binding", "problem", "fleet.yaml names others")])?;
     fleet.fleet_yaml("tenants: { table: tenants, wanted: status = 'paying' }\n")?;
-    expect(&fleet, &[], 0, &[unknown, ("binding", "warning", "wab apply binds it anew")])?;
+    expect(&fleet, &[], 0, &[unknown, ("binding", "warning", "wab apply binds it again")])?;
 
     fleet.fleet_yaml(world::YAML)?;
     let mut other = fleet.connect().await?;

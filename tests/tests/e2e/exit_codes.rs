@@ -104,7 +104,7 @@ async fn an_expired_keep_is_reported_and_its_bridge_is_drift_again() -> Result<(
     assert!(said.contains("kept until 2020-01-01, which has passed"), "{said}");
     let said = code(&fleet, &["validate"], 0)?;
     assert!(
-        said.contains("demo is kept no longer: 2020-01-01 has passed") && said.contains("is valid"),
+        said.contains("demo is no longer kept: 2020-01-01 has passed") && said.contains("is valid"),
         "{said}"
     );
     Ok(())

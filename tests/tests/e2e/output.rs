@@ -193,7 +193,7 @@ async fn json_writes_events() -> Result<()> {
 
     for (args, code, words) in [
         (&["apply", "-y", "--json", "--first-run"][..], 5, "first"),
-        (&["apply", "--json"], 1, "yes"),
+        (&["apply", "--json"], 1, "approval"),
         (&["apply", "-y", "--json", "-f", "nowhere.yaml"], 1, "nowhere.yaml"),
     ] {
         let said = fleet.wab(args)?;

@@ -59,7 +59,7 @@ async fn an_apply_polls_the_given_number_and_stores_the_statuses() -> Result<()>
         .await?;
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
     assert_eq!(said.code, 0, "one failing session must not stop the others: {}{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("14 of 15 sessions told their status"), "{}", said.stderr);
+    assert!(said.stderr.contains("14 of 15 sessions returned their status"), "{}", said.stderr);
     assert_eq!((sessions_asked(&fleet).await?, fleet.sql(STATUSES)?), (20, "18|1|20".to_owned()));
     assert_eq!(fleet.sql("SELECT id FROM tenants WHERE bridge_status = 'disconnected'")?, "cust_20");
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;

@@ -125,7 +125,7 @@ async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() 
     fleet.write("not.json", "version: 1\n")?;
     for (file, code, words) in [
         ("changed.json", 1, "was changed after it was made"),
-        ("not.json", 1, "no saved plan"),
+        ("not.json", 1, "not a saved plan"),
         ("nowhere.json", 1, "cannot read"),
         ("late.json", 6, "expired at"),
     ] {
@@ -136,7 +136,7 @@ async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() 
     let yaml = std::fs::read_to_string(path.with_file_name("fleet.yaml"))?;
     fleet.write("fleet.yaml", &(yaml + "# another line\n"))?;
     let said = must(&fleet, &["apply", "plan.json"], 6)?;
-    assert!(said.stderr.contains("fleet.yaml is no longer the one"), "{}", said.stderr);
+    assert!(said.stderr.contains("fleet.yaml was changed after"), "{}", said.stderr);
     let said = process::run(fleet.wab_command(&["apply", "plan.json"])?.env("WA_API_KEY", "sk_other"))?;
     assert_eq!(said.code, 3, "{}", said.stderr);
     assert_eq!(
@@ -183,7 +183,7 @@ async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
     let fleet = drifted().await?;
     let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;
     assert!(said.stdout.starts_with("Plan: 2 to provision."), "{}", said.stdout);
-    assert!(said.stdout.contains("6 rows of drift are outside of it"), "{}", said.stdout);
+    assert!(said.stdout.contains("6 rows of drift are out of scope"), "{}", said.stdout);
     must(&fleet, &["apply", "-y", "--target", "new_3"], 0)?;
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (1, 0));
     assert_eq!(

@@ -47,7 +47,7 @@ fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
     assert_eq!(wab(&["validate"])?.code, 0);
     let said = wab(&["init"])?;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("fleet.yaml is there already"), "{}", said.stderr);
+    assert!(said.stderr.contains("fleet.yaml exists already"), "{}", said.stderr);
     assert_eq!(std::fs::read_to_string(dir.path().join("fleet.yaml"))?, written);
     assert_eq!(wab(&["init", "-f", "other.yaml"])?.code, 0);
     Ok(())
