@@ -1,4 +1,4 @@
-# Every command that a person or CI runs. `make help` lists them.
+# Defines every command for users, developers and CI. `make help` lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -13,80 +13,80 @@ DESTDIR    ?=
 KEEP       ?=
 SKIP       ?=
 
-# Versions have one home: Cargo.toml.
+# The version is defined in Cargo.toml only.
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-# sudo, unless we may write there ourselves, or where nothing is yet.
+# Expands to sudo, unless the folder is writable or DESTDIR is set.
 sudo_for = $$([ -w "$(1)" ] || [ -n "$(DESTDIR)" ] || echo $(SUDO))
 export PG_CONFIG
 # pgrx reads the headers of this PostgreSQL.
 export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# What the demo, an installation and the tests take.
+# Debian packages for the demo, an installation, the tests and the benchmark.
 PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
 PACKAGES       := build-essential ca-certificates libclang-dev
 PG_CRON        := postgresql-$(PG_MAJOR)-cron
 TEST_PACKAGES  := curl faketime jq python3-venv
 BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
 
-# One set of packages and features for all builds, so that they share what they compile.
+# All builds use the same packages and features, so that cargo compiles each dependency once.
 FEATURES = --no-default-features --features pg_wabridges/pg$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
 BUILT    = -p pg_wabridges -p reconciler -p sandbox -p e2e -p install-sql $(FEATURES)
 TESTED   = --workspace $(FEATURES)
 
 .PHONY: help
-help: ## this list
+help: ## list all commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 24
 
 .PHONY: demo
-demo: extension ## the main job, shown end to end (KEEP=1 leaves it running)
+demo: extension ## show the main job end to end (KEEP=1 leaves the servers running)
 	@exec $(TARGET)/debug/demo $(if $(KEEP),--keep)
 
 .PHONY: demo-stop
-demo-stop: ## stop what `make demo KEEP=1` left running
+demo-stop: ## stop the servers that `make demo KEEP=1` left running
 	@[ ! -f $(TARGET)/demo-stop.sh ] || { sh $(TARGET)/demo-stop.sh; rm $(TARGET)/demo-stop.sh; echo 'stopped'; }
 
 .PHONY: test
-test: lint test-server pgspot ## format, lints, unit tests, end-to-end tests
+test: lint test-server pgspot ## check formatting and lints, run unit and end-to-end tests
 
 .PHONY: test-server
-test-server: test-tools extension ## what `make test` runs against a PostgreSQL, that of PG_MAJOR; SKIP: tests to leave out
+test-server: test-tools extension ## run the tests on PostgreSQL PG_MAJOR; SKIP='name …' leaves tests out
 	cargo test $(TESTED) -- $(addprefix --skip ,$(SKIP))
 	$(MAKE) --no-print-directory test-sql-only
 
 .PHONY: test-sql-only
-test-sql-only: test-tools ## the end-to-end tests that need no extension, without it
+test-sql-only: test-tools ## run the end-to-end tests that need no extension, without it
 	cargo build $(BUILT)
 	WAB_E2E_INSTALL=sql-only cargo test $(TESTED) --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
 
-# What needs nothing that only the extension has is tested without it too.
+# Tests of functions that exist without the extension also run without it.
 SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties documented webhooks \
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database
 
 .PHONY: test-matrix
-test-matrix: test-tools ## `make test-server` for each of MAJORS, other than PG_CONFIG's in a chroot; 14 and 16 with less
+test-matrix: test-tools ## run the tests on each of MAJORS, in a chroot if needed; 14 and 16 run fewer
 	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
 	for major in $(MAJORS); do tests/matrix.sh $$major; done
 
 .PHONY: check-majors
-check-majors: ## clippy of the extension for the other majors; it takes no headers
+check-majors: ## run clippy on the extension for the other majors, without their headers
 	for major in 14 16 17 18; do
 	  DOCS_RS=1 RUSTC_WRAPPER=$(CURDIR)/pg_wabridges/rustc-bundled-bindings \
 	    cargo clippy -p pg_wabridges --no-default-features --features pg$$major -- -D warnings
 	done
 
-# Coverage counters on stable Rust; --target keeps them out of build scripts and procedural macros.
+# These flags add coverage counters with stable Rust; --target keeps them out of build scripts and procedural macros.
 FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
               $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table trace-compares)
 FUZZ         ?= answers texts fleet plans pictures
 FUZZ_SECONDS ?= 600
 
 .PHONY: fuzz
-fuzz: ## every fuzzing target for FUZZ_SECONDS=600 each, or those of FUZZ="answers fleet"
+fuzz: ## run every fuzzing target for FUZZ_SECONDS=600, or those in FUZZ="answers fleet"
 	host=$$(rustc -vV | sed -n 's/^host: //p'); fuzz=$(CURDIR)/target/fuzz
 	for target in $(FUZZ); do
 	  mkdir -p $$fuzz/corpus/$$target
@@ -97,8 +97,8 @@ fuzz: ## every fuzzing target for FUZZ_SECONDS=600 each, or those of FUZZ="answe
 	done
 
 .PHONY: bench
-bench: tools ## how fast it is against what people would use instead; BENCH_N=100000: one size
-	# A Node.js from elsewhere does as well.
+bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures one size
+	# A Node.js that is not from a Debian package is good enough.
 	if command -v node npm >/dev/null; then node='nodejs npm'; else node=; fi
 	$(call install_packages,$(BENCH_PACKAGES),$$node)
 	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
@@ -107,7 +107,7 @@ bench: tools ## how fast it is against what people would use instead; BENCH_N=10
 	$(TARGET)/release/bench
 
 .PHONY: lint
-lint: tools check-majors ## formatting and clippy, warnings are errors
+lint: tools check-majors ## check formatting and run clippy; warnings are errors
 	cargo fmt --all --check
 	cargo clippy $(TESTED) --all-targets -- -D warnings
 
@@ -115,7 +115,7 @@ PGSPOT_VERSION := 0.9.4
 PGSPOT := $(TARGET)/pgspot-$(PGSPOT_VERSION)/bin/pgspot
 
 .PHONY: pgspot
-pgspot: extension $(PGSPOT) ## pgspot finds nothing in the SQL: as it is installed, of upgrades, to be run by hand
+pgspot: extension $(PGSPOT) ## check the SQL of installs, upgrades and recipes with pgspot
 	pg_wabridges/pgspot.sh $(PGSPOT) $(TARGET)/sql/*.sql sql/roles.sql sql/cron.sql sql/signup.sql
 
 $(PGSPOT): | test-tools
@@ -123,13 +123,13 @@ $(PGSPOT): | test-tools
 	$(TARGET)/pgspot-$(PGSPOT_VERSION)/bin/pip install -q --disable-pip-version-check pgspot==$(PGSPOT_VERSION)
 
 .PHONY: extension
-extension: tools ## the extension, built for development, into PG_CONFIG's PostgreSQL; earlier versions' SQL for the tests
+extension: tools ## build the extension for development and install it, with old versions for the tests
 	cargo build $(BUILT)
 	$(call install_extension,debug)
 	for old in sql/versions/*.sql; do [ ! -f "$$old" ] || $$put -m 0644 -t "$$share" "$$old"; done
 
 .PHONY: install
-install: tools ## the extension into PG_CONFIG's PostgreSQL, wab with man pages and completions into PREFIX; DESTDIR: under a folder
+install: tools ## install the extension (PG_CONFIG), and wab with man pages and completions (PREFIX, DESTDIR)
 	cargo build --release -p pg_wabridges -p reconciler -p install-sql $(FEATURES)
 	$(call install_extension,release)
 	put="$(call sudo_for,$(PREFIX)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=$(TARGET)/release/wab
@@ -140,7 +140,7 @@ install: tools ## the extension into PG_CONFIG's PostgreSQL, wab with man pages 
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
-# Library, control file and scripts of the build in this folder of the target directory.
+# Installs the library, the control file and the scripts from this profile's folder ($(1)) of the target directory.
 define install_extension
 lib=$(DESTDIR)$$($(PG_CONFIG) --pkglibdir) share=$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension
 put="$(call sudo_for,$$share) install -D"
@@ -150,18 +150,18 @@ $$put -m 0644 -t "$$share" $(TARGET)/sql/*
 endef
 
 .PHONY: freeze
-freeze: ## when a version is done: keep its install script as one to upgrade from; then raise the version in Cargo.toml
+freeze: ## keep the install script of a finished version for upgrades; then raise the version in Cargo.toml
 	cargo run -q -p install-sql -- freeze && cargo fmt -p install-sql
 
 .PHONY: tools
-tools: ## the Debian packages for the demo and an installation, if any is missing
+tools: ## install missing Debian packages for the demo and an installation
 	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES))
 
 .PHONY: test-tools
-test-tools: ## those for the tests as well
+test-tools: ## install missing Debian packages for the tests too
 	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES) $(PG_CRON) $(TEST_PACKAGES))
 
-# $(1): packages. $(2): those of them that are there in another way.
+# Installs the packages in $(1), except those in $(2), which are already installed in another way.
 define install_packages
 missing=$$(for p in $(1); do
   [[ " $(2) " == *" $$p "* ]] || dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p
@@ -174,7 +174,7 @@ fi
 endef
 
 .PHONY: clean
-clean: ## remove everything that was built
+clean: ## remove all build results
 	cargo clean
 
 .ONESHELL:

@@ -1,5 +1,5 @@
--- How your tenants table becomes the view wab_tenants. Checks everything first; the drift views over it are in
--- views.sql.
+-- Binds your tenants table: checks the table, its columns and the two expressions, and creates the view wab_tenants.
+-- The drift views over it are in views.sql.
 
 CREATE FUNCTION @extschema@._wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -12,9 +12,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_require_binding IS
-    'Raises 55000 with the way on when wab_bind_tenants() was never called.';
+    'Raises 55000, with the call to make as hint, if no tenants table is bound.';
 
--- A cursor takes exactly one query, so an expression that ends the query and starts another is refused before it runs.
+-- A cursor accepts exactly one query, so PostgreSQL refuses an expression that ends the query and starts another,
+-- before it runs either.
 CREATE FUNCTION @extschema@._wab_check_expression(tenants regclass, what text, expression text, type regtype,
     resolved_in text)
 RETURNS void
@@ -26,7 +27,8 @@ DECLARE
     state  text;
 BEGIN
     PERFORM set_config('search_path', 'pg_catalog, ' || resolved_in, true);
-    -- In WHERE, because aggregates, windows and sets are refused there: a view with one could not be written through.
+    -- PostgreSQL refuses aggregates, window functions and set-returning functions in WHERE. A view that has one of
+    -- these is not updatable.
     OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0',
                                   tenants, expression, type);
     CLOSE probe;
@@ -43,7 +45,7 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_expression IS
-    'Raises a clear error unless the text is one SQL expression of the type over a row of the table.';
+    'Raises an error that quotes the text unless it is one SQL expression of this type over a row of the table.';
 
 CREATE FUNCTION @extschema@._wab_check_column(tenants regclass, what text, column_name text, add_type text,
     types regtype[])
@@ -61,7 +63,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', tenants, column_name, add_type);
     ELSIF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '42703',
-            MESSAGE = format('%s has no column %I, named as %s', tenants, column_name, what),
+            MESSAGE = format('%s has no column %I (argument %s)', tenants, column_name, what),
             HINT = CASE WHEN what = 'tenant_id' THEN 'Name the column that identifies a tenant: tenant_id => ''…''.'
                         ELSE format('Name another column (%s => ''…''), or have it added: add_columns => true.',
                             what) END;
@@ -79,7 +81,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_column IS
-    'Raises a clear error unless the column is there and of one of the types; adds it when a type to add is given.';
+    'Raises an error unless the column exists and has one of these types. Adds a missing column if add_type is given.';
 
 CREATE FUNCTION @extschema@._wab_check_tenant_ids(tenants regclass, tenant_id text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -92,10 +94,10 @@ BEGIN
                         WHERE %1$I IS NOT NULL GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3) d',
                    tenant_id, tenants) INTO twice;
     IF twice IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '23505', 
+        RAISE EXCEPTION USING ERRCODE = '23505',
             MESSAGE = format('column %I of %s does not identify a tenant', tenant_id, tenants),
             DETAIL = format('More than one row has: %s.', twice),
-            HINT = 'Make the ids unique, best by a unique constraint.';
+            HINT = 'Make the ids unique, for instance with a unique constraint.';
     END IF;
 END
 $$;
@@ -107,8 +109,8 @@ AS $$
 DECLARE
     replaced oid := to_regclass('@extschema@.wab_tenants');
 BEGIN
-    -- A view can be replaced but its columns cannot change type. Without CASCADE: what depends on it is yours to move
-    -- first.
+    -- CREATE OR REPLACE cannot change the type of a view's column, so the views are dropped. Without CASCADE: if your
+    -- own view depends on one of them, PostgreSQL raises an error that names it.
     IF EXISTS (SELECT FROM pg_attribute v JOIN pg_attribute c
                    ON c.attrelid = binding.tenants
                   AND c.attname = CASE v.attname WHEN 'tenant_id' THEN binding.tenant_id
@@ -118,7 +120,7 @@ BEGIN
                                             <> (c.atttypid, c.atttypmod, c.attcollation)) THEN
         DROP VIEW @extschema@.wab_fleet_summary, @extschema@.wab_churned_bridges, @extschema@.wab_status_drift,
                   @extschema@.wab_missing_bridges, @extschema@.wab_orphaned_bridges, @extschema@.wab_drift,
-                  @extschema@.wab_fleet, @extschema@._wab_differences, @extschema@._wab_rows, @extschema@.wab_tenants;
+                  @extschema@.wab_fleet, @extschema@._wab_kinds, @extschema@._wab_rows, @extschema@.wab_tenants;
     END IF;
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
@@ -129,7 +131,7 @@ BEGIN
         coalesce(binding.webhook_url, 'NULL'), binding.tenants);
     IF pg_relation_is_updatable(to_regclass('@extschema@.wab_tenants'), false) & 4 = 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42809',
-            MESSAGE = format('rows of %s could not be updated through wab_tenants', binding.tenants),
+            MESSAGE = format('rows of %s cannot be updated through wab_tenants', binding.tenants),
             DETAIL = format('wanted: %s; webhook_url: %s', binding.wanted, binding.webhook_url),
             HINT = 'Bind a table, and use expressions over a single row: no aggregate, '
                    'window or set-returning function.';
@@ -137,7 +139,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_create_tenants_view IS
-    'Creates or replaces the auto-updatable view wab_tenants as the binding says.';
+    'Creates or replaces the auto-updatable view wab_tenants for this binding.';
 
 CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
@@ -148,7 +150,7 @@ LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
-    views         constant name[] := '{wab_tenants,_wab_rows,_wab_differences,wab_fleet,wab_drift,
+    views         constant name[] := '{wab_tenants,_wab_rows,_wab_kinds,wab_fleet,wab_drift,
                                        wab_orphaned_bridges,wab_missing_bridges,
                                        wab_status_drift,wab_churned_bridges,wab_fleet_summary}';
     foreign_views text;
@@ -175,7 +177,8 @@ BEGIN
         CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
     PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
-    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean', binding.resolved_in);
+    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
+        binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN
         PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
             binding.resolved_in);
@@ -184,9 +187,13 @@ BEGIN
 
     PERFORM @extschema@._wab_create_tenants_view(binding);
     PERFORM @extschema@._wab_create_views();
+    -- The views of 0.2.0 selected from this one; the views of this version do not.
+    IF to_regclass('@extschema@._wab_differences') IS NOT NULL THEN
+        DROP VIEW @extschema@._wab_differences;
+    END IF;
     PERFORM @extschema@._wab_comment_views();
-    -- OR REPLACE keeps the owner: a view that lay in wait under one of these names would stay somebody else's to
-    -- change.
+    -- OR REPLACE keeps the owner. If another role created a view with one of these names beforehand, that role could
+    -- still change it.
     SELECT string_agg(format('%s belongs to %I', c.oid::regclass, o.rolname), '; ' ORDER BY c.relname)
     INTO foreign_views
     FROM pg_class c JOIN pg_roles o ON o.oid = c.relowner
@@ -195,8 +202,8 @@ BEGIN
       AND o.oid NOT IN (SELECT t.relowner FROM pg_class t
                         WHERE t.oid IN ('@extschema@.wab_tenant_binding'::regclass, binding.tenants));
     IF foreign_views IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'a view under one of our names belongs to somebody else',
-            DETAIL = foreign_views, HINT = 'Look at it, and drop it or change its owner.';
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'a view with a wab_ name belongs to another role',
+            DETAIL = foreign_views, HINT = 'Inspect the view, then drop it or change its owner.';
     END IF;
     IF current_setting('server_version_num')::integer >= 150000 THEN
         FOREACH view IN ARRAY views LOOP
@@ -209,5 +216,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
-    'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments: re-creates '
-    'the views as bound before, for instance after an upgrade.';
+    'Binds your tenants table: checks it and creates wab_tenants and the drift views. Without arguments it re-creates '
+    'the views of the present binding, for instance after an upgrade.';

@@ -1,11 +1,13 @@
--- How long drift lasts: episodes begin and end here, and listeners are told.
+-- Records when each drift begins and ends (an episode), and notifies the channel wab_drift.
 
--- For one pass over the whole fleet or for a few bridges by indexes, so it is planned each time. Without JIT: compiling takes longer
--- than the pass. With memory for the hash table, the only large one. A role that may not read the tenants gets a row of nulls.
+-- PostgreSQL plans the query at each call, because it serves the whole fleet as well as a few bridges by index. JIT is
+-- off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash table should fit in
+-- memory. A role that may not read the tenants gets one row of nulls.
 CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
                wasted boolean)
-LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
+SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -17,7 +19,9 @@ EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_drift_rows IS 'wab_drift, or the rows of it that concern these bridges. A row of nulls: it cannot be read, and SELECT * FROM wab_drift shows the error.';
+COMMENT ON FUNCTION @extschema@._wab_drift_rows IS
+    'The rows of wab_drift, all or those of these bridges. One row of nulls means that wab_drift cannot be read; '
+    'SELECT * FROM wab_drift shows the error.';
 
 CREATE FUNCTION @extschema@._wab_record_drift() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
@@ -36,17 +40,20 @@ BEGIN
         SELECT array_agg(d.kind), array_agg(d.bridge_id), array_agg(d.customer_ref), array_agg(d.wasted)
         INTO kinds, ids, refs, wasted
         FROM @extschema@.wab_drift d;
-    -- An observation is worth keeping though the drift cannot be read, for instance by a role that may not see the tenants.
+    -- The observation is kept although this role cannot read the drift, for instance without SELECT on the tenants.
     EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT;
         RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = reason,
-            HINT = 'What was observed is stored. SELECT * FROM wab_drift shows the error.';
+            HINT = 'The observation is stored. SELECT * FROM wab_drift shows the error.';
         RETURN 0;
     END;
     RETURN @extschema@._wab_note_drift(kinds, ids, refs, wasted);
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_record_drift IS 'Notes in wab_drift_episodes which drift began and ended since the last time; returns how many. If any did, notifies channel wab_drift with JSON: at, and counts by kind of what began, ended, and is there now.';
+COMMENT ON FUNCTION @extschema@._wab_record_drift IS
+    'Stores in wab_drift_episodes which drift began and ended since the last call; returns how many rows changed. If '
+    'any did, notifies the channel wab_drift with a JSON object: at, and counts by kind in began, ended and drift '
+    '(present).';
 
 CREATE FUNCTION @extschema@._wab_note_drift(
     kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[]) RETURNS bigint
@@ -86,10 +93,12 @@ BEGIN
     IF moved > 0 THEN
         PERFORM pg_notify('wab_drift', jsonb_build_object(
             'at', at, 'began', coalesce(began, '{}'), 'ended', coalesce(ended, '{}'), 'drift', coalesce((
-                SELECT jsonb_object_agg(o.kind, o.n) FROM (SELECT e.kind, count(*) AS n FROM @extschema@.wab_drift_episodes e
-                                                           WHERE e.ended_at IS NULL GROUP BY e.kind) o), '{}'))::text);
+                SELECT jsonb_object_agg(o.kind, o.n)
+                FROM (SELECT e.kind, count(*) AS n FROM @extschema@.wab_drift_episodes e
+                      WHERE e.ended_at IS NULL GROUP BY e.kind) o), '{}'))::text);
     END IF;
     RETURN moved;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_note_drift IS '_wab_record_drift() for a caller that has read all drift already, given as arrays.';
+COMMENT ON FUNCTION @extschema@._wab_note_drift IS
+    '_wab_record_drift() for a caller that has already read all drift and passes it as arrays of equal length.';

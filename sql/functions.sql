@@ -1,5 +1,5 @@
--- Everything relational that is no view and no observation (observe.sql): recording calls, writing tenant rows,
--- summaries. No HTTP here.
+-- Creates the functions that record provider calls, write tenant rows, choose bridges to poll and log summaries. They
+-- never call the provider.
 
 CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
@@ -16,8 +16,7 @@ RETURN CASE lower(raw)
     ELSE 'unknown'
 END;
 COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
-    'The provider''s text for a session as one of paired, awaiting_scan, disconnected; anything else, null too, is '
-    'unknown.';
+    'Maps the provider''s status text to paired, awaiting_scan or disconnected; any other text, and null, to unknown.';
 
 CREATE FUNCTION @extschema@._wab_percent_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -27,25 +26,26 @@ RETURN (SELECT string_agg(CASE WHEN (c.ch COLLATE "C") ~ '[A-Za-z0-9._~-]' THEN 
                           '' ORDER BY c.nth)
         FROM string_to_table(value, NULL) WITH ORDINALITY AS c(ch, nth));
 COMMENT ON FUNCTION @extschema@._wab_percent_encode IS
-    'wab_url_encode() for a text that needs it.';
+    'wab_url_encode() for a text with characters that must be encoded.';
 
--- Not STRICT, without SET and without a sub-select, so that a query takes it in: most ids cost a look at their
--- characters and no call. To look for one character that is not allowed takes half as long as to match all that are,
--- and "C" also serves ids of a nondeterministic collation, which no regular expression takes.
+-- Not STRICT, and without SET or sub-select, so that the planner inlines it: for most ids a query then runs one regular
+-- expression and no function call. Searching for one forbidden character takes half the time of matching all allowed
+-- ones. COLLATE "C" is needed for ids with a nondeterministic collation, on which regular expressions fail.
 CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (value COLLATE "C") !~ '[^A-Za-z0-9._~-]' THEN value ELSE @extschema@._wab_percent_encode(value) END;
 COMMENT ON FUNCTION @extschema@.wab_url_encode IS
-    'Percent-encodes a text for a webhook_url expression. RFC 3986: letters, digits and . _ ~ - stay.';
+    'Percent-encodes a text for a webhook_url expression. By RFC 3986, letters, digits and . _ ~ - stay as they are.';
 
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 END;
 COMMENT ON FUNCTION @extschema@._wab_lock_id IS
-    'Key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while wab_bridges '
-    'is written), apply (held by a wab apply).';
+    'The key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while '
+    'wab_bridges is written), apply (held by wab apply).';
 
--- Called by the views for duplicated bridges only, and kept out of line so that EXPLAIN of a view stays readable.
+-- The views call it for duplicated bridges only. It is a function, not a sub-select, so that EXPLAIN of a view stays
+-- readable.
 CREATE FUNCTION @extschema@._wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean
 LANGUAGE sql STABLE COST 10 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -54,8 +54,8 @@ AS $$
     FROM @extschema@.wab_bridges b WHERE b.customer_ref = _wab_serves.customer_ref;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_serves IS
-    'Of several live bridges with one customer_ref: is this the one that serves it? The one that the tenant row '
-    'holds, else the oldest.';
+    'Whether this bridge serves the customer_ref that several live bridges carry: it is the bridge that the tenant row '
+    'holds, or else the one with the lowest bridge_id.';
 
 CREATE FUNCTION @extschema@._wab_poll_candidates(
     max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
@@ -75,10 +75,11 @@ AS $$
     LIMIT max_calls;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
-    'Which of these bridges (all observed ones by default) to ask for their status: never asked first, then '
-    'disconnected, then stalest. Not those asked within a minute, nor duplicates: their session cannot be told apart.';
+    'Bridges to ask for their status, out of these or of all observed ones: never asked first, then disconnected, '
+    'then longest ago. Leaves out bridges asked within the last minute, and duplicates, because they share one '
+    'session path.';
 
--- Before the provider is asked: only what the tenants table or wab_declared wants is ever provisioned.
+-- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -101,26 +102,26 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'this tenant is not wanted',
             DETAIL = format('tenant_id: %s; a tenant is wanted when: %s', left(customer_ref, 200),
                             (SELECT b.wanted FROM @extschema@.wab_tenant_binding b)),
-            HINT = 'Its bridge would be reported as churned at once. Change the tenant row first.';
+            HINT = 'Change the tenant row first. A bridge of a tenant that is not wanted is reported as churned.';
     END IF;
     RETURN coalesce(webhook, (SELECT d.webhook_url FROM @extschema@.wab_declared d
         WHERE d.customer_ref = customer_ref));
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_wanted_webhook_url IS
-    'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant, 55000 for one that is not '
-    'wanted.';
+    'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant and 55000 for an unwanted one.';
 
 CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
+    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t
+            WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
 
--- A call cannot be taken back, so whoever could not record it is refused before it.
+-- A provider call cannot be undone, so a role that could not record its result is refused before the call.
 CREATE FUNCTION @extschema@._wab_require_recording() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -147,20 +148,20 @@ BEGIN
         FROM @extschema@.wab_tenant_binding b
         JOIN pg_attribute a
           ON (a.attrelid = to_regclass('@extschema@.wab_tenants') AND a.attname IN ('bridge_id', 'bridge_status'))
-          -- Before 15 a view reaches its table with its owner's rights.
+          -- Before PostgreSQL 15 a view accesses its table with the rights of the view's owner.
           OR (a.attrelid = b.tenants AND a.attname IN (b.bridge_id, b.bridge_status)
               AND current_setting('server_version_num')::integer >= 150000)
         WHERE NOT has_column_privilege(a.attrelid, a.attnum, 'UPDATE')) n;
     IF lacking IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied to record what the provider would do',
+        RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied to record the result of a provider call',
             DETAIL = format('%s lacks: %s', current_user, lacking), HINT = 'Nothing was sent to the provider.';
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_require_recording IS
-    'Raises 42501, before any call, when the caller lacks a privilege to record its outcome.';
+    'Raises 42501, before any provider call, if the caller lacks a privilege that recording its result needs.';
 
--- After the provider said yes. One home for what wab_provision() and wab apply write.
+-- Called after the provider answered, by wab_provision(), wab_work_queue() and wab apply alike.
 CREATE FUNCTION @extschema@._wab_record_provision(
     customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
 RETURNS void
@@ -179,7 +180,7 @@ BEGIN
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became, since)
         VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown', at);
     ELSIF was.customer_ref IS DISTINCT FROM customer_ref THEN
-        -- Another owner's status and webhook_url are not this one's.
+        -- The stored status and webhook_url belong to the customer_ref that the bridge carried before.
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = _wab_record_provision.customer_ref, state = coalesce(_wab_record_provision.state, b.state),
             webhook_url = _wab_record_provision.webhook_url, status = 'unknown', raw_status = NULL,
@@ -217,8 +218,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_provision IS
-    'Records a bridge that the provider just created or returned, writes its bridge_id and, if known, its status on '
-    'the tenant row, and takes the tenant off wab_queue.';
+    'Records a bridge that the provider just created or returned, writes its bridge_id and its status, if known, on '
+    'the tenant row, and finishes the tenant''s entry in wab_queue.';
 
 CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -233,7 +234,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_session IS
-    'Records what a tenant''s session was just asked for (null: it did not say), and returns it in our words.';
+    'Records the status that a tenant''s session just reported (null: it reported none), and returns it normalized.';
 
 CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -253,7 +254,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_delete IS
-    'Records that the provider deleted a bridge. Deletes nothing at the provider.';
+    'Records that the provider deleted a bridge. Does not call the provider.';
 
 CREATE FUNCTION @extschema@._wab_link_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -269,7 +270,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_link_bridges IS
-    'Writes bridge ids on tenant rows, in one statement; returns how many rows changed.';
+    'Writes these bridge_ids on the tenant rows with these customer_refs, in one statement. Returns how many rows '
+    'changed.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -286,8 +288,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_write_statuses IS
-    'Writes the observed status on the tenant rows that drifted (all, or those given); returns how many. A status '
-    'that is unknown is never written.';
+    'Writes the observed status on the tenant rows with status_drift (all, or those given). Returns how many rows '
+    'changed. A status of unknown is never written.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
@@ -318,7 +320,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_summary IS
-    'One row: bridges by status and drift, dollars per month. As of the last observation.';
+    'One row: bridges by status and by drift, and US dollars per month, as of the last observation.';
 
 CREATE FUNCTION @extschema@.wab_log_summary() RETURNS @extschema@.wab_summaries
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -331,14 +333,16 @@ BEGIN
             monthly_waste)
     SELECT s.* FROM @extschema@.wab_summary() s
     RETURNING * INTO logged;
-    RAISE LOG 'wab: % bridges: % paired, % awaiting scan, % disconnected, % unknown; % orphaned, % churned, % tenants missing one; $% a month, $% of it wasted',
+    RAISE LOG USING MESSAGE = format(
+        'wab: %s bridges: %s paired, %s awaiting scan, %s disconnected, %s unknown; %s orphaned, %s churned, '
+        '%s tenants missing one; $%s a month, $%s of it wasted',
         logged.bridges, logged.paired, logged.awaiting_scan, logged.disconnected, logged.unknown,
-        logged.orphaned, logged.churned, logged.missing, logged.monthly_cost, logged.monthly_waste;
+        logged.orphaned, logged.churned, logged.missing, logged.monthly_cost, logged.monthly_waste);
     RETURN logged;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_log_summary IS
-    'Logs wab_summary() to wab_summaries and to the server log, and returns it. Made for pg_cron.';
+    'Writes wab_summary() to wab_summaries and to the server log, and returns it. Meant to be scheduled with pg_cron.';
 
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -349,6 +353,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_policy_replace IS
-    'There is one policy: a new one takes the place of the old, when a dump is restored too.';
+    'Trigger on wab_policy: an inserted row replaces the existing one, for instance when a dump is restored.';
 CREATE TRIGGER _wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
     FOR EACH ROW EXECUTE FUNCTION @extschema@._wab_policy_replace();

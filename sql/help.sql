@@ -1,12 +1,12 @@
--- wab_help(): what there is to call and to query. The purposes are the first sentences of the COMMENTs.
+-- Creates wab_help(), which lists the functions and views for users. Each purpose is the first sentence of the COMMENT.
 
 CREATE FUNCTION @extschema@.wab_help() RETURNS TABLE (topic text, name text, purpose text, example text)
 LANGUAGE sql STABLE ROWS 40 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.topic, h.name,
-           -- Narrow enough for a terminal of 100 columns.
-           rtrim(regexp_replace(substring(d.said FROM '^.*?(?=[.;](?:\s|$))'), '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'),
-               E'\n'),
+           -- Wrapped at 28 characters, so that the whole row fits into 100 columns.
+           rtrim(regexp_replace(substring(d.description FROM '^.*?(?=[.;](?:\s|$))'),
+                                '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'), E'\n'),
            h.example
     FROM (VALUES
         (1, 'setup', 'wab_bind_tenants', E'SELECT * FROM wab_bind_tenants(\n  ''public.tenants'');'),
@@ -49,9 +49,9 @@ AS $$
         (64, 'jobs', 'wab_prune_history', 'SELECT wab_prune_history();')
     ) AS h(nth, topic, name, example)
     CROSS JOIN LATERAL (
-        -- The views over the tenants table are there once one is bound; wab init --sql-only has no function that calls
-        -- the provider.
-        SELECT obj_description(c.oid, 'pg_class') AS said FROM pg_class c
+        -- Leaves out objects that do not exist: the drift views before a tenants table is bound, and the functions that
+        -- call the provider after wab init --sql-only.
+        SELECT obj_description(c.oid, 'pg_class') AS description FROM pg_class c
         WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname = h.name AND c.relkind = 'v'
         UNION ALL
         (SELECT obj_description(p.oid, 'pg_proc') FROM pg_proc p
@@ -60,4 +60,4 @@ AS $$
     ) d
     ORDER BY h.nth;
 $$;
-COMMENT ON FUNCTION @extschema@.wab_help IS 'This list.';
+COMMENT ON FUNCTION @extschema@.wab_help IS 'Lists functions and views with an example each.';

@@ -1,5 +1,5 @@
--- What the history tells: spans of status, health over time, money. These views know no tenants table; all months and
--- days are UTC's.
+-- Creates the views over the history: spans of status, health over time, and cost. Days and months are in UTC. The
+-- views do not read the tenants table.
 
 CREATE VIEW @extschema@.wab_status_history AS
 SELECT c.bridge_id, c.customer_ref, c.status, c.at AS since,
@@ -10,8 +10,8 @@ FROM (
     WHERE e.event IN ('appeared', 'disappeared') OR (e.event = 'status' AND e.was <> e.became)
 ) c;
 
--- From change to change: how many bridges lived and how many were paired. Counted back from the present, so that it
--- holds for as far back as there is history, however much of it was pruned.
+-- Live and paired bridges between each two changes. The counts start from the present fleet and go backwards, so that
+-- they are right for the remaining history after wab_prune_history().
 CREATE VIEW @extschema@._wab_fleet_levels AS
 WITH change AS (
     SELECT e.at,
@@ -73,7 +73,7 @@ CROSS JOIN (
                  / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d
     FROM @extschema@._wab_fleet_levels l
     CROSS JOIN LATERAL (
-        SELECT p.days, 
+        SELECT p.days,
                extract(epoch FROM l.until - greatest(l.since, now() - make_interval(hours => 24 * p.days))) AS seconds
         FROM (VALUES (1), (7), (30)) AS p(days)) w
     WHERE w.seconds > 0) s
@@ -86,8 +86,8 @@ LEFT JOIN LATERAL (
     WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL
     ORDER BY b.status_since, b.bridge_id LIMIT 1) d ON true;
 
--- A bridge's lives as ranges of time, and within them the times when nobody needed it; cut into months, and these into
--- dollars.
+-- Builds the ranges of time in which each bridge existed, and the parts of them in which no tenant needed it; splits
+-- both by month and multiplies with the price.
 CREATE VIEW @extschema@.wab_costs AS
 WITH life AS (
     SELECT l.bridge_id, range_agg(tstzrange(l.since, l.until)) AS lived
@@ -96,14 +96,14 @@ WITH life AS (
           UNION ALL
           SELECT e.bridge_id, e.since, e.at FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared') l
     WHERE l.since < l.until GROUP BY l.bridge_id
-), vain AS (
+), unneeded AS (
     SELECT e.bridge_id, range_agg(tstzrange(e.began_at, coalesce(e.ended_at, now()))) AS wasted
     FROM @extschema@.wab_drift_episodes e
     WHERE e.wasted AND e.bridge_id IS NOT NULL GROUP BY e.bridge_id
 ), part AS (
     SELECT l.bridge_id, false AS wasted, unnest(l.lived) AS during FROM life l
     UNION ALL
-    SELECT l.bridge_id, true, unnest(l.lived * v.wasted) FROM life l JOIN vain v ON v.bridge_id = l.bridge_id
+    SELECT l.bridge_id, true, unnest(l.lived * u.wasted) FROM life l JOIN unneeded u ON u.bridge_id = l.bridge_id
 ), monthly AS (
     SELECT m.month, p.bridge_id, p.wasted,
            extract(epoch FROM least(upper(p.during), m.ends) - greatest(lower(p.during), m.begins)) AS seconds,
@@ -132,61 +132,63 @@ COMMENT ON VIEW @extschema@.wab_status_history IS 'Each bridge''s statuses as sp
 COMMENT ON COLUMN @extschema@.wab_status_history.bridge_id IS 'The bridge.';
 COMMENT ON COLUMN @extschema@.wab_status_history.customer_ref IS 'Its customer_ref when the span began.';
 COMMENT ON COLUMN @extschema@.wab_status_history.status IS
-    'paired, awaiting_scan, disconnected or unknown; null from when it disappeared.';
+    'paired, awaiting_scan, disconnected or unknown; null after the bridge disappeared.';
 COMMENT ON COLUMN @extschema@.wab_status_history.since IS 'When the span began, as far as it was observed.';
-COMMENT ON COLUMN @extschema@.wab_status_history.until IS 'When the next one began; null: it lasts.';
+COMMENT ON COLUMN @extschema@.wab_status_history.until IS 'When the next span began; null while it lasts.';
 
 COMMENT ON VIEW @extschema@._wab_fleet_levels IS
-    'Live and paired bridges over time: one row from each change to the next.';
-COMMENT ON COLUMN @extschema@._wab_fleet_levels.since IS 'From when it was so.';
-COMMENT ON COLUMN @extschema@._wab_fleet_levels.until IS 'Until when; for the last row now.';
+    'Live and paired bridges over time: one row per span between two changes.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.since IS 'When the span began.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.until IS 'When the span ended; now() for the last row.';
 COMMENT ON COLUMN @extschema@._wab_fleet_levels.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@._wab_fleet_levels.paired IS 'Of these, paired.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health_daily IS
-    'One row per day (UTC): how much of its bridges'' time the fleet was paired, and how long outages lasted.';
+    'One row per day (UTC): the share of time in which the bridges were paired, and the mean length of outages.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.day IS 'The day, in UTC.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.bridges IS 'Live bridges, on average over the day.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.paired_share IS
-    'Share of their time in which they were paired, from 0 to 1.';
+    'Share of the bridges'' time in which they were paired, from 0 to 1.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.reconnections IS 'Outages that ended on this day.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS
-    'How long these had lasted, on average; null when there were none.';
+    'Mean length of these outages; null if there were none.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health IS
-    'One row: how much of the fleet is paired now and over time, how long outages last, and the longest one now.';
+    'One row: the paired share of the fleet now and over time, the mean length of outages, and the longest present '
+    'one.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired IS 'Of these, paired.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS 'Their share now, from 0 to 1.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS 'The paired share now, from 0 to 1.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_1d IS
     'Share of the bridges'' time in which they were paired, over the last 24 hours.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_7d IS 'The same over the last 7 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_30d IS 'The same over the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.reconnections_30d IS 'Outages that ended within the last 30 days.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.mean_time_disconnected_30d IS 'How long these had lasted, on average.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.mean_time_disconnected_30d IS 'Mean length of these outages.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected IS
-    'How long the bridge that has been disconnected for longest has been so; null when none is.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS 'That bridge.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'Its customer_ref.';
+    'Length of the longest present outage of a bridge; null if no bridge is disconnected.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS 'That bridge''s bridge_id.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'That bridge''s customer_ref.';
 
 COMMENT ON VIEW @extschema@.wab_costs IS
-    'US dollars per month (UTC), to the second. A bridge costs wab_policy.price_per_bridge for a whole month, and its '
-    'share of it for a part. The first month of the history may be incomplete; the present one is counted up to now.';
+    'The cost of the bridges in US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole '
+    'month, and for a part of a month that share of it, to the second. The first month may be incomplete; the present '
+    'one counts up to now.';
 COMMENT ON COLUMN @extschema@.wab_costs.month IS 'The first day of the month.';
-COMMENT ON COLUMN @extschema@.wab_costs.bridges IS 'Bridges that lived in it, however shortly.';
-COMMENT ON COLUMN @extschema@.wab_costs.bridge_days IS 'Days that they lived in it, all together.';
-COMMENT ON COLUMN @extschema@.wab_costs.cost IS 'US dollars for that.';
+COMMENT ON COLUMN @extschema@.wab_costs.bridges IS 'Bridges that existed at any time in the month.';
+COMMENT ON COLUMN @extschema@.wab_costs.bridge_days IS 'Sum of the days that these bridges existed in the month.';
+COMMENT ON COLUMN @extschema@.wab_costs.cost IS 'US dollars for bridge_days.';
 COMMENT ON COLUMN @extschema@.wab_costs.wasted_days IS
-    'Of these days, those of bridges that were orphaned, churned or duplicate, as far as it was seen.';
-COMMENT ON COLUMN @extschema@.wab_costs.waste IS 'US dollars of the cost that went into these.';
+    'Days of bridge_days on which the bridge was orphaned, churned or duplicate, as recorded in wab_drift_episodes.';
+COMMENT ON COLUMN @extschema@.wab_costs.waste IS 'US dollars for wasted_days.';
 
--- Each reader with rights of its own; before 15 a view reads with those of its owner.
+-- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$
 DECLARE
     name text;
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
-        FOREACH name IN ARRAY 
+        FOREACH name IN ARRAY
             '{wab_status_history,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,wab_costs}'::text[]
         LOOP
             EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
@@ -208,5 +210,5 @@ AS $$
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q);
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
-    'Deletes events, observations, summaries, runs, ended drift and finished queue entries older than this; returns '
-    'how many rows. What lasts is kept.';
+    'Deletes events, observations, summaries, runs, ended drift episodes and finished queue entries older than this. '
+    'Returns how many rows. Drift that lasts and waiting entries are kept.';

@@ -1,19 +1,23 @@
--- How the scheduled jobs do, and one row for monitoring.
+-- Records the results of scheduled jobs, and creates wab_status, one row for monitoring.
 
 CREATE FUNCTION @extschema@._wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO @extschema@.wab_jobs AS j (job, succeeded_at, failed_at, failures, sqlstate, error)
-    VALUES (job, CASE WHEN state IS NULL THEN clock_timestamp() END, CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
+    VALUES (job, CASE WHEN state IS NULL THEN clock_timestamp() END,
+            CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
             (state IS NOT NULL)::integer, state, nullif(message, ''))
     ON CONFLICT (job) DO UPDATE
-    SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at), failed_at = coalesce(excluded.failed_at, j.failed_at),
+    SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at),
+        failed_at = coalesce(excluded.failed_at, j.failed_at),
         failures = CASE WHEN excluded.failures = 0 THEN 0 ELSE j.failures + 1 END,
         sqlstate = coalesce(excluded.sqlstate, j.sqlstate), error = coalesce(excluded.error, j.error);
 $$;
-COMMENT ON FUNCTION @extschema@._wab_note_job IS 'Notes in wab_jobs how a run of a job ended: with an error, or well.';
+COMMENT ON FUNCTION @extschema@._wab_note_job IS
+    'Stores in wab_jobs how a run of a job ended: with this SQLSTATE and message, or with success if state is null.';
 
--- With the rights of its owner on purpose: whoever monitors sees this one row, and no bridge, tenant or phone number.
+-- The view reads with the rights of its owner on purpose, so that a monitoring role sees this row without the right to
+-- read bridges, tenants or phone numbers.
 CREATE VIEW @extschema@.wab_status AS
 SELECT
     @extschema@.wab_version() AS version,
@@ -25,25 +29,33 @@ SELECT
     (SELECT pg_catalog.count(*) FROM @extschema@.wab_bridges b
      WHERE b.status_observed_at IS NULL AND b.customer_ref IS NOT NULL AND NOT b.duplicated) AS pending_polls,
     (SELECT pg_catalog.count(*) FROM @extschema@.wab_queue q WHERE q.finished_at IS NULL) AS pending_provisions,
-    j.job AS failing_job, j.failures, j.failed_at AS last_error_at, j.sqlstate AS last_error_sqlstate, j.error AS last_error
+    j.job AS failing_job, j.failures, j.failed_at AS last_error_at, j.sqlstate AS last_error_sqlstate,
+    j.error AS last_error
 FROM (SELECT 1) always
 LEFT JOIN LATERAL (SELECT l.observed_at, l.bridges, l.malformed FROM @extschema@.wab_observations l
                    ORDER BY l.observed_at DESC LIMIT 1) o ON true
 LEFT JOIN LATERAL (SELECT f.job, f.failures, f.failed_at, f.sqlstate, f.error FROM @extschema@.wab_jobs f
                    WHERE f.failures OPERATOR(pg_catalog.>) 0 ORDER BY f.failed_at DESC LIMIT 1) j ON true;
 
-COMMENT ON VIEW @extschema@.wab_status IS 'One row for monitoring, which pg_monitor may read: how fresh the observation is, what waits, what fails. For the fleet itself see wab_fleet_summary.';
-COMMENT ON COLUMN @extschema@.wab_status.version IS 'The version of the compiled library, or of the wab that installed the objects.';
-COMMENT ON COLUMN @extschema@.wab_status.observed_at IS 'When the last good observation was made; null when there was none.';
-COMMENT ON COLUMN @extschema@.wab_status.observation_age IS 'How long ago that was.';
-COMMENT ON COLUMN @extschema@.wab_status.bridges IS 'Bridges that it listed.';
-COMMENT ON COLUMN @extschema@.wab_status.malformed IS 'Listed rows that it could not read.';
-COMMENT ON COLUMN @extschema@.wab_status.drift IS 'Differences that last, when they were last recorded.';
-COMMENT ON COLUMN @extschema@.wab_status.pending_polls IS 'Bridges whose status was never learnt, though it could be asked for.';
+COMMENT ON VIEW @extschema@.wab_status IS
+    'One row for monitoring: the age of the observation, the pending work and the failing job. Members of pg_monitor '
+    'may read it. For the fleet itself see wab_fleet_summary.';
+COMMENT ON COLUMN @extschema@.wab_status.version IS
+    'The version of the compiled library, or of the wab that installed the objects.';
+COMMENT ON COLUMN @extschema@.wab_status.observed_at IS
+    'When the last stored listing was requested; null if none was stored.';
+COMMENT ON COLUMN @extschema@.wab_status.observation_age IS 'The time since observed_at.';
+COMMENT ON COLUMN @extschema@.wab_status.bridges IS 'Bridges in that listing.';
+COMMENT ON COLUMN @extschema@.wab_status.malformed IS 'Rows of that listing that could not be read.';
+COMMENT ON COLUMN @extschema@.wab_status.drift IS
+    'Rows of wab_drift, counted when the drift was last recorded in wab_drift_episodes.';
+COMMENT ON COLUMN @extschema@.wab_status.pending_polls IS
+    'Bridges that a poll could ask and for which no status was ever observed.';
 COMMENT ON COLUMN @extschema@.wab_status.pending_provisions IS 'Tenants that wait in wab_queue.';
-COMMENT ON COLUMN @extschema@.wab_status.failing_job IS 'The job that failed last, if its newest run failed; null when all is well.';
-COMMENT ON COLUMN @extschema@.wab_status.failures IS 'How often in a row it failed.';
-COMMENT ON COLUMN @extschema@.wab_status.last_error_at IS 'When it failed last.';
-COMMENT ON COLUMN @extschema@.wab_status.last_error_sqlstate IS 'With which SQLSTATE.';
-COMMENT ON COLUMN @extschema@.wab_status.last_error IS 'What the error said.';
+COMMENT ON COLUMN @extschema@.wab_status.failing_job IS
+    'The job with the latest failure, if its newest run failed; null if the newest run of every job succeeded.';
+COMMENT ON COLUMN @extschema@.wab_status.failures IS 'Failures of that job in a row.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error_at IS 'When that job last failed.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error_sqlstate IS 'The SQLSTATE of that failure.';
+COMMENT ON COLUMN @extschema@.wab_status.last_error IS 'The message and detail of that failure.';
 GRANT SELECT ON @extschema@.wab_status TO pg_monitor;

@@ -1,11 +1,13 @@
--- Stores what the provider said: listings of the whole fleet, and statuses of single sessions. It writes only what differs.
+-- Stores the provider's answers: listings of the whole fleet, and statuses of single sessions. It writes only rows that
+-- differ.
 
--- A complete listing, given as arrays of equal length.
+-- Stores a complete listing, given as arrays of equal length.
 CREATE FUNCTION @extschema@.wab_observe(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     listed_at timestamptz DEFAULT clock_timestamp(), source text DEFAULT 'sql',
     malformed integer DEFAULT 0, force boolean DEFAULT false, listing_sha256 text DEFAULT NULL)
-RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
+RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer,
+               skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
@@ -15,7 +17,7 @@ BEGIN
     IF bridge_ids IS NULL OR customer_refs IS NULL OR states IS NULL OR raw_statuses IS NULL OR created_ats IS NULL
        OR listed_at IS NULL OR source IS NULL OR malformed IS NULL OR force IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_observe() takes no null argument',
-            HINT = 'An unknown state, status or time is a null element of its array.';
+            HINT = 'Pass an unknown state, status or time as a null element of its array.';
     END IF;
     IF (cardinality(customer_refs), cardinality(states), cardinality(raw_statuses), cardinality(created_ats))
        <> (listed, listed, listed, listed) THEN
@@ -27,20 +29,26 @@ BEGIN
         ARRAY(SELECT b.bridge_id FROM @extschema@.wab_bridges b
               WHERE NOT EXISTS (SELECT FROM unnest(bridge_ids) AS l(bridge_id) WHERE l.bridge_id = b.bridge_id)),
         listed, listed - cardinality(array_positions(raw_statuses, NULL)),
-        coalesce(listing_sha256, encode(sha256(convert_to(ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
+        coalesce(listing_sha256, encode(sha256(convert_to(
+            ROW(bridge_ids, customer_refs, states, raw_statuses, created_ats)::text, 'UTF8')), 'hex')),
         listed_at, source, malformed, force) s;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.wab_observe IS 'Stores a complete listing of the fleet, given as arrays; writes only what changed. Refuses an empty or sharply shrunken listing (55000) unless force is true. skipped: a newer observation is there already. listing_sha256: the listing''s own, for _wab_observe_again().';
+COMMENT ON FUNCTION @extschema@.wab_observe IS
+    'Stores a complete listing of the fleet, given as arrays. Writes only rows that changed. Raises 55000 for an empty '
+    'listing, and for one that shrank by more than wab_policy.max_shrink, unless force is true. skipped: a newer '
+    'observation is already stored. listing_sha256: the caller''s SHA-256 of the listing, for _wab_observe_again().';
 
--- THE definition of what a listing changes. A caller that has compared the listing with wab_bridges need not hand over all of it:
--- the listed bridges that may differ, and those known ones that were not listed (absent), are enough. `listed` and `statuses` say
--- how many bridges the whole listing has, and how many of them with a status. One row of wab_observations is always written.
+-- THE definition of the changes that a listing makes. A caller that has compared the listing with wab_bridges may pass
+-- only a part of it: the listed bridges that may differ, and the ids of known bridges that were not listed (absent).
+-- `listed` counts the bridges of the whole listing, `statuses` those of them with a status. Unless a newer observation
+-- is stored, it always writes one row of wab_observations.
 CREATE FUNCTION @extschema@._wab_store_listing(
     bridge_ids bigint[], customer_refs text[], states text[], raw_statuses text[], created_ats timestamptz[],
     absent bigint[], listed integer, statuses integer, listing_sha256 text,
     listed_at timestamptz, source text, malformed integer, allow_shrink boolean)
-RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
+RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer,
+               skipped boolean)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
@@ -55,7 +63,8 @@ DECLARE
 BEGIN
     IF listed_at > clock_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): listed_at is in the future',
-            DETAIL = format('listed_at: %s', listed_at), HINT = 'Take the time from this database, before asking for the list.';
+            DETAIL = format('listed_at: %s', listed_at),
+            HINT = 'Read clock_timestamp() from this database before asking the provider for the list.';
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT o.* INTO last FROM @extschema@._wab_last_observation() o;
@@ -63,39 +72,41 @@ BEGIN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
     END IF;
-    -- A bridge that was deleted after the list was asked for may still be in it.
+    -- The list may still contain a bridge that was deleted after the provider was asked.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
     IF listed = 0 AND NOT allow_shrink THEN
         SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the provider listed no bridge at all, which is not believed',
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the listing has no bridges and was refused',
             DETAIL = format('%s bridges were known before.', known),
             HINT = format('If the account really is empty: SELECT * FROM wab_refresh(force => true), or wab %s.',
                           CASE known WHEN 0 THEN '--first-run' ELSE '--accept-shrink' END);
     END IF;
 
     WITH compared AS MATERIALIZED (
-        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id, l.customer_ref, l.state, l.raw_status, s.status, l.created_at,
-               b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
+        SELECT l.bridge_id AS listed_id, b.bridge_id AS known_id, l.customer_ref, l.state, l.raw_status, s.status,
+               l.created_at, b.customer_ref AS was_customer_ref, b.state AS was_state, b.status AS was_status,
                coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at) AS lived_since,
                b.bridge_id IS NULL AS is_new,
                l.bridge_id = b.bridge_id AS is_known,
-               -- A bridge first seen after the list was asked for is newer than the list, so its absence proves nothing.
+               -- A bridge first seen after the provider was asked may be newer than the list, so it is not deleted.
                l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at AS is_gone,
                l.state IS DISTINCT FROM b.state AS state_moved,
                l.created_at IS DISTINCT FROM b.created_at AS created_at_moved,
-               -- Status and webhook_url of the owner before are not those of this one.
+               -- The stored status and webhook_url belong to the customer_ref that the bridge carried before.
                l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
-               -- A listing that brings no status never overwrites one, nor does one that is older than the known status.
+               -- A listing overwrites a stored status only if it carries one and is newer than the stored one.
                r.differs AND n.newer AS raw_status_moved,
                l.raw_status IS NOT NULL AND s.status IS DISTINCT FROM b.status AND n.newer AS status_moved,
                r.differs AND NOT n.newer AS is_older
         FROM (SELECT u.* FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
                            AS u(bridge_id, customer_ref, state, raw_status, created_at)
               WHERE u.bridge_id <> ALL (deleted)) l
-        FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b ON b.bridge_id = l.bridge_id
+        FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b
+          ON b.bridge_id = l.bridge_id
         CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS status) s
-        CROSS JOIN LATERAL (SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
+        CROSS JOIN LATERAL (
+            SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
         CROSS JOIN LATERAL (SELECT coalesce(b.status_observed_at < listed_at, true) AS newer) n
     ), diff AS MATERIALIZED (
         SELECT c.* FROM compared c
@@ -103,9 +114,11 @@ BEGIN
            OR (c.is_known AND (c.owner_moved OR c.raw_status_moved OR c.state_moved OR c.created_at_moved))
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
-            (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at, status_since, status_observed_at)
+            (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at,
+             status_since, status_observed_at)
         SELECT d.listed_id, d.customer_ref, d.state, d.status, d.raw_status, d.created_at, listed_at,
-               CASE WHEN d.raw_status IS NOT NULL THEN listed_at END, CASE WHEN d.raw_status IS NOT NULL THEN listed_at END
+               CASE WHEN d.raw_status IS NOT NULL THEN listed_at END,
+               CASE WHEN d.raw_status IS NOT NULL THEN listed_at END
         FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
@@ -114,7 +127,8 @@ BEGIN
             raw_status = CASE WHEN d.raw_status_moved OR d.owner_moved THEN d.raw_status ELSE b.raw_status END,
             status_since = CASE WHEN d.status_moved OR d.owner_moved THEN listed_at ELSE b.status_since END,
             status_observed_at = CASE WHEN d.owner_moved AND d.raw_status IS NULL THEN NULL
-                                      WHEN d.raw_status_moved OR d.owner_moved THEN listed_at ELSE b.status_observed_at END,
+                                      WHEN d.raw_status_moved OR d.owner_moved THEN listed_at
+                                      ELSE b.status_observed_at END,
             status_asked_at = CASE WHEN d.owner_moved THEN NULL ELSE b.status_asked_at END,
             webhook_url = CASE WHEN d.owner_moved THEN NULL ELSE b.webhook_url END
         FROM diff d WHERE d.known_id = b.bridge_id AND d.is_known
@@ -122,12 +136,13 @@ BEGIN
         DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.is_gone
     ), events AS (
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
-        SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref), e.event, e.was, e.became,
-               CASE WHEN d.is_known THEN NULL ELSE d.lived_since END
+        SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref),
+               e.event, e.was, e.became, CASE WHEN d.is_known THEN NULL ELSE d.lived_since END
         FROM diff d, LATERAL (VALUES
             ('appeared', d.is_new, NULL, d.status),
             ('disappeared', d.is_gone, d.was_status, NULL),
-            ('status', d.is_known AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status, d.was_status, d.status),
+            ('status', d.is_known AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status,
+                       d.was_status, d.status),
             ('state', d.is_known AND d.state_moved, d.was_state, d.state),
             ('customer_ref', d.is_known AND d.owner_moved, d.was_customer_ref, d.customer_ref)
         ) AS e(event, happened, was, became)
@@ -136,21 +151,21 @@ BEGIN
     SELECT (SELECT count(*) FROM diff d WHERE d.is_new), (SELECT count(*) FROM diff d WHERE d.is_known),
            (SELECT count(*) FROM diff d WHERE d.is_known AND d.owner_moved),
            (SELECT count(*) FROM diff d WHERE d.is_gone),
-           -- What differs and stays: an absence that proves nothing, a status that is older than the known one.
+           -- Rows that still differ from the listing: absent bridges that are kept, and older statuses.
            (SELECT count(*) FROM compared c WHERE (c.listed_id IS NULL AND NOT c.is_gone)
                                                OR (c.is_known AND c.is_older AND NOT c.owner_moved))
     INTO appeared, changed, moved, disappeared, held;
 
-    -- Raising here undoes the merge above: the count comes from the merge's own pass.
+    -- The number of absent bridges is known only after the statement above. Raising an error undoes its writes.
     IF disappeared > 1 AND NOT allow_shrink THEN
         SELECT count(*) - appeared + disappeared INTO known FROM @extschema@.wab_bridges b
         WHERE b.first_seen_at <= listed_at;
         SELECT greatest(1, floor(known * p.max_shrink)) INTO allowed FROM @extschema@.wab_policy p;
         IF disappeared > allowed THEN
             RAISE EXCEPTION USING ERRCODE = '55000',
-                MESSAGE = 'the list of bridges shrank too much to be believed',
-                DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; wab_policy.max_shrink allows %s.',
-                                listed, disappeared, known, allowed),
+                MESSAGE = 'the listing shrank too much and was refused',
+                DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; '
+                                'wab_policy.max_shrink allows %s.', listed, disappeared, known, allowed),
                 HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or wab --accept-shrink.';
         END IF;
     END IF;
@@ -160,21 +175,29 @@ BEGIN
     INSERT INTO @extschema@.wab_observations
         (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
     VALUES (listed_at, source, listing_sha256, listed, appeared, changed, disappeared, malformed, statuses,
-            -- See unchanged.sql. A snapshot older than the lock may not show what another wrote.
-            held = 0 AND malformed = 0 AND deleted = '{}' AND current_setting('transaction_isolation') = 'read committed');
+            -- mirrored, see unchanged.sql. Above READ COMMITTED the snapshot may be older than the observe lock, and
+            -- not show rows that another session wrote.
+            held = 0 AND malformed = 0 AND deleted = '{}'
+                AND current_setting('transaction_isolation') = 'read committed');
     RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_store_listing IS 'What wab_observe(), wab_refresh() and wab store of a listing: the listed bridges that may differ from wab_bridges (arrays), the known ones that were not listed (absent), and how many were listed in all, and with a status.';
+COMMENT ON FUNCTION @extschema@._wab_store_listing IS
+    'Stores a listing for wab_observe(), wab_refresh() and wab. Takes the listed bridges that may differ from '
+    'wab_bridges (arrays), the known ones that were not listed (absent), and the number of listed bridges in all and '
+    'with a status.';
 
-CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL) RETURNS SETOF @extschema@.wab_observations
+CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL)
+RETURNS SETOF @extschema@.wab_observations
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.* FROM (SELECT l.* FROM @extschema@.wab_observations l
                      WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - max_age;
 $$;
-COMMENT ON FUNCTION @extschema@._wab_last_observation IS 'The newest observation, unless it is older than max_age. One dated in the future, from a clock that was set back, does not count.';
+COMMENT ON FUNCTION @extschema@._wab_last_observation IS
+    'The newest observation, if it is younger than max_age. Leaves out observations dated in the future, which exist '
+    'after the clock was set back.';
 
 CREATE FUNCTION @extschema@._wab_mark_duplicates() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -186,9 +209,11 @@ AS $$
     UPDATE @extschema@.wab_bridges b SET duplicated = NOT b.duplicated
     WHERE b.duplicated <> (b.customer_ref IS NOT NULL AND b.customer_ref IN (SELECT t.customer_ref FROM twice t));
 $$;
-COMMENT ON FUNCTION @extschema@._wab_mark_duplicates IS 'Brings wab_bridges.duplicated up to date.';
+COMMENT ON FUNCTION @extschema@._wab_mark_duplicates IS
+    'Sets wab_bridges.duplicated for every bridge whose customer_ref another bridge carries, and clears it for the '
+    'others.';
 
--- Statuses asked of the sessions themselves; a null is a session that did not answer.
+-- Stores statuses that sessions reported; null means that the session did not answer.
 CREATE FUNCTION @extschema@._wab_observe_statuses(
     bridge_ids bigint[], raw_statuses text[], asked_at timestamptz DEFAULT clock_timestamp())
 RETURNS integer
@@ -197,10 +222,12 @@ AS $$
     SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (
         SELECT b.bridge_id, b.customer_ref, b.status AS was,
-               coalesce(n.learnt, false) AS learnt, s.raw_status, @extschema@.wab_normalize_status(s.raw_status) AS status
+               coalesce(n.learnt, false) AS learnt, s.raw_status,
+               @extschema@.wab_normalize_status(s.raw_status) AS status
         FROM unnest(bridge_ids, raw_statuses) AS s(bridge_id, raw_status)
         JOIN @extschema@.wab_bridges b ON b.bridge_id = s.bridge_id
-        CROSS JOIN LATERAL (SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
+        CROSS JOIN LATERAL (
+            SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
         WHERE coalesce(b.status_asked_at < asked_at, true)
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
@@ -208,12 +235,16 @@ AS $$
             status = CASE WHEN d.learnt THEN d.status ELSE b.status END,
             raw_status = CASE WHEN d.learnt THEN d.raw_status ELSE b.raw_status END,
             status_observed_at = CASE WHEN d.learnt THEN asked_at ELSE b.status_observed_at END,
-            status_since = CASE WHEN d.learnt AND (d.status <> d.was OR b.status_since IS NULL) THEN asked_at ELSE b.status_since END
+            status_since = CASE WHEN d.learnt AND (d.status <> d.was OR b.status_since IS NULL) THEN asked_at
+                                ELSE b.status_since END
         FROM diff d WHERE b.bridge_id = d.bridge_id
     ), events AS (
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status FROM diff d WHERE d.learnt AND d.status <> d.was
+        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status
+        FROM diff d WHERE d.learnt AND d.status <> d.was
     )
     SELECT count(*)::integer FROM diff d WHERE d.learnt AND d.status <> d.was;
 $$;
-COMMENT ON FUNCTION @extschema@._wab_observe_statuses IS 'Stores statuses asked of the sessions themselves (null: no answer); returns how many changed. An older answer never overwrites a newer one.';
+COMMENT ON FUNCTION @extschema@._wab_observe_statuses IS
+    'Stores statuses that sessions reported (null: no answer). Returns how many changed. An older answer never '
+    'overwrites a newer one.';

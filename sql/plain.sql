@@ -1,5 +1,5 @@
--- Who may call what where no extension is installed. The same holds as in extension.sql, for the functions that this transaction
--- wrote.
+-- Sets the EXECUTE privileges in installations without the extension. The rules are those of extension.sql, applied to
+-- the functions that this transaction created.
 
 DO $$
 DECLARE
@@ -9,7 +9,9 @@ BEGIN
                 WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('@extschema@')
                   AND p.proname OPERATOR(pg_catalog.~) '^_?wab_'
                   AND p.xmin OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid
-                  AND p.proname OPERATOR(pg_catalog.<>) ALL ('{wab_normalize_status,_wab_row_json,wab_url_encode,_wab_percent_encode,wab_help,_wab_lock_id,_wab_serves,wab_version}'::pg_catalog.name[])
+                  AND p.proname OPERATOR(pg_catalog.<>) ALL
+                      ('{wab_normalize_status,_wab_row_json,wab_url_encode,_wab_percent_encode,
+                         wab_help,_wab_lock_id,_wab_serves,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', ours);
     END LOOP;

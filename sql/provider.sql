@@ -1,90 +1,92 @@
--- The functions that are compiled: each declares a symbol of the library. pg_wabridges/src has their bodies.
+-- Declares the compiled functions. Their bodies are in pg_wabridges/src.
 --
--- None that calls the provider is STRICT, so that a null argument is an error and not a null result.
+-- A function that calls the provider is not STRICT, so that a null argument raises an error instead of returning null.
 
 CREATE FUNCTION @extschema@.wab_version() RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_version_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_version() IS
-    'The version of the compiled library; pg_extension.extversion is that of the SQL.';
+    'The version of the compiled library. pg_extension.extversion is the version of the SQL objects.';
 
 CREATE FUNCTION @extschema@._wab_list_rows()
 RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1000 AS 'MODULE_PATHNAME', 'wab_list_rows_wrapper';
 COMMENT ON FUNCTION @extschema@._wab_list_rows() IS
-    'What wab_list_instances() is made of: the list as the provider has it, the status in its own words, raw as text.';
+    'Asks the provider for the whole fleet, with the provider''s own status text and raw as text. wab_list_instances() '
+    'reads it.';
 
 CREATE FUNCTION @extschema@._wab_row_json(raw text) RETURNS jsonb
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_row_json_wrapper';
 COMMENT ON FUNCTION @extschema@._wab_row_json(text) IS
-    'The raw of _wab_list_rows() as jsonb; null where it is JSON but no jsonb, such as an escaped NUL.';
+    'Converts raw of _wab_list_rows() to jsonb; null if jsonb cannot hold it, for instance because of an escaped NUL.';
 
 CREATE FUNCTION @extschema@.wab_get_instance(bridge_id bigint)
-RETURNS TABLE (bridge_id bigint, customer_ref text, state text, created_at timestamptz, health text, started_at timestamptz,
-               fail_count bigint, raw jsonb)
+RETURNS TABLE (bridge_id bigint, customer_ref text, state text, created_at timestamptz, health text,
+               started_at timestamptz, fail_count bigint, raw jsonb)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_get_instance_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_get_instance(bigint) IS
-    'Asks the provider about one bridge, its container''s manager included. Stores nothing.';
+    'Asks the provider for one bridge, including the health of its container. Stores nothing.';
 
 CREATE FUNCTION @extschema@.wab_provision(tenant_id text, webhook_url text DEFAULT NULL)
 RETURNS TABLE (tenant_id text, bridge_id bigint, state text, outcome text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_provision_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS
     'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. '
-    'A ROLLBACK does not undo the provider''s part: the next refresh shows the bridge as unbound and a second call returns it.';
+    'A ROLLBACK does not delete the bridge: the next refresh shows it as unbound, and a second call returns it.';
 
 CREATE FUNCTION @extschema@._wab_call_provision(customer_ref text, webhook_url text, stored_bridge_id bigint)
 RETURNS TABLE (bridge_id bigint, state text, raw_status text, webhook_url text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_call_provision_wrapper';
 COMMENT ON FUNCTION @extschema@._wab_call_provision(text, text, bigint) IS
-    'The call of wab_provision() and nothing else: writes nothing. For wab_work_queue().';
+    'Makes the provider call of wab_provision() and writes nothing. Called by wab_work_queue().';
 
 CREATE FUNCTION @extschema@.wab_delete_instance(bridge_id bigint, customer_ref text)
 RETURNS TABLE (bridge_id bigint, customer_ref text, outcome text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_delete_instance_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_delete_instance(bigint, text) IS
-    'Deletes a bridge at the provider, for good, if the live bridge carries exactly this customer_ref. '
+    'Deletes a bridge at the provider, permanently, if the live bridge carries exactly this customer_ref. '
     'A ROLLBACK does not undo it.';
 
 CREATE FUNCTION @extschema@.wab_refresh(max_age interval DEFAULT '0', force boolean DEFAULT false)
-RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer, skipped boolean)
+RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer,
+               skipped boolean)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_refresh_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS
-    'Asks the provider for the whole fleet and stores it. Skipped when the last observation is younger than max_age or '
-    'another refresh is under way. force accepts an empty or sharply shrunken list.';
+    'Asks the provider for the whole fleet and stores it. Skipped if the last observation is younger than max_age or '
+    'another refresh is running. force accepts an empty list, and one that shrank by more than wab_policy.max_shrink.';
 
 CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100)
 RETURNS TABLE (polled integer, changed integer, failed integer, remaining bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_poll_status_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_poll_status(integer) IS
-    'Asks up to max_calls bridges for their status: never asked first, then disconnected, then stalest.';
+    'Asks up to max_calls bridges for their status: never asked first, then disconnected, then those asked longest ago.';
 
 CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100 AS 'MODULE_PATHNAME', 'wab_reconcile_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_reconcile(integer) IS
-    'Refreshes, asks for the statuses that the list did not bring, writes bridge_status on the tenant rows, returns the '
-    'drift. Never provisions, never deletes.';
+    'Refreshes the fleet, asks for the statuses that the list did not carry, writes bridge_status on the tenant rows '
+    'and returns the drift. Never provisions or deletes a bridge.';
 
 CREATE FUNCTION @extschema@.wab_session_status(tenant_id text)
 RETURNS TABLE (tenant_id text, status text, raw_status text, phone text, jid text, name text)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_session_status_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_session_status(text) IS
-    'Asks a tenant''s WhatsApp session for its status, and, while it is paired, for phone, jid and name. Stores nothing.';
+    'Asks a tenant''s WhatsApp session for its status and, if it is paired, for phone, jid and name. Stores nothing.';
 
 CREATE FUNCTION @extschema@.wab_qr(tenant_id text) RETURNS bytea
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 AS 'MODULE_PATHNAME', 'wab_qr_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_qr(text) IS
-    'The QR code for a tenant to scan, as a PNG file. There is one only while the bridge is unpaired.';
+    'The QR code that a tenant scans, as a PNG file. The provider has one only while the bridge is unpaired.';
 
 CREATE FUNCTION @extschema@.wab_pair(tenant_id text, phone text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_pair_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_pair(text, text) IS
-    'A code for the tenant to type on the phone of this number (digits with the country code) under Linked Devices. '
-    'A ROLLBACK does not undo it.';
+    'A code that the tenant types on the phone with this number, under Linked Devices. phone is digits only, with the '
+    'country code. A ROLLBACK does not undo the call.';
 
 CREATE FUNCTION @extschema@.wab_logout(tenant_id text)
 RETURNS TABLE (tenant_id text, status text, raw_status text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_logout_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_logout(text) IS
-    'Unpairs a tenant''s bridge and destroys its session, for good: it must be paired again. The bridge stays. '
+    'Unpairs a tenant''s bridge and destroys its session, so that it must be paired again. The bridge stays. '
     'A ROLLBACK does not undo it.';

@@ -1,5 +1,5 @@
--- Provision on signup: an outbox. An entry is part of the transaction that creates the tenant; the provider is asked
--- only later, by wab apply or by CALL wab_work_queue().
+-- Queues new tenants for provisioning (an outbox). An entry is written in the transaction that creates the tenant; wab
+-- apply or CALL wab_work_queue() calls the provider later.
 
 CREATE FUNCTION @extschema@.wab_enqueue_provision(tenant_id text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -19,8 +19,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(text) IS
-    'Enqueues a tenant for its bridge, in this transaction. Nothing is sent now, and nothing ever if it rolls back. '
-    'False: it is waiting already.';
+    'Enqueues a tenant for its bridge, in this transaction. The provider is called later, and never if the transaction '
+    'rolls back. Returns false if the tenant is waiting already.';
 
 CREATE FUNCTION @extschema@.wab_enqueue_provision(tenant_id anynonarray) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -42,8 +42,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
-    'Trigger for the tenants table, see sql/signup.sql: enqueues a tenant that is wanted and has no bridge. Its '
-    'argument is the column of the tenant''s id.';
+    'Trigger on the tenants table (sql/signup.sql): enqueues a tenant that is wanted and has no bridge. Its argument '
+    'is the name of the column with the tenant''s id.';
 
 CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
@@ -66,7 +66,7 @@ BEGIN
                 @extschema@._wab_wanted_webhook_url(claimed.customer_ref),
                                 @extschema@._wab_stored_bridge_id(claimed.customer_ref);
             EXIT;
-        -- Unknown or not wanted: it will not get a bridge by waiting.
+        -- The tenant is unknown or not wanted, so a later attempt would fail too.
         EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
             IF to_regclass('@extschema@.wab_tenants') IS NULL THEN
                 RAISE;
@@ -79,8 +79,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
-    'Takes up the oldest waiting entry of wab_queue that no other worker is at, for as long as the lease; no row when '
-    'there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
+    'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no '
+    'row if there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
 
 CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -92,5 +92,5 @@ AS $$
     WHERE q.queue_id = _wab_release_queued.queue_id AND q.finished_at IS NULL;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_release_queued IS
-    'Notes why an entry of wab_queue could not be worked off; its next attempt comes after a minute, then ever later, '
-    'at most an hour.';
+    'Stores why an entry of wab_queue failed. Its next attempt follows after 1 minute, then after twice as long each '
+    'time, at most 1 hour.';

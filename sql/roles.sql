@@ -1,8 +1,7 @@
--- A recipe for three roles, to be run by hand as the owner of the wab_ objects, after wab_bind_tenants(); it may be run again, and
--- should be after each upgrade.
--- wab_reader sees the fleet and its drift; wab_operator also refreshes, provisions, deletes and reconciles; wab_enqueuer does
--- nothing but enqueue tenants: it is for the application that signs them up.
--- The first two need rights on your tenants table too: SELECT for the reader; the operator writes the two columns that are bound.
+-- Creates three roles. Run it as the owner of the wab_ objects, after wab_bind_tenants(), and again after each upgrade.
+-- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles.
+-- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
+-- SELECT to wab_reader, and UPDATE of the two bound columns to wab_operator.
 
 DO $$
 DECLARE
@@ -29,7 +28,8 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
-                WHERE p.pronamespace = ours AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_last_observation') LOOP
+                WHERE p.pronamespace = ours
+                  AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_last_observation') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p

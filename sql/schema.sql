@@ -1,6 +1,7 @@
--- The tables. No drift here (views.sql), no logic (functions.sql). `@extschema@` is the schema chosen at install time.
+-- Creates the tables, with a COMMENT for each column. `@extschema@` stands for the schema chosen at install time.
 
--- While it installs, PostgreSQL's own operators and functions are found and nobody else's.
+-- During installation PostgreSQL looks up unqualified names in pg_catalog only, so that no object of another schema is
+-- used by mistake.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 CREATE TABLE @extschema@.wab_bridges (
@@ -28,21 +29,24 @@ COMMENT ON COLUMN @extschema@.wab_bridges.bridge_id IS 'The provider''s id of th
 COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS
     'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
 COMMENT ON COLUMN @extschema@.wab_bridges.state IS
-    'The container''s lifecycle in the provider''s words, for instance running.';
+    'The state of the container as the provider reports it, for instance running.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status IS
-    'The WhatsApp session: paired, awaiting_scan, disconnected, or unknown while it was never learnt.';
+    'The status of the WhatsApp session: paired, awaiting_scan, disconnected, or unknown until it is first observed.';
 COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own text for the status.';
-COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS 'When the provider created the bridge, as the provider says.';
+COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS
+    'When the provider created the bridge, by the provider''s clock.';
 COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS
-    'The webhook_url that we set last; null when we never set one. The provider does not return it.';
+    'The webhook_url last set by wab_provision() or wab apply; null if neither set one. The provider does not return '
+    'it.';
 COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live bridge carries the same customer_ref.';
-COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS 'When this bridge was first observed or provisioned by us.';
+COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS
+    'When this bridge was first observed, or provisioned from this database.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS
-    'Since when the status has been what it is, as far as it was observed.';
+    'When the present status began, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS
-    'When the status was last learnt from the session itself, or changed in a listing.';
+    'When the session or a webhook event last reported the status, or a listing changed it.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_asked_at IS
-    'When the session was last asked for its status, answered or not.';
+    'When the session was last asked for its status, whether it answered or not.';
 
 CREATE TABLE @extschema@.wab_bridge_events (
     at           timestamptz NOT NULL,
@@ -66,8 +70,8 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null f
 COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
     'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
-    'For appeared and disappeared: since when the bridge has lived, by its created_at or by when it was first seen. '
-    'Otherwise null.';
+    'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
+    'null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
@@ -83,22 +87,23 @@ CREATE TABLE @extschema@.wab_observations (
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS
-    'One row per stored listing of the fleet, changed or not: the proof of how fresh wab_bridges is.';
-COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the listing was asked for.';
-COMMENT ON COLUMN @extschema@.wab_observations.source IS 'Who stored it: wab_refresh, wab_reconcile, wab, or sql.';
+    'One row per stored listing of the fleet, also if nothing changed. The newest row shows how old wab_bridges is.';
+COMMENT ON COLUMN @extschema@.wab_observations.observed_at IS 'When the provider was asked for the listing.';
+COMMENT ON COLUMN @extschema@.wab_observations.source IS
+    'The caller that stored the listing: wab_refresh, wab_reconcile, wab, or sql.';
 COMMENT ON COLUMN @extschema@.wab_observations.listing_sha256 IS
-    'SHA-256 (hex) over the listing, by who stored it: equal digests, equal listings.';
+    'SHA-256 of the listing in hex, computed by the caller. Listings of one caller with equal values are equal.';
 COMMENT ON COLUMN @extschema@.wab_observations.bridges IS 'Bridges listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.appeared IS 'Bridges that the observation before did not have.';
 COMMENT ON COLUMN @extschema@.wab_observations.changed IS
     'Bridges whose customer_ref, state or status differs from the observation before.';
 COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were no longer listed.';
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS
-    'Listed rows that could not be read. While there are any, no absence is believed.';
-COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges that came with a status.';
+    'Listed rows that could not be read. If there is one, no bridge is recorded as disappeared.';
+COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges for which the listing carried a status.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
-    'Of the newest one: true while wab_bridges says what this listing said, so that storing an equal listing again '
-    'would change nothing.';
+    'For the newest row: true while wab_bridges holds exactly this listing, so that storing an equal listing would '
+    'change nothing.';
 
 CREATE TABLE @extschema@.wab_policy (
     only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -119,8 +124,8 @@ COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
 COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
     'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
 COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
-    'Share of the known bridges that may vanish from one listing to the next before it is refused (one bridge always '
-    'may).';
+    'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is '
+    'refused. One bridge may always be absent.';
 
 CREATE TABLE @extschema@.wab_declared (
     customer_ref text PRIMARY KEY CHECK (customer_ref <> ''),
@@ -134,8 +139,8 @@ COMMENT ON TABLE @extschema@.wab_declared IS
     'Exceptions declared by hand or by fleet.yaml: extra wanted bridges with no tenant row, and orphans to keep.';
 COMMENT ON COLUMN @extschema@.wab_declared.customer_ref IS 'The bridge''s customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_declared.kind IS
-    'extra: wanted though no tenant row asks for it. keep: not drift though nobody owns it.';
-COMMENT ON COLUMN @extschema@.wab_declared.reason IS 'Why, for the next reader.';
+    'extra: wanted although no tenant row asks for it. keep: not drift although no wanted tenant has it.';
+COMMENT ON COLUMN @extschema@.wab_declared.reason IS 'Why the exception was declared.';
 COMMENT ON COLUMN @extschema@.wab_declared.until IS
     'Last day on which a keep holds; null for no end. Afterwards the bridge is drift again.';
 COMMENT ON COLUMN @extschema@.wab_declared.webhook_url IS 'The webhook_url wanted for an extra bridge.';
@@ -150,7 +155,7 @@ CREATE TYPE @extschema@._wab_difference AS (
     detail   text
 );
 
-COMMENT ON TYPE @extschema@._wab_difference IS 'One difference: an entry of _wab_differences, a row of wab_drift.';
+COMMENT ON TYPE @extschema@._wab_difference IS 'One difference: an entry of _wab_kinds, a row of wab_drift.';
 
 CREATE TABLE @extschema@.wab_tenant_binding (
     only_row       boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -166,7 +171,7 @@ CREATE TABLE @extschema@.wab_tenant_binding (
 );
 
 COMMENT ON TABLE @extschema@.wab_tenant_binding IS
-    'How your tenants table is read: what wab_bind_tenants() was told. Change it only through wab_bind_tenants().';
+    'How your tenants table is read: the arguments of wab_bind_tenants(). Change it only through wab_bind_tenants().';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.only_row IS 'Always true: there is one binding.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenants IS 'Your tenants table.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.tenant_id IS
@@ -196,11 +201,12 @@ CREATE TABLE @extschema@.wab_runs (
 );
 
 COMMENT ON TABLE @extschema@.wab_runs IS
-    'One row per wab apply. A row without finished_at, while nobody holds the lock, is a run that was interrupted.';
+    'One row per wab apply. A row without finished_at is a run in progress while a session holds the apply lock, and '
+    'an interrupted run otherwise.';
 COMMENT ON COLUMN @extschema@.wab_runs.run_id IS 'The run''s own id.';
 COMMENT ON COLUMN @extschema@.wab_runs.started_at IS 'When it began.';
 COMMENT ON COLUMN @extschema@.wab_runs.finished_at IS
-    'When it ended by its own account; null while it runs or when it was killed.';
+    'When the run ended; null while it runs, and after it was killed.';
 COMMENT ON COLUMN @extschema@.wab_runs.who IS 'user@host that ran it.';
 COMMENT ON COLUMN @extschema@.wab_runs.tool IS 'Tool and version.';
 COMMENT ON COLUMN @extschema@.wab_runs.git_sha IS 'The commit that CI ran it from; null outside of CI.';
@@ -208,7 +214,7 @@ COMMENT ON COLUMN @extschema@.wab_runs.ci_url IS 'The CI job that ran it; null o
 COMMENT ON COLUMN @extschema@.wab_runs.plan_sha256 IS 'The SHA-256 that wab plan showed for this plan.';
 COMMENT ON COLUMN @extschema@.wab_runs.steps IS 'Steps that the plan had.';
 COMMENT ON COLUMN @extschema@.wab_runs.outcome IS
-    'done: every step; partly: some failed, run again; stopped: ended early, run again.';
+    'done: every step succeeded. partly: some steps failed; run again. stopped: the run ended early; run again.';
 
 CREATE TABLE @extschema@.wab_operations (
     run_id       uuid NOT NULL REFERENCES @extschema@.wab_runs ON DELETE CASCADE,
@@ -232,9 +238,11 @@ COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS
     'The bridge''s customer_ref; null where one statement covers many rows.';
 COMMENT ON COLUMN @extschema@.wab_operations.bridge_id IS 'The bridge, once known.';
 COMMENT ON COLUMN @extschema@.wab_operations.started_at IS 'Written before the call.';
-COMMENT ON COLUMN @extschema@.wab_operations.finished_at IS 'Written after the call; null: it never came back to say.';
-COMMENT ON COLUMN @extschema@.wab_operations.outcome IS 'done, failed, or unknown (sent, and no answer came).';
-COMMENT ON COLUMN @extschema@.wab_operations.detail IS 'The error, or what was done.';
+COMMENT ON COLUMN @extschema@.wab_operations.finished_at IS
+    'Written after the call; null if the run was interrupted before that.';
+COMMENT ON COLUMN @extschema@.wab_operations.outcome IS
+    'done, failed, or unknown (the request was sent and no usable answer came).';
+COMMENT ON COLUMN @extschema@.wab_operations.detail IS 'The error, or a description of the change.';
 
 CREATE TABLE @extschema@.wab_summaries (
     logged_at      timestamptz PRIMARY KEY DEFAULT clock_timestamp(),
@@ -252,14 +260,14 @@ CREATE TABLE @extschema@.wab_summaries (
 );
 
 COMMENT ON TABLE @extschema@.wab_summaries IS
-    'What wab_log_summary() logged: the columns of wab_summary(), with the time.';
+    'The rows that wab_log_summary() logged: the columns of wab_summary(), and the time.';
 COMMENT ON COLUMN @extschema@.wab_summaries.logged_at IS 'When it was logged.';
-COMMENT ON COLUMN @extschema@.wab_summaries.observed_at IS 'The observation it speaks of.';
+COMMENT ON COLUMN @extschema@.wab_summaries.observed_at IS 'The time of the observation that is summarized.';
 COMMENT ON COLUMN @extschema@.wab_summaries.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_summaries.paired IS 'Of these, paired.';
 COMMENT ON COLUMN @extschema@.wab_summaries.awaiting_scan IS 'Of these, waiting for the QR code to be scanned.';
 COMMENT ON COLUMN @extschema@.wab_summaries.disconnected IS 'Of these, disconnected.';
-COMMENT ON COLUMN @extschema@.wab_summaries.unknown IS 'Of these, with a status that was never learnt.';
+COMMENT ON COLUMN @extschema@.wab_summaries.unknown IS 'Of these, with a status that is not known.';
 COMMENT ON COLUMN @extschema@.wab_summaries.orphaned IS 'Live bridges that no tenant owns.';
 COMMENT ON COLUMN @extschema@.wab_summaries.churned IS 'Live bridges of tenants that are no longer wanted.';
 COMMENT ON COLUMN @extschema@.wab_summaries.missing IS 'Wanted tenants with no live bridge.';
@@ -281,17 +289,17 @@ CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began
 CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
 
 COMMENT ON TABLE @extschema@.wab_drift_episodes IS
-    'How long each drift lasted: one row from when wab_refresh() or wab first saw it until it was gone. Written by '
-    '_wab_record_drift().';
+    'How long each drift lasted: one row per episode, from the first refresh that found the drift to the first that '
+    'did not. Written by _wab_record_drift() and _wab_note_drift().';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.kind IS 'The kind of drift, as in wab_drift.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.subject IS
-    'What drifted: the bridge_id as text, or the customer_ref where there is no bridge.';
+    'The bridge_id as text, or the customer_ref if there is no bridge.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.bridge_id IS 'The live bridge; null when there was none.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.customer_ref IS 'The customer_ref when it began.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.wasted IS
-    'Whether its bridge was paid for though nobody needed it: wab_costs counts these.';
-COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When it was first seen.';
-COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When it was no longer seen; null: it still lasts.';
+    'Whether the account paid for a bridge that no tenant needs. wab_costs counts these.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When the drift was first found.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When the drift was no longer found; null while it lasts.';
 
 CREATE TABLE @extschema@.wab_queue (
     queue_id      uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -314,11 +322,11 @@ COMMENT ON COLUMN @extschema@.wab_queue.queue_id IS 'The entry''s own id.';
 COMMENT ON COLUMN @extschema@.wab_queue.customer_ref IS 'The tenant''s id as text.';
 COMMENT ON COLUMN @extschema@.wab_queue.enqueued_at IS 'When it was enqueued.';
 COMMENT ON COLUMN @extschema@.wab_queue.enqueued_by IS 'The role that enqueued it.';
-COMMENT ON COLUMN @extschema@.wab_queue.attempts IS 'How often a worker took it up.';
+COMMENT ON COLUMN @extschema@.wab_queue.attempts IS 'How often a worker claimed it.';
 COMMENT ON COLUMN @extschema@.wab_queue.claimed_until IS
-    'No worker takes it up before: one is at it, or it failed and waits for its next attempt.';
+    'No worker claims the entry before this time: one is processing it, or it failed and waits for its next attempt.';
 COMMENT ON COLUMN @extschema@.wab_queue.last_error IS 'Why the last attempt failed.';
-COMMENT ON COLUMN @extschema@.wab_queue.finished_at IS 'When it was done with; null: still waiting.';
+COMMENT ON COLUMN @extschema@.wab_queue.finished_at IS 'When it was provisioned or refused; null while it waits.';
 COMMENT ON COLUMN @extschema@.wab_queue.outcome IS
     'provisioned: the tenant has its bridge. refused: the tenant is unknown or not wanted, see last_error.';
 
@@ -332,10 +340,10 @@ CREATE TABLE @extschema@.wab_jobs (
 );
 
 COMMENT ON TABLE @extschema@.wab_jobs IS
-    'How the scheduled jobs do: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
+    'Results of the scheduled jobs: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
 COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'Its name, for instance refresh, poll_status or work_queue.';
 COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';
-COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'How often in a row it failed; 0 when it succeeded last.';
+COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'Failures in a row; 0 after a success.';
 COMMENT ON COLUMN @extschema@.wab_jobs.sqlstate IS 'The SQLSTATE of its last failure.';
-COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'What its last failure said.';
+COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'The message and detail of its last failure.';

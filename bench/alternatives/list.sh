@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The fleet into a table with what every machine has: curl, jq, psql. Prints how many bridges there are.
+# Copies the fleet into a table with common tools (curl, jq, psql) and prints the number of bridges.
 set -euo pipefail
 curl -sS --fail --noproxy '*' -H "Authorization: Bearer $WA_API_KEY" "$WA_API_URL/api/instances" |
   jq -r '.[] | [.id, .customer_ref, .state, .status, .created_at] | @tsv' |

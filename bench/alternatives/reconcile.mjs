@@ -1,5 +1,5 @@
-// reconcileFleet() of the provider's guide for Node.js and Postgres, as a careful user would write it: one fetch, maps on both
-// sides, one statement for all rows that drifted. It never deletes. `node reconcile.mjs` prints the counts as JSON.
+// Does the work of reconcileFleet() from the provider's guide, for Node.js and Postgres, as a careful user would write it: one
+// fetch, maps on both sides, one statement for all rows that drifted. It never deletes. It prints the counts as JSON.
 import pg from 'pg';
 
 const PAIRED = new Set(['connected', 'paired']);

@@ -1,4 +1,4 @@
--- The same inside the database, in Python: fetch with requests, upsert what differs, delete what is gone.
+-- Creates a Python function that fetches the fleet with requests, upserts rows that differ and deletes removed bridges.
 CREATE EXTENSION IF NOT EXISTS plpython3u;
 CREATE OR REPLACE FUNCTION py_refresh(api_url text, api_key text) RETURNS integer LANGUAGE plpython3u AS $$
 import requests

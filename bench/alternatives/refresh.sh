@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same with an upsert into a table that is kept, and what is gone deleted: only rows that differ are written.
+# Upserts the fleet into a permanent table with curl, jq and psql, and deletes removed bridges; writes only rows that differ.
 set -euo pipefail
 curl -sS --fail --noproxy '*' -H "Authorization: Bearer $WA_API_KEY" "$WA_API_URL/api/instances" |
   jq -r '.[] | [.id, .customer_ref, .state, .status, .created_at] | @tsv' |

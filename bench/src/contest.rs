@@ -1,4 +1,4 @@
-//! Timing: two contestants in turn, so that both meet the same noise; medians of five rounds after a warm-up.
+//! Measures two contestants in turn, so that both meet the same noise of the machine: medians of five rounds after a warm-up.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
@@ -6,36 +6,36 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-/// Rounds that count.
+/// The number of measured rounds.
 pub const ROUNDS: usize = 5;
 
-/// What one run took.
+/// The time and memory of one run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Run {
     /// Wall-clock time.
     pub seconds: f64,
-    /// The largest resident memory of one of its processes, in kilobytes; 0 where that is not known.
+    /// The largest resident memory of one of its processes, in kilobytes; 0 if it is unknown.
     pub peak_kb: u64,
 }
 
-/// Medians of both, and of the ratios.
+/// The medians of both contestants, and of the ratios.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
     pub ours: Run,
     pub theirs: Run,
-    /// How many times as long theirs takes.
+    /// The time of `theirs` divided by the time of `ours`.
     pub ratio: f64,
 }
 
 impl Outcome {
-    /// Of runs that were made in pairs.
+    /// The outcome of runs that were made in pairs.
     pub fn of(ours: &[Run], theirs: &[Run]) -> Self {
         let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| theirs.seconds / ours.seconds).collect();
         Self { ratio: median(ratios), ours: middle(ours), theirs: middle(theirs) }
     }
 }
 
-/// Lets both run in turn; `before` brings about what each round starts from.
+/// Runs both in turn; `before` prepares each round.
 pub fn contest(
     mut before: impl FnMut() -> Result<()>,
     mut ours: impl FnMut() -> Result<Run>,
@@ -61,7 +61,7 @@ fn middle(runs: &[Run]) -> Run {
     }
 }
 
-/// The value in the middle.
+/// The median.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -83,17 +83,17 @@ pub fn program(command: &mut Command, expected: &str) -> Result<Run> {
     let (status, peak_kb) = wait(&child)?;
     let seconds = start.elapsed().as_secs_f64();
     ensure!(status.success(), "{command:?} ended with {status}:\n{output}");
-    ensure!(output.contains(expected), "{command:?} did not say {expected:?}:\n{output}");
+    ensure!(output.contains(expected), "the output of {command:?} lacks {expected:?}:\n{output}");
     Ok(Run { seconds, peak_kb })
 }
 
-/// Waits for the child; says what it and those that it waited for took at the most, in kilobytes.
+/// Waits for the child; returns the peak memory of the child and of its own children, in kilobytes.
 fn wait(child: &std::process::Child) -> Result<(ExitStatus, u64)> {
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the child is ours and was not waited for; both places are plain memory that the call fills in.
+    // SAFETY: this process started the child and has not waited for it; both pointers are valid, and the call writes to them.
     let waited = unsafe { libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr()) };
     ensure!(waited == child.id() as i32, "cannot wait: {}", std::io::Error::last_os_error());
-    // SAFETY: filled in by the call, and zeroed before.
+    // SAFETY: the struct was zeroed, and then the call filled it in.
     let usage = unsafe { usage.assume_init() };
     Ok((ExitStatus::from_raw(status), usage.ru_maxrss as u64))
 }

@@ -1,4 +1,4 @@
-//! `make bench`: every row at every size, printed and written to `bench/results.md`. `BENCH_N=100000` measures one size.
+//! Measures every row at every size, prints the table and writes it to `bench/results.md`. BENCH_N=100000 measures one size.
 #![allow(clippy::print_stdout)]
 
 mod contest;
@@ -16,12 +16,12 @@ use crate::report::{GROWTH, Row, table};
 use crate::scene::Scene;
 
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// Where the targets are asked for.
+/// The size for which the targets hold.
 const TARGET_SIZE: u32 = 100_000;
 
 fn main() -> Result<()> {
     let sizes = match std::env::var("BENCH_N") {
-        Ok(size) => vec![size.parse().context("BENCH_N is a number of bridges, such as 100000")?],
+        Ok(size) => vec![size.parse().context("BENCH_N must be a number of bridges, such as 100000")?],
         Err(_) => SIZES.to_vec(),
     };
     let mut results = format!("# Measured by `make bench`\n\n{}\n", machine()?);
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The rows that are not as asked, where something is asked of this size.
+/// The names of the rows that miss a target of this size.
 fn judge(size: u32, rows: &[Row], smaller: &[Row]) -> Vec<String> {
     let slow = rows.iter().filter(|row| size == TARGET_SIZE && row.is_met() == Some(false));
     let steep = rows
@@ -65,7 +65,7 @@ fn judge(size: u32, rows: &[Row], smaller: &[Row]) -> Vec<String> {
         .collect()
 }
 
-/// What it was measured on.
+/// Describes the machine and the method.
 fn machine() -> Result<String> {
     let read = |path: &str| std::fs::read_to_string(path).with_context(|| path.to_owned());
     let cpus = std::thread::available_parallelism()?;

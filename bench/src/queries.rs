@@ -1,4 +1,4 @@
-//! The queries that are measured over one connection, row by row: the views beside what a user would write by hand.
+//! Measures the views over one connection, against the queries that a user would write by hand.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::scene::Scene;
 
 const BY_HAND: &str = "the same joins by hand";
 
-/// Both over one connection: what is compared is the query, not the client.
+/// Both queries use one connection, so that the client adds nothing to the difference.
 pub fn drift_by_kind(scene: &Scene, share: &str, target: Target) -> Result<Row> {
     let by_hand = by_hand()?;
     let ours = "SELECT kind, count(*) FROM wab_drift GROUP BY 1";
@@ -23,13 +23,16 @@ pub fn drift_by_kind(scene: &Scene, share: &str, target: Target) -> Result<Row> 
             counted.sort();
             Ok(counted)
         };
-        ensure!(count(connection, ours).await? == count(connection, &by_hand).await?, "both count the same");
+        ensure!(
+            count(connection, ours).await? == count(connection, &by_hand).await?,
+            "both queries must give the same counts"
+        );
         compare(connection, (ours, &by_hand), 1).await
     })?;
     Ok(Row::new(&format!("{ours}, {share}"), BY_HAND, outcome, target))
 }
 
-/// Beside the same counts by hand; the summary has the statuses and the money besides.
+/// Compares with the same counts by hand; the summary also computes the statuses and the costs.
 pub fn summary(scene: &Scene, share: &str) -> Result<Row> {
     let (by_hand, ours) = (by_hand()?, "SELECT * FROM wab_fleet_summary");
     let outcome = scene.connected(async |connection| compare(connection, (ours, &by_hand), 1).await)?;
@@ -42,7 +45,7 @@ fn by_hand() -> Result<String> {
 
 const INDEX: &str = "index lookup on the tenants table";
 
-/// Looking one tenant up, for each type that a tenant's id may have.
+/// Measures the lookup of one tenant, for each type of a tenant id.
 pub fn points(scene: &Scene) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (kind, id) in [("text", "id"), ("bigint", "bridge_id"), ("uuid", "md5(id)::uuid")] {
@@ -78,7 +81,7 @@ pub fn points(scene: &Scene) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The two statements in turn, each so often, over one connection; the times are those of one execution.
+/// Runs the two statements in turn, each `times` times, over one connection; returns the times of one execution.
 async fn compare(connection: &mut PgConnection, (ours, theirs): (&str, &str), times: u32) -> Result<Outcome> {
     connection.ping().await?;
     let (mut our_runs, mut their_runs) = (Vec::new(), Vec::new());

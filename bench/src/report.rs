@@ -1,25 +1,25 @@
-//! The table: what was measured, beside what was asked for. Nothing is measured here.
+//! Writes the table of measured figures and targets.
 
 use std::fmt::Write as _;
 
 use crate::contest::{Outcome, Run};
 
-/// What is asked of a row.
+/// The target of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Target {
-    /// Ours is at least so many times as fast.
+    /// Ours must be at least this many times as fast.
     Faster(f64),
-    /// Ours takes at most so many times as long.
+    /// Ours may take at most this many times as long.
     AtMost(f64),
-    /// Ours takes at most so many times the memory.
+    /// Ours may take at most this many times the memory.
     Memory(f64),
-    /// Ours takes less than so many seconds.
+    /// Ours must take less than this many seconds.
     Under(f64),
-    /// Told for comparison.
+    /// The row has no target and is only for comparison.
     None,
 }
 
-/// How much larger a figure may get from one size to ten times that size.
+/// The largest allowed growth of a figure from one size to ten times that size.
 pub const GROWTH: f64 = 12.0;
 
 /// A row of the table.
@@ -36,7 +36,7 @@ impl Row {
         Self { what: what.to_owned(), against, outcome, target }
     }
 
-    /// Whether it is as asked; `None` where nothing is.
+    /// Whether the row meets its target; `None` without a target.
     pub fn is_met(&self) -> Option<bool> {
         let Outcome { ours, ratio, .. } = self.outcome;
         match self.target {
@@ -48,13 +48,13 @@ impl Row {
         }
     }
 
-    /// What grows with the fleet: seconds, or kilobytes where memory is meant.
+    /// The figure that grows with the fleet: kilobytes in a row about memory, else seconds.
     fn figure(&self) -> f64 {
         let Run { seconds, peak_kb } = self.outcome.ours;
         if matches!(self.target, Target::Memory(_)) { peak_kb as f64 } else { seconds }
     }
 
-    /// How many times the same figure at a tenth of the size.
+    /// The figure divided by the same figure at a tenth of the size.
     pub fn growth(&self, smaller: &[Self]) -> Option<f64> {
         let same = smaller.iter().find(|row| row.what == self.what && row.against == self.against)?;
         Some(self.figure() / same.figure())
@@ -79,7 +79,7 @@ impl Row {
     }
 }
 
-/// One size's rows as a Markdown table; `smaller` is that of a tenth of the size.
+/// The rows of one size as a Markdown table; `smaller` has the rows of a tenth of the size.
 pub fn table(rows: &[Row], smaller: &[Row]) -> String {
     let mut text = String::from(
         "| what | against | ours | theirs | ratio | target | met | growth |\n|---|---|--:|--:|--:|--:|---|--:|\n",

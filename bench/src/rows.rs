@@ -1,4 +1,4 @@
-//! The programs that are measured, row by row: ours, theirs, and the ratio that is asked for.
+//! Measures the programs, row by row: ours, the alternative, and the target ratio.
 
 use anyhow::{Result, ensure};
 use sqlx::Row as _;
@@ -13,7 +13,7 @@ const LISTED: &str = "(b) curl, jq, psql";
 const UPSERTED: &str = "(b) with upsert";
 const NODE: &str = "(a) Node";
 
-/// Every row of one size, told one by one as they are known.
+/// Measures every row of one size and passes each to `tell` at once.
 pub fn all(scene: &Scene, mut tell: impl FnMut(Row)) -> Result<()> {
     let body = scene.body()?;
     tell(list(scene)?);
@@ -127,7 +127,7 @@ fn plan_drifted(
     Ok(Row::new(what, NODE, outcome, target.map_or(Target::None, Target::Faster)))
 }
 
-/// So many tenants hold another status than was observed; both write all of them.
+/// Both contestants write the statuses of all tenant rows with a wrong one.
 fn reconcile(scene: &Scene) -> Result<Row> {
     let rows = (scene.size / 20).min(5_000);
     let spoil = || {
@@ -153,8 +153,8 @@ fn reconcile(scene: &Scene) -> Result<Row> {
     Ok(Row::new(&format!("wab_reconcile(), writing {rows} rows"), NODE, outcome, Target::Faster(5.0)))
 }
 
-/// What the backend took at the most, but for shared memory, more than before the refresh, against the list's size. The list
-/// has changed, so that all of the work is done.
+/// Compares the growth of the backend's peak memory during a refresh, without shared memory, with the size of the list. The
+/// list has changed, so that the refresh does all of its work.
 fn memory(scene: &Scene, body: usize) -> Result<Row> {
     let peak = "SELECT (regexp_match(s, 'VmHWM:\\s*(\\d+)'))[1]::bigint - (regexp_match(s, 'RssShmem:\\s*(\\d+)'))[1]::bigint
                 FROM pg_read_file('/proc/self/status') s";

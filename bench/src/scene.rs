@@ -1,4 +1,4 @@
-//! A fleet of a size: a cluster with the extension, a sandbox, a tenants table that agrees with it, and who is run on them.
+//! Prepares a fleet of a given size (a cluster with the extension, a sandbox, a tenants table) and runs programs on it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,11 +12,11 @@ use tokio::runtime::Runtime;
 
 use crate::contest::{Run, program};
 
-/// As fleet.yaml binds it.
+/// The binding that fleet.yaml declares too.
 const BIND: &str = "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url =>
     $$'https://hooks.example.com/' || public.wab_url_encode(id::pg_catalog.text)$$)";
 
-/// Share of the rows that drift or change: one in so many.
+/// One in this many rows drifts or changes.
 pub const DRIFTED: u32 = 100;
 
 /// The product, with a fleet of this size.
@@ -36,7 +36,7 @@ impl Scene {
         let mut args = vec!["--list-status", "--seed", &seed];
         args.extend(unlimited.iter().flat_map(|limit| [*limit, "0"]));
         let sandbox = Sandbox::start(&args)?;
-        // As large as a server of this size of table has them.
+        // Servers with tables of this size have such settings.
         let fleet = Fleet::with(sandbox, &[("shared_buffers", "1GB"), ("max_wal_size", "8GB")])?;
         fleet.fleet_yaml(
             "  limits: { other: 100000/1s }
@@ -51,7 +51,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
              CREATE TABLE bridges (bridge_id bigint PRIMARY KEY, customer_ref text, state text, status text, created_at timestamptz)",
         )?;
         scene.fleet.sql(BIND)?;
-        // However long the measuring takes, nothing starts to drift by itself.
+        // These delays are longer than a measurement, so that no status becomes drift meanwhile.
         scene
             .fleet
             .sql("UPDATE wab_policy SET disconnected_after = '1 year', awaiting_scan_after = '1 year'")?;
@@ -63,7 +63,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         Ok(scene)
     }
 
-    /// The tenants table as it is when nothing drifts.
+    /// Resets the tenants table to a state without drift.
     pub fn reset_tenants(&self) -> Result<()> {
         self.fleet.sql(
             "TRUNCATE tenants;
@@ -73,7 +73,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         self.vacuum()
     }
 
-    /// Lets one tenant in a hundred drift: half hold another status, a quarter no bridge_id, a quarter have no bridge.
+    /// Makes one tenant in a hundred drift: half have another status, a quarter no bridge_id, a quarter no bridge.
     pub fn drift(&self) -> Result<()> {
         self.fleet.sql(&format!(
             "UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id % {0} = 1 AND bridge_id % {1} < {2};
@@ -88,7 +88,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         self.vacuum()
     }
 
-    /// Takes the bridge_id from one tenant row in so many; from all of them, as at a first adoption.
+    /// Removes the bridge_id from one in this many tenant rows; 1 gives the state of a first adoption.
     pub fn unlink(&self, one_in: u32) -> Result<()> {
         self.fleet.sql(&format!("UPDATE tenants SET bridge_id = NULL WHERE bridge_id % {one_in} = 0"))?;
         self.vacuum()
@@ -98,8 +98,8 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         self.fleet.sql("VACUUM ANALYZE").map(drop)
     }
 
-    /// One bridge in a hundred gets another status at the provider, never the one it had before. The list is asked for once,
-    /// so that neither contestant waits for the sandbox to write it down.
+    /// Gives one bridge in a hundred a new status at the provider. It then requests the list once, so that neither contestant
+    /// waits while the sandbox rebuilds it.
     pub fn change_the_list(&self) -> Result<()> {
         let turn = self.changes.get();
         self.changes.set(turn + 1);
@@ -113,7 +113,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         self.body().map(drop)
     }
 
-    /// Asks for the list; how many bytes it has. By a program of its own: what this process takes counts for those it starts.
+    /// Requests the list and returns its size in bytes. It uses curl, because memory of this process would count for its children.
     pub fn body(&self) -> Result<usize> {
         let (url, key) = (self.fleet.sandbox.url(), format!("Authorization: Bearer {KEY}"));
         let mut curl = Command::new("curl");
@@ -133,18 +133,18 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         size.trim().parse().with_context(|| format!("no size: {size}"))
     }
 
-    /// A psql process that runs this.
+    /// Runs this SQL in psql.
     pub fn psql(&self, sql: &str, expected: &str) -> Result<Run> {
         let mut psql = self.fleet.cluster.program("psql", DATABASE);
         program(psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", sql]), expected)
     }
 
-    /// `wab` with these arguments.
+    /// Runs `wab` with these arguments.
     pub fn wab(&self, args: &[&str], expected: &str) -> Result<Run> {
         program(&mut self.fleet.wab_command(args)?, expected)
     }
 
-    /// One of `alternatives/`, told where everything is.
+    /// Runs one of `alternatives/`, with the URLs and the key in environment variables.
     pub fn alternative(&self, program_and_file: [&str; 2], dry_run: bool, expected: &str) -> Result<Run> {
         let [interpreter, file] = program_and_file;
         let mut command = Command::new(interpreter);
@@ -160,7 +160,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
         program(&mut command, expected)
     }
 
-    /// Does something over one connection that stays.
+    /// Does work over a connection that stays open.
     pub fn connected<T>(&self, work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         self.runtime.block_on(async {
             let mut connection = self.fleet.connect().await?;
@@ -169,7 +169,7 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
     }
 }
 
-/// Where the alternatives are.
+/// The folder of the alternatives.
 pub fn alternatives() -> Result<PathBuf> {
     Ok(Path::new(env!("CARGO_MANIFEST_DIR")).join("alternatives"))
 }

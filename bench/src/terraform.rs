@@ -1,4 +1,4 @@
-//! `wab plan` beside `terraform plan`, where there is a terraform: as many resources as bridges, and nothing to do.
+//! Measures `wab plan` against `terraform plan` if terraform is installed: as many resources as bridges, and no change to make.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::scene::Scene;
 
 pub const SIZE: u32 = 4_000;
 
-/// `None` where terraform is not installed.
+/// `None` if terraform is not installed.
 pub fn row() -> Result<Option<Row>> {
     if Command::new("terraform").arg("version").output().is_err() {
         return Ok(None);

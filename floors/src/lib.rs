@@ -1,5 +1,5 @@
-//! Reads what the files of a crate import, and says where that breaks the order of its floors. The orders themselves are
-//! in `tests/crates.rs`.
+//! Reads the imports of a crate's files and reports those that break the order of its floors. `tests/crates.rs` defines the
+//! orders.
 
 mod order;
 mod paths;

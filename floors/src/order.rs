@@ -1,4 +1,4 @@
-//! Holds a crate's imports against the order of its floors.
+//! Checks the imports of a crate against the order of its floors.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -9,11 +9,11 @@ use crate::source::{Arrow, Source};
 
 /// The floors of a crate.
 pub struct Order<'a> {
-    /// From bottom to top; the modules of one floor know nothing of each other. The root is above all of them.
+    /// From bottom to top. Modules of one floor must not import each other. The root is above all floors.
     pub floors: &'a [&'a [&'a str]],
 }
 
-/// What of the crate breaks the order, a line each. `root` is the file that the crate begins with.
+/// Returns one line for each violation of the order. `root` is the root file of the crate.
 pub fn broken(root: PathBuf, order: &Order<'_>) -> io::Result<Vec<String>> {
     let source = Source::read(root)?;
     let mut broken = unlisted(&source, order);
@@ -32,7 +32,7 @@ pub fn broken(root: PathBuf, order: &Order<'_>) -> io::Result<Vec<String>> {
     Ok(broken)
 }
 
-/// Lists the floors that hold items of their own in their root file, a line each. A root may hold `mod` and `use` only.
+/// Returns one line for each floor with items in its root file, which may contain only `mod` and `use`.
 pub fn full_roots(root: PathBuf) -> io::Result<Vec<String>> {
     let source = Source::read(root)?;
     let floors =
@@ -44,7 +44,7 @@ pub fn full_roots(root: PathBuf) -> io::Result<Vec<String>> {
 }
 
 impl Order<'_> {
-    /// The place of a module's floor; `None`: the crate's root.
+    /// The number of a module's floor; `None` for the root of the crate.
     fn floor(&self, module: &Path) -> Option<usize> {
         let top = module.first()?;
         self.floors.iter().position(|floor| floor.contains(&top.as_str()))
@@ -53,26 +53,26 @@ impl Order<'_> {
     fn forbids(&self, arrow: &Arrow) -> Option<&'static str> {
         let from = self.floor(&arrow.from)?;
         match self.floor(&arrow.to) {
-            None => Some("is the crate's root, above everything"),
+            None => Some("is the crate's root, above all floors"),
             Some(to) if to > from => Some("is on a higher floor"),
-            Some(to) if to == from && arrow.from.first() != arrow.to.first() => Some("is beside it"),
+            Some(to) if to == from && arrow.from.first() != arrow.to.first() => Some("is on the same floor"),
             Some(_) => None,
         }
     }
 }
 
-/// Modules that are on no floor, and names of floors that are no modules.
+/// Modules without a floor, and names of floors without a module.
 fn unlisted(source: &Source, order: &Order<'_>) -> Vec<String> {
     let listed: BTreeSet<&str> = order.floors.iter().flat_map(|floor| floor.iter().copied()).collect();
     let there: BTreeSet<&str> =
         source.files.keys().filter_map(|module| Some(module.first()?.as_str())).collect();
     there
         .symmetric_difference(&listed)
-        .map(|name| format!("{name}: not both a module and on a floor"))
+        .map(|name| format!("{name}: must be a module and on a floor, but is only one of them"))
         .collect()
 }
 
-/// Each circle once, beginning with its first file.
+/// Each circle of imports once, beginning with its first file.
 fn circles(arrows: &[Arrow]) -> Vec<Vec<Path>> {
     let mut graph: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
     for arrow in arrows {
@@ -91,7 +91,7 @@ fn circles(arrows: &[Arrow]) -> Vec<Vec<Path>> {
     circles
 }
 
-/// A shortest way from the file back to itself.
+/// A shortest path of imports from the file back to itself.
 fn way_back<'a>(graph: &BTreeMap<&'a Path, BTreeSet<&'a Path>>, start: &'a Path) -> Option<Vec<&'a Path>> {
     let mut ways = std::collections::VecDeque::from([vec![start]]);
     let mut seen = BTreeSet::new();

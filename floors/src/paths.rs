@@ -1,22 +1,22 @@
-//! Finds the paths, the modules and the re-exports in the tokens of a file. What only tests compile is left out.
+//! Finds the paths, the modules and the re-exports in the tokens of a file. It leaves out code that only tests compile.
 
 use proc_macro2::{Delimiter, Group, Literal, TokenStream, TokenTree};
 
-/// A path as it is written, such as `crate::model::plan::Plan`.
+/// A path as the source has it, such as `crate::model::plan::Plan`.
 pub type Path = Vec<String>;
 
-/// A path and where it is written.
+/// A path and its place in the source.
 #[derive(Debug)]
 pub struct Written {
     pub path: Path,
     pub line: usize,
-    /// The inline modules around it.
+    /// The inline modules that contain it.
     pub inside: Path,
-    /// It stands in a `use`.
+    /// Whether it is part of a `use`.
     pub is_import: bool,
 }
 
-/// What a file says.
+/// The paths and modules of a file.
 #[derive(Debug, Default)]
 pub struct Found {
     pub paths: Vec<Written>,
@@ -59,7 +59,7 @@ fn scan(tokens: TokenStream, inside: &[String], found: &mut Found) {
     }
 }
 
-/// Returns where what follows the attribute begins, or what follows the item if only tests compile it.
+/// Returns the index behind the attribute, or behind the item if only tests compile it.
 fn attribute(tokens: &[TokenTree], at: usize, inside: &[String], found: &mut Found) -> usize {
     let at =
         at + 1 + usize::from(matches!(tokens.get(at + 1), Some(TokenTree::Punct(p)) if p.as_char() == '!'));
@@ -78,7 +78,7 @@ fn attribute(tokens: &[TokenTree], at: usize, inside: &[String], found: &mut Fou
     at + 1 + tokens[at + 1..].iter().position(ends).map_or(tokens.len(), |end| end + 1)
 }
 
-/// `cfg(test)` and the like, but not `cfg(not(test))`.
+/// Whether the attribute is `cfg(test)` or similar, but not `cfg(not(test))`.
 fn is_for_tests(attribute: &Group) -> bool {
     let text = attribute.stream().to_string().replace(' ', "");
     text.starts_with("cfg(") && text.contains("test") && !text.contains("not(test")
@@ -96,7 +96,7 @@ fn module(tokens: &[TokenTree], at: usize, inside: &[String], found: &mut Found)
     at + 3
 }
 
-/// Adds the path that begins here, or all paths of the tree that does; returns where it ends.
+/// Adds the path, or all paths of the tree, that begins at `at`; returns the index behind it.
 fn path(tokens: &[TokenTree], at: usize, inside: &[String], found: &mut Found, is_import: bool) -> usize {
     let line = tokens.get(at).map_or(0, |token| token.span().start().line);
     let mut paths = Vec::new();
@@ -122,7 +122,7 @@ fn tree(tokens: &[TokenTree], mut at: usize, mut path: Path, paths: &mut Vec<Pat
             _ => return at,
         }
         let is_colon = |at| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':');
-        // A path goes on behind two colons, but not with the type arguments of `::<`.
+        // A path continues behind two colons, unless they begin the type arguments of `::<`.
         let goes_on = is_colon(at + 1)
             && is_colon(at + 2)
             && !matches!(tokens.get(at + 3), Some(TokenTree::Punct(p)) if p.as_char() == '<');
@@ -134,7 +134,7 @@ fn tree(tokens: &[TokenTree], mut at: usize, mut path: Path, paths: &mut Vec<Pat
     }
 }
 
-/// Paths in strings, as serde takes them.
+/// Adds paths in strings, as serde attributes have them.
 fn quoted(literal: &Literal, inside: &[String], found: &mut Found) {
     let text = literal.to_string();
     let path = text.trim_matches('"');

@@ -1,4 +1,4 @@
-//! The files of a crate, and which file each path in them leads to.
+//! Reads the files of a crate and finds the file that each path in them leads to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use proc_macro2::LexError;
 
 use crate::paths::{self, Found, Path};
 
-/// A crate's files by their module paths; the root has an empty one.
+/// The files of a crate by their module paths; the path of the root is empty.
 pub struct Source {
     pub files: BTreeMap<Path, (PathBuf, Found)>,
 }
 
-/// An import: which file, in which line, takes something of which other one.
+/// An import: the importing file, the line and the imported file.
 #[derive(Debug)]
 pub struct Arrow {
     pub from: Path,
@@ -22,7 +22,7 @@ pub struct Arrow {
 }
 
 impl Source {
-    /// Reads the file and all that it declares as modules, except those for tests.
+    /// Reads the root file and all modules below it, except those for tests.
     pub fn read(root: PathBuf) -> io::Result<Self> {
         let mut files = BTreeMap::new();
         let mut left = vec![(Path::new(), root)];
@@ -46,7 +46,7 @@ impl Source {
         Ok(Self { files })
     }
 
-    /// Every import of another file of the crate.
+    /// All imports of other files of the crate.
     pub fn arrows(&self) -> Vec<Arrow> {
         let mut arrows = Vec::new();
         for (module, (_, found)) in &self.files {
@@ -60,14 +60,14 @@ impl Source {
         arrows
     }
 
-    /// The file that a path leads to; `None`: it leads out of the crate.
+    /// The file that a path leads to; `None` if it leads out of the crate.
     fn target(&self, here: &[String], path: &[String]) -> Option<Path> {
         let full = self.absolute(here, path)?;
         let known = |length: &usize| self.files.contains_key(&full[..*length]);
         let length = (0..=full.len()).rev().find(known)?;
         let (module, rest) = full.split_at(length);
         let Some(name) = rest.first() else { return Some(module.to_vec()) };
-        // What the module only hands on is where it comes from.
+        // A re-exported item belongs to the file that defines it.
         let (_, found) = self.files.get(module)?;
         let origin = found.paths.iter().find(|other| other.is_import && other.path.last() == Some(name));
         match origin.and_then(|origin| self.absolute(module, &origin.path)) {
@@ -76,7 +76,7 @@ impl Source {
         }
     }
 
-    /// The path from the crate's root; `None`: it begins with the name of another crate, or of something imported.
+    /// The path from the root of the crate; `None` if it begins with the name of another crate or of an imported item.
     fn absolute(&self, here: &[String], path: &[String]) -> Option<Path> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {

@@ -1,4 +1,4 @@
-//! Small crates that break the order, each in one way: the check sees all of it, and nothing that is only a test's.
+//! Tests the check with small crates that break the order, each in one way, and with imports that only tests compile.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::{Order, broken, full_roots};
 
 const ORDER: Order<'_> = Order { floors: &[&["low"], &["left", "right"], &["high"]] };
 
-/// What is broken in a crate of these files besides empty ones.
+/// The violations in a crate of these files and empty ones.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
@@ -32,7 +32,7 @@ fn arrows_downwards_are_allowed() {
 }
 
 #[test]
-fn arrows_upwards_sideways_and_to_the_root_are_not_however_they_are_written() {
+fn arrows_upwards_sideways_and_to_the_root_are_reported_in_every_spelling() {
     for path in ["use crate::high::x;", "use super::{high::x};", "fn f() { crate::high::x::<u8>() }"] {
         assert_eq!(
             found(&[("low.rs", path)]),
@@ -46,16 +46,16 @@ fn arrows_upwards_sideways_and_to_the_root_are_not_however_they_are_written() {
     assert_eq!(found(&[("low.rs", inner)]), ["low.rs:2: imports crate::high, which is on a higher floor"]);
     assert_eq!(
         found(&[("left.rs", "use crate::right::x;")]),
-        ["left.rs:1: imports crate::right, which is beside it"]
+        ["left.rs:1: imports crate::right, which is on the same floor"]
     );
     assert_eq!(
         found(&[("left.rs", "use crate::x;")]),
-        ["left.rs:1: imports crate::, which is the crate's root, above everything"]
+        ["left.rs:1: imports crate::, which is the crate's root, above all floors"]
     );
 }
 
 #[test]
-fn what_a_module_hands_on_is_where_it_comes_from() {
+fn a_re_exported_item_belongs_to_the_file_that_defines_it() {
     let handed_on = ("main.rs", "mod high; mod left; mod low; mod right; pub use high::X; pub use low::Y;");
     assert_eq!(found(&[handed_on, ("left.rs", "use crate::Y;")]), [""; 0]);
     assert_eq!(
@@ -96,6 +96,9 @@ fn every_module_is_on_a_floor() {
     let main = ("main.rs", "mod high; mod left; mod low; mod other; fn main() {}");
     assert_eq!(
         found(&[main, ("other.rs", "")]),
-        ["other: not both a module and on a floor", "right: not both a module and on a floor"]
+        [
+            "other: must be a module and on a floor, but is only one of them",
+            "right: must be a module and on a floor, but is only one of them"
+        ]
     );
 }

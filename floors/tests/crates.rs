@@ -1,4 +1,4 @@
-//! The order of floors of every crate: from bottom to top, modules of one floor beside each other.
+//! Tests that every crate keeps the order of its floors, which are listed from bottom to top.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
-//! Holds the words of the sources: identifiers use the field's terms, and a file opens by saying what it does.
+//! Tests that identifiers use the terms of the field, and that no file opens with a negation.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use proc_macro2::{TokenStream, TokenTree};
 
-/// What an identifier must not be made of, and what to say.
+/// Words that an identifier must not contain, and the words to use instead.
 const INSTEAD: &[(&[&str], &str)] = &[
     (&["outlook", "sight", "settle", "settled", "settles"], "evaluate, Evaluation, snapshot, finalize"),
     (&["facts", "terms"], "PlanInput, PlanOptions"),
@@ -16,11 +16,11 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["digest", "answer_digest"], "listing_sha256, response_sha256, plan_sha256"),
 ];
 
-/// Whole identifiers that must not be, and what to say.
+/// Whole identifiers that must not be used, and the words to use instead.
 const INSTEAD_OF_WHOLE: &[(&[&str], &str)] =
     &[(&["Tried", "End", "Finish", "Ended"], "StepOutcome, RunEnd"), (&["own", "owns", "is_own"], "serves")];
 
-/// Identifiers that stay, and why.
+/// Identifiers that stay, with the reason.
 const STAY: &[(&str, &str)] = &[
     ("Digest", "the trait of the crate sha2"),
     ("End", "std::io::SeekFrom::End"),
@@ -29,14 +29,14 @@ const STAY: &[(&str, &str)] = &[
     ("force", "the argument of wab_refresh() and wab_observe(), and wab qr --force"),
 ];
 
-/// A file does not open with one of these.
+/// Words with which a file must not open.
 const NEGATIONS: &[&str] = &["No ", "Not ", "Nothing ", "Nobody ", "Never ", "None ", "Neither ", "Without "];
 
 fn root() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// The files of the crates and of `sql/` with this ending.
+/// All files of the crates and of `sql/` with this ending.
 fn files(ending: &str) -> io::Result<Vec<PathBuf>> {
     let crates =
         ["bench", "floors", "fuzz", "pg_wabridges", "reconciler", "sandbox", "sql", "tests", "wabridges"];
@@ -79,7 +79,7 @@ fn identifiers(tokens: TokenStream, see: &mut impl FnMut(String, usize)) {
     }
 }
 
-/// What to say instead of the word that the identifier is made of.
+/// The words to use instead of this identifier, if it contains a forbidden word.
 fn instead(name: &str) -> Option<&'static str> {
     let padded = format!("_{}_", snake_case(name));
     let holds = |words: &[&str]| words.iter().any(|word| padded.contains(&format!("_{word}_")));

@@ -1,5 +1,5 @@
-//! A fuzzing target is a check and its corpus: `cargo test` replays the corpus, `make fuzz` lets libFuzzer go on from it.
-//! What is checked is said beside what is checked, in the tests of the crates.
+//! Runs fuzzing targets, each a check and its corpus: `cargo test` replays the corpus, and `make fuzz` lets libFuzzer derive new
+//! inputs from it. The crates define the checks beside the code that they check.
 
 #[cfg(fuzzing)]
 mod libfuzzer;
@@ -9,11 +9,11 @@ use std::io::{Error, Result};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-/// Holds every file of the target's corpus against a check that panics when something is wrong; then, under
-/// `make fuzz`, whatever libFuzzer makes of them.
+/// Runs a check, which panics on a violation, on every file of the target's corpus. Under `make fuzz` libFuzzer runs it on derived
+/// inputs instead.
 ///
 /// # Errors
-/// A file that fails, by its name; a corpus that is not there.
+/// The name of the first file that fails, or a missing or empty corpus.
 pub fn target(name: &str, check: fn(&[u8])) -> Result<()> {
     #[cfg(fuzzing)]
     libfuzzer::run(check)?;

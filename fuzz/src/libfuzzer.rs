@@ -1,4 +1,4 @@
-//! libFuzzer, started from within a test; what it is told stands in the Makefile.
+//! Starts libFuzzer from within a test, with the arguments that the Makefile sets.
 
 use std::ffi::{CString, c_char, c_int};
 use std::io::{Error, Result};
@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn LLVMFuzzerTestOneInput(data: *const u8, size: usize) -> c_int;
 }
 
-/// What libfuzzer-sys calls with each input, and ends the process where it panics.
+/// Called by libfuzzer-sys with each input; a panic in it ends the process.
 #[unsafe(no_mangle)]
 #[expect(improper_ctypes_definitions, reason = "both sides are Rust")]
 extern "C" fn rust_fuzzer_test_input(input: &[u8]) -> c_int {
@@ -25,7 +25,8 @@ extern "C" fn rust_fuzzer_test_input(input: &[u8]) -> c_int {
     0
 }
 
-/// Runs as FUZZ_ARGS says, its first word being the program's name, and ends the process; returns at once without it.
+/// Runs libFuzzer with the arguments in FUZZ_ARGS, of which the first is the program's name, and ends the process. Returns at once
+/// if FUZZ_ARGS is not set.
 pub fn run(check: fn(&[u8])) -> Result<()> {
     let Ok(args) = std::env::var("FUZZ_ARGS") else { return Ok(()) };
     let args: Vec<CString> =
@@ -35,7 +36,7 @@ pub fn run(check: fn(&[u8])) -> Result<()> {
     argv.push(std::ptr::null_mut());
     CHECK.get_or_init(|| check);
     let mut argv = argv.as_mut_ptr();
-    // SAFETY: argv is a null-terminated array of argc strings; both live until the driver is done with them.
+    // SAFETY: argv is a null-terminated array of argc strings; both stay valid until the driver returns.
     let code = unsafe { LLVMFuzzerRunDriver(&mut argc, &mut argv, LLVMFuzzerTestOneInput) };
     std::process::exit(code)
 }

@@ -1,41 +1,41 @@
-//! What the provider answered, as plain data: a listing with its time, a bridge that a tenant has now.
+//! Holds answers of the provider as plain data: a listing with its time, and a provisioned bridge.
 
 use pgrx::datum::TimestampWithTimeZone;
 use wabridges::{BridgeId, Listing};
 
-/// The whole fleet.
+/// A listing of the whole fleet and the time before the call.
 pub struct Listed {
-    /// The fleet.
+    /// The bridges.
     pub listing: Listing,
-    /// [`Listing::sha256`].
+    /// [`Listing::sha256`], in hex.
     pub listing_sha256: String,
-    /// The database's clock before the call: the listing says nothing of what is newer.
+    /// The database's clock before the call. The listing does not show changes after this time.
     pub listed_at: TimestampWithTimeZone,
 }
 
-/// A bridge that is there now, and whether it was before.
+/// A bridge that the provider created or returned.
 pub struct Provisioned {
     /// The provider's id.
     pub id: BridgeId,
     /// The container's state.
     pub state: Option<String>,
-    /// The session's status, when it could be learnt.
+    /// The session's status as the provider words it; `None` if the provider did not report it.
     pub raw_status: Option<String>,
-    /// Whether this call created it.
+    /// Whether this call created the bridge.
     pub outcome: Outcome,
 }
 
 /// Whether a call created the bridge or found it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was not listed before.
+    /// The bridge was not listed before the call.
     Created,
-    /// It was listed already.
+    /// The bridge was listed before the call.
     Existing,
 }
 
 impl Outcome {
-    /// As shown in SQL.
+    /// The value of the SQL column `outcome`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",

@@ -1,4 +1,4 @@
-//! Checks arguments: what PostgreSQL hands over becomes a typed value, or an error that names the argument.
+//! Checks the arguments of SQL functions: converts each to a typed value, or raises an error that names the argument.
 
 use wabridges::{BridgeId, CustomerRef, Phone};
 
@@ -38,9 +38,9 @@ pub fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {
 
 pub fn phone_argument(given: Option<String>) -> Result<Phone, Raise> {
     let digits = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
-    // The number itself stays out of the message, which is logged.
+    // The message is logged, so it must not contain the number.
     Phone::new(digits).map_err(|invalid| {
-        Raise::bad_argument("this is no phone number", invalid.to_string())
-            .with_hint("Country code and number in digits only, for instance 15550001234.")
+        Raise::bad_argument("phone is not a valid phone number", invalid.to_string())
+            .with_hint("Pass country code and number in digits only, for instance 15550001234.")
     })
 }

@@ -1,4 +1,4 @@
-//! Typed calls of the SQL functions in `sql/`.
+//! Calls the SQL functions of `sql/` with typed arguments and results.
 
 mod bridges;
 mod drift;

@@ -1,4 +1,5 @@
-//! Every error the extension raises itself: stable SQLSTATE, constant MESSAGE, variable DETAIL, a HINT that says the way on.
+//! Defines every error that the compiled code raises: a stable SQLSTATE, a constant MESSAGE, a variable DETAIL and a HINT with
+//! the next step.
 
 use std::error::Error as _;
 
@@ -6,7 +7,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use wabridges::Error;
 
-/// An error about to be raised.
+/// An error or warning before it is raised.
 pub struct Raise {
     code: PgSqlErrorCode,
     message: &'static str,
@@ -20,37 +21,37 @@ impl Raise {
         Self { code, message, detail: None, hint: None }
     }
 
-    /// 55000: the settings do not allow a call.
+    /// 55000: the settings or the state of the bridge do not allow the call.
     pub fn not_configured(message: &'static str, detail: String) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, message).with_detail(detail)
     }
 
-    /// 22023: an argument that cannot be.
+    /// 22023: an argument has an invalid value.
     pub fn bad_argument(message: &'static str, detail: String) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message).with_detail(detail)
     }
 
-    /// 22004: an argument that may not be null.
+    /// 22004: an argument is null that may not be null.
     pub fn null_argument(message: &'static str) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED, message)
     }
 
-    /// 58000: what cannot happen did. Never XX000, which a handler for OTHERS would swallow.
+    /// 58000: an internal error of the extension. XX000 is left to PostgreSQL's own internal errors and to panics.
     pub fn unexpected(message: &'static str, detail: impl ToString) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_SYSTEM_ERROR, message).with_detail(detail.to_string())
     }
 
-    /// Adds the variable part.
+    /// Sets the DETAIL.
     pub fn with_detail(self, detail: String) -> Self {
         Self { detail: Some(detail), ..self }
     }
 
-    /// Adds the way on.
+    /// Sets the HINT.
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Raises it at this level; ERROR does not return.
+    /// Raises it at this level. With ERROR the function does not return.
     pub fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.code, self.message, "pg_wabridges");
         if let Some(detail) = self.detail {
@@ -63,7 +64,7 @@ impl Raise {
     }
 }
 
-/// Unwraps a result, raising its error as Postgres does.
+/// Unwraps a result, or raises its error in PostgreSQL.
 pub trait OrRaise<T> {
     /// The value, or an ERROR that ends the statement.
     fn or_raise(self) -> T;
@@ -84,7 +85,7 @@ impl<T> OrRaise<T> for Result<T, Raise> {
 impl From<pgrx::spi::Error> for Raise {
     fn from(error: pgrx::spi::Error) -> Self {
         Self::unexpected("a statement of pg_wabridges gave an unexpected result", error)
-            .with_hint("Do the objects match the library? ALTER EXTENSION pg_wabridges UPDATE;")
+            .with_hint("If the SQL objects are older than the library: ALTER EXTENSION pg_wabridges UPDATE;")
     }
 }
 
@@ -122,7 +123,7 @@ fn message(error: &Error) -> &'static str {
         Error::Auth { .. } => "the provider refused the API key",
         Error::RateLimited { .. } => "the provider's rate limit is used up",
         Error::TooLarge { .. } => "the provider's answer is too large",
-        Error::BadAnswer { .. } => "the provider's answer makes no sense",
+        Error::BadAnswer { .. } => "the provider's answer cannot be read",
         Error::Server { .. } => "the provider failed",
         Error::NotFound { .. } => "the provider does not know this bridge",
         Error::Config { .. } => "the client cannot be set up",
@@ -138,7 +139,7 @@ fn hint(error: &Error) -> Option<String> {
             "Nothing was changed; try again. wab.request_timeout sets how long to wait.".to_owned()
         }
         Error::Ambiguous { .. } => {
-            "Look before repeating it: SELECT * FROM wab_refresh(); then query wab_fleet.".to_owned()
+            "Before you repeat the call: SELECT * FROM wab_refresh(); then query wab_fleet.".to_owned()
         }
         Error::Auth { .. } => "Check the key in the file that wab.api_key_file names.".to_owned(),
         Error::RateLimited { retry_after } => format!("Try again in {} s.", retry_after.as_secs_f64().ceil()),
@@ -149,21 +150,21 @@ fn hint(error: &Error) -> Option<String> {
             "Nothing was stored. Check that wab.api_url is the provider's address.".to_owned()
         }
         Error::NotFound { .. } => {
-            "SELECT * FROM wab_refresh(); and see whether it is still listed.".to_owned()
+            "Check whether it is still listed: SELECT * FROM wab_refresh(); then query wab_fleet.".to_owned()
         }
         Error::Config { .. } => return None,
     })
 }
 
-/// The error and its sources, each said once.
+/// The texts of the error and its sources, separated by colons, without repetition.
 fn chain(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&cause_text);
         }
         source = cause.source();
     }

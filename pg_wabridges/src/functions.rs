@@ -1,4 +1,4 @@
-//! The functions that call the provider: argument → call → rows. First everything is fetched, then everything is written.
+//! Defines the SQL functions that call the provider. Each checks its arguments, calls the provider, then writes tables.
 
 use pgrx::prelude::*;
 use wabridges::{BridgeId, CustomerRef};
@@ -15,13 +15,13 @@ use crate::refresh::{reconcile, refresh};
 use crate::rows::RowStore;
 use crate::server::{count, require_writable, timestamp};
 
-/// The version of the compiled library; `pg_extension.extversion` is that of the SQL.
+/// The version of the compiled library. `pg_extension.extversion` is the version of the SQL objects.
 #[pg_extern(sql = false)]
 fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// The rows of `wab_list_instances()`, their `raw` still text: what a query does not ask for is not made.
+/// The rows of `wab_list_instances()` with `raw` as text: `wab_row_json()` converts it only for queries that select it.
 #[pg_extern(sql = false)]
 fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     let listing = list().or_raise();
@@ -40,7 +40,7 @@ fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
     }
 }
 
-/// A row's `raw` text as `jsonb`; NULL where it is JSON but no `jsonb`, such as an escaped NUL.
+/// Converts a row's `raw` text to `jsonb`; NULL if `jsonb` cannot hold it, for instance because of an escaped NUL.
 #[pg_extern(sql = false)]
 fn wab_row_json(raw: &str) -> Option<RawJson> {
     Some(RawJson(raw.into()))
@@ -106,7 +106,8 @@ fn wab_provision(
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
 }
 
-/// The call of `wab_provision()` alone: `wab_work_queue` commits what comes before it, and records what comes after.
+/// Makes the provider call of `wab_provision()` and writes nothing: `wab_work_queue()` records the result in a transaction of
+/// its own.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_call_provision(
@@ -222,7 +223,7 @@ fn wab_reconcile(
     )
 }
 
-/// The bridge, and the webhook_url if it was set now: the provider keeps the one that an existing bridge has.
+/// Provisions the bridge. Returns also the webhook_url if this call set it; an existing bridge keeps its own.
 fn provision(wish: Wish) -> Result<(Provisioned, Option<String>), Raise> {
     let webhook_url = wish.webhook_url.clone();
     let bridge = provider::call(|client| provider::provision(client, wish))?;
@@ -236,5 +237,5 @@ fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&Customer
         "bridge_id and customer_ref do not belong together",
         format!("bridge {id} carries customer_ref {carries}, not {}", asked.as_str()),
     )
-    .with_hint("Nothing was deleted. Look again: SELECT * FROM wab_fleet;")
+    .with_hint("Nothing was deleted. Check the two values: SELECT * FROM wab_fleet;")
 }

@@ -1,9 +1,9 @@
-//! Reading without keeping a lock: what is read before a call must not block DDL while the provider hangs.
+//! Runs reading statements without keeping their locks, so that they do not block DDL during a provider call.
 
 use pgrx::pg_sys;
 
-/// A subtransaction that is rolled back when this is dropped, after an error too: the locks on tables that its statements
-/// took go with it. What it reads may be kept, what it writes is lost.
+/// A subtransaction that is rolled back when this value is dropped, also after an error. The rollback releases the locks
+/// that its statements took, and undoes their writes.
 struct Glimpse {
     context: pg_sys::MemoryContext,
     owner: pg_sys::ResourceOwner,
@@ -11,7 +11,7 @@ struct Glimpse {
 
 impl Glimpse {
     fn begin() -> Self {
-        // SAFETY: on the main thread, inside a transaction; what is allocated meanwhile belongs to the caller's context.
+        // SAFETY: runs on the main thread, inside a transaction; later allocations belong to the caller's context.
         unsafe {
             let before = Self { context: pg_sys::CurrentMemoryContext, owner: pg_sys::CurrentResourceOwner };
             pg_sys::BeginInternalSubTransaction(std::ptr::null());
@@ -23,7 +23,7 @@ impl Glimpse {
 
 impl Drop for Glimpse {
     fn drop(&mut self) {
-        // SAFETY: ends the subtransaction that begin() began: everything begun in between has ended, or is unwinding.
+        // SAFETY: ends the subtransaction of begin(); subtransactions begun in between have ended, or are unwinding.
         unsafe {
             pg_sys::RollbackAndReleaseCurrentSubTransaction();
             pg_sys::CurrentMemoryContext = self.context;
@@ -32,7 +32,7 @@ impl Drop for Glimpse {
     }
 }
 
-/// Runs statements that only read, and gives their locks back.
+/// Runs statements that only read, and releases their locks.
 pub fn glimpse<T>(read: impl FnOnce() -> T) -> T {
     let _glimpse = Glimpse::begin();
     read()

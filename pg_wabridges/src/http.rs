@@ -1,4 +1,4 @@
-//! Cancel-safe waiting: calls run on one helper thread, the backend sleeps on its latch. Nothing here knows what is called.
+//! Runs calls on one helper thread while the backend sleeps on its latch, so that a cancel takes effect at once.
 
 use std::future::Future;
 use std::os::fd::AsRawFd;
@@ -16,10 +16,10 @@ use crate::error::Raise;
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One thread per backend, started by its first call and never ended: it owns the runtime and every socket.
+/// The one helper thread of a backend. Its first call starts it; it owns the runtime and every socket, and never ends.
 static THREAD: OnceLock<jobs::UnboundedSender<Job>> = OnceLock::new();
 
-/// A call under way. Dropping it, as unwinding does, drops the call and its connection on the other side.
+/// A running call. Dropping it, as unwinding does, drops the call and its connection on the helper thread.
 pub struct Pending<T> {
     answer: mpsc::Receiver<T>,
     pair: UnixStream,
@@ -40,41 +40,42 @@ where
         tokio::select! {
             biased;
             _ = cancelled => {}
-            // A panic must not take the thread with it: the result is then missing, and said so below.
+            // A panic must not end the thread. The result is then missing, and wait() raises an error.
             outcome = AssertUnwindSafe(call).catch_unwind() => {
                 if let Ok(value) = outcome {
                     let _ = result.send(value);
                 }
             }
         }
-        // Closing this end is the wake-up call, whatever happened before.
+        // Closing this end wakes the backend, after a result, a panic and a cancel alike.
         drop(theirs);
     });
     thread()?
         .send(job)
-        .map_err(|_| Raise::unexpected("the HTTP thread is gone", "reconnect to get a new one"))?;
+        .map_err(|_| Raise::unexpected("the HTTP thread has ended", "reconnect to start a new one"))?;
     Ok(Pending { answer, pair, _cancel })
 }
 
 impl<T> Pending<T> {
-    /// Waits for the answer. A cancel, a timeout or a terminate takes effect at once: Postgres raises its own error here.
+    /// Waits for the answer. On a cancel, a statement timeout or a terminate, PostgreSQL raises its own error here at once.
     pub fn wait(self) -> Result<T, Raise> {
         sleep_until_closed(&self.pair);
-        self.answer
-            .recv()
-            .map_err(|_| Raise::unexpected("the call to the provider failed inside", "see the server log"))
+        self.answer.recv().map_err(|_| {
+            Raise::unexpected("the call to the provider ended without a result", "see the server log")
+        })
     }
 }
 
 unsafe extern "C-unwind" {
-    /// PostgreSQL's, since 14: is the client still there? It may reset the latch.
+    /// A function of PostgreSQL since 14: whether the client is still connected. It may reset the latch.
     fn pq_check_connection() -> bool;
 }
 
-/// How often a sleeping backend looks whether its client is still there, in milliseconds.
+/// The interval in milliseconds at which a sleeping backend checks whether its client is still connected.
 const CLIENT_CHECK: std::ffi::c_long = 500;
 
-/// Ends the backend as client_connection_check_interval does, if the client is gone. A background worker has none.
+/// Ends the backend if its client has disconnected, as client_connection_check_interval does. A background worker has no
+/// client.
 fn end_with_client() {
     // SAFETY: called on the backend's main thread; the flags are what PostgreSQL's own check sets.
     unsafe {
@@ -86,12 +87,12 @@ fn end_with_client() {
     check_for_interrupts!();
 }
 
-/// Sleeps until the other end of the pair is closed, letting Postgres interrupt.
+/// Sleeps until the other end of the pair is closed. PostgreSQL's interrupts are processed meanwhile.
 fn sleep_until_closed(pair: &UnixStream) {
     let events =
         pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     loop {
-        // SAFETY: called on the backend's main thread with its own latch and a descriptor that lives until we return.
+        // SAFETY: called on the backend's main thread, with its own latch and a descriptor that outlives the call.
         let happened = unsafe {
             pg_sys::WaitLatchOrSocket(
                 pg_sys::MyLatch,
@@ -123,8 +124,8 @@ fn thread() -> Result<&'static jobs::UnboundedSender<Job>, Raise> {
     Ok(THREAD.get_or_init(|| sender))
 }
 
-/// Starts the thread with every signal blocked, from before its first instruction: Postgres' handlers belong to the main
-/// thread. Threads that the runtime starts for name lookups inherit the mask.
+/// Starts the thread with every signal blocked from the beginning: PostgreSQL's handlers must run on the main thread. Threads
+/// that the runtime starts for name lookups inherit the mask.
 fn start() -> std::io::Result<jobs::UnboundedSender<Job>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (sender, mut receiver) = jobs::unbounded_channel::<Job>();
@@ -140,12 +141,12 @@ fn start() -> std::io::Result<jobs::UnboundedSender<Job>> {
     Ok(sender)
 }
 
-/// All signals blocked on this thread, until dropped.
+/// Blocks all signals on this thread until it is dropped.
 struct BlockedSignals(libc::sigset_t);
 
 impl BlockedSignals {
     fn new() -> std::io::Result<Self> {
-        // SAFETY: both sets are plain memory that the calls fill in.
+        // SAFETY: both sets are plain memory, which the calls fill.
         unsafe {
             let mut all: libc::sigset_t = std::mem::zeroed();
             let mut before: libc::sigset_t = std::mem::zeroed();

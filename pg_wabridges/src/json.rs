@@ -1,7 +1,7 @@
-//! Makes `jsonb` of a row's own JSON text.
+//! Converts a row's JSON text to `jsonb`.
 //!
-//! A trick for speed: where the row is flat, as the list's rows are, its members are sorted and handed to PostgreSQL as values. That
-//! takes a third of the time of its parser, which makes the same of every row (`parsed`), and is asked for any other.
+//! For speed, the members of a flat row, as most listed rows are, are sorted and passed to PostgreSQL as values. That takes a
+//! third of the time of its parser. All other rows go through the parser (`parsed`), with the same result.
 
 use std::ffi::CString;
 
@@ -18,7 +18,7 @@ use wabridges::flat::{self, Scalar};
 pub struct RawJson(pub Box<str>);
 
 impl IntoDatum for RawJson {
-    /// NULL where the text is JSON but no jsonb, such as an escaped NUL: one odd row must not cost the whole list.
+    /// NULL if jsonb cannot hold the text, for instance because of an escaped NUL: one such row must not lose the list.
     fn into_datum(self) -> Option<pg_sys::Datum> {
         match flat_members(&self.0) {
             Some(members) => Some(built(members)),
@@ -31,7 +31,8 @@ impl IntoDatum for RawJson {
     }
 }
 
-/// As `jsonb` keeps an object: keys sorted by length, then by bytes. None unless it is flat and has each key once.
+/// The members in the order of `jsonb`: by length of the key, then by bytes. `None` unless the text is one flat object with
+/// each key once.
 fn flat_members(text: &str) -> Option<Vec<(&str, Scalar<'_>)>> {
     let mut members = Vec::with_capacity(8);
     let length = flat::object(text, |key, value| members.push((key, value)))?;
@@ -40,7 +41,6 @@ fn flat_members(text: &str) -> Option<Vec<(&str, Scalar<'_>)>> {
     (length == text.len() && once).then_some(members)
 }
 
-/// About a third of the time that parsing takes.
 fn built(members: Vec<(&str, Scalar<'_>)>) -> pg_sys::Datum {
     let mut pairs: Vec<pg_sys::JsonbPair> = members
         .into_iter()
@@ -81,7 +81,7 @@ fn string(text: &str) -> pg_sys::JsonbValue {
 fn parsed(text: String) -> Option<pg_sys::Datum> {
     let text = CString::new(text).ok()?;
     PgTryBuilder::new(|| {
-        // SAFETY: jsonb_in takes one NUL-terminated string.
+        // SAFETY: jsonb_in() takes one NUL-terminated string.
         unsafe { direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) }
     })
     .catch_others(|caught| match &caught {

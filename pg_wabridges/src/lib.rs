@@ -1,4 +1,5 @@
-//! The extension: only what must be compiled. Everything relational is in `sql/`, the provider's API in `wabridges`.
+//! The compiled part of the extension: SQL functions that call the provider. The other SQL objects are in `sql/`, the client
+//! of the provider's API in `wabridges`.
 
 use pgrx::prelude::*;
 
@@ -22,11 +23,11 @@ mod settings;
 
 ::pgrx::pg_module_magic!(name, version);
 
-/// May run in the postmaster (shared_preload_libraries), so it defines the settings and starts nothing.
+/// Defines the settings. It may run in the postmaster (shared_preload_libraries), so it starts no thread.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    // With RUST_BACKTRACE in the server's environment, backtraces would be part of every error's DETAIL.
-    // SAFETY: the library is loaded while this process has one thread.
+    // Otherwise RUST_BACKTRACE in the server's environment would add a backtrace to the DETAIL of every error.
+    // SAFETY: PostgreSQL loads the library while this process has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
     settings::define();
 }

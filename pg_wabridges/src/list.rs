@@ -1,4 +1,4 @@
-//! The order of events of listing: ask for the whole fleet, say which rows of the answer could not be read.
+//! Lists the whole fleet, and warns of rows that could not be read.
 
 use pgrx::prelude::*;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
@@ -9,20 +9,20 @@ use crate::error::Raise;
 use crate::http::Pending;
 use crate::{provider, server};
 
-/// A list that was asked for.
+/// A list that the provider was asked for.
 pub struct Awaited {
     listed_at: TimestampWithTimeZone,
     pending: Pending<Result<(Listing, String), Error>>,
 }
 
-/// Asks for the list, without waiting for it.
+/// Asks the provider for the list, without waiting for the answer.
 pub fn begin() -> Result<Awaited, Raise> {
     let listed_at = server::now();
     Ok(Awaited { listed_at, pending: provider::begin(provider::list)? })
 }
 
 impl Awaited {
-    /// Waits for the list.
+    /// Waits for the list, and warns of rows that could not be read.
     pub fn wait(self) -> Result<Listed, Raise> {
         let (listing, listing_sha256) = self.pending.wait()??;
         warn_of_malformed_rows(&listing);
@@ -30,7 +30,7 @@ impl Awaited {
     }
 }
 
-/// Asks for the list and waits for it.
+/// Asks the provider for the list and waits for it.
 pub fn list() -> Result<Listing, Raise> {
     let listing = provider::call(|client| async move { client.reader().list().await })?;
     warn_of_malformed_rows(&listing);
@@ -49,7 +49,7 @@ fn warn_of_malformed_rows(listing: &Listing) {
             first.excerpt
         ))
         .with_hint(
-            "The others are read as usual. Until all can be read, no bridge is taken to have disappeared.",
+            "The other rows are used. Until every row can be read, no bridge is recorded as disappeared.",
         )
         .report(PgLogLevel::WARNING);
 }

@@ -1,4 +1,4 @@
-//! What one SQL function asks of the provider, as one call from the backend's view. Nothing here reads or writes a table.
+//! Makes the provider calls of one SQL function as one job of the helper thread. It never reads or writes a table.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::http::Pending;
 use crate::{http, server, settings};
 
 thread_local! {
-    /// One client per backend, rebuilt when the settings or the key change. Only the main thread has one.
+    /// The backend's client, rebuilt when the settings or the key change. Only the main thread uses it.
     static CLIENT: RefCell<Option<(Config, String, Client)>> = const { RefCell::new(None) };
 }
 
@@ -45,7 +45,7 @@ where
     http::begin(call(client()?))
 }
 
-/// The same, to its end.
+/// Starts `call` on the HTTP thread and waits for its result.
 pub fn call<T, F>(call: impl FnOnce(Client) -> F) -> Result<T, Raise>
 where
     T: Send + 'static,
@@ -61,8 +61,9 @@ pub async fn list(client: Client) -> Result<(Listing, String), Error> {
     Ok((listing, listing_sha256))
 }
 
-/// Looks the customer_ref up, and provisions a bridge only if none is listed. A lost answer is settled by looking again.
-/// Of several listed ones, the one that the tenant row holds (`stored`) is the tenant's, else the oldest.
+/// Lists the fleet, and provisions a bridge only if none carries the customer_ref. If the answer is lost, it lists again to
+/// find the bridge. Of several bridges with the customer_ref it returns the one that the tenant row holds (`stored`), or else
+/// the one with the lowest id.
 pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error> {
     let listing = client.reader().list().await?;
     let may_be_hidden = !listing.malformed.is_empty();
@@ -76,16 +77,16 @@ pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error>
         }
         Made::Listed(found) => found,
     };
-    // While a listed row cannot be read, it may be this one: then nothing is known to be new.
+    // A listed row that could not be read may be this bridge, so the bridge is not known to be new.
     let outcome = if may_be_hidden { Outcome::Existing } else { Outcome::Created };
     Ok(with_status(client.reader(), made, outcome).await)
 }
 
-/// What `wab_provision()` wants.
+/// The arguments of [`provision`].
 pub struct Wish {
     /// The tenant's id as text.
     pub customer_ref: CustomerRef,
-    /// Set on a bridge that is created.
+    /// The webhook_url to set if the bridge is created.
     pub webhook_url: Option<String>,
     /// The bridge_id that the tenant row holds.
     pub stored: Option<i64>,
@@ -96,7 +97,7 @@ struct Found {
     id: BridgeId,
     state: Option<String>,
     raw_status: Option<String>,
-    /// Whom to ask for the status; nobody where several bridges would answer to the name.
+    /// The customer_ref to ask for the status; `None` if several bridges carry it, so that it names no single session.
     ask: Option<CustomerRef>,
 }
 
@@ -116,7 +117,7 @@ fn find(listing: Listing, wish: &Wish) -> Option<Found> {
     })
 }
 
-/// Asks for the status when the list did not bring it. Not knowing it is no failure: it is learnt later.
+/// Asks for the status if the list did not carry it. A failure is ignored: a later poll asks again.
 async fn with_status(reader: &ReadClient, found: Found, outcome: Outcome) -> Provisioned {
     let raw_status = match (found.raw_status, found.ask) {
         (None, Some(customer_ref)) => {
@@ -137,13 +138,13 @@ pub async fn delete(client: Client, id: BridgeId, customer_ref: CustomerRef) -> 
     Ok(Deletion::Deleted)
 }
 
-/// What became of a deletion.
+/// The result of a deletion.
 pub enum Deletion {
-    /// The provider confirmed it.
+    /// The provider confirmed the deletion.
     Deleted,
     /// The live bridge carries another customer_ref, or none.
     Refused {
-        /// The one it carries.
+        /// The customer_ref that it carries.
         carries: Option<CustomerRef>,
     },
 }
@@ -164,10 +165,10 @@ pub async fn pair(
     told(client.reader(), &customer_ref, answer).await
 }
 
-/// What was asked for, or the session's status for which the provider has none.
+/// The code, or the session's status for which the provider has no code.
 pub type Told<T> = Result<T, String>;
 
-/// Where the provider refused to answer, the session's status is the reason.
+/// If the provider refused the request with a 4xx status, asks for the session's status as the reason.
 async fn told<T>(
     reader: &ReadClient,
     customer_ref: &CustomerRef,
@@ -182,7 +183,7 @@ async fn told<T>(
     }
 }
 
-/// Unpairs a bridge and asks its session what it is then; not knowing that is no failure.
+/// Unpairs a bridge and asks its session for the new status; `None` if the session does not answer.
 pub async fn logout(client: Client, customer_ref: CustomerRef) -> Result<Option<String>, Error> {
     client.logout(&customer_ref).await?;
     Ok(client.reader().session(&customer_ref).await.ok().map(|session| session.raw_status))

@@ -1,7 +1,7 @@
-//! The order of events of `wab_refresh()` and `wab_reconcile()`.
+//! Runs the steps of `wab_refresh()` and `wab_reconcile()`.
 //!
-//! The drift of what is stored is read while the provider answers. Afterwards only the drift of those bridges is read again of
-//! which the answer said something new: usually none.
+//! For speed, it reads the drift of the stored rows while the provider is answering. Afterwards it reads again only the drift
+//! of bridges that the answer changed, usually none.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,8 @@ use crate::error::Raise;
 use crate::poll::ask;
 use crate::{list, server};
 
-/// Asks for the whole fleet and stores it, unless that was done or is being done.
+/// Asks the provider for the whole fleet and stores it. Skipped if the last observation is younger than `max_age`, or another
+/// refresh is running.
 pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, Raise> {
     if let Some(recent) = database::recent_observation(Some(max_age))? {
         return Ok(recent);
@@ -22,22 +23,22 @@ pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, R
         return Ok(database::recent_observation(None)?.unwrap_or(Observation::NONE));
     }
     let awaited = list::begin()?;
-    let standing = database::standing_drift()?;
+    let stored = database::standing_drift()?;
     let listed = awaited.wait()?;
     let Stored { observation, touched } = database::observe(&listed, "wab_refresh", shrink)?;
-    match brought_up_to_date(standing, &touched)? {
+    match brought_up_to_date(stored, &touched)? {
         Some(drift) => database::note_drift(&drift)?,
-        // An observation is worth keeping though the drift cannot be read.
+        // The observation is kept although this role cannot read the drift.
         None => database::record_drift()?,
     }
     Ok(observation)
 }
 
-/// Asks for the whole fleet and for the statuses that the list does not bring, stores both, writes statuses on tenant rows.
-/// Returns the drift that is left.
+/// Asks the provider for the whole fleet, and sessions for the statuses that the list did not carry. Stores both, and writes
+/// the statuses on the tenant rows. Returns the remaining drift.
 pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     let awaited = list::begin()?;
-    let standing = database::standing_drift()?;
+    let stored = database::standing_drift()?;
     let listed = awaited.wait()?;
     let without_status = listed.listing.without_status();
     let candidates = match without_status[..] {
@@ -52,12 +53,12 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     }
     if let Touched::Bridges(ids) = &mut touched {
         ids.extend(polled.answers.iter().map(|(id, _)| id.get()));
-        // The tenant rows of these are written.
-        let written = standing.iter().flatten().filter(|row| row.is_status());
+        // Writing the statuses changes the drift of these bridges.
+        let written = stored.iter().flatten().filter(|row| row.is_status());
         ids.extend(written.filter_map(|row| row.bridge_id));
     }
     database::write_statuses(&touched)?;
-    let drift = brought_up_to_date(standing, &touched)?;
+    let drift = brought_up_to_date(stored, &touched)?;
     let mut drift =
         drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))?;
     database::note_drift(&drift)?;
@@ -68,9 +69,9 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
     Ok(drift)
 }
 
-/// All drift as it is now; `None` where it cannot be read.
-fn brought_up_to_date(standing: Option<Vec<Drift>>, touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
-    let (Some(mut drift), Some(ids)) = (standing, touched.bridges()) else {
+/// The present drift: `stored` with the rows of the touched bridges read again; `None` if this role cannot read it.
+fn brought_up_to_date(stored: Option<Vec<Drift>>, touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
+    let (Some(mut drift), Some(ids)) = (stored, touched.bridges()) else {
         return database::drift(&Touched::Anyone);
     };
     if ids.is_empty() {

@@ -1,4 +1,4 @@
-//! What the server says without a query: its clock, and whether this session may write.
+//! Reads the server's state without a query: its clock, and whether this session may write.
 
 use chrono::{DateTime, Utc};
 use pgrx::PgSqlErrorCode;
@@ -9,25 +9,25 @@ use crate::error::Raise;
 /// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
 pub const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// The database's clock.
+/// The database's clock, as `clock_timestamp()`.
 pub fn now() -> TimestampWithTimeZone {
     // SAFETY: reads the clock.
     let now = unsafe { pg_sys::GetCurrentTimestamp() };
     TimestampWithTimeZone::try_from(now).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 
-/// A time of the provider's as a PostgreSQL one; none if it lies outside what PostgreSQL knows.
+/// Converts a time of the provider; `None` if it lies outside PostgreSQL's range.
 pub fn timestamp(at: Option<DateTime<Utc>>) -> Option<TimestampWithTimeZone> {
     at.and_then(|at| at.timestamp_micros().checked_sub(POSTGRES_EPOCH))
         .and_then(|micros| TimestampWithTimeZone::try_from(micros).ok())
 }
 
-/// A length as PostgreSQL's integer.
+/// Converts a length to an SQL integer, at most 2^31 - 1.
 pub fn count(length: usize) -> i32 {
     i32::try_from(length).unwrap_or(i32::MAX)
 }
 
-/// Raises 25006 unless this transaction may write: before any call.
+/// Raises 25006 unless this transaction may write. Called before any provider call.
 pub fn require_writable(function: &'static std::ffi::CStr) {
     // SAFETY: both raise or return; the name is a static string.
     unsafe {
@@ -36,7 +36,7 @@ pub fn require_writable(function: &'static std::ffi::CStr) {
     }
 }
 
-/// 25006 on a standby: an answer could not be stored there.
+/// Raises 25006 on a standby, because an answer could not be stored there.
 pub fn require_primary() -> Result<(), Raise> {
     // SAFETY: reads a flag of this process or of shared memory.
     if !unsafe { pg_sys::RecoveryInProgress() } {
@@ -46,5 +46,5 @@ pub fn require_primary() -> Result<(), Raise> {
         PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
         "the provider is not called from a standby",
     )
-    .with_hint("Connect to the primary. What is stored can be read here: SELECT * FROM wab_fleet;"))
+    .with_hint("Connect to the primary. The stored fleet can be read here: SELECT * FROM wab_fleet;"))
 }

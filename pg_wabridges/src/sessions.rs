@@ -1,4 +1,4 @@
-//! The functions about one bridge's WhatsApp session. They name it by its tenant; the session itself lives at the provider.
+//! Defines the SQL functions for one bridge's WhatsApp session, which they name by the tenant's id.
 
 use pgrx::prelude::*;
 
@@ -54,7 +54,7 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     told.map_err(no_code).or_raise().to_string()
 }
 
-/// Asks the session what became of it, so that its new status is known at once.
+/// Unpairs the bridge, then asks the session for its new status and stores it.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_logout(
@@ -75,6 +75,6 @@ fn wab_logout(
 fn no_code(raw_status: String) -> Raise {
     Raise::not_configured("there is no code for this bridge", format!("its session's status is {raw_status}"))
         .with_hint(
-            "Only an unpaired bridge can be paired. To pair another phone: SELECT * FROM wab_logout(…);",
+            "Only an unpaired bridge can be paired. To pair another phone, first: SELECT * FROM wab_logout(…);",
         )
 }

@@ -1,4 +1,5 @@
-//! The settings, all `wab.*` and all the operator's (SIGHUP): read on the main thread only. The API key is never one of them.
+//! Defines and reads the settings `wab.*`, which only `postgresql.conf` or the command line can set (SIGHUP). The API key is
+//! read from a file; it is never a setting.
 
 use std::ffi::CString;
 use std::io::Read;
@@ -19,45 +20,45 @@ static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 static MAX_RESPONSE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256 * 1024);
 
-/// A key file larger than this, in bytes, holds something else.
+/// The largest accepted key file, in bytes.
 const MAX_KEY_FILE: u64 = 8 * 1024;
 
-/// Defines the settings and reserves the prefix, so that a misspelt one is refused.
+/// Defines the settings and reserves the prefix, so that PostgreSQL refuses a misspelt one.
 pub fn define() {
     text(
         c"wab.api_url",
-        c"Where the provider's API is: https, or http to this very machine.",
-        c"As sensitive as the key: the key is sent there.",
+        c"URL of the provider's API: https, or http to the same machine.",
+        c"The API key is sent to this URL.",
         &API_URL,
     );
     text(
         c"wab.api_key_file",
         c"Absolute path of the file that holds the API key.",
-        c"Readable by the server's operating system user only; read again at every call.",
+        c"The file must be readable by the server's operating system user only. It is read at every call.",
         &API_KEY_FILE,
     );
     text(
         c"wab.ca_file",
-        c"Absolute path of PEM certificates to trust in addition to the system's.",
-        c"Empty for none.",
+        c"Absolute path of a PEM file with CA certificates to trust in addition to the system's.",
+        c"Empty for no additional certificates.",
         &CA_FILE,
     );
     number(
         c"wab.connect_timeout",
-        c"How long name lookup, TCP and TLS may take together.",
-        c"Counts within wab.request_timeout.",
+        c"Time limit for name lookup, TCP and TLS together.",
+        c"It is part of wab.request_timeout.",
         (&CONNECT_TIMEOUT, 1..=600_000, GucFlags::UNIT_MS),
     );
     number(
         c"wab.request_timeout",
-        c"How long one call to the provider may take, its retries included.",
-        c"Waiting for the provider's rate limit is not counted.",
+        c"Time limit for one call to the provider, including its retries.",
+        c"Waiting for the provider's rate limit does not count.",
         (&REQUEST_TIMEOUT, 1..=3_600_000, GucFlags::UNIT_MS),
     );
     number(
         c"wab.max_response_size",
-        c"The largest answer that is accepted, after decompression.",
-        c"A bridge takes about 100 bytes of a list.",
+        c"Largest accepted answer of the provider, after decompression.",
+        c"One bridge takes about 100 bytes of a list.",
         (&MAX_RESPONSE_SIZE, 1..=2_000_000, GucFlags::UNIT_KB),
     );
     // SAFETY: the prefix is a static, NUL-terminated string.
@@ -70,10 +71,10 @@ pub fn define() {
     read_postgresql_conf_again();
 }
 
-/// A setting of a role, a database or a client, made before the library is loaded, takes the place of the operator's; it is
-/// dropped when ours is defined, and the operator's would be gone with it.
+/// Before the library is loaded, a role, a database or a client can set `wab.*` as placeholders, which hide the values of
+/// `postgresql.conf`. Defining the settings drops the placeholders, so `postgresql.conf` must be read again.
 fn read_postgresql_conf_again() {
-    // SAFETY: plain flags of this process; the files are read as on a reload.
+    // SAFETY: reads plain flags of this process; PostgreSQL reads the files as on a reload.
     unsafe {
         if pg_sys::IsUnderPostmaster && !pg_sys::process_shared_preload_libraries_in_progress {
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
@@ -102,7 +103,10 @@ fn number(name: Text, short: Text, long: Text, (setting, range, unit): Number) {
     );
 }
 
-/// What a client needs, as the settings say now.
+/// The client's configuration from the present settings.
+///
+/// # Errors
+/// 55000 if `wab.api_url` is invalid.
 pub fn config() -> Result<Config, Raise> {
     let url = value(&API_URL).unwrap_or_default();
     let api_url = ApiUrl::parse(&url).map_err(|invalid| {
@@ -118,7 +122,10 @@ pub fn config() -> Result<Config, Raise> {
     Ok(config)
 }
 
-/// The API key, read from its file.
+/// The API key, read from the file of `wab.api_key_file`.
+///
+/// # Errors
+/// 55000 if no file is set or the file cannot be used.
 pub fn api_key() -> Result<ApiKey, Raise> {
     let path = value(&API_KEY_FILE).ok_or_else(|| {
         Raise::not_configured("no API key is configured", "wab.api_key_file is empty.".to_owned()).with_hint(
@@ -127,8 +134,9 @@ pub fn api_key() -> Result<ApiKey, Raise> {
         )
     })?;
     read_key(Path::new(&path)).map_err(|why| {
-        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}"))
-            .with_hint("It must be a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.")
+        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}")).with_hint(
+            "Use a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.",
+        )
     })
 }
 
@@ -136,7 +144,7 @@ fn read_key(path: &Path) -> Result<ApiKey, String> {
     if !path.is_absolute() {
         return Err("the path is not absolute".to_owned());
     }
-    // Without O_NONBLOCK, opening a FIFO would wait for a writer, deaf to cancels.
+    // Without O_NONBLOCK, opening a FIFO would wait for a writer and ignore cancels.
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
@@ -147,17 +155,17 @@ fn read_key(path: &Path) -> Result<ApiKey, String> {
         return Err("it is not a regular file".to_owned());
     }
     if about.mode() & 0o077 != 0 {
-        return Err(format!("others than its owner may use it (mode {:04o})", about.mode() & 0o7777));
+        return Err(format!("its mode {:04o} gives access to others than its owner", about.mode() & 0o7777));
     }
     if about.len() > MAX_KEY_FILE {
-        return Err(format!("it has {} bytes, which no key has", about.len()));
+        return Err(format!("it has {} bytes; a key file has at most {MAX_KEY_FILE}", about.len()));
     }
     let mut key = String::new();
     file.take(MAX_KEY_FILE).read_to_string(&mut key).map_err(|error| error.to_string())?;
     ApiKey::new(key).map_err(|invalid| invalid.to_string())
 }
 
-/// A setting that is empty counts as not set.
+/// The setting's text; `None` if it is empty or not set.
 fn value(setting: &GucSetting<Option<CString>>) -> Option<String> {
     setting.get().map(|text| text.to_string_lossy().into_owned()).filter(|text| !text.is_empty())
 }

@@ -1,4 +1,5 @@
-//! The command line: the verbs, and which function does each. Flags that several share are in `verb::flags`.
+//! The command line: the verbs and the flags that all of them accept. Flags of several verbs are in
+//! `verb::flags`.
 
 use std::path::PathBuf;
 
@@ -31,23 +32,23 @@ pub struct Cli {
     /// The fleet.yaml to read
     #[arg(short, long, global = true, value_name = "FILE", default_value = "fleet.yaml")]
     pub file: PathBuf,
-    /// No colours, whatever the terminal can do
+    /// Do not use colours
     #[arg(long, global = true)]
     no_color: bool,
-    /// What to do
+    /// The verb.
     #[command(subcommand)]
     pub verb: Verb,
 }
 
 impl Cli {
-    /// Whether colours are wanted.
+    /// When to colour the output.
     pub fn colour(&self) -> Colour {
         if self.no_color { Colour::Never } else { Colour::Auto }
     }
 
-    /// Runs the verb; stdout gets its result.
+    /// Runs the verb and writes its result to stdout.
     pub async fn run(&self, screen: Screen) -> Result<Exit, Error> {
-        // Some verbs do without fleet.yaml, so each loads it for itself.
+        // Some verbs work without fleet.yaml, so each verb loads the file itself.
         let fleet = || Fleet::load(&self.file);
         match &self.verb {
             Verb::Init(args) => init::init(&self.file, args, screen).await,
@@ -70,59 +71,61 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
-stdout is the result, stderr is progress and messages. Where GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
+stdout is the result, stderr is progress and messages. If GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
 status append a summary and values to them, whatever the format.
 
 Exit codes:
    0  nothing to do, or everything was done
-   1  error, incomplete reading, wrong flag or file
+   1  error, incomplete listing, wrong flag or file
    2  changes or drift are present (drift, plan --detailed-exitcode)
-   3  the provider refused the API key, or it is not the pinned account's
+   3  the provider refused the API key, or it belongs to another account than the pinned one
    4  partly applied; safe to run again
    5  refused by a guard
-   6  the plan that was approved is stale
-   8  interrupted cleanly
-   9  the deadline was reached; run again to go on
+   6  the approved plan is stale
+   8  stopped by a signal; a call in progress was finished first
+   9  the deadline was reached; run again to continue
   10  another run holds the lock
- 130  ended at once by a second signal";
+ 130  killed by a second signal";
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Write a first, commented fleet.yaml; or install into a database where no extension can be (--sql-only)
+    /// Write a commented fleet.yaml to start from; or install into a database without the extension
+    /// (--sql-only)
     Init(InitArgs),
-    /// Check fleet.yaml, offline: everything that is wrong with it, each with its place
+    /// Check fleet.yaml, offline: show every problem, each with its line
     Validate(ValidateArgs),
-    /// Show what apply would do; writes nothing, neither at the provider nor in the database
+    /// Show what apply would do; changes nothing at the provider or in the database
     Plan(PlanArgs),
-    /// Do what plan shows, or what a saved plan says: write tenant rows, provision, delete by tombstone
+    /// Execute the plan, or a saved plan: link tenant rows, write statuses, provision, delete by tombstone
     Apply(ApplyArgs),
-    /// Show a plan that was saved by plan --out
+    /// Show a plan that wab plan --out saved
     Show(ShowArgs),
-    /// Show every difference between the tenants and the fleet; exits 2 when there is one
+    /// Show every difference between the tenants and the fleet; exit 2 if there is one
     Drift(DriftArgs),
-    /// Show the fleet as last observed, its cost, and the last run; calls nobody
+    /// Show the fleet as last observed, its cost, and the last run; does not call the provider
     Status(Output),
-    /// Check everything wab stands on: fleet.yaml, key, provider, clocks, database, rights, binding, runs, pg_cron
+    /// Check the whole installation: fleet.yaml, key, provider, clocks, database, rights, binding, runs,
+    /// pg_cron
     Doctor(Output),
-    /// Print the JSON Schema of fleet.yaml, for editors, or of what a verb prints with --json
+    /// Print the JSON Schema of fleet.yaml, for editors, or of the JSON that a verb prints
     Schema(SchemaArgs),
-    /// Write what adopts an existing account to stdout: a fleet.yaml, or SQL for the tenants table; changes nothing
+    /// Print a fleet.yaml, or SQL for the tenants table, that adopts an existing account; changes nothing
     Export(ExportArgs),
-    /// Get a code that the tenant types on the phone to pair the bridge
+    /// Request a pairing code that the tenant types on the phone
     Pair(PairArgs),
-    /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG
+    /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file
     Qr(QrArgs),
     /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
     Logout(LogoutArgs),
-    /// Write a shell's completion script to stdout
+    /// Print the completion script of a shell
     Completion(CompletionArgs),
-    /// Write the man page to stdout, or one page for each verb into a directory
+    /// Print the man page, or write one page for each verb into a directory
     Man(ManArgs),
 }
 
 impl Verb {
-    /// The format of stderr from the start: lines, unless no question will be asked.
+    /// The initial format of stderr: JSON only if apply will not ask a question.
     pub fn stderr_format(&self) -> Format {
         match (self, self.reports()) {
             (_, Some((_, Format::Github))) => Format::Github,
@@ -131,7 +134,7 @@ impl Verb {
         }
     }
 
-    /// The name of a verb whose result a CI job is told, and the form of that result.
+    /// For verbs that write results for CI jobs: the name of the verb and the format of its result.
     pub fn reports(&self) -> Option<(&'static str, Format)> {
         match self {
             Self::Plan(args) => Some(("plan", args.output.format())),
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_mean_what_they_say() {
+    fn flags_set_their_values() {
         let apply =
             |flags: &[&str]| match Cli::try_parse_from(["wab", "apply"].iter().chain(flags)).unwrap().verb {
                 Verb::Apply(args) => args,

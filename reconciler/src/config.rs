@@ -1,4 +1,4 @@
-//! fleet.yaml as checked, typed values, and who runs wab. Nothing here calls anyone.
+//! fleet.yaml as checked, typed values, and the user who runs `wab`.
 
 mod check;
 mod document;

@@ -1,4 +1,4 @@
-//! The database: only here is a table, a view or a SQL function named. It decides nothing.
+//! The database. Only this module names tables, views and SQL functions.
 
 pub mod adopt;
 pub mod adoption;

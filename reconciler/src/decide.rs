@@ -1,4 +1,5 @@
-//! Decisions, each a pure function: what to do about drift, what is refused, what of a saved plan still stands.
+//! Decisions as pure functions: the plan, the guards, adoption, saved plans, and the judgements of `wab
+//! doctor`.
 
 pub mod adopt;
 pub mod checkup;

@@ -1,4 +1,5 @@
-//! The ground floor: words, numbers, times, digests, versions and exit codes. It knows nothing of fleets.
+//! Basic types and functions: texts, numbers, durations, hashes, versions and exit codes. They know nothing
+//! of fleets.
 
 mod exit;
 pub mod money;

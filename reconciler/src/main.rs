@@ -1,4 +1,4 @@
-//! `wab`, from the command line to the exit code; errors are shown here, once, and nothing is decided.
+//! The program `wab`: parses the command line, runs the verb, and prints errors.
 
 mod cli;
 mod config;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // A broken pipe under --help is nobody's error.
+            // If stdout is closed, the help text has no reader; this is not an error.
             let _ = error.print();
             return match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Done.into(),

@@ -1,4 +1,4 @@
-//! Plain data that the floors above hand to each other. Nothing is decided, called or shown here.
+//! Plain data types that the other modules exchange. This module makes no decision and no call.
 
 mod adoption;
 mod check;

@@ -1,4 +1,4 @@
-//! Calls to the provider. The database is not known here.
+//! Calls to the provider, and reading QR codes.
 
 pub mod client;
 pub mod scan;

@@ -1,4 +1,4 @@
-//! Everything that is shown: stdout is the result, stderr is progress and talk. Only here is anything printed.
+//! All output: results on stdout, progress and messages on stderr. No other module prints.
 
 pub mod ci;
 mod command;

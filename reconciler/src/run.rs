@@ -1,5 +1,5 @@
-//! What the verbs have in common: the fleet is looked at and evaluated, a plan is executed. What happens meanwhile is
-//! told through `events`.
+//! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported through
+//! `events`.
 
 mod bridges;
 pub mod evaluate;

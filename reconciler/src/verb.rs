@@ -1,4 +1,4 @@
-//! The verbs, one file each: its flags, and what it does with what the floors below offer. No SQL and no HTTP here.
+//! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or HTTP.
 
 pub mod apply;
 mod approval;

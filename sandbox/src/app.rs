@@ -1,4 +1,4 @@
-//! What all requests share, behind one lock, and the one clock. No rules and no HTTP.
+//! Holds the state that all requests share, behind one lock, and the clock of the run.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -27,10 +27,10 @@ pub enum Compress {
     WhenAccepted,
 }
 
-/// What a run was started with, as far as requests need it.
+/// The command-line settings that requests need.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The bearer token that is let in.
+    /// The bearer token that the API accepts.
     pub key: String,
     pub status: StatusField,
     pub compress: Compress,
@@ -50,19 +50,19 @@ impl Clock {
         Self { started_at: Utc::now(), started: Instant::now() }
     }
 
-    /// When it was started.
+    /// The time at which the clock started.
     pub fn started_at(&self) -> DateTime<Utc> {
         self.started_at
     }
 
-    /// The time now.
+    /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
         let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
         self.started_at.checked_add_signed(elapsed).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }
 
-/// Everything that changes.
+/// All state that requests change.
 #[derive(Debug)]
 pub struct Shared {
     pub world: World,
@@ -98,14 +98,14 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together.
+    /// A sandbox made of these parts.
     pub fn new(settings: Settings, clock: Clock, postman: Postman, shared: Shared) -> Self {
         Self { settings, clock, postman, shared: Mutex::new(shared), changed: Notify::new() }
     }
 
-    /// Runs `work` under the lock; a changed world is announced to [`App::world_changed`].
+    /// Runs `work` under the lock; if `work` changed the world, wakes [`App::world_changed`].
     pub fn with<T>(&self, work: impl FnOnce(&mut Shared) -> T) -> T {
-        // A request that panicked left at worst one half-made change; the others go on.
+        // A request that panicked left at most one incomplete change, so later requests still use the state.
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shared.world.revision();
         let done = work(&mut shared);

@@ -1,20 +1,20 @@
-//! The bridge as the provider knows it, and what a control call may say about one. No rules: those are `world.rs`.
+//! Defines a bridge as the provider stores it, and the changes that control calls make to one.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The provider's raw word for a session that works.
+/// The provider's status of a session that works.
 pub const CONNECTED: &str = "connected";
-/// The provider's raw word for a session that was lost or logged out.
+/// The provider's status of a session that was lost or logged out.
 pub const DISCONNECTED: &str = "disconnected";
-/// The provider's raw word for a bridge that waits for its QR code to be scanned.
+/// The provider's status of a bridge that waits for a scan of its QR code.
 pub const QR: &str = "qr";
-/// The provider's word for a container that runs.
+/// The provider's state of a container that runs.
 pub const RUNNING: &str = "running";
 
-/// The number the provider gives a bridge: 1 to 2^53 − 1, never given twice.
+/// The id that the provider gives a bridge: 1 to 2^53 − 1, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct BridgeId(i64);
@@ -22,7 +22,7 @@ pub struct BridgeId(i64);
 impl BridgeId {
     /// The first id of an empty world.
     pub const FIRST: Self = Self(1);
-    /// The largest integer that every JSON reader keeps exact.
+    /// The largest integer that every JSON parser reads exactly.
     const MAX: i64 = (1 << 53) - 1;
 
     /// `None` unless `id` is 1 to 2^53 − 1.
@@ -61,36 +61,36 @@ impl fmt::Display for BridgeId {
     }
 }
 
-/// Everything known about one bridge; also its form in the state file and in control answers.
+/// One bridge with all its fields, as the state file and control answers show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bridge {
     pub id: BridgeId,
-    /// `None` only through the control prefix: a bridge that nobody tagged.
+    /// `None` is a bridge without a tenant; only a control call makes one.
     pub customer_ref: Option<String>,
-    /// The container's lifecycle, the provider's text.
+    /// The state of the container, in the provider's words.
     pub state: String,
-    /// The session's status, the provider's text.
+    /// The status of the session, in the provider's words.
     pub status: String,
     pub webhook_url: Option<String>,
-    /// The number the last pairing was asked for, digits only.
+    /// The phone number of the last pairing call, digits only.
     pub phone: Option<String>,
     pub created_at: DateTime<Utc>,
 }
 
 impl Bridge {
-    /// Whether the session is paired: every other status still waits for a phone.
+    /// Whether a phone is paired with the session.
     pub fn is_connected(&self) -> bool {
         self.status == CONNECTED
     }
 
-    /// The session's phone number in digits: the one paired, or one derived from the id.
+    /// The phone number of the session in digits: the paired one, or one derived from the id.
     pub fn session_phone(&self) -> String {
         self.phone.clone().unwrap_or_else(|| format!("1555{:07}", self.id.get()))
     }
 }
 
-/// A bridge a control call wants to exist. Unlike a provisioned one it may repeat a customer_ref or have none.
+/// A bridge that a control call adds. Unlike a provisioned bridge, it may repeat a customer_ref or have none.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewBridge {
@@ -109,7 +109,7 @@ pub struct NewBridge {
 }
 
 impl NewBridge {
-    /// A bridge as `POST /api/instances` makes it: running, waiting for its QR code to be scanned.
+    /// A bridge as `POST /api/instances` creates it: the container runs, the QR code waits to be scanned.
     pub fn provisioned(customer_ref: String, webhook_url: Option<String>) -> Self {
         Self {
             customer_ref: Some(customer_ref),
@@ -122,13 +122,13 @@ impl NewBridge {
     }
 }
 
-/// What a control call changes in a bridge; absent fields stay.
+/// The fields of a bridge that a control call changes; absent fields stay unchanged.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Patch {
     pub status: Option<String>,
     pub state: Option<String>,
-    /// `Some(None)` takes the customer_ref away.
+    /// `Some(None)` removes the customer_ref.
     #[serde(default, deserialize_with = "present")]
     pub customer_ref: Option<Option<String>>,
 }
@@ -141,7 +141,7 @@ fn running() -> String {
     RUNNING.to_owned()
 }
 
-/// Tells an explicit `null` (`Some(None)`) from an absent field (`None`, through `default`).
+/// Reads an explicit `null` as `Some(None)`; an absent field is `None`, through `default`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

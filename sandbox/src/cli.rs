@@ -1,4 +1,4 @@
-//! The command line. Reads flags and nothing else.
+//! Defines the flags of the command line.
 
 use std::path::PathBuf;
 
@@ -9,35 +9,35 @@ use crate::app::{AccessLog, Compress, Settings};
 use crate::limits::Rates;
 use crate::listing::StatusField;
 
-/// The WA Bridges API imitated over real HTTP, for tests and demos.
+/// A local server that imitates the WA Bridges API, for tests and demos.
 #[derive(Debug, Parser)]
 #[command(
     version,
     about,
-    after_help = "Control calls are below /_sandbox; they need no key and count for no limit."
+    after_help = "Control calls have paths below /_sandbox. They need no API key and no rate limit applies to them."
 )]
 pub struct Cli {
-    /// Address to listen on; port 0 picks a free one, named in the first line of output
+    /// Address to listen on; with port 0 the sandbox picks a free port and prints it in its first line
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8787")]
     pub listen: String,
 
-    /// API key that is let in
+    /// API key that the server accepts
     #[arg(long, default_value = "sk_sandbox", value_parser = NonEmptyStringValueParser::new())]
     key: String,
 
-    /// Start with this many bridges, unless the state file has some kept
+    /// Number of bridges to start with; ignored if the state file exists
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     pub seed: u32,
 
-    /// Divide the limits' window of one minute: 60 makes it a second
+    /// Divide the rate limits' window of one minute by N: 60 makes it one second
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub speed: u32,
 
-    /// Keep the bridges in this file over a restart
+    /// Save the bridges to this file and load them from it at the next start
     #[arg(long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
-    /// Give each listed bridge its status, as the provider's guide has it
+    /// Show the status of each bridge in the list, as the provider's guide does
     #[arg(long)]
     list_status: bool,
 
@@ -45,19 +45,19 @@ pub struct Cli {
     #[arg(long)]
     gzip: bool,
 
-    /// Provisionings allowed in a window; 0 for no limit
+    /// Provisioning calls allowed per window; 0 means no limit
     #[arg(long, value_name = "N", default_value_t = 10)]
     limit_provision: u32,
 
-    /// Session calls (/proxy/) allowed in a window; 0 for no limit
+    /// Session calls (/proxy/) allowed per window; 0 means no limit
     #[arg(long, value_name = "N", default_value_t = 120)]
     limit_proxy: u32,
 
-    /// Other calls allowed in a window; 0 for no limit
+    /// Other calls allowed per window; 0 means no limit
     #[arg(long, value_name = "N", default_value_t = 120)]
     limit_other: u32,
 
-    /// Calls of any kind allowed in a window from one IP address; 0 for no limit
+    /// Calls of any kind allowed per window and IP address; 0 means no limit
     #[arg(long, value_name = "N", default_value_t = 300)]
     limit_floor: u32,
 
@@ -67,7 +67,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What requests need to know.
+    /// The settings that requests need.
     pub fn settings(&self) -> Settings {
         Settings {
             key: self.key.clone(),
@@ -77,7 +77,7 @@ impl Cli {
         }
     }
 
-    /// The limits asked for.
+    /// The rate limits that the flags set.
     pub fn rates(&self) -> Rates {
         Rates {
             provision: self.limit_provision,

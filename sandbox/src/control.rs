@@ -1,4 +1,5 @@
-//! The control prefix: what tests and demos do behind the client's back. No key, no limits, not in the ledger.
+//! Serves the control calls, with which tests and demos change the fleet and order faults. They need no key, no limit
+//! applies to them, and the ledger does not record them.
 
 use std::sync::Arc;
 
@@ -20,15 +21,15 @@ use crate::seed;
 use crate::webhooks;
 use crate::world::Refusal;
 
-/// Where the control calls are.
+/// The path prefix of the control calls.
 pub const PREFIX: &str = "/_sandbox";
-/// The largest control body in bytes: room for a million bridges.
+/// The largest body of a control call, in bytes: enough for a million bridges.
 const MAX_BODY: usize = 256 << 20;
 
 type Control = State<Arc<App>>;
 type Reply = Response<Body>;
 
-/// Every control call.
+/// The routes of all control calls.
 pub fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/bridges", get(bridges).post(add_bridges).delete(clear_bridges))
@@ -139,7 +140,7 @@ async fn align_windows(State(app): Control, body: Bytes) -> Reply {
         Err(why) => return bad(StatusCode::BAD_REQUEST, &why),
     };
     let now = app.clock.now();
-    // Far more than any window, and still within what a time span holds.
+    // The upper bound, 49 days, is longer than any window, and a TimeDelta holds it.
     let elapsed = TimeDelta::milliseconds(alignment.elapsed_ms.clamp(-1, i64::from(u32::MAX)));
     reply(app.with(|shared| match shared.limits.align(elapsed, now) {
         Ok(()) => ok(&shared.limits.windows(now)),

@@ -1,4 +1,4 @@
-//! Bodies of control calls: strict, so that a typing error in a test is a clear refusal. Changes nothing.
+//! Reads the bodies of control calls strictly, so that a typing error in a test is refused with its reason.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::bridge::NewBridge;
 use crate::seed::PREFIX;
 
-/// The most bridges one call seeds.
+/// The most bridges that one call can seed.
 const MAX_SEED: u32 = 1_000_000;
 
-/// What `POST bridges` asks for.
+/// The two forms of a `POST bridges` body.
 #[derive(Debug)]
 pub enum Addition {
     Listed(Vec<NewBridge>),
@@ -25,11 +25,11 @@ struct Seed {
     prefix: String,
 }
 
-/// What `POST windows` asks for.
+/// The body of `POST windows`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alignment {
-    /// How long ago the current window is taken to have started, in real milliseconds.
+    /// The new age of the current window, in real milliseconds.
     pub elapsed_ms: i64,
 }
 
@@ -38,7 +38,7 @@ pub fn parse(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))
 }
 
-/// Reads a JSON object; an array of the same values in order is refused.
+/// Reads a JSON object. serde would also accept an array of the same values in order; this function refuses it.
 pub fn object<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     if !value.is_object() {
         return Err("the body must be a JSON object: {…}".to_owned());
@@ -46,7 +46,7 @@ pub fn object<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_json::from_value(value).map_err(|error| error.to_string())
 }
 
-/// Reads the two forms of `POST bridges`.
+/// Reads either form of a `POST bridges` body.
 pub fn addition(value: Value) -> Result<Addition, String> {
     let Value::Array(rows) = value else {
         let Seed { seed, prefix } = object(value)?;

@@ -1,4 +1,4 @@
-//! Sends an answer, well or as a fault wants it: late, in drips, cut off or not at all. Decides nothing about calls.
+//! Sends an answer plainly, or as a fault orders: late, in small chunks, cut off or not at all.
 
 use std::io;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use crate::faults::Kind;
 use crate::gzip::{gzip, gzipped};
 use crate::wire::{Cut, Wire};
 
-/// How a huge body starts: a list that promises a row.
+/// The start of a huge body: a list with one row.
 const HUGE_START: &[u8] = b"[{\"id\":1,\"customer_ref\":\"cust_0001\",\"state\":\"running\"}";
-/// What huge bodies are padded with: JSON whitespace, 64 KiB at a time.
+/// The padding of huge bodies: JSON whitespace, 64 KiB at a time.
 static PADDING: [u8; 64 << 10] = [b' '; 64 << 10];
-/// Announced where the answer has no body to cut short.
+/// The announced length of an answer that is too short to be cut.
 const INVENTED_LENGTH: usize = 64;
 
-/// What the client gets.
+/// The result of delivering an answer.
 pub enum Delivered {
-    /// An answer, if only its headers.
+    /// The client gets an answer, or at least its headers.
     Response(Response<Body>),
-    /// The connection ends without a byte.
+    /// The connection closes before the first byte.
     Nothing,
 }
 
-/// Delivers an answer under a fault, or plainly. Under `hang` this never returns.
+/// Delivers an answer, changed by the fault if there is one. Under `hang` this future never ends.
 pub async fn deliver(answer: Answer, fault: Option<&Kind>, wire: &Wire) -> Delivered {
     let response = match fault {
         Some(Kind::Delay { ms }) => {
@@ -62,7 +62,7 @@ pub async fn deliver(answer: Answer, fault: Option<&Kind>, wire: &Wire) -> Deliv
     Delivered::Response(response)
 }
 
-/// The bytes a cut-short answer announces; never 0, so that something is missing.
+/// The Content-Length of an answer that will be cut short; above 0, so that bytes are missing.
 fn announced(answer: &Answer) -> usize {
     match answer.body().len() {
         0 | 1 => INVENTED_LENGTH,
@@ -70,7 +70,7 @@ fn announced(answer: &Answer) -> usize {
     }
 }
 
-/// The answer's head, an announced length and another body; 204 has no body, so it becomes 200.
+/// The answer's headers with this length and this body; HTTP forbids a body with 204, so 204 becomes 200.
 fn with_length(answer: Answer, length: usize, body: Body) -> Response<Body> {
     let mut response = answer.map(|_| body);
     if response.status() == StatusCode::NO_CONTENT {
@@ -90,7 +90,7 @@ fn drip(answer: Answer, pause: Duration, chunk: usize) -> Response<Body> {
         let next = rest.split_to(chunk.min(rest.len()));
         Some((io::Result::Ok(next), rest))
     });
-    // Answers without a body (204) have nothing to drip.
+    // An answer without a body (204) is sent plainly.
     match answer.body().len() {
         0 => answer.map(Body::from),
         length => with_length(answer, length, Body::from_stream(chunks)),
@@ -101,7 +101,7 @@ fn truncated(answer: Answer) -> Response<Body> {
     let length = announced(&answer);
     let half = answer.body().slice(..answer.body().len() / 2);
     let broken = async {
-        // One pause lets the first half reach the socket before the connection is dropped.
+        // This pause lets the first half reach the socket before the connection closes.
         tokio::task::yield_now().await;
         Err(io::Error::from(io::ErrorKind::UnexpectedEof))
     };
@@ -128,7 +128,7 @@ fn padding(bytes: u64) -> impl Iterator<Item = Bytes> + Send {
 }
 
 async fn bomb(bytes: u64) -> Response<Body> {
-    // Compressing takes long enough to starve other connections of their thread.
+    // Compressing takes seconds and would block other connections on this thread.
     let packed = tokio::task::spawn_blocking(move || {
         gzip(std::iter::once(Bytes::from_static(HUGE_START)).chain(padding(bytes)), Compression::best())
     });

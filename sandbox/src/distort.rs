@@ -1,4 +1,4 @@
-//! Answers that a fault makes up or spoils. Pure: bodies in, bodies out; timing and connections are `delivery.rs`.
+//! Invents or changes the body of an answer as a fault orders. `delivery.rs` does the timing and the connections.
 
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer};
 use crate::faults::{Kind, text};
 
-/// Bytes of garbage in one answer.
+/// The length of a garbage answer, in bytes.
 const GARBAGE: usize = 512;
 
-/// The answer given instead of doing the work, for the kinds under which nothing is done.
+/// The answer of a fault that replaces the work; `None` if the sandbox does the work under this fault.
 pub fn instead(kind: &Kind) -> Option<Answer> {
     Some(match kind {
         Kind::Status { code, body, retry_after } => status(*code, body.as_ref(), retry_after.as_ref()),
@@ -24,13 +24,13 @@ pub fn instead(kind: &Kind) -> Option<Answer> {
         Kind::Garbage {} => answer::typed(StatusCode::OK, "application/json", garbage()),
         Kind::EmptyList {} => answer::json(StatusCode::OK, &json!([])),
         Kind::Redirect { location } => answer::redirect(location),
-        // Their answer is made while it is delivered, or never.
+        // `delivery.rs` makes these answers, or sends none.
         Kind::Hang {} | Kind::Reset {} | Kind::Huge { .. } | Kind::GzipBomb { .. } => answer::no_content(),
         _ => return None,
     })
 }
 
-/// The real answer, spoiled; other kinds leave it as it is.
+/// The real answer, changed by the fault; kinds that change no body leave it as it is.
 pub fn spoil(kind: &Kind, answer: Answer) -> Answer {
     match kind {
         Kind::CutJson {} => answer.map(|body| body.slice(..body.len() / 2)),
@@ -53,7 +53,7 @@ fn status(code: u16, body: Option<&Value>, retry_after: Option<&Value>) -> Answe
     }
 }
 
-/// The same bytes every time (a linear congruential sequence), never valid UTF-8.
+/// The same bytes at every call (a linear congruential sequence), never valid UTF-8.
 fn garbage() -> Bytes {
     let mut bytes = vec![0xFF];
     let mut word = 0x2545_F491_u32;
@@ -64,7 +64,7 @@ fn garbage() -> Bytes {
     bytes.into()
 }
 
-/// Changes the rows of a list; an answer that is no list stays as it is. Untouched rows keep their bytes.
+/// Changes the rows of a list; an answer that is no list stays unchanged. Rows that are not changed keep their bytes.
 fn with_rows(answer: Answer, change: impl FnOnce(&mut Vec<Box<RawValue>>)) -> Answer {
     answer.map(|body| {
         let Ok(mut rows) = serde_json::from_slice(&body) else { return body };
@@ -73,7 +73,7 @@ fn with_rows(answer: Answer, change: impl FnOnce(&mut Vec<Box<RawValue>>)) -> An
     })
 }
 
-/// Makes the id of the row at `index` a string; past the end nothing changes.
+/// Replaces the id of the row at `index` by a string; without such a row the list stays unchanged.
 fn malform(rows: &mut [Box<RawValue>], index: usize) {
     let Some(row) = rows.get_mut(index) else { return };
     let Ok(Value::Object(mut fields)) = serde_json::from_str(row.get()) else { return };
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_are_spoiled_row_by_row() {
+    fn faults_change_the_rows_of_a_list() {
         let list = r#"[{"id":1},{"id":2},{"id":3},{"id":4}]"#;
         let cases = [
             (Kind::CutJson {}, r#"[{"id":1},{"id":2}"#),
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_stays_as_it_is() {
+    fn an_answer_without_rows_stays_unchanged() {
         let answer = answer::error(StatusCode::NOT_FOUND, "not found");
         assert_eq!(spoil(&Kind::HalfList {}, answer).body(), r#"{"error":"not found"}"#);
         let empty = answer::json(StatusCode::OK, &json!([]));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_no_text() {
+    fn garbage_is_not_valid_utf8() {
         assert!(std::str::from_utf8(&garbage()).is_err());
         assert_eq!(garbage().len(), GARBAGE);
     }

@@ -1,4 +1,4 @@
-//! Faults ordered through the control prefix: which calls they strike, how often, and what they are. Pure.
+//! Defines the faults that control calls order: the kinds, the calls that a fault strikes, and how often it strikes.
 
 use axum::http::{HeaderValue, Method};
 use serde::{Deserialize, Serialize};
@@ -6,42 +6,42 @@ use serde_json::{Map, Value};
 
 use crate::listing::PATH as LIST_PATH;
 
-/// The largest body a gzip bomb inflates to, in bytes: compressing more takes longer than a caller waits.
+/// The largest inflated size of a gzip bomb, in bytes: compressing more takes longer than a caller waits.
 const MAX_BOMB: u64 = 4 << 30;
 
-/// What goes wrong with a struck call.
+/// The effect of a fault on a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Kind {
-    /// The work is done at once; the answer comes `ms` milliseconds later.
+    /// The sandbox does the work at once and answers `ms` milliseconds later.
     Delay { ms: u64 },
     /// The body arrives `chunk` bytes at a time, every `ms_per_chunk` milliseconds.
     Drip { ms_per_chunk: u64, chunk: usize },
-    /// No answer ever.
+    /// The sandbox never answers.
     Hang {},
-    /// Headers, then no body ever.
+    /// The headers arrive, the body never does.
     HangAfterHeaders {},
-    /// The connection is reset (TCP RST) before anything is answered or done.
+    /// The sandbox resets the connection (TCP RST) and does no work.
     Reset {},
-    /// Another answer instead of the work; `body` is sent as it is when it is a string, else as JSON.
+    /// The sandbox does no work and answers with this status; a `body` that is a string is sent as it is, any other as JSON.
     Status { code: u16, body: Option<Value>, retry_after: Option<Value> },
     /// 200 with an HTML page.
     Html {},
-    /// Half of the body that Content-Length announces, then the connection closes.
+    /// The connection closes after half of the bytes that Content-Length announces.
     Truncated {},
-    /// A complete HTTP answer whose JSON stops in the middle.
+    /// A complete HTTP answer with JSON that stops in the middle.
     CutJson {},
-    /// 200 with bytes that are no text.
+    /// 200 with bytes that are not valid UTF-8.
     Garbage {},
-    /// A JSON array that starts well and is then padded to `bytes` bytes, without Content-Length.
+    /// The start of a JSON array, padded with whitespace to `bytes` bytes, without Content-Length.
     Huge { bytes: u64 },
     /// 200 `[]`.
     EmptyList {},
     /// The first half of the list.
     HalfList {},
-    /// The work is done, and the connection closes without an answer.
+    /// The sandbox does the work, then closes the connection without an answer.
     LostReply {},
-    /// The first listed bridge comes a second time, at the end.
+    /// The first bridge of the list appears again at the end.
     DuplicateRow {},
     /// The id of the row at `index` (default 0) is a string.
     MalformedRow { index: Option<usize> },
@@ -52,7 +52,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind's name, as it is ordered.
+    /// The name of the kind, as in the order.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Delay { .. } => "delay",
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// Whether the kind means anything for the list only; it strikes no other call.
+    /// Whether the kind applies to the list only; then it strikes no other call.
     fn is_for_the_list(&self) -> bool {
         matches!(
             self,
@@ -91,10 +91,11 @@ impl Kind {
                 Err(format!("`code` must be 200 to 599, not {code}"))
             }
             Self::Status { retry_after: Some(value), .. } if HeaderValue::from_str(&text(value)).is_err() => {
-                Err("`retry_after` must fit into a header: seconds or visible text".to_owned())
+                Err("`retry_after` must be seconds or visible ASCII text, because it is sent as a header"
+                    .to_owned())
             }
             Self::Redirect { location } if HeaderValue::from_str(location).is_err() => {
-                Err("`location` must fit into a header: visible text only".to_owned())
+                Err("`location` must be visible ASCII text, because it is sent as a header".to_owned())
             }
             Self::GzipBomb { bytes } if *bytes > MAX_BOMB => {
                 Err(format!("`bytes` must be at most {MAX_BOMB}, not {bytes}"))
@@ -104,18 +105,18 @@ impl Kind {
     }
 }
 
-/// A JSON value as a body or header: a string as it is, anything else as JSON.
+/// A JSON value as a body or a header: a string as it is, any other value as JSON.
 pub fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Which calls a fault strikes. Absent: any method, any path, without end, from the first match on.
+/// The calls that a fault strikes. By default: any method, any path, every match from the first one on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Matcher {
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<String>,
-    /// The whole path as sent, still percent-encoded, without the query.
+    /// The whole path as the client sent it: percent-encoded, without the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,7 +137,7 @@ impl Matcher {
     }
 }
 
-/// A fault as ordered, before it has an id.
+/// An ordered fault that has no id yet.
 #[derive(Debug)]
 pub struct Order {
     matcher: Matcher,
@@ -144,7 +145,7 @@ pub struct Order {
 }
 
 impl Order {
-    /// Reads an order; unknown fields, wrong types and impossible values are refused with the reason.
+    /// Reads an order; refuses unknown fields, wrong types and impossible values with the reason.
     pub fn parse(mut fields: Map<String, Value>) -> Result<Self, String> {
         let matcher: Map<_, _> =
             Matcher::FIELDS.iter().filter_map(|name| fields.remove_entry(*name)).collect();
@@ -159,7 +160,7 @@ impl Order {
     }
 }
 
-/// A fault in force.
+/// An active fault.
 #[derive(Debug, Serialize)]
 pub struct Fault {
     pub id: u64,
@@ -167,9 +168,9 @@ pub struct Fault {
     kind: Kind,
     #[serde(flatten)]
     matcher: Matcher,
-    /// Matching calls, struck or let through by `after`.
+    /// Calls that matched, including those that `after` let pass.
     seen: u64,
-    /// Calls struck.
+    /// Calls that the fault struck.
     hits: u64,
 }
 
@@ -187,7 +188,7 @@ impl Fault {
     }
 }
 
-/// All faults, oldest first. One call is struck by one fault at most: the oldest that matches.
+/// All faults, oldest first. At most one fault strikes a call: the oldest one that matches.
 #[derive(Debug, Default)]
 pub struct Faults {
     faults: Vec<Fault>,
@@ -195,7 +196,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Puts a fault into force.
+    /// Activates a fault.
     pub fn add(&mut self, order: Order) -> &Fault {
         self.last_id += 1;
         let Order { matcher, kind } = order;
@@ -204,19 +205,19 @@ impl Faults {
         &self.faults[place]
     }
 
-    /// Every fault, spent ones included.
+    /// All faults, including those that have struck all their `times`.
     pub fn all(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// Forgets every fault and says how many there were.
+    /// Removes all faults and returns their number.
     pub fn clear(&mut self) -> usize {
         let cleared = self.faults.len();
         self.faults.clear();
         cleared
     }
 
-    /// The fault that strikes this call, counted as a hit.
+    /// Returns the fault that strikes this call and counts the hit.
     pub fn strike(&mut self, method: &Method, path: &str) -> Option<Kind> {
         self.faults.iter_mut().find_map(|fault| fault.strikes(method, path).then(|| fault.kind.clone()))
     }

@@ -1,4 +1,4 @@
-//! Compressed bodies.
+//! Compresses bodies with gzip.
 
 use std::io::{self, Write};
 
@@ -19,7 +19,7 @@ pub fn gzip(pieces: impl Iterator<Item = Bytes>, effort: Compression) -> io::Res
     encoder.finish().map(Bytes::from)
 }
 
-/// Marks an answer whose body is compressed.
+/// Adds the header that marks a compressed body.
 pub fn gzipped(mut answer: Answer) -> Answer {
     answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     answer

@@ -1,4 +1,4 @@
-//! The provider's API over HTTP: every request is keyed, limited, entered in the ledger, struck by a fault or done.
+//! Serves the provider's API over HTTP: checks the key and the limits, applies faults, does the work, fills the ledger.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,24 +23,24 @@ use crate::route::{Call, Route};
 use crate::wire::Wire;
 use crate::{console, control, distort, webhooks};
 
-/// The largest body a call may have, in bytes; the provider's calls need a few hundred.
+/// The largest accepted body, in bytes; the provider's calls need a few hundred.
 const MAX_BODY: usize = 1 << 20;
-/// The most that is read of a body, so that a caller that sends too much still sees the answer, in bytes.
+/// The most bytes that are read of a body. It is above `MAX_BODY`, so that a caller of a too large body gets the 413.
 const MAX_READ: usize = 64 << 20;
 
-/// The whole service: the provider's API, and the control prefix beside it.
+/// The whole service: the provider's API and the control calls.
 pub fn service(app: Arc<App>) -> Router {
     Router::new().nest(control::PREFIX, control::routes()).fallback(serve).with_state(app)
 }
 
-/// A request with its body, recognised.
+/// A request with its body and its route.
 struct Received {
     parts: request::Parts,
     body: Bytes,
     route: Route,
 }
 
-/// What becomes of a request.
+/// The answer to a request, the fault that struck it and its ledger entry.
 struct Verdict {
     done: Done,
     fault: Option<Kind>,
@@ -55,11 +55,12 @@ async fn serve(
     let started = Instant::now();
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_READ).await else {
-        return answer::error(StatusCode::BAD_REQUEST, "the body is cut off or endless").map(Body::from);
+        return answer::error(StatusCode::BAD_REQUEST, "the body is incomplete or larger than 64 MiB")
+            .map(Body::from);
     };
     let route = Route::of(&parts.method, parts.uri.path());
     let received = Received { parts, body, route };
-    // The time is read under the lock, so that ledger and limits see calls in one order.
+    // The clock is read under the lock, so that the ledger and the limits see the calls in the same order.
     let Verdict { done, fault, entry } =
         app.with(|shared| judge(&app, shared, &received, &wire, app.clock.now()));
     if let Some(event) = done.event {
@@ -72,7 +73,7 @@ async fn serve(
             app.with(|shared| shared.ledger.answered(entry, code));
             (response, Some(code))
         }
-        // Never seen by the client: its connection is cut.
+        // The client never gets this response, because its connection is cut.
         Delivered::Nothing => (Response::new(Body::empty()), None),
     };
     if app.settings.log == AccessLog::Verbose {
@@ -112,7 +113,7 @@ fn judge(app: &App, shared: &mut Shared, received: &Received, wire: &Wire, now: 
     Verdict { done, fault, entry }
 }
 
-/// Why a call is not let in.
+/// The reason why a call is rejected before its work.
 enum Rejected {
     Unauthorized,
     Limited(RetryAfter),
@@ -131,7 +132,8 @@ impl From<Rejected> for Done {
     }
 }
 
-/// The address's limit first, then the key, then the class's limit: a call without the key costs the floor only.
+/// Checks the limit of the address, then the key, then the limit of the class. A call without the key therefore counts
+/// for its address only.
 fn admit(
     app: &App,
     shared: &mut Shared,
@@ -141,7 +143,7 @@ fn admit(
 ) -> Result<(), Rejected> {
     shared.limits.admit_address(wire.address(), now).map_err(Rejected::Limited)?;
     let class = received.route.class;
-    // What is not the API has no key and no class.
+    // A path outside the API needs no key and has no limit of its own.
     if class == Class::Floor {
         return Ok(());
     }
@@ -176,7 +178,7 @@ fn named(method: &Method, route: &Route, body: &[u8]) -> Option<String> {
     route.customer_ref().map(str::to_owned)
 }
 
-/// The list compressed, for a client that takes gzip.
+/// The list compressed, if the client accepts gzip.
 fn compressed(shared: &mut Shared, headers: &HeaderMap, plain: Answer) -> Answer {
     let plain = answer::with_header(plain, VARY, "accept-encoding");
     let accepted = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The ledger of every call received, in order: what a test asks to know what its client really did. Pure.
+//! Records every call received, in order, so that a test can check the calls its client made.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ pub struct Entry {
     #[serde(serialize_with = "microseconds")]
     pub at: DateTime<Utc>,
     pub method: String,
-    /// As sent: percent-encoded, without the query.
+    /// The path as the client sent it: percent-encoded, without the query.
     pub path: String,
     pub class: Class,
-    /// The HTTP status; `None` as long as nothing is answered.
+    /// The HTTP status; `None` until the sandbox answers.
     pub status: Option<u16>,
-    /// From the body of a provisioning, or decoded from the path.
+    /// Taken from the body of a provisioning call, or decoded from the path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_ref: Option<String>,
     /// The kind of the fault that struck the call.
@@ -26,7 +26,7 @@ pub struct Entry {
     pub fault: Option<&'static str>,
 }
 
-/// Names one entry, also after the ledger was cleared.
+/// Identifies one entry, even after the ledger was cleared.
 #[derive(Clone, Copy, Debug)]
 pub struct EntryId(u64);
 
@@ -35,11 +35,11 @@ pub struct EntryId(u64);
 pub struct LedgerSummary {
     /// By `"METHOD class"`.
     pub by_call: BTreeMap<String, usize>,
-    /// By HTTP status; `"none"` where nothing was answered.
+    /// By HTTP status; `"none"` counts calls without an answer.
     pub by_code: BTreeMap<String, usize>,
 }
 
-/// Calls since the start or the last clearing; it grows until it is cleared.
+/// All calls since the start or the last clearing; it has no size limit.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: Vec<Entry>,
@@ -47,13 +47,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Enters a call that has no answer yet.
+    /// Adds a call that has no answer yet.
     pub fn enter(&mut self, entry: Entry) -> EntryId {
         self.entries.push(entry);
         EntryId(self.cleared + self.entries.len() as u64 - 1)
     }
 
-    /// Notes the answer; an entry cleared meanwhile stays cleared.
+    /// Records the answer, unless the entry was cleared meanwhile.
     pub fn answered(&mut self, EntryId(id): EntryId, status: u16) {
         let place = id.checked_sub(self.cleared).and_then(|place| usize::try_from(place).ok());
         if let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) {
@@ -61,12 +61,12 @@ impl Ledger {
         }
     }
 
-    /// Every entry, oldest first.
+    /// All entries, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Forgets every entry and says how many there were.
+    /// Removes all entries and returns their number.
     pub fn clear(&mut self) -> usize {
         let cleared = self.entries.len();
         self.cleared += cleared as u64;
@@ -87,7 +87,7 @@ impl Ledger {
     }
 }
 
-/// RFC 3339 with microseconds, whatever they are.
+/// RFC 3339, always with six digits after the second.
 pub fn microseconds<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_finds_its_entry_even_across_a_clearing() {
+    fn an_answer_finds_its_entry_after_the_ledger_was_cleared() {
         let mut ledger = Ledger::default();
         let stale = ledger.enter(entry(Class::Other));
         assert_eq!(ledger.clear(), 1);

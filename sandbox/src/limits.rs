@@ -1,4 +1,4 @@
-//! The provider's rate limits: fixed windows, counted per class and per IP address. Pure: time is an argument.
+//! Counts calls against the provider's rate limits: fixed windows per class and per IP address. Time is an argument.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-/// What a call is counted as.
+/// The class of a call; each class has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
@@ -16,12 +16,12 @@ pub enum Class {
     Proxy,
     /// Every other `/api/*`.
     Other,
-    /// Everything else: counted per IP address only, as everything is.
+    /// All other paths: they count for the IP address only, for which every call counts.
     Floor,
 }
 
 impl Class {
-    /// The class in the words of flags, ledger and log.
+    /// The name of the class in flags, ledger and log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Provision => "provision",
@@ -41,18 +41,18 @@ pub struct Rates {
     pub floor: u32,
 }
 
-/// A refused call: whole seconds until the window resets, at least 1.
+/// A refusal: whole seconds until the window resets, at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter(pub u64);
 
-/// The four limits, and what the current window has seen.
+/// The four limits and the counts of the current window.
 #[derive(Debug)]
 pub struct Limits {
     rates: Rates,
     window: TimeDelta,
-    /// Where some window starts; all others follow from it.
+    /// The start of one window; the starts of all others follow from it.
     origin: DateTime<Utc>,
-    /// Which window the counts belong to, counted from `origin`.
+    /// The number of the window that the counts belong to, counted from `origin`.
     current: i64,
     used: BTreeMap<Class, u32>,
     used_by_ip: BTreeMap<IpAddr, u32>,
@@ -62,7 +62,7 @@ pub struct Limits {
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Windows {
     pub window_ms: i64,
-    /// How long ago the current window started.
+    /// The age of the current window.
     pub elapsed_ms: i64,
     pub limits: BTreeMap<&'static str, u32>,
     /// Calls counted in the current window per class; `floor` is the busiest address.
@@ -97,8 +97,8 @@ impl Limits {
         count(used, limit).map_err(|Full| self.retry_after(now))
     }
 
-    /// Shifts the alignment: the current window is taken to have started `elapsed` ago, and nothing to have been
-    /// counted in it. Refused unless `elapsed` lies within one window.
+    /// Moves the start of the current window to `elapsed` ago and clears its counts. Fails unless `elapsed` lies within
+    /// one window.
     pub fn align(&mut self, elapsed: TimeDelta, now: DateTime<Utc>) -> Result<(), String> {
         if elapsed < TimeDelta::zero() || elapsed >= self.window {
             let window = self.window.num_milliseconds();
@@ -109,7 +109,7 @@ impl Limits {
         Ok(())
     }
 
-    /// The windows as they stand.
+    /// The windows and their current counts.
     pub fn windows(&mut self, now: DateTime<Utc>) -> Windows {
         self.roll(now);
         let Rates { provision, proxy, other, floor } = self.rates;
@@ -150,10 +150,10 @@ impl Limits {
     }
 }
 
-/// The window has no room for the call.
+/// The limit of the window is used up.
 struct Full;
 
-/// Counts one call, unless `limit` (0: none) is used up: a refused call takes no room.
+/// Counts one call, unless `limit` (0 means none) is used up; a refused call is not counted.
 fn count(used: &mut u32, limit: u32) -> Result<(), Full> {
     if limit != 0 && *used >= limit {
         return Err(Full);
@@ -162,7 +162,7 @@ fn count(used: &mut u32, limit: u32) -> Result<(), Full> {
     Ok(())
 }
 
-/// Whole microseconds; the spans here are far from the 292,000 years that would not fit.
+/// Whole microseconds; an i64 holds 292,000 years of them.
 fn micros(span: TimeDelta) -> i64 {
     span.num_microseconds().unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Bridges as the provider's API shows them, and the list kept ready as bytes. No routing, no limits.
+//! Writes bridges as the provider's API shows them, and caches the bytes of the list.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -9,10 +9,10 @@ use crate::bridge::{Bridge, BridgeId, RUNNING};
 use crate::gzip::gzip;
 use crate::world::World;
 
-/// Where the list is.
+/// The path of the list.
 pub const PATH: &str = "/api/instances";
 
-/// Whether listed bridges carry their `status`: the provider's pages disagree.
+/// Whether listed bridges show their `status`: the provider's guide shows it, its API reference does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusField {
     Shown,
@@ -30,7 +30,7 @@ pub struct Row<'a> {
     created_at: DateTime<Utc>,
 }
 
-/// One bridge with what the provider says about its container.
+/// One bridge with the provider's details of its container.
 #[derive(Serialize)]
 pub struct Detail<'a> {
     #[serde(flatten)]
@@ -59,7 +59,7 @@ impl<'a> Row<'a> {
 }
 
 impl<'a> Detail<'a> {
-    /// A bridge as the call for it alone shows it; a container that does not run has failed once.
+    /// A bridge as the call for one bridge shows it; a container that does not run has failed once.
     pub fn of(bridge: &'a Bridge, status: StatusField) -> Self {
         let (health, fail_count) = if bridge.state == RUNNING { ("healthy", 0) } else { ("unhealthy", 1) };
         let manager = Manager { health, started_at: bridge.created_at, fail_count };
@@ -67,7 +67,7 @@ impl<'a> Detail<'a> {
     }
 }
 
-/// The list's body, rebuilt only when the world has changed: a fleet of 100,000 takes 10 MB.
+/// The body of the list, rebuilt only after the world changed: the list of 100,000 bridges has 10 MB.
 #[derive(Debug)]
 pub struct Listing {
     status: StatusField,
@@ -77,7 +77,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// An empty cache for lists of one form.
+    /// An empty cache for lists with or without statuses.
     pub fn new(status: StatusField) -> Self {
         Self { status, revision: None, plain: Bytes::new(), gzipped: None }
     }

@@ -1,4 +1,4 @@
-//! Starts the sandbox, announces it and ends it cleanly. What it serves is in `http.rs` and `control.rs`.
+//! Starts the sandbox, prints its address and ends it cleanly on SIGINT and SIGTERM.
 
 mod answer;
 mod app;
@@ -43,7 +43,7 @@ use store::Store;
 use wire::{Wire, WireListener};
 use world::World;
 
-/// How long calls under way may take to end once a stop is asked for.
+/// The time that running calls get to end after a stop signal.
 const GRACE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ended = runtime.block_on(run(cli));
-            // A bomb still being built must not hold the end up.
+            // A gzip bomb that is still being compressed must not delay the end.
             runtime.shutdown_background();
             report(ended)
         }
@@ -76,14 +76,14 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let settings = cli.settings();
     let shared = Shared::new(world, limits, settings.status);
     let app = Arc::new(App::new(settings, clock, Postman::new()?, shared));
-    // A state file that cannot be written is better known now.
+    // Saving now reports a state file that cannot be written before any change is lost.
     store.as_deref().map_or(Ok(()), |store| store.save(&app))?;
 
-    let listener = TcpListener::bind(&cli.listen)
-        .await
-        .with_context(|| format!("listening on {} (another port: --listen HOST:PORT)", cli.listen))?;
+    let listener = TcpListener::bind(&cli.listen).await.with_context(|| {
+        format!("cannot listen on {} (choose another port with --listen HOST:PORT)", cli.listen)
+    })?;
     let address = listener.local_addr().context("reading the address listened on")?;
-    // Both are installed before the ready line: whoever reads it may already send a signal.
+    // Both are installed before the ready line, because a reader of that line may send a signal at once.
     let (stop, limit) = (Stop::install()?, Stop::install()?);
     console::ready(address).context("writing the ready line to stdout")?;
 
@@ -126,7 +126,7 @@ impl Stop {
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    /// Waits for either.
+    /// Waits for one of the two signals.
     async fn asked(mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

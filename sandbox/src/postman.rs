@@ -1,4 +1,4 @@
-//! Webhook calls: who carries them, and what became of each. Only loopback addresses are called.
+//! Sends webhook calls to loopback addresses and records the outcome of each.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::ledger::microseconds;
 use crate::world::{Event, EventKind};
 
-/// How long a receiver has for its answer.
+/// The time in which a receiver must answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One webhook call.
@@ -27,17 +27,17 @@ pub struct DeliveryRecord {
     pub outcome: String,
 }
 
-/// Every webhook call since the start, in order.
+/// All webhook calls since the start, in order.
 #[derive(Debug, Default)]
 pub struct Deliveries(Vec<DeliveryRecord>);
 
 impl Deliveries {
-    /// Every record, oldest first.
+    /// All records, oldest first.
     pub fn all(&self) -> &[DeliveryRecord] {
         &self.0
     }
 
-    /// A call begins; returns its place.
+    /// Records the start of a call and returns its place.
     pub fn start(&mut self, event: &Event, at: DateTime<Utc>) -> usize {
         self.0.push(DeliveryRecord {
             at,
@@ -49,7 +49,7 @@ impl Deliveries {
         self.0.len() - 1
     }
 
-    /// The call at this place ended so.
+    /// Records the outcome of the call at this place.
     pub fn end(&mut self, place: usize, outcome: String) {
         if let Some(record) = self.0.get_mut(place) {
             record.outcome = outcome;
@@ -57,27 +57,27 @@ impl Deliveries {
     }
 }
 
-/// Who carries the calls: no proxy, no redirects, 10 seconds.
+/// The HTTP client of webhook calls: no proxy, no redirects, 10 seconds.
 #[derive(Clone, Debug)]
 pub struct Postman(reqwest::Client);
 
 impl Postman {
-    /// Sets the client up; fails only if TLS cannot be.
+    /// Sets up the client; fails only if TLS cannot be set up.
     pub fn new() -> anyhow::Result<Self> {
-        // An error means that a provider is installed already, which serves as well.
+        // An error means that a crypto provider is already installed, which is equally good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            // Loopback receivers speak plain HTTP: no certificates of this machine are wanted.
+            // Loopback receivers use plain HTTP, so reading the machine's certificates would be wasted time.
             .tls_certs_only([])
             .build()
             .context("setting up the webhook client")?;
         Ok(Self(client))
     }
 
-    /// Posts the event to its address; says what became of it.
+    /// Posts the event to its address and returns the outcome.
     pub async fn post(&self, event: &Event) -> String {
         let url = match loopback(&event.url) {
             Ok(url) => url,
@@ -109,15 +109,15 @@ fn payload(event: &Event) -> Value {
     payload
 }
 
-/// The address, if it is on this machine: fleets in demos carry made-up addresses, which belong to somebody.
+/// The address, if it is on this machine: the invented addresses of demo fleets may belong to real servers.
 fn loopback(url: &str) -> Result<Url, String> {
-    let url = Url::parse(url).map_err(|error| format!("webhook_url is no address: {error}"))?;
+    let url = Url::parse(url).map_err(|error| format!("webhook_url is not a URL: {error}"))?;
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     if here {
         Ok(url)
     } else {
-        Err("only loopback addresses are called (127.0.0.0/8, ::1, localhost)".to_owned())
+        Err("the sandbox calls only loopback addresses (127.0.0.0/8, ::1, localhost)".to_owned())
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn payloads_carry_what_the_provider_sends() {
+    fn payloads_have_the_fields_of_the_provider() {
         let kind = EventKind::Connected { phone: "15550000001".to_owned() };
         let mut event = Event { url: String::new(), customer_ref: Some("a".to_owned()), kind };
         let connected = json!({"event": "connected", "customer_ref": "a", "phone": "15550000001"});

@@ -1,4 +1,4 @@
-//! The work behind each call: reads the body, asks the world, makes the answer. No limits, keys or connections.
+//! Does the work of each call: reads the body, changes the world, makes the answer. `http.rs` checks keys and limits.
 
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::qr;
 use crate::route::{Call, Unserved};
 use crate::world::{Event, Refusal};
 
-/// A call done: its answer, and the webhook call it causes.
+/// The answer to a call and the webhook call that it causes.
 #[derive(Debug)]
 pub struct Done {
     pub answer: Answer,
@@ -27,7 +27,7 @@ impl From<Answer> for Done {
     }
 }
 
-/// What a call brings along.
+/// The input of a call.
 pub struct Input<'a> {
     pub body: &'a [u8],
     pub status: StatusField,
@@ -46,7 +46,7 @@ struct PairBody {
     phone: String,
 }
 
-/// Why a call has no answer of its own.
+/// The reason why a call is answered with an error.
 enum Failure {
     NotFound,
     Malformed(String),
@@ -82,7 +82,7 @@ impl From<Failure> for Done {
     }
 }
 
-/// Does a call, or says why it is not served.
+/// Does the work of a call, or answers why the provider does not serve it.
 pub fn perform(shared: &mut Shared, target: &Result<Call, Unserved>, input: &Input<'_>) -> Done {
     match target {
         Ok(call) => call_world(shared, call, input).unwrap_or_else(Done::from),
@@ -137,7 +137,7 @@ fn phone(body: &[u8]) -> Result<String, Failure> {
     let PairBody { phone } = object(body)?;
     if !(7..=15).contains(&phone.len()) || !phone.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(Failure::Malformed(
-            "phone must be 7 to 15 digits, with no +, spaces or dashes".to_owned(),
+            "phone must be 7 to 15 digits without +, spaces or dashes".to_owned(),
         ));
     }
     Ok(phone)
@@ -156,13 +156,13 @@ fn session(bridge: &Bridge) -> Value {
     })
 }
 
-/// Reads a JSON object; unknown fields are ignored, as the provider does.
+/// Reads a JSON object; ignores unknown fields, as the provider does.
 fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let fields: serde_json::Map<String, Value> = serde_json::from_slice(body)?;
     Ok(serde_json::from_value(Value::Object(fields))?)
 }
 
-/// The customer_ref a provisioning names, however wrong the rest of its body may be.
+/// The customer_ref in the body of a provisioning call, even if the rest of the body is wrong.
 pub fn named_in(body: &[u8]) -> Option<String> {
     let fields: serde_json::Map<String, Value> = serde_json::from_slice(body).ok()?;
     fields.get("customer_ref")?.as_str().map(str::to_owned)

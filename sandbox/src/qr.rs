@@ -1,13 +1,13 @@
-//! Draws a text as a QR code in a PNG. Knows nothing of bridges.
+//! Draws a text as a QR code in a PNG.
 
 use anyhow::Context;
 use qrcode::{Color, QrCode};
 
-/// Pixels along one side of a QR module, and modules of white around the code (4 is what scanners need).
+/// Pixels along one side of a QR module, and modules of white around the code (scanners need 4).
 const SCALE: usize = 4;
 const QUIET: usize = 4;
 
-/// An 8-bit grey PNG of the QR code of `text`; fails for more text than a QR code holds (about 2,900 bytes).
+/// An 8-bit grey PNG of the QR code of `text`; fails if `text` is longer than about 2,900 bytes, the most a code holds.
 pub fn png(text: &str) -> anyhow::Result<Vec<u8>> {
     let code = QrCode::new(text).context("the text does not fit into a QR code")?;
     let modules = code.width();

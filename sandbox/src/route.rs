@@ -1,4 +1,4 @@
-//! Which call of the provider's API a method and a path are, and how it is counted. Pure: no work is done here.
+//! Finds the call of the provider's API that a method and a path stand for, and its rate-limit class.
 
 use axum::http::Method;
 use percent_encoding::percent_decode_str;
@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use crate::bridge::BridgeId;
 use crate::limits::Class;
 
-/// A call the provider knows.
+/// A call of the provider's API.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
     Provision,
@@ -19,7 +19,7 @@ pub enum Call {
     Logout(String),
 }
 
-/// A path the provider does not serve, or not in this way.
+/// The reason why the provider does not serve a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Unserved {
     NotFound,
@@ -29,7 +29,7 @@ pub enum Unserved {
     },
 }
 
-/// A request, recognised.
+/// The call and the rate-limit class of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     pub class: Class,
@@ -37,7 +37,7 @@ pub struct Route {
 }
 
 impl Route {
-    /// Recognises a request by its method and its path as sent, still percent-encoded.
+    /// Finds the route of a method and a percent-encoded path.
     pub fn of(method: &Method, path: &str) -> Self {
         let segments: Vec<&str> = path.split('/').skip(1).collect();
         let class = match segments.as_slice() {
@@ -89,7 +89,7 @@ fn proxied(method: &Method, customer_ref: &str, verb: &str) -> Result<Call, Unse
     if *method != only {
         return Err(Unserved::WrongMethod { allow });
     }
-    // A customer_ref is text: bytes that are none cannot name a bridge.
+    // A customer_ref is text, so bytes that are not UTF-8 cannot name a bridge.
     let decoded = percent_decode_str(customer_ref).decode_utf8().map_err(|_| Unserved::NotFound)?;
     if decoded.is_empty() { Err(Unserved::NotFound) } else { Ok(call(decoded.into_owned())) }
 }

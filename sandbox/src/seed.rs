@@ -1,4 +1,4 @@
-//! The bridges a sandbox starts with: a deterministic fleet, given the number and the time. Nothing random.
+//! Makes the bridges that a sandbox starts with; the same number and time give the same fleet.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 use crate::bridge::{CONNECTED, DISCONNECTED, NewBridge, QR, RUNNING};
 
-/// Prefix of seeded customer_refs unless another is asked for.
+/// The default prefix of seeded customer_refs.
 pub const PREFIX: &str = "cust_";
-/// Seeded bridges were created over this many days before now.
+/// The creation times of seeded bridges spread over this many days before now.
 const DAYS: i64 = 90;
 
-/// The first `count` bridges `<prefix>0001`, `<prefix>0002`, … whose customer_ref is not in `taken`.
+/// The first `count` bridges of `<prefix>0001`, `<prefix>0002`, … that are not in `taken`.
 ///
 /// Every 10th waits for its QR code, every 17th is disconnected, the others are connected. The last one is created now.
 pub fn bridges(count: u32, prefix: &str, taken: &BTreeSet<&str>, now: DateTime<Utc>) -> Vec<NewBridge> {

@@ -1,4 +1,4 @@
-//! Keeps the world in a file: read at the start, replaced as a whole soon after each change. No other module writes.
+//! Saves the world to the state file after each change, and loads it at the start. No other module writes files.
 
 use std::fs;
 use std::io;
@@ -12,24 +12,24 @@ use crate::app::App;
 use crate::console;
 use crate::world::{Refusal, Snapshot, World};
 
-/// How long changes are gathered before they are written; a killed sandbox loses at most these.
+/// The time for which changes are collected before one write; a killed sandbox loses at most the changes of this time.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// The state file.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    /// One writer at a time, each with a snapshot taken after the last one's: the newest state wins.
+    /// Held while a snapshot is taken and written, so that an older snapshot never replaces a newer one.
     writing: Mutex<()>,
 }
 
 impl Store {
-    /// A store at `path`; nothing is read or written yet.
+    /// A store at `path`; it does not open the file yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, writing: Mutex::new(()) }
     }
 
-    /// The world that was kept, or `None` if there is no file yet.
+    /// The saved world, or `None` if the file does not exist.
     pub fn load(&self) -> anyhow::Result<Option<World>> {
         let shown = self.path.display();
         let text = match fs::read(&self.path) {
@@ -46,7 +46,7 @@ impl Store {
         world.map(Some).with_context(remedy)
     }
 
-    /// Replaces the file with the world as it is now; a reader sees the old or the new state, never a mixture.
+    /// Replaces the file with the current world; a reader sees the old or the new state, never a mixture.
     pub fn save(&self, app: &App) -> anyhow::Result<()> {
         let _writer = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = app.with(|shared| shared.world.snapshot());
@@ -57,7 +57,7 @@ impl Store {
         fs::rename(&temporary, &self.path).with_context(|| format!("replacing the state file {shown}"))
     }
 
-    /// Saves after changes, for ever; a failure is reported and the next change tries again.
+    /// Saves the world after each change, without end; prints a failure, and the next change tries again.
     pub async fn keep(self: Arc<Self>, app: Arc<App>) {
         loop {
             app.world_changed().await;
@@ -65,13 +65,13 @@ impl Store {
             let (store, app) = (Arc::clone(&self), Arc::clone(&app));
             let saved = tokio::task::spawn_blocking(move || store.save(&app)).await;
             if let Ok(Err(error)) = saved {
-                console::complain(&format!("state not saved: {error:#}"));
+                console::complain(&format!("cannot save the state: {error:#}"));
             }
         }
     }
 }
 
-/// A name in the same folder, so that the rename stays within one file system.
+/// A temporary name in the same folder, so that the rename stays within one file system.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");

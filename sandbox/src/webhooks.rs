@@ -1,4 +1,4 @@
-//! Sends webhook calls: each once, in the background, and recorded.
+//! Sends each webhook call once, in the background, and records it.
 
 use std::sync::Arc;
 

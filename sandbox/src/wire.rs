@@ -1,4 +1,4 @@
-//! Connections that can be broken on purpose: a listener whose streams obey a `Wire`. Nothing about HTTP.
+//! Provides TCP connections that a request can cut on purpose, through its `Wire`.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a connection ends without an answer.
+/// The two ways to cut a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Cut {
@@ -22,7 +22,7 @@ pub enum Cut {
     Reset = 2,
 }
 
-/// The handle a request has on its own connection.
+/// A request's handle to its own connection.
 #[derive(Clone, Debug)]
 pub struct Wire {
     peer: SocketAddr,
@@ -34,12 +34,12 @@ impl Wire {
         Self { peer, cut: Arc::default() }
     }
 
-    /// The address the limits count the caller under.
+    /// The caller's address, for the rate limits.
     pub fn address(&self) -> IpAddr {
         self.peer.ip().to_canonical()
     }
 
-    /// From here on not one byte leaves: the next write ends the connection.
+    /// Stops all writes: the next one ends the connection without sending a byte.
     pub fn cut(&self, cut: Cut) {
         self.cut.store(cut as u8, Ordering::Release);
     }
@@ -56,7 +56,7 @@ impl Connected<IncomingStream<'_, WireListener>> for Wire {
     }
 }
 
-/// A TCP listener whose connections carry a [`Wire`].
+/// A TCP listener that gives each connection a [`Wire`].
 #[derive(Debug)]
 pub struct WireListener(pub TcpListener);
 
@@ -66,7 +66,7 @@ impl Listener for WireListener {
 
     async fn accept(&mut self) -> (WireStream, SocketAddr) {
         let (stream, peer) = Listener::accept(&mut self.0).await;
-        // Without it a small answer may wait for an acknowledgement; failing to set it costs only that.
+        // Without TCP_NODELAY a small answer may wait for an acknowledgement; a failure costs only that delay.
         let _ = stream.set_nodelay(true);
         (WireStream { stream, wire: Wire::new(peer) }, peer)
     }
@@ -84,7 +84,7 @@ pub struct WireStream {
 }
 
 impl WireStream {
-    /// An error if the wire is cut; the server then drops the stream, which sends the FIN or the RST.
+    /// Fails if the wire is cut; the server then drops the stream, which sends the FIN or the RST.
     fn intact(&self) -> io::Result<()> {
         match self.wire.ordered() {
             None => Ok(()),
@@ -132,7 +132,7 @@ impl AsyncWrite for WireStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A FIN sent now would come before the RST.
+        // A shutdown would send a FIN before the RST.
         self.intact()?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

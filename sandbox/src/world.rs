@@ -1,4 +1,4 @@
-//! The provider's fleet as a pure state machine: time is an argument. No HTTP, no clock, no runtime.
+//! Models the provider's fleet as a state machine; time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::bridge::{Bridge, BridgeId, CONNECTED, DISCONNECTED, NewBridge, Patch};
 
-/// All bridges of the one account, and the index that makes provisioning idempotent.
+/// All bridges of the account, and the index by customer_ref that makes provisioning idempotent.
 #[derive(Debug)]
 pub struct World {
     bridges: BTreeMap<BridgeId, Bridge>,
     by_ref: BTreeMap<String, BTreeSet<BridgeId>>,
-    /// The id the next new bridge gets; `None` when the last one was given out.
+    /// The id of the next new bridge; `None` once the last id is used.
     next_id: Option<BridgeId>,
     revision: u64,
 }
 
-/// A world as it is kept in the state file.
+/// A world as the state file stores it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
@@ -25,7 +25,7 @@ pub struct Snapshot {
     pub bridges: Vec<Bridge>,
 }
 
-/// A webhook call that a change of status asks for.
+/// A webhook call that a change of status causes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     pub url: String,
@@ -33,21 +33,21 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What happened to the session.
+/// The change of the session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventKind {
     Connected { phone: String },
     Disconnected,
 }
 
-/// Why the world refuses a call.
+/// The reason why the world refuses a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// No bridge has this id or customer_ref.
     NoSuchBridge,
-    /// The call makes sense only while the bridge is unpaired.
+    /// The call needs a bridge that is not paired.
     AlreadyPaired,
-    /// A control call contradicts the world; the text says how.
+    /// A control call contradicts the world; the text gives the contradiction.
     Impossible(String),
 }
 
@@ -73,12 +73,12 @@ impl Default for World {
 }
 
 impl World {
-    /// Grows with every change; equal revisions mean an equal world.
+    /// A number that grows with every change; equal revisions mean an equal world.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Every bridge, by id.
+    /// All bridges, by id.
     pub fn bridges(&self) -> impl ExactSizeIterator<Item = &Bridge> {
         self.bridges.values()
     }
@@ -88,13 +88,13 @@ impl World {
         self.bridges.get(&id)
     }
 
-    /// The bridge a customer_ref stands for: the one with the lowest id, where control calls made several.
+    /// The bridge of this customer_ref; if control calls made several, the one with the lowest id.
     pub fn by_ref(&self, customer_ref: &str) -> Result<&Bridge, Refusal> {
         let id = self.by_ref.get(customer_ref).and_then(BTreeSet::first).ok_or(Refusal::NoSuchBridge)?;
         self.bridges.get(id).ok_or(Refusal::NoSuchBridge)
     }
 
-    /// The existing bridge of this customer_ref, unchanged, or a new one that waits for its QR code.
+    /// The existing bridge of this customer_ref, unchanged, or a new one that waits for a scan of its QR code.
     pub fn provision(&mut self, new: NewBridge, now: DateTime<Utc>) -> Result<&Bridge, Refusal> {
         let existing = new.customer_ref.as_deref().and_then(|known| self.by_ref(known).ok()).map(|b| b.id);
         let id = match existing {
@@ -104,7 +104,7 @@ impl World {
         self.bridges.get(&id).ok_or(Refusal::NoSuchBridge)
     }
 
-    /// Adds bridges as they are given; all of them or, on the first impossible one, none.
+    /// Adds all these bridges, or none if one of them is impossible.
     pub fn add(&mut self, new: Vec<NewBridge>, now: DateTime<Utc>) -> Result<Vec<&Bridge>, Refusal> {
         let mut taken = BTreeSet::new();
         for id in new.iter().filter_map(|bridge| bridge.id) {
@@ -112,7 +112,7 @@ impl World {
                 return Err(Refusal::Impossible(format!("bridge id {id} is already taken; leave `id` out")));
             }
         }
-        // Chosen ids go first, so that no id given out here takes one of them.
+        // Bridges with a chosen id go first, so that a generated id does not collide with one of them.
         let (chosen, rest): (Vec<_>, Vec<_>) = new.into_iter().enumerate().partition(|(_, b)| b.id.is_some());
         let mut placed = BTreeMap::new();
         for (position, bridge) in chosen.into_iter().chain(rest) {
@@ -121,7 +121,7 @@ impl World {
         Ok(placed.values().filter_map(|id| self.bridges.get(id)).collect())
     }
 
-    /// Removes a bridge for good; its id is never given again.
+    /// Removes a bridge for good; its id is never used again.
     pub fn delete(&mut self, id: BridgeId) -> Result<Bridge, Refusal> {
         let bridge = self.bridges.remove(&id).ok_or(Refusal::NoSuchBridge)?;
         self.unindex(&bridge);
@@ -129,7 +129,7 @@ impl World {
         Ok(bridge)
     }
 
-    /// Removes every bridge and says how many there were; ids are still not reused.
+    /// Removes all bridges and returns their number; their ids are never used again.
     pub fn clear(&mut self) -> usize {
         let removed = self.bridges.len();
         self.bridges.clear();
@@ -138,7 +138,7 @@ impl World {
         removed
     }
 
-    /// Changes a bridge behind the client's back.
+    /// Changes a bridge, as a control call orders.
     pub fn patch(&mut self, id: BridgeId, patch: Patch) -> Result<(&Bridge, Option<Event>), Refusal> {
         let mut bridge = self.bridges.remove(&id).ok_or(Refusal::NoSuchBridge)?;
         self.unindex(&bridge);
@@ -153,7 +153,7 @@ impl World {
         Ok((self.place(bridge), event))
     }
 
-    /// The text a phone must scan, for a bridge that is not paired.
+    /// The text of the QR code that pairs a phone; fails if the bridge is paired.
     pub fn qr_text(&self, customer_ref: &str) -> Result<String, Refusal> {
         let bridge = self.unpaired(customer_ref)?;
         Ok(format!("2@sandbox,{},{}", bridge.id, pairing_code(bridge.id, "qr")))
@@ -168,7 +168,7 @@ impl World {
         Ok(pairing_code(id, phone))
     }
 
-    /// Ends the session; the bridge must be paired again. One that is not paired stays as it is.
+    /// Ends the session, after which the bridge must be paired again; a bridge that is not paired stays unchanged.
     pub fn logout(&mut self, customer_ref: &str) -> Result<Option<Event>, Refusal> {
         let bridge = self.by_ref(customer_ref)?;
         if !bridge.is_connected() {
@@ -196,17 +196,17 @@ impl World {
         summary
     }
 
-    /// A copy to keep.
+    /// A copy for the state file.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { next_id: self.next_id, bridges: self.bridges.values().cloned().collect() }
     }
 
-    /// The world a snapshot was taken of; refuses one that lists an id twice.
+    /// The world of a snapshot; fails if the snapshot contains an id twice.
     pub fn restore(snapshot: Snapshot) -> Result<Self, Refusal> {
         let mut world = Self { next_id: snapshot.next_id, ..Self::default() };
         for bridge in snapshot.bridges {
             if world.bridges.contains_key(&bridge.id) {
-                return Err(Refusal::Impossible(format!("bridge {} is there twice", bridge.id)));
+                return Err(Refusal::Impossible(format!("bridge {} appears twice", bridge.id)));
             }
             if world.next_id.is_some_and(|next| next <= bridge.id) {
                 world.next_id = bridge.id.next();
@@ -258,7 +258,7 @@ impl World {
     }
 }
 
-/// Sets the status and tells the bridge's webhook, if it has one and the status really became another.
+/// Sets the status; returns a webhook event if the status changed and the bridge has a webhook.
 fn set_status(bridge: &mut Bridge, status: String) -> Option<Event> {
     if bridge.status == status {
         return None;
@@ -273,7 +273,7 @@ fn set_status(bridge: &mut Bridge, status: String) -> Option<Event> {
     Some(Event { url, customer_ref: bridge.customer_ref.clone(), kind })
 }
 
-/// Eight letters that depend on the bridge and the phone alone (FNV-1a), so that a run can be repeated.
+/// Eight letters that depend only on the bridge and the phone (an FNV-1a hash), so that a run can be repeated.
 fn pairing_code(id: BridgeId, phone: &str) -> String {
     let seed = format!("{id}/{phone}").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -1,4 +1,4 @@
-//! The way from every frozen version to this one.
+//! Builds the upgrade script from each frozen version to the present one.
 
 use std::fmt;
 
@@ -7,36 +7,44 @@ use crate::part::Target;
 use crate::script::{VERSION, extension, plain, plain_of};
 use crate::upgrade::upgrade;
 
-/// What became of the tables between two versions, written by hand: from, to, and the file of `sql/upgrade/`. Oldest first.
+/// The handwritten changes of tables between two versions: from, to, and the file of `sql/upgrade/`. Oldest first.
 const BY_HAND: &[(&str, &str, &str)] = &[("0.2.0", "0.3.0", include_str!("../upgrade/0.2.0--0.3.0.sql"))];
 
-/// The versions that this one is upgraded from, oldest first.
+/// The versions that can be upgraded to the present one, oldest first.
 #[must_use]
 pub fn versions() -> Vec<&'static str> {
     FROZEN.iter().map(|(version, _)| *version).filter(|version| *version != VERSION).collect()
 }
 
-/// Why there is no way from a version to this one.
+/// Why no upgrade script from a version can be built.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NoUpgrade {
-    /// Its script was never frozen.
+    /// The install script of this version was never frozen.
     Unknown,
-    /// These differences take a file of `sql/upgrade/`.
+    /// These differences, one a line, need a file in `sql/upgrade/`.
     ByHand(String),
 }
 
 impl fmt::Display for NoUpgrade {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unknown => f.write_str("this version was never frozen: make freeze"),
+            Self::Unknown => {
+                f.write_str("this version was never frozen: run make freeze when it is released")
+            }
             Self::ByHand(why) => {
-                write!(f, "this takes a file sql/upgrade/OLD--NEW.sql, listed in sql/src/history.rs:\n{why}")
+                write!(
+                    f,
+                    "write a file sql/upgrade/OLD--NEW.sql and list it in sql/src/history.rs, because:\n{why}"
+                )
             }
         }
     }
 }
 
-/// The script of a frozen version.
+/// The install script of a frozen version.
+///
+/// # Errors
+/// [`NoUpgrade::Unknown`] if the version was never frozen.
 pub fn frozen(version: &str, target: Target) -> Result<String, NoUpgrade> {
     let (_, script) = FROZEN.iter().find(|(frozen, _)| *frozen == version).ok_or(NoUpgrade::Unknown)?;
     Ok(match target {
@@ -45,7 +53,10 @@ pub fn frozen(version: &str, target: Target) -> Result<String, NoUpgrade> {
     })
 }
 
-/// The script that turns the objects of a frozen version into those of this one.
+/// The script that upgrades the objects of a frozen version to the present version.
+///
+/// # Errors
+/// [`NoUpgrade::Unknown`] if the version was never frozen, [`NoUpgrade::ByHand`] if a file of `sql/upgrade/` is missing.
 pub fn upgrade_from(version: &str, target: Target) -> Result<String, NoUpgrade> {
     let old = frozen(version, target)?;
     let new = match target {
@@ -87,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_way_from_every_frozen_version() {
+    fn every_frozen_version_can_be_upgraded() {
         for version in versions() {
             for target in [Target::Extension, Target::Plain] {
                 if let Err(error) = upgrade_from(version, target) {

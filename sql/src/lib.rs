@@ -1,5 +1,5 @@
-//! The files of `sql/` as scripts: to install, for the extension and for `wab init --sql-only`, and to upgrade from a version before.
-//! It depends on no other crate.
+//! Builds scripts from the files of `sql/`: to install the extension, to run `wab init --sql-only`, and to upgrade either
+//! from an earlier version.
 
 mod frozen;
 mod history;

@@ -1,4 +1,4 @@
-//! Writes the extension's scripts for the Makefile, and freezes them when a version is done.
+//! Writes the extension's scripts for the Makefile, and freezes the install script of a released version.
 
 use std::io::{Error, Result};
 use std::path::Path;
@@ -16,7 +16,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// The control file, the install script, and an upgrade from every frozen version.
+/// Writes the control file, the install script, and an upgrade script from every frozen version.
 fn write(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
@@ -36,7 +36,7 @@ fn write(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keeps this version's script for good, as one to upgrade from.
+/// Copies the install script of this version to `sql/versions/`, so that later versions can be upgraded from it.
 fn freeze(home: &Path) -> Result<()> {
     let folder = home.join("versions");
     std::fs::create_dir_all(&folder)?;
@@ -48,7 +48,7 @@ fn freeze(home: &Path) -> Result<()> {
     };
     let lines: String = all.iter().map(line).collect();
     let list = format!(
-        "//! The install scripts of the versions before this one. Written by `make freeze`.\n\n\
+        "//! Lists the install scripts of earlier versions. `make freeze` writes this file.\n\n\
          pub(crate) const FROZEN: &[(&str, &str)] = &[\n{lines}];\n"
     );
     std::fs::write(home.join("src/frozen.rs"), list)

@@ -1,8 +1,8 @@
-//! What one statement of our scripts is about.
+//! Recognizes the object that one statement of our scripts creates or describes.
 
 use crate::split::{Token, next_token};
 
-/// A statement, by what an upgrade has to know of it. Names are as they are written: `@extschema@.wab_x`.
+/// A statement, with the parts that an upgrade needs. Names are as written in the script: `@extschema@.wab_x`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Object<'a> {
     /// A function or procedure.
@@ -10,9 +10,9 @@ pub(crate) enum Object<'a> {
         /// FUNCTION or PROCEDURE.
         kind: &'a str,
         name: &'a str,
-        /// Its arguments without their defaults: what tells it from others of its name.
+        /// Its arguments without their defaults. Overloads of one name differ in them.
         arguments: String,
-        /// Everything up to its language: what OR REPLACE cannot change.
+        /// Everything before LANGUAGE. CREATE OR REPLACE cannot change it.
         header: String,
     },
     View {
@@ -21,7 +21,7 @@ pub(crate) enum Object<'a> {
     Table {
         name: &'a str,
     },
-    /// The type of a row or a value.
+    /// A composite or other type.
     Type {
         name: &'a str,
     },
@@ -35,14 +35,14 @@ pub(crate) enum Object<'a> {
     Comment {
         /// FUNCTION, VIEW, COLUMN …
         kind: &'a str,
-        /// The object, for a function with or without its arguments.
+        /// The object's name; for a function with or without its arguments.
         on: &'a str,
     },
-    /// What holds from then on, such as a privilege or a line of a dump's list.
+    /// A statement with a lasting effect, such as a GRANT, an INSERT or a call of `pg_extension_config_dump()`.
     Once,
-    /// What may run again: a setting, or a block that puts everything right.
+    /// A statement that every upgrade may repeat: a setting, or a block whose result does not depend on earlier runs.
     Again,
-    /// None of these.
+    /// Any other statement.
     Unknown,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// The statement's words up to its first quote, a name with its dots being one.
+/// The statement's words up to its first quote. A qualified name is one word.
 fn words(statement: &str) -> Vec<&str> {
     let ends = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | ',' | '\'');
     let start = statement.split('\'').next().unwrap_or_default();
@@ -88,7 +88,7 @@ fn routine<'a>(statement: &'a str, kind: &'a str, name: &'a str) -> Object<'a> {
     let mut header = String::new();
     let mut arguments = String::new();
     let mut depth = 0_usize;
-    // Between a DEFAULT and the end of its argument.
+    // True between DEFAULT and the end of that argument.
     let mut in_default = false;
     let mut rest = statement;
     while let Some((token, length)) = next_token(rest) {

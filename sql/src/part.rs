@@ -1,11 +1,11 @@
-//! The order in which the files of `sql/` are installed, and which of the two installations takes each.
+//! Lists the files of `sql/` in the order in which they are installed, and the installations that include each.
 
-/// Who installs.
+/// The kind of installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `CREATE EXTENSION pg_wabridges`.
     Extension,
-    /// `wab init --sql-only`, where no extension can be installed.
+    /// `wab init --sql-only`, for servers on which the extension cannot be installed.
     Plain,
 }
 
@@ -14,23 +14,23 @@ pub enum Target {
 pub enum Form {
     /// Its statements run when the script runs.
     Statements,
-    /// Its statements are the body of an SQL function without arguments, and run when that is called.
+    /// Its statements are the body of an SQL function without arguments, and run when the function is called.
     Body {
         /// The function's name.
         function: &'static str,
-        /// What its COMMENT says.
+        /// The text of the function's COMMENT.
         comment: &'static str,
     },
 }
 
-/// One file.
+/// One file of `sql/`.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     /// Its name in `sql/`.
     pub file: &'static str,
     /// Its text.
     pub text: &'static str,
-    /// The only installation that takes it; `None`: both do.
+    /// The only installation that includes it; `None` if both do.
     pub only: Option<Target>,
     /// How it becomes part of a script.
     pub form: Form,
@@ -45,7 +45,7 @@ macro_rules! part {
     };
 }
 
-/// All files, first to last: each names only what is installed before it.
+/// All files, in the order of installation: each refers only to objects of files before it.
 pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
     part!("functions.sql", None),
@@ -64,7 +64,7 @@ pub const PARTS: &[Part] = &[
         None,
         Form::Body {
             function: "_wab_comment_views",
-            comment: "Says what the drift views are for. Called by wab_bind_tenants().",
+            comment: "Sets the COMMENTs of the drift views. Called by wab_bind_tenants().",
         }
     ),
     part!("binding.sql", None),
@@ -81,13 +81,13 @@ pub const PARTS: &[Part] = &[
 ];
 
 impl Part {
-    /// Whether this installation takes it.
+    /// Whether this installation includes the file.
     #[must_use]
     pub fn is_for(&self, target: Target) -> bool {
         self.only.is_none_or(|only| only == target)
     }
 
-    /// Its text, ready to run.
+    /// Its statements, or the statement that creates its function.
     #[must_use]
     pub fn sql(&self) -> String {
         match self.form {

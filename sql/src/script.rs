@@ -1,14 +1,15 @@
-//! The install scripts: all parts in their order, each under a line that names it.
+//! Concatenates the parts into install scripts, each part below a comment line that names it.
 
 use crate::object::Object;
 use crate::part::{PARTS, Part, Target};
 use crate::split::statements;
 
-/// The version that these files are.
+/// The version of these files.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Begins the line that names a part; ` (extension)` ends it where `wab init --sql-only` does not take the part.
+/// The start of the line that names a part.
 const PART: &str = "-- sql/";
+/// The end of that line for a part that `wab init --sql-only` does not include.
 const OF_EXTENSION: &str = " (extension)";
 
 /// The text of `pg_wabridges--VERSION.sql`.
@@ -18,7 +19,7 @@ pub fn extension() -> String {
         + &script(Target::Extension)
 }
 
-/// What `wab init --sql-only` runs, `@extschema@` being the schema.
+/// The script that `wab init --sql-only` runs, after replacing `@extschema@` with the schema.
 #[must_use]
 pub fn plain() -> String {
     script(Target::Plain)
@@ -32,7 +33,8 @@ fn script(target: Target) -> String {
     PARTS.iter().filter(|part| part.is_for(target)).map(part).collect()
 }
 
-/// What `wab init --sql-only` of a version ran, by the script of its extension. The parts of the plain script alone are those of now.
+/// The script that `wab init --sql-only` of a version ran, derived from its extension script. The parts that only the plain
+/// script has are taken from the present version.
 pub(crate) fn plain_of(extension: &str, version: &str) -> String {
     let mut is_for_both = true;
     let keep = |line: &&str| {
@@ -49,7 +51,7 @@ pub(crate) fn plain_of(extension: &str, version: &str) -> String {
         + &last.concat()
 }
 
-/// The tables of a script, and nothing else.
+/// The CREATE TABLE statements of a script.
 #[must_use]
 pub fn tables(script: &str) -> String {
     let statements = statements(script).into_iter();

@@ -1,7 +1,7 @@
 //! Splits an SQL script into its statements.
 
-/// The statements of a script, in order, without comments before them and without the semicolon after them. Lines that begin with
-/// a backslash are for psql and no statements.
+/// The statements of a script, in order, without the comments before them and the semicolon after them. Lines that begin
+/// with a backslash are psql commands and are left out.
 #[must_use]
 pub fn statements(script: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -17,7 +17,7 @@ pub fn statements(script: &str) -> Vec<&str> {
     }
 }
 
-/// What a script is made of.
+/// A lexical element of a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Token<'a> {
     /// White space or a comment.
@@ -43,11 +43,11 @@ fn skip_to_statement(mut rest: &str) -> &str {
     }
 }
 
-/// The bytes before the semicolon that ends the first statement.
+/// The length in bytes of the first statement, without its semicolon.
 fn length_of_statement(text: &str) -> usize {
     let mut at = 0;
     let mut parentheses = 0_usize;
-    // How deep in BEGIN ATOMIC … END, with the CASE … END inside it.
+    // The nesting depth of BEGIN ATOMIC … END and of the CASE … END inside it.
     let mut blocks = 0_usize;
     let mut previous = "";
     while let Some((token, length)) = next_token(&text[at..]) {
@@ -105,7 +105,7 @@ fn continues_name(c: char) -> bool {
     begins_name(c) || c == '$' || c.is_ascii_digit()
 }
 
-/// Comments of this kind nest.
+/// The length in bytes of a `/* … */` comment. These nest.
 fn length_of_comment(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
@@ -133,7 +133,8 @@ enum Backslash {
     Escapes,
 }
 
-/// A doubled quote is read as the end of one text and the beginning of the next, which comes to the same.
+/// The length in bytes up to the closing quote. A doubled quote ends one token and starts the next, which does not matter
+/// for splitting.
 fn length_of_quoted(text: &str, quote: char, backslash: Backslash) -> usize {
     let mut chars = text.char_indices().skip(1);
     while let Some((at, c)) = chars.next() {
@@ -147,7 +148,7 @@ fn length_of_quoted(text: &str, quote: char, backslash: Backslash) -> usize {
     text.len()
 }
 
-/// `None` where the dollar begins no quote, as in `$1`.
+/// The length in bytes of a dollar-quoted text; `None` if the dollar starts no quote, as in `$1`.
 fn length_of_dollar_quoted(text: &str) -> Option<usize> {
     let tag = &text[..1 + text[1..].find('$')? + 1];
     let name = &tag[1..tag.len() - 1];

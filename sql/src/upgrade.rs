@@ -1,19 +1,22 @@
-//! Makes the script that turns the objects of an older install script into those of a newer one.
+//! Builds the script that upgrades the objects of an older install script to those of a newer one.
 //!
-//! It finds what is new, changed and gone by comparing statements. What it cannot know, how the rows of a table get into its new
-//! shape, is written by hand, in `sql/upgrade/OLD--NEW.sql`, and runs first.
+//! It compares the statements of both scripts to find new, changed and removed objects. Changes of tables are written by
+//! hand in `sql/upgrade/OLD--NEW.sql`, which runs first, because two CREATE TABLE statements do not show how to convert rows.
 
 use std::collections::BTreeMap;
 
 use crate::object::Object;
 use crate::split::statements;
 
-/// A script's statements with what they are about.
+/// The statements of a script, each with its object.
 struct Script<'a> {
     statements: Vec<(Object<'a>, &'a str)>,
 }
 
-/// The upgrade, or why it takes a file written by hand.
+/// The upgrade script from `old` to `new`, both install scripts; `by_hand` runs first.
+///
+/// # Errors
+/// The changes that need a handwritten file, one a line, if `by_hand` is `None`.
 pub fn upgrade(old: &str, new: &str, by_hand: Option<&str>) -> Result<String, String> {
     let (old, new) = (Script::of(old), Script::of(new));
     if by_hand.is_none() {
@@ -38,7 +41,7 @@ struct Upgrade<'a> {
     old: &'a Script<'a>,
     new: &'a Script<'a>,
     script: String,
-    /// Objects that were made anew: what is said of them and who may use them has to be said again.
+    /// Objects that were created again: their comments and privileges must be repeated.
     touched: Vec<&'a str>,
 }
 
@@ -91,13 +94,13 @@ impl<'a> Upgrade<'a> {
                 }
                 self.say(statement);
             }
-            // A changed table or type was changed by hand.
+            // The handwritten file converts changed tables and types.
             Object::Table { .. } | Object::Type { .. } if before.is_none() => self.say(statement),
             Object::Table { .. } | Object::Type { .. } | Object::Unknown => {}
         }
     }
 
-    /// Routines of this name with other arguments, which are gone: beside them a call or a comment would be ambiguous.
+    /// Drops the removed routines of this name with other arguments: with them a call or a comment would be ambiguous.
     fn drop_others_of(&mut self, name: &str) {
         let (old, new) = (self.old, self.new);
         for (object, _) in &old.statements {
@@ -126,7 +129,7 @@ impl<'a> Upgrade<'a> {
         }
     }
 
-    /// Whether an object lost its comment, and nothing else.
+    /// Whether an object still exists and only its comment was removed.
     fn is_without_comment(&self, kind: &str, on: &str) -> bool {
         let name = named(on);
         let home = if kind == "COLUMN" { name.rsplit_once('.').map_or(name, |(home, _)| home) } else { name };
@@ -137,12 +140,12 @@ impl<'a> Upgrade<'a> {
                 .find(|(object, _)| name_of(object) == Some(home))
                 .map(|(_, text)| (*text).to_owned())
         };
-        let said = |(object, _): &(Object<'_>, &str)| matches!(object, Object::Comment { kind: k, on: o } if *k == kind && named(o) == name);
+        let is_its_comment = |(object, _): &(Object<'_>, &str)| matches!(object, Object::Comment { kind: k, on: o } if *k == kind && named(o) == name);
         let there = stays(self.new);
         there.is_some()
             && (kind != "COLUMN" || there == stays(self.old))
             && !self.touched.contains(&name)
-            && !self.new.statements.iter().any(said)
+            && !self.new.statements.iter().any(is_its_comment)
     }
 }
 
@@ -151,7 +154,7 @@ impl<'a> Script<'a> {
         Self { statements: statements(script).into_iter().map(|text| (Object::of(text), text)).collect() }
     }
 
-    /// The statement about the same object.
+    /// The statement of this script with the same object.
     fn get(&self, wanted: &Object<'_>) -> Option<(&Object<'a>, &'a str)> {
         let wanted = key(wanted)?;
         self.statements
@@ -160,18 +163,18 @@ impl<'a> Script<'a> {
             .map(|(object, text)| (object, *text))
     }
 
-    /// What of an upgrade from here to there has to be written by hand.
+    /// The changes from this script to `new` that must be written by hand.
     fn beyond(&self, new: &Script<'_>) -> Vec<String> {
         let tables = self.statements.iter().filter_map(|(object, text)| match object {
             Object::Table { .. } | Object::Type { .. } => match new.get(object) {
-                None => Some(format!("{} is gone", key(object)?)),
+                None => Some(format!("{} was removed", key(object)?)),
                 Some((_, now)) if now != *text => Some(format!("{} changed", key(object)?)),
                 Some(_) => None,
             },
             _ => None,
         });
         let unknown = new.statements.iter().filter(|(object, _)| *object == Object::Unknown);
-        let unknown = unknown.map(|(_, text)| format!("it is not known how to repeat: {text}"));
+        let unknown = unknown.map(|(_, text)| format!("this kind of statement is not supported: {text}"));
         let mut there = BTreeMap::new();
         for (object, text) in &new.statements {
             there.insert(*text, object);
@@ -180,12 +183,12 @@ impl<'a> Script<'a> {
             .statements
             .iter()
             .filter(|(object, text)| *object == Object::Once && !there.contains_key(text));
-        let ended = ended.map(|(_, text)| format!("it no longer holds: {text}"));
+        let ended = ended.map(|(_, text)| format!("this statement was removed: {text}"));
         tables.chain(unknown).chain(ended).collect()
     }
 }
 
-/// What tells an object from every other one; `None` where there is no object.
+/// The object's identity within a script; `None` if the statement has no object.
 fn key(object: &Object<'_>) -> Option<String> {
     Some(match object {
         Object::Routine { kind, name, arguments, .. } => format!("{kind} {name}({arguments})"),
@@ -210,7 +213,7 @@ fn name_of<'a>(object: &Object<'a>) -> Option<&'a str> {
     }
 }
 
-/// The name of a comment's object, without arguments.
+/// The name of a commented object, without arguments.
 fn named(on: &str) -> &str {
     on.split('(').next().unwrap_or(on)
 }
@@ -221,7 +224,7 @@ fn or_replace(statement: &str) -> String {
 
 fn dropping(object: &Object<'_>) -> String {
     match object {
-        // An index lives in the schema of its table, which its own name does not say.
+        // CREATE INDEX has no schema in the index name; DROP INDEX needs one.
         Object::Index { name } => format!("DROP INDEX @extschema@.{name}"),
         other => format!("DROP {}", key(other).unwrap_or_default()),
     }
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_is_left_alone() {
+    fn unchanged_statements_are_not_repeated() {
         let script = "CREATE TABLE t (a text); CREATE VIEW v AS SELECT 1; COMMENT ON VIEW v IS 'x'; GRANT SELECT ON v TO x;
                       CREATE FUNCTION f() RETURNS void LANGUAGE sql AS ''";
         assert_eq!(made(script, script), Vec::<String>::new());
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_replaced_where_that_is_possible() {
+    fn functions_are_replaced_if_their_header_is_unchanged() {
         let f = |arguments: &str, returns: &str, body: &str| {
             format!("CREATE FUNCTION f({arguments}) RETURNS {returns} LANGUAGE sql AS '{body}'")
         };
@@ -268,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_dropped_last_and_backwards() {
+    fn removed_objects_are_dropped_last_in_reverse_order() {
         let old = "CREATE TABLE t (a text); CREATE INDEX i ON @extschema@.t (a); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS '1';
                    COMMENT ON FUNCTION f IS 'f'; CREATE VIEW v AS SELECT f(); CREATE TRIGGER r BEFORE INSERT ON t EXECUTE FUNCTION g()";
         let new = "CREATE TABLE t (a text); CREATE FUNCTION g() RETURNS int LANGUAGE sql AS '2'";
@@ -309,12 +312,12 @@ mod tests {
         let error = |old: &str, new: &str| upgrade(old, new, None).unwrap_err();
         let (old, new) = ("CREATE TABLE t (a text)", "CREATE TABLE t (a text, b text)");
         assert_eq!(error(old, new), "TABLE t changed");
-        assert_eq!(error(old, ""), "TABLE t is gone");
+        assert_eq!(error(old, ""), "TABLE t was removed");
         assert_eq!(error("CREATE TYPE y AS (a text)", "CREATE TYPE y AS (b text)"), "TYPE y changed");
-        assert_eq!(error("GRANT SELECT ON t TO x", ""), "it no longer holds: GRANT SELECT ON t TO x");
-        assert_eq!(error("", "VACUUM"), "it is not known how to repeat: VACUUM");
+        assert_eq!(error("GRANT SELECT ON t TO x", ""), "this statement was removed: GRANT SELECT ON t TO x");
+        assert_eq!(error("", "VACUUM"), "this kind of statement is not supported: VACUUM");
         let by_hand = upgrade(old, new, Some("ALTER TABLE t ADD b text;\n")).unwrap();
         assert_eq!(statements(&by_hand), ["ALTER TABLE t ADD b text"]);
-        assert_eq!(made("", old), [old], "a new one is simply made");
+        assert_eq!(made("", old), [old], "a new table is created");
     }
 }

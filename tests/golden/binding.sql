@@ -1,4 +1,4 @@
--- Binding a tenants table: what is checked, what is said, what is quoted.
+-- Tests wab_bind_tenants(): its checks, its messages and its quoting of names.
 CREATE EXTENSION pg_wabridges;
 SELECT * FROM wab_bind_tenants();
 SELECT * FROM wab_bind_tenants('nowhere');
@@ -21,15 +21,15 @@ SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status
 SELECT * FROM wab_tenants ORDER BY 1;
 UPDATE wab_tenants SET bridge_id = 7 WHERE tenant_id = 'a';
 SELECT * FROM wab_tenants ORDER BY 1;
--- A view of one's own over ours survives a second binding to a table of the same shape.
+-- A user's view over wab_drift survives a second binding to a table with the same column types.
 CREATE VIEW mine AS SELECT kind FROM wab_drift;
 SELECT * FROM wab_bind_tenants('tenants', wanted => 'true');
 SELECT * FROM wab_bind_tenants();
--- Columns that could not hold what is written.
+-- Columns with types that are too small are refused.
 CREATE TABLE narrow (id text, bridge_id integer, bridge_status varchar(10), wide bigint);
 SELECT * FROM wab_bind_tenants('narrow');
 SELECT * FROM wab_bind_tenants('narrow', bridge_id => 'wide');
--- Names that want quoting, another type of id; what depends on the old views is the user's to move first.
+-- Names that need quoting, and another type of id; the user must first drop views that depend on the old ones.
 CREATE SCHEMA "my app";
 CREATE TABLE "my app"."Te""nants" ("I d" integer PRIMARY KEY, "Bridge's id" bigint, "st;at" varchar(20));
 INSERT INTO "my app"."Te""nants" VALUES (1), (2);
@@ -39,7 +39,7 @@ SELECT * FROM wab_bind_tenants('"my app"."Te""nants"', tenant_id => 'I d', bridg
 SELECT tenant_id, pg_typeof(tenant_id), customer_ref, wanted FROM wab_tenants ORDER BY 1;
 SELECT kind, tenant_id, detail FROM wab_drift;
 SELECT tenants, tenant_id, bridge_id, bridge_status, wanted FROM wab_tenant_binding;
--- Rows with no id are no tenants; a duplicate id is an error.
+-- Rows without an id are ignored; a duplicate id is an error.
 CREATE TABLE loose (id text, bridge_id bigint, bridge_status text);
 INSERT INTO loose VALUES ('x'), (NULL);
 SELECT * FROM wab_bind_tenants('loose');

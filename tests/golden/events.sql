@@ -1,4 +1,4 @@
--- Webhook events: a bridge's status at the time each says, in whatever order they come.
+-- Tests webhook events: each sets the status at its own time, in any order of arrival.
 CREATE EXTENSION pg_wabridges;
 SET timezone = 'UTC';
 \set history 'SELECT at, bridge_id, event, was, became FROM wab_bridge_events ORDER BY bridge_id, at, became DESC'
@@ -6,27 +6,27 @@ SELECT appeared FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,run
 SELECT wab_ingest_event('a', '{"event": "connected", "phone": "15550001234"}', '2026-01-02');
 SELECT wab_ingest_event('a', '{"event": "disconnected", "customer_ref": "a", "timestamp": "2026-01-04T00:00:00Z"}');
 SELECT bridge_id, status, raw_status, status_since, status_observed_at FROM wab_bridges WHERE bridge_id = 1;
--- Late: the history takes it, the status stays. Twice: nothing happens.
+-- A late event changes the history and not the status. A repeated event changes nothing.
 SELECT wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-03'), wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-03');
 SELECT bridge_id, status, status_since, status_observed_at FROM wab_bridges WHERE bridge_id = 1;
--- Unix time, in seconds and in milliseconds; before the bridge was first seen; at one moment disconnected is the later one.
+-- Unix time in seconds and milliseconds; a time before the bridge was first seen; of two events at one time disconnected wins.
 SELECT wab_ingest_event('a', '{"event": "connected", "timestamp": 1767571200}'), wab_ingest_event('a', '{"event": "connected", "timestamp": 1767657600000}');
 SELECT wab_ingest_event('a', '{"event": "connected"}', '2025-12-31');
 SELECT wab_ingest_event('a', '{"event": "disconnected"}', '2026-01-06'), wab_ingest_event('a', '{"event": "connected"}', '2026-01-06');
 :history;
--- What a poll learnt in between, and was no change then, is one when a late event comes before it.
+-- A poll that confirmed the status becomes a change when a late event from before the poll arrives.
 SELECT _wab_observe_statuses('{2}', '{connected}', '2026-01-05');
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-03');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
 SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 2 ORDER BY at;
--- So is what a list of every bridge's status confirmed.
+-- The same holds for a list that confirmed every status.
 SELECT changed FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{closed,connected,qr,qr}', '{NULL,NULL,NULL,NULL}', '2026-01-10');
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-09');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
--- An event from the future happened now.
+-- An event from the future gets the current time.
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2999-01-01');
 SELECT status, status_observed_at <= clock_timestamp() AS now FROM wab_bridges WHERE bridge_id = 2;
--- Nothing to learn, nobody to learn it of, nothing that makes sense.
+-- Other events, unknown customer_refs and duplicates are ignored; malformed times are ignored; malformed events are errors.
 SELECT wab_ingest_event('a', '{"event": "message"}'), wab_ingest_event('nobody', '{"event": "connected"}'), wab_ingest_event('c', '{"event": "connected"}');
 SELECT _wab_event_time('{"timestamp": "soon"}'), _wab_event_time('{"timestamp": 1e300}'), _wab_event_time('{"timestamp": [1]}'), _wab_event_time('{}');
 SELECT wab_ingest_event(NULL, '{}');

@@ -1,8 +1,8 @@
--- What is a member, what PUBLIC may call, what a dump takes along.
+-- Lists the members of the extension, the rights of PUBLIC, the dumped tables and the settings.
 CREATE EXTENSION pg_wabridges;
 SELECT pg_describe_object(classid, objid, 0) COLLATE "C" AS member FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
 WHERE e.extname = 'pg_wabridges' AND d.deptype = 'e'
--- From 17 on a table's row type and the array of it are members too.
+-- Since PostgreSQL 17 a table's row type and its array type are members too.
 AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t WHERE t.oid = d.objid AND (t.typrelid <> 0 OR t.typelem <> 0))) ORDER BY 1;
 SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
 SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname ~ '^_?wab_' AND has_table_privilege('public', c.oid, 'SELECT');

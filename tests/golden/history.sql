@@ -1,10 +1,10 @@
--- Money and health, by an example that can be computed by hand.
+-- Tests the views of costs and health with an example that can be computed by hand.
 CREATE EXTENSION pg_wabridges;
 SET timezone = 'America/New_York';
 SELECT * FROM wab_costs;
 SELECT * FROM wab_fleet_health_daily;
 SELECT * FROM wab_fleet_health;
--- Bridge 1 lived all of January and half of February; 2 from the middle of January to the end of February; 3 two days of
+-- Bridge 1 existed in January and half of February; 2 from the middle of January to the end of February; 3 on two days of
 -- February and three of March. January has 31 days, February 28.
 INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES
     ('2026-01-01 00:00Z', 1, 'appeared', NULL, 'paired', '2026-01-01 00:00Z'),
@@ -18,7 +18,7 @@ INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES
     ('2026-02-27 00:00Z', 3, 'appeared', NULL, 'paired', '2026-02-27 00:00Z'),
     ('2026-03-01 00:00Z', 2, 'disappeared', 'paired', NULL, '2026-01-16 12:00Z'),
     ('2026-03-04 00:00Z', 3, 'disappeared', 'paired', NULL, '2026-02-27 00:00Z');
--- Bridge 2 was churned from January 20 to February 10, and then orphaned; 1 was orphaned on its last day, and noticed to be gone later.
+-- Bridge 2 was churned from January 20 to February 10 and then orphaned; 1 was orphaned on its last day and recorded as gone later.
 INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at, ended_at) VALUES
     ('churned', '2', 2, 'b', true, '2026-01-20 00:00Z', '2026-02-10 00:00Z'),
     ('orphaned', '2', 2, 'b', true, '2026-02-05 00:00Z', '2026-02-12 00:00Z'),
@@ -30,16 +30,16 @@ INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, 
 SELECT * FROM wab_costs ORDER BY month;
 UPDATE wab_policy SET price_per_bridge = 3.10;
 SELECT month, cost, waste FROM wab_costs ORDER BY month;
--- A bridge that was thought gone and came back lived once, not twice.
+-- A bridge that disappeared and appeared again is counted once.
 INSERT INTO wab_bridges (bridge_id, status, created_at, first_seen_at, status_since) VALUES (3, 'disconnected', '2026-02-27 00:00Z', '2026-03-05 00:00Z', '2026-03-05 00:00Z');
 INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES ('2026-03-05 00:00Z', 3, 'appeared', NULL, 'disconnected', '2026-02-27 00:00Z');
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
--- On January 2 the only bridge was paired for 18 of 24 hours; on the 18th bridge 1 always and 2 for 6 hours: 30 of 48.
+-- On January 2 the only bridge was paired for 18 of 24 hours; on January 18 bridge 1 for 24 and bridge 2 for 6 hours: 30 of 48.
 SELECT * FROM wab_fleet_health_daily WHERE day IN ('2026-01-01', '2026-01-02', '2026-01-17', '2026-01-18', '2026-02-14', '2026-03-04', '2026-03-05') ORDER BY day;
 SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1;
 SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM wab_status_history ORDER BY 1, 3;
 SELECT bridges, paired, paired_share, paired_share_30d, reconnections_30d, longest_disconnected > '200 days' AS longest, longest_disconnected_bridge_id FROM wab_fleet_health;
--- Of a history that was pruned, what is left is as it was.
+-- Pruning does not change the remaining history.
 SELECT wab_prune_history(now() - '2026-01-18 15:00Z') AS pruned;
 SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1 LIMIT 3;
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;

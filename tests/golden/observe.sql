@@ -1,4 +1,4 @@
--- Storing a listing of which only what differs is given, and what came in between.
+-- Tests storing a list of which the caller passes only the rows that may differ, and changes between the call and the store.
 CREATE EXTENSION pg_wabridges;
 \set observe 'SELECT bridges, appeared, changed, disappeared, skipped FROM wab_observe'
 \set store 'SELECT bridges, appeared, changed, disappeared, skipped FROM _wab_store_listing'
@@ -7,26 +7,26 @@ CREATE EXTENSION pg_wabridges;
 :store('{1,2,3}', '{a,b,c}', '{running,running,running}', '{qr,NULL,connected}', '{NULL,NULL,NULL}', '{}', 3, 2, 'one', clock_timestamp(), 'sql', 0, false);
 :known;
 :stored;
--- One bridge differs, one came, one went; the fourth is as it was, and said all the same.
+-- One bridge changed, one appeared, one disappeared; the caller passes an unchanged one too.
 :store('{2,3,4}', '{b,c,b}', '{stopped,running,running}', '{NULL,connected,qr}', '{NULL,NULL,NULL}', '{1}', 3, 2, 'two', clock_timestamp(), 'sql', 0, false);
 :known;
 :stored;
 SELECT bridge_id, customer_ref, event, was, became FROM wab_bridge_events ORDER BY at, bridge_id, event;
--- Nothing differs. What could not be read may be what is absent.
+-- The list is unchanged. Then a row is malformed, so the absent bridge does not count as disappeared.
 :store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'two', clock_timestamp(), 'sql', 0, false);
 :stored;
 :store('{}', '{}', '{}', '{}', '{}', '{3}', 2, 1, 'three', clock_timestamp(), 'sql', 1, false);
 :stored;
--- Not believed: nothing at all, most of it gone, a time to come. Older than what is stored: skipped.
+-- Refused: an empty list, a much shorter list, a future time. Skipped: a list that is older than the stored one.
 :store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', clock_timestamp(), 'sql', 0, false);
 :store('{}', '{}', '{}', '{}', '{}', '{3,4}', 1, 0, 'four', clock_timestamp(), 'sql', 0, false);
 :store('{}', '{}', '{}', '{}', '{}', '{}', 3, 2, 'four', 'infinity', 'sql', 0, false);
 :store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'four', '2026-01-01', 'sql', 0, false);
--- It says the same as the whole listing would.
+-- The complete list gives the same result.
 :observe('{2,3,4}', '{b,c,b}', '{stopped,running,running}', '{NULL,connected,qr}', '{NULL,NULL,NULL}');
 SELECT mirrored, statuses FROM wab_observations ORDER BY observed_at DESC LIMIT 1;
 :store('{}', '{}', '{}', '{}', '{}', '{2,3,4}', 0, 0, 'five', clock_timestamp(), 'sql', 0, true);
--- A list asked for before a poll, a deletion or the present does not undo them; a new owner inherits nothing.
+-- A list call from before a poll or a deletion does not undo it; a bridge with another customer_ref loses its status and webhook_url.
 :observe('{1,2}', '{a,b}', '{running,running}', '{connected,connected}', '{2026-01-01,2026-01-01}', force => true);
 SELECT clock_timestamp() AS asked \gset
 SELECT _wab_observe_statuses('{1}', '{closed}'), _wab_record_delete(2, 'b');
@@ -38,7 +38,7 @@ UPDATE wab_bridges SET webhook_url = 'https://example.com/a';
 SELECT bridge_id, customer_ref, status, raw_status, webhook_url, status_observed_at FROM wab_bridges;
 SELECT _wab_record_provision('y', 1, NULL, NULL, NULL);
 SELECT bridge_id, customer_ref, state, status FROM wab_bridges;
--- A session that did not answer was asked all the same: its turn comes last.
+-- A session that was asked without an answer is polled last.
 :observe('{1,3}', '{y,c}', '{running,running}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
 SELECT _wab_observe_statuses('{1}', '{NULL}', now() - interval '1 hour');
 SELECT * FROM _wab_poll_candidates(10);

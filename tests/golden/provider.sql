@@ -1,4 +1,4 @@
--- How the planner sees the compiled functions, and what a null argument is told.
+-- Lists the planner properties of the compiled functions, and tests the errors for invalid arguments.
 CREATE EXTENSION pg_wabridges;
 SELECT p.oid::regprocedure, p.provolatile, p.proparallel, p.procost, p.prorows, p.proisstrict FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang AND l.lanname = 'c'
 WHERE p.proname ~ '^_?wab_' ORDER BY p.proname;
@@ -14,14 +14,14 @@ SELECT * FROM wab_session_status(NULL::text);
 SELECT wab_qr(NULL::text);
 SELECT wab_pair('cust_1', NULL);
 SELECT * FROM wab_logout(NULL::text);
--- Without a binding and without a key.
+-- The errors without a binding and without a key.
 SELECT * FROM wab_reconcile();
 SELECT * FROM wab_refresh();
--- Nobody to poll needs no call.
+-- A poll without bridges sends no call, so it needs no key.
 SELECT * FROM wab_poll_status();
--- What is JSON but no jsonb is null.
+-- JSON that jsonb cannot represent becomes null.
 SELECT raw, _wab_row_json(raw) FROM (VALUES ('{"id": 1, "name": "\u00fc"}'), ('{"a": "\u0000"}'), ('{"a": "\ud800"}'), ('{"a": 1e999999999}')) v(raw);
--- It is the same jsonb whether built here or parsed by PostgreSQL.
+-- The extension builds the same jsonb as the parser of PostgreSQL.
 SELECT o = p AND o::text = p::text AND pg_column_size(o) = pg_column_size(p) AND jsonb_hash(o) = jsonb_hash(p)
        AND NOT EXISTS (SELECT FROM jsonb_object_keys(p) k WHERE o -> k IS DISTINCT FROM p -> k) AS same
 FROM (SELECT _wab_row_json(raw) AS o, raw::jsonb AS p FROM (VALUES

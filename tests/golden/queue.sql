@@ -1,4 +1,4 @@
--- The outbox: what is enqueued, taken up, refused and done with.
+-- Tests the provisioning queue: entries are added, claimed, refused and finished.
 CREATE EXTENSION pg_wabridges;
 \set queue 'SELECT customer_ref, enqueued_by, attempts, claimed_until > clock_timestamp() AS claimed, last_error, outcome FROM wab_queue ORDER BY enqueued_at'
 CREATE TABLE tenants (id uuid PRIMARY KEY, active boolean NOT NULL DEFAULT true, bridge_id bigint, bridge_status text);
@@ -12,19 +12,19 @@ SELECT wab_enqueue_provision('gone');
 ROLLBACK;
 SELECT wab_enqueue_provision(NULL);
 SELECT wab_enqueue_provision('');
--- A tenant that waits says so.
+-- The drift of a queued tenant tells that it waits.
 SELECT customer_ref, detail FROM wab_drift ORDER BY 1;
--- The oldest first; who is unknown or not wanted is refused; who is taken up is not taken up again.
+-- The oldest entry is claimed first; unknown and unwanted tenants are refused; a claimed entry is not claimed again.
 SELECT customer_ref, webhook_url, stored_bridge_id FROM _wab_claim_queued();
 SELECT customer_ref FROM _wab_claim_queued();
 SELECT left(customer_ref, 36), attempts, claimed_until > clock_timestamp() AS claimed, last_error, outcome FROM wab_queue ORDER BY enqueued_at;
--- A failure: later again. Done: off the queue, whoever did it.
+-- A failed entry is claimed again later. A recorded bridge finishes the entry, even if another session made the bridge.
 SELECT _wab_release_queued(queue_id, 'the provider failed') FROM wab_queue WHERE finished_at IS NULL;
 SELECT customer_ref, attempts, claimed_until - clock_timestamp() BETWEEN '30 seconds' AND '1 minute' AS soon, last_error FROM wab_queue WHERE finished_at IS NULL;
 SELECT _wab_record_provision('00000000-0000-0000-0000-000000000001', 1, 'running');
 SELECT customer_ref, outcome, last_error FROM wab_queue WHERE outcome = 'provisioned';
 SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000001') AS enqueued_again;
--- The recipe: in the transaction that inserts or changes the tenant, if it is wanted and has no bridge.
+-- The recipe adds a tenant that is wanted and has no bridge, in the transaction that inserts or changes it.
 \i sql/signup.sql
 \i sql/signup.sql
 INSERT INTO tenants (id, active, bridge_id) VALUES ('00000000-0000-0000-0000-000000000004', true, NULL), ('00000000-0000-0000-0000-000000000005', false, NULL), ('00000000-0000-0000-0000-000000000006', true, 6);

@@ -1,4 +1,4 @@
-//! A throwaway PostgreSQL cluster: its own directory, a Unix socket, no TCP port. What runs in it is not known here.
+//! Starts and stops a throwaway PostgreSQL cluster with its own directory and a Unix socket, but no TCP port.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use crate::process::{self, Said};
 
-/// A running cluster; stopped and removed when dropped.
+/// A running cluster; dropping it stops the server and removes its files.
 pub struct Cluster {
     dir: TempDir,
     bin: PathBuf,
     port: u16,
 }
 
-/// Held while the template is made.
+/// Held while one thread makes the template.
 static TEMPLATE: Mutex<()> = Mutex::new(());
 
 impl Cluster {
@@ -45,12 +45,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// One initdb serves all: its result is kept in the target directory, and a cluster is a copy of it.
+    /// Copies the template. initdb runs once and its result stays in the target directory, because a copy is faster.
     fn copy_template(&self) -> Result<()> {
         let version = process::must(Command::new(self.bin.join("initdb")).arg("--version"))?;
         let name: String = version.chars().filter(char::is_ascii_alphanumeric).collect();
         let template = process::target_dir()?.join(format!("cluster-{name}"));
-        // Tests of one process wait for each other here; those of another find a finished one by its name.
+        // Tests of one process wait here for each other. Tests of another process see the template only once it is complete.
         let one_at_a_time = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
         if !template.exists() {
             let dir = directory()?;
@@ -72,7 +72,7 @@ impl Cluster {
             )?;
             let ours = template.with_extension(std::process::id().to_string());
             process::must(Command::new("cp").arg("-a").arg(&data).arg(&ours))?;
-            // Another process may have been faster.
+            // The rename fails if another process has made the template meanwhile.
             if std::fs::rename(&ours, &template).is_err() {
                 std::fs::remove_dir_all(&ours)?;
             }
@@ -82,7 +82,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Appends settings to postgresql.conf; a reload or a restart makes them hold.
+    /// Appends settings to postgresql.conf; they take effect after a reload or a restart.
     pub fn configure(&self, settings: &[(&str, &str)]) -> Result<()> {
         let file = self.data().join("postgresql.conf");
         let mut text = std::fs::read_to_string(&file)?;
@@ -103,12 +103,12 @@ impl Cluster {
         self.pg_ctl(&["-w", "-m", "fast", "-l", &self.path("log"), "restart"])
     }
 
-    /// Ends the server as a crash does: no checkpoint, no goodbye to its clients.
+    /// Ends the server as a crash does: without a checkpoint and without closing its clients' sessions.
     pub fn crash(&self) -> Result<()> {
         self.pg_ctl(&["-w", "-m", "immediate", "stop"])
     }
 
-    /// Starts a server that has stopped or crashed; returns when it has recovered and takes connections.
+    /// Starts a stopped or crashed server; returns once it has recovered and accepts connections.
     pub fn start_again(&self) -> Result<()> {
         self.pg_ctl(&["-w", "-l", &self.path("log"), "start"])
     }
@@ -129,12 +129,12 @@ impl Cluster {
         Ok(standby)
     }
 
-    /// Makes a standby a primary; returns when it takes writes.
+    /// Promotes a standby to a primary; returns once it accepts writes.
     pub fn promote(&self) -> Result<()> {
         self.pg_ctl(&["-w", "promote"])
     }
 
-    /// Starts the server again with clocks that run so many times faster than the world's.
+    /// Restarts the server with a clock that runs `times` times as fast as the real one.
     pub fn restart_with_fast_clock(&self, times: u32) -> Result<()> {
         self.pg_ctl(&["-w", "-m", "fast", "stop"])?;
         let library =
@@ -150,7 +150,7 @@ impl Cluster {
         self.run_pg_ctl(command)
     }
 
-    /// Starts a stopped server that sees this file in the place of that one, as nobody else does. Takes root.
+    /// Starts a stopped server in a mount namespace where `file` replaces `in_place_of`. Needs root.
     pub fn start_with_file(&self, file: &Path, in_place_of: &Path) -> Result<()> {
         let pg_ctl = process::as_server_user(self.bin.join("pg_ctl"))?;
         let mut command = Command::new("unshare");
@@ -171,7 +171,7 @@ impl Cluster {
         Ok(file.lines().next().context("postmaster.pid is empty")?.trim().parse()?)
     }
 
-    /// Writes a file that only the server's user can read, as an API key is kept.
+    /// Writes a file that only the server's user can read, as a file with an API key must be.
     pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
         let file = self.dir.path().join(name);
         std::fs::write(&file, content)?;
@@ -180,7 +180,7 @@ impl Cluster {
         Ok(file)
     }
 
-    /// Where the server's socket is; also its `host` in a connection string.
+    /// The folder of the server's socket; also its `host` in a connection string.
     pub fn socket_dir(&self) -> &Path {
         self.dir.path()
     }
@@ -206,7 +206,7 @@ impl Cluster {
         Ok(PgConnection::connect_with(&options).await?)
     }
 
-    /// A client program of PostgreSQL (psql, pg_dump …) aimed at this database.
+    /// A client program of PostgreSQL (psql, pg_dump …) that connects to this database.
     pub fn program(&self, name: &str, database: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
         command
@@ -218,7 +218,7 @@ impl Cluster {
         command
     }
 
-    /// Runs one psql script and returns what it said; it stops at no error.
+    /// Runs a psql script and returns its output; an error does not stop the script.
     pub fn psql(&self, database: &str, script: &str) -> Result<Said> {
         process::run(self.program("psql", database).args(["-X", "-q", "-A", "-t", "-c", script]))
     }
@@ -241,17 +241,17 @@ impl Cluster {
         Ok((state, said.stderr))
     }
 
-    /// What the server logged so far.
+    /// The server's log so far.
     pub fn log(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.path("log"))?)
     }
 
-    /// Stops the server; also done when dropped.
+    /// Stops the server. Dropping the cluster does so too.
     pub fn stop(&self) -> Result<()> {
         self.pg_ctl(&["-m", "immediate", "stop"])
     }
 
-    /// Lets it run on when this process ends; returns the command that stops it and removes its files.
+    /// Lets the server run after this process ends; returns the command that stops it and removes its files.
     pub fn leave_running(self) -> String {
         let prefix = if process::is_root().unwrap_or(false) { "runuser -u postgres -- " } else { "" };
         let stop = format!(
@@ -279,9 +279,9 @@ impl Cluster {
     }
 
     fn run_pg_ctl(&self, mut command: Command) -> Result<()> {
-        // As on many a developer's machine; nothing of it may be seen in an error.
+        // Many developers set RUST_BACKTRACE; error messages must be the same with it.
         command.env("RUST_BACKTRACE", "1");
-        // The server inherits these and lives on: a pipe would never end.
+        // The server inherits these streams and keeps them open, so the reader of a pipe would wait for ever.
         command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
         let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
         anyhow::ensure!(status.success(), "{command:?} failed; {}", self.log().unwrap_or_default());

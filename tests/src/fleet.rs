@@ -1,4 +1,4 @@
-//! A cluster with the extension, wired to a sandbox, and `wab` beside them: the whole product, ready to be used.
+//! Starts the whole product for a test: a cluster with the extension, a sandbox that it calls, and `wab`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,22 +11,22 @@ use crate::cluster::Cluster;
 use crate::process::{self, Said};
 use crate::sandbox::{KEY, Sandbox};
 
-/// The database every fleet lives in.
+/// The name of the database in every fleet.
 pub const DATABASE: &str = "app";
 
-/// How the wab_ objects get into the database.
+/// The way in which the wab_ objects get into the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Install {
     /// `CREATE EXTENSION pg_wabridges`.
     Extension,
-    /// `wab init --sql-only`, as where no extension can be installed.
+    /// `wab init --sql-only`, for servers where no extension can be installed.
     SqlOnly,
-    /// Not at all.
+    /// The database has no wab_ objects.
     Nothing,
 }
 
 impl Install {
-    /// What the environment variable WAB_E2E_INSTALL says: extension, which is the default, or sql-only.
+    /// Reads the environment variable WAB_E2E_INSTALL: extension (the default) or sql-only.
     pub fn from_environment() -> Result<Self> {
         match std::env::var("WAB_E2E_INSTALL").as_deref() {
             Err(_) | Ok("extension") => Ok(Self::Extension),
@@ -36,29 +36,29 @@ impl Install {
     }
 }
 
-/// The product, running.
+/// The running product.
 pub struct Fleet {
     /// The provider.
     pub sandbox: Sandbox,
     /// The database server.
     pub cluster: Cluster,
-    /// How the wab_ objects came into the database.
+    /// The way in which the wab_ objects were installed.
     pub install: Install,
     dir: TempDir,
 }
 
 impl Fleet {
-    /// Starts a sandbox with these arguments and a cluster whose extension calls it; installs as the environment says.
+    /// Starts a sandbox with these arguments and a cluster that calls it; WAB_E2E_INSTALL selects the way to install.
     pub fn start(sandbox_args: &[&str]) -> Result<Self> {
         Self::with(Sandbox::start(sandbox_args)?, &[])
     }
 
-    /// The same with a sandbox of one's own and further lines for postgresql.conf.
+    /// Like `start`, with this sandbox and more lines in postgresql.conf.
     pub fn with(sandbox: Sandbox, conf: &[(&str, &str)]) -> Result<Self> {
         Self::installed(Install::from_environment()?, sandbox, conf)
     }
 
-    /// The same, installed so.
+    /// Like `with`, installed in this way.
     pub fn installed(install: Install, sandbox: Sandbox, conf: &[(&str, &str)]) -> Result<Self> {
         let cluster = Cluster::start(conf)?;
         let key_file = cluster.write_secret("api_key", KEY)?;
@@ -80,11 +80,11 @@ impl Fleet {
     fn install_sql_only(&self) -> Result<()> {
         process::must(&mut self.wab_command(&["init", "--sql-only"])?)?;
         let extensions = self.sql("SELECT count(*) FROM pg_extension WHERE extname = 'pg_wabridges'")?;
-        anyhow::ensure!(extensions == "0", "the extension is here too");
+        anyhow::ensure!(extensions == "0", "an SQL-only installation must not create the extension");
         Ok(())
     }
 
-    /// Has the database observe the fleet as it is.
+    /// Stores the provider's current list in the database.
     pub async fn observe(&self) -> Result<()> {
         match self.install {
             Install::Extension | Install::Nothing => self.sql("SELECT * FROM wab_refresh()").map(drop),
@@ -102,7 +102,7 @@ impl Fleet {
         }
     }
 
-    /// Has the provider make a tenant's bridge, and the database record it.
+    /// Provisions a bridge at the provider and records it in the database.
     pub async fn provision(&self, customer_ref: &str, webhook_url: &str) -> Result<()> {
         match self.install {
             Install::Extension | Install::Nothing => {
@@ -140,12 +140,12 @@ impl Fleet {
         Ok(file)
     }
 
-    /// Writes fleet.yaml: the account is filled in, the rest is given.
+    /// Writes fleet.yaml: the account section and then `rest`.
     pub fn fleet_yaml(&self, rest: &str) -> Result<PathBuf> {
         self.write("fleet.yaml", &format!("version: 1\naccount:\n  api_url: {}\n{rest}", self.sandbox.url()))
     }
 
-    /// The command `wab`, in the directory of fleet.yaml, with its environment set.
+    /// The command `wab` in the directory of fleet.yaml, with the environment variables that it needs.
     pub fn wab_command(&self, args: &[&str]) -> Result<Command> {
         let mut command = Command::new(process::built("wab")?);
         command
@@ -161,7 +161,7 @@ impl Fleet {
         Ok(command)
     }
 
-    /// Lets everything run on when this process ends; returns a shell script that stops it and removes its files.
+    /// Lets everything run after this process ends; returns a shell script that stops it and removes its files.
     pub fn leave_running(self) -> Result<String> {
         let Self { sandbox, cluster, dir, .. } = self;
         let files = dir.keep();
@@ -178,7 +178,7 @@ impl Fleet {
         process::run(&mut self.wab_command(args)?)
     }
 
-    /// Runs `wab` on the database of this URL.
+    /// Runs `wab` with this database URL.
     pub fn wab_on(&self, url: &str, args: &[&str]) -> Result<Said> {
         process::run(self.wab_command(args)?.env("DATABASE_URL", url))
     }

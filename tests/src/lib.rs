@@ -1,4 +1,4 @@
-//! What the end-to-end tests and the demo stand on: real parts, started and stopped. No test and no decision is here.
+//! Starts and stops the real programs that the end-to-end tests and the demo use. It contains no test.
 
 pub mod cluster;
 pub mod fleet;

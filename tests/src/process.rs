@@ -1,4 +1,4 @@
-//! Running programs: where ours were built, and what they said. Nothing here knows what they do.
+//! Finds the programs of this workspace, runs programs and returns their output.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// What a program said and how it ended.
+/// The output and the exit code of a program.
 #[derive(Debug, Clone)]
 pub struct Said {
-    /// Exit code; -1 when a signal ended it.
+    /// Exit code; -1 if a signal ended the program.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -17,7 +17,7 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// A program of this workspace, from the directory that this one was built into.
+/// The path of a program of this workspace, in the folder that this program was built into.
 pub fn built(name: &str) -> Result<PathBuf> {
     let mut dir = std::env::current_exe().context("where am I?")?;
     while dir.pop() {
@@ -29,7 +29,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
     bail!("{name} is not built: cargo build -p sandbox -p reconciler");
 }
 
-/// The directory that holds the builds of every profile.
+/// The target directory, which contains the builds of every profile.
 pub fn target_dir() -> Result<PathBuf> {
     let profile = built("sandbox")?;
     Ok(profile.parent().and_then(|dir| dir.parent()).context("no target directory")?.to_owned())
@@ -45,7 +45,7 @@ pub fn run(command: &mut Command) -> Result<Said> {
     })
 }
 
-/// Runs a command that must succeed, and returns what it printed.
+/// Runs a command that must succeed and returns its stdout.
 pub fn must(command: &mut Command) -> Result<String> {
     let said = run(command)?;
     if said.code != 0 {
@@ -54,12 +54,12 @@ pub fn must(command: &mut Command) -> Result<String> {
     Ok(said.stdout)
 }
 
-/// Are we root? PostgreSQL then runs as the user `postgres`.
+/// Whether this process runs as root; if so, PostgreSQL runs as the user `postgres`.
 pub fn is_root() -> Result<bool> {
     Ok(must(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
-/// A command that runs as the user PostgreSQL may run as.
+/// A command that runs as `postgres` if this process runs as root, because PostgreSQL refuses to run as root.
 pub fn as_server_user(program: impl AsRef<OsStr>) -> Result<Command> {
     Ok(if is_root()? {
         let mut command = Command::new("runuser");

@@ -1,4 +1,4 @@
-//! The sandbox as a process, and its control calls. What the provider does is not known here.
+//! Starts and stops a sandbox process and sends it control calls.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::process;
 
-/// The key every sandbox here takes.
+/// The API key of every sandbox that the tests start.
 pub const KEY: &str = "sk_test_4f1d2c3b";
 
-/// A running sandbox; killed when dropped.
+/// A running sandbox; dropping it kills the process.
 pub struct Sandbox {
     child: Child,
     url: String,
@@ -33,7 +33,7 @@ impl Sandbox {
             .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // It may outlive us, and must not hold our caller's terminal or pipe.
+            // The sandbox may outlive this process and must not keep the caller's terminal or pipe open.
             .stderr(Stdio::null())
             .spawn()
             .context("cannot start the sandbox")?;
@@ -42,21 +42,21 @@ impl Sandbox {
         let url = line.trim().rsplit(' ').next().unwrap_or_default().to_owned();
         if !url.starts_with("http://") {
             let _ = child.kill();
-            bail!("the sandbox said {line:?}");
+            bail!("the first line of the sandbox was {line:?}");
         }
         let http = reqwest::Client::builder().no_proxy().build()?;
         let args = args.iter().map(ToString::to_string).collect();
         Ok(Self { child, url, args, http })
     }
 
-    /// Ends it without notice; calls find nobody there.
+    /// Kills the process; later connections are refused.
     pub fn stop(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Starts one that was stopped, at the same address; it has its bridges if it was given a `--state` file.
+    /// Starts a stopped sandbox at the same address; it has its bridges again if it has a `--state` file.
     pub fn start_again(&mut self) -> Result<()> {
         let address = self.url.trim_start_matches("http://").to_owned();
         let args: Vec<_> = self.args.iter().map(String::as_str).collect();
@@ -64,7 +64,7 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Its address.
+    /// The URL of the sandbox.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -85,24 +85,24 @@ impl Sandbox {
         self.control("PATCH", &format!("/bridges/{id}"), Some(change)).await.map(drop)
     }
 
-    /// Removes a bridge behind everybody's back.
+    /// Removes a bridge with a control call, which the ledger does not record.
     pub async fn remove(&self, id: i64) -> Result<()> {
         self.control("DELETE", &format!("/bridges/{id}"), None).await.map(drop)
     }
 
-    /// Every bridge, with all that the sandbox knows of it.
+    /// All bridges with all their fields.
     pub async fn bridges(&self) -> Result<Vec<Value>> {
         let all = self.control("GET", "/bridges", None).await?;
         all.as_array().cloned().with_context(|| format!("no list: {all}"))
     }
 
-    /// The API's own list of the fleet, as it comes.
+    /// The body of the API's list of the fleet.
     pub async fn listing(&self) -> Result<String> {
         let request = self.http.get(format!("{}/api/instances", self.url)).bearer_auth(KEY);
         Ok(request.send().await?.error_for_status()?.text().await?)
     }
 
-    /// Bridges by status and state.
+    /// The numbers of bridges by status and state.
     pub async fn summary(&self) -> Result<Value> {
         self.control("GET", "/summary", None).await
     }
@@ -123,17 +123,17 @@ impl Sandbox {
         all.as_array().cloned().with_context(|| format!("no list: {all}"))
     }
 
-    /// Forgets the calls received so far.
+    /// Removes all calls from the ledger.
     pub async fn clear_ledger(&self) -> Result<()> {
         self.control("DELETE", "/ledger", None).await.map(drop)
     }
 
-    /// How many calls were received with this method.
+    /// The number of calls in the ledger with this method.
     pub async fn calls(&self, method: &str) -> Result<usize> {
         Ok(self.ledger().await?.iter().filter(|call| call["method"] == method).count())
     }
 
-    /// Lets it run on when this process ends; returns its process id.
+    /// Lets the sandbox run after this process ends; returns its process id.
     pub fn leave_running(self) -> u32 {
         let id = self.child.id();
         std::mem::forget(self);

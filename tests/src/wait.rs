@@ -1,14 +1,14 @@
-//! Waiting for a condition, never for a fixed time.
+//! Waits until a condition holds, never for a fixed time.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How long a condition may take to come true before it is a failure.
+/// The time after which an unmet condition is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks again and again until the answer is there; fails after 30 s, naming what it waited for.
+/// Repeats `ask` until it returns `Some`; fails after 30 s with `what` in the message.
 pub async fn until<T, F>(what: &str, ask: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -16,7 +16,7 @@ where
     until_within(PATIENCE, what, ask).await
 }
 
-/// The same with another patience.
+/// Like `until`, with another time limit.
 pub async fn until_within<T, F>(patience: Duration, what: &str, mut ask: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -27,7 +27,7 @@ where
             return Ok(answer);
         }
         if start.elapsed() > patience {
-            bail!("waited {patience:?} in vain: {what}");
+            bail!("this was not true within {patience:?}: {what}");
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

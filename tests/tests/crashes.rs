@@ -1,5 +1,5 @@
-//! `wab apply` is killed, its database crashes, it gets signals, at any moment: one more apply ends well, and nothing was
-//! done twice. A program of its own, so that nothing runs beside it that takes time.
+//! Tests that `wab apply` recovers when it is killed, gets a signal or its database crashes: one more apply succeeds and
+//! nothing was done twice. It is a separate program, so that no other test takes its CPU time.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -16,16 +16,16 @@ mod scene;
 
 use scene::{Running, STEPS, Scene};
 
-/// Kills in all, and how many fleets they are spread over.
+/// The number of kills, and the number of fleets that share them.
 const KILLS: usize = 50;
 const FLEETS: usize = 2;
 
-/// WAB_E2E_SEED sets another one.
+/// The seed of the random moments: WAB_E2E_SEED, or a constant.
 fn seed() -> Result<u64> {
     Ok(std::env::var("WAB_E2E_SEED").ok().map(|seed| seed.parse()).transpose()?.unwrap_or(20_261_123))
 }
 
-/// A number from 0 up to 1 that the seed and its place determine (SplitMix64).
+/// A number from 0 up to 1 that depends only on the seed and the place (SplitMix64).
 fn random(seed: u64, place: usize) -> f64 {
     let mut x = seed.wrapping_add((place as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -33,14 +33,14 @@ fn random(seed: u64, place: usize) -> f64 {
     ((x ^ (x >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// Slow enough that every window is wide.
+/// Makes the provider and the database slow, so that every phase of a run lasts long enough to be hit.
 async fn slowly(scene: &Scene) -> Result<()> {
     scene.reset().await?;
     scene.answer_in(20).await?;
     scene.write_rows_in(0.006)
 }
 
-/// How long the whole run takes.
+/// Measures a complete run.
 async fn full_run(scene: &Scene) -> Result<Duration> {
     slowly(scene).await?;
     let start = Instant::now();
@@ -53,22 +53,24 @@ async fn full_run(scene: &Scene) -> Result<Duration> {
     Ok(took)
 }
 
-/// Kills one run at this moment, and sees that all promises hold. Returns the phase it was in.
+/// Kills one run at this moment and checks the recovery. Returns the phase in which the run was killed.
 async fn kill_at(scene: &Scene, moment: Duration) -> Result<String> {
     slowly(scene).await?;
     let start = Instant::now();
     let mut run = scene.apply()?;
-    // Not a wait for anything: the moment is what is tested.
+    // A fixed sleep is right here, because the test is about this moment.
     tokio::time::sleep(moment.saturating_sub(start.elapsed())).await;
     run.child.kill()?;
     run.end()?;
     scene.lock_is_free().await?;
     let phase = phase::phase(scene).await?;
-    recovers(scene, &run).await.with_context(|| format!("it was in phase {phase}: {:?}", run.said()))?;
+    recovers(scene, &run)
+        .await
+        .with_context(|| format!("the run was killed in phase {phase}: {:?}", run.said()))?;
     Ok(phase)
 }
 
-/// What is promised after any crash.
+/// Checks everything that must hold after any crash.
 async fn recovers(scene: &Scene, run: &Running) -> Result<()> {
     run.said()?;
     scene.no_row_is_half_written().await?;
@@ -94,7 +96,7 @@ async fn killed_at_fifty_moments_it_converges_and_does_nothing_twice() -> Result
                     let phase = killed.with_context(|| {
                         format!("WAB_E2E_SEED={seed}: kill {nth} at {moment:?} of {whole:?}")
                     })?;
-                    // This run was over sooner than the first one was: the moments are those of a shorter one.
+                    // This run ended earlier than the measured one, so the moment is chosen again from a shorter run.
                     if phase.starts_with('9') && share < 0.9 {
                         whole = whole.mul_f64(0.8);
                         continue;
@@ -121,12 +123,12 @@ async fn killed_at_fifty_moments_it_converges_and_does_nothing_twice() -> Result
     }
     let in_phase =
         |digit: char| count.iter().filter(|(name, _)| name.starts_with(digit)).map(|(_, n)| n).sum::<usize>();
-    ensure!(in_phase('9') < KILLS / 5, "most kills came during the run: {count:?}");
+    ensure!(in_phase('9') < KILLS / 5, "most kills must hit a run that has not ended: {count:?}");
     ensure!(in_phase('5') >= 5 && in_phase('6') >= 1, "kills struck POSTs and DELETEs: {count:?}");
     Ok(())
 }
 
-/// Where the database crashes: during the nth call with this method, or while rows are written.
+/// The moment of the database's crash: during the nth call with this method, or while rows are written.
 #[derive(Clone, Copy, Debug)]
 enum Crash {
     Call(&'static str, usize),
@@ -134,7 +136,7 @@ enum Crash {
 }
 
 async fn reached(scene: &Scene, crash: Crash) -> Result<()> {
-    wait::until("the run is where the database shall crash", || async {
+    wait::until("the run has reached the moment of the crash", || async {
         Ok(match crash {
             Crash::Call(method, nth) => scene.fleet.sandbox.calls(method).await? >= nth,
             Crash::Rows => {
@@ -179,12 +181,12 @@ async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
     let mut lost = said.lines().filter(|line| line.contains(", but: "));
     println!("{crash:?}: exit {code} {}", lost.next_back().unwrap_or_default().trim());
     ensure!([1, 4].contains(&code), "exit {code}: {said}");
-    ensure!(said.contains("database"), "that the database is gone is not said: {said}");
+    ensure!(said.contains("database"), "the output does not name the database: {said}");
     if let Crash::Call(method, nth) = crash {
         let id = struck(scene, method, nth).await?;
         let what = if method == "POST" { "provisioned" } else { "deleted" };
         let truth = format!("bridge {id} was {what}, but: ");
-        ensure!(said.contains(&truth), "{truth:?} is not said: {said}");
+        ensure!(said.contains(&truth), "{truth:?} is missing in the output: {said}");
     }
     scene.write_rows_in(0.0)?;
     scene.lock_is_free().await?;
@@ -211,7 +213,7 @@ async fn struck(scene: &Scene, method: &str, nth: usize) -> Result<String> {
 async fn a_signal_at_six_moments_ends_it_with_8_and_the_call_in_flight_is_recorded() -> Result<()> {
     let (scene, seed) = (Scene::start()?, seed()?);
     for nth in 0..6 {
-        // Of the 15 calls that change something, one from each sixth; never the last.
+        // The 15 calls that change something are divided into six parts; this is one call of each, never the last one.
         let calls = 1 + ((nth as f64 + random(seed, 100 + nth)) / 6.0 * 13.0) as usize;
         let name = if nth % 2 == 0 { "TERM" } else { "INT" };
         let stopped = signalled(&scene, calls, name).await;
@@ -230,14 +232,17 @@ async fn signalled(scene: &Scene, calls: usize, name: &str) -> Result<()> {
     scene.reset().await?;
     scene.answer_in(150).await?;
     let mut run = scene.apply()?;
-    wait::until("so many calls", || async { Ok((changes(scene).await? >= calls).then_some(())) }).await?;
+    wait::until("the provider has received enough calls that change something", || async {
+        Ok((changes(scene).await? >= calls).then_some(()))
+    })
+    .await?;
     run.signal(name)?;
     let code = run.end()?;
     ensure!(code == 8, "exit {code}: {}", run.said()?);
     let sql = |sql: &str| scene.fleet.sql(sql);
     ensure!(sql("SELECT outcome FROM wab_runs WHERE finished_at IS NOT NULL")? == "stopped");
     let open = sql("SELECT count(*) FROM wab_operations WHERE outcome IS DISTINCT FROM 'done'")?;
-    ensure!(open == "0", "every step that was begun is done: {open} are not");
+    ensure!(open == "0", "{open} steps were begun and not finished");
     let made = scene.fleet.sandbox.calls("POST").await?.to_string();
     let held = sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?;
     ensure!(held == made, "{made} bridges were made, {held} are recorded");
@@ -261,11 +266,11 @@ async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()
         })
         .await?;
         run.signal(first)?;
-        wait::until("the first signal was heard", || async {
-            Ok(run.said()?.contains("once more to end at once").then_some(()))
+        wait::until("wab has reported the first signal", || async {
+            Ok(run.said()?.contains("a second signal ends wab at once").then_some(()))
         })
         .await?;
-        ensure!(run.child.try_wait()?.is_none(), "one signal lets the call finish");
+        ensure!(run.child.try_wait()?.is_none(), "one signal must let the running call finish");
         let start = Instant::now();
         run.signal(second)?;
         let code = run.end()?;
@@ -273,8 +278,8 @@ async fn two_signals_end_it_at_once_even_while_the_provider_hangs() -> Result<()
         ensure!(code == 130, "exit {code}: {}", run.said()?);
         ensure!(took < Duration::from_secs(1), "SIG{second} took {took:?}");
         scene.lock_is_free().await?;
-        ensure!(scene.is_interrupted()?, "a run that was not let finish is on record as interrupted");
-        // What a hang leaves behind, made or not, is the provider's business: only the rest of the promises hold.
+        ensure!(scene.is_interrupted()?, "the run must be recorded as interrupted");
+        // Whether the provider did the work of the hanging call is not known, so the checks that need this are left out.
         scene.no_row_is_half_written().await?;
         scene.status_tells()?;
         scene.fleet.sandbox.heal().await?;

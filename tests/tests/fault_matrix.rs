@@ -1,5 +1,5 @@
-//! Every fault of the sandbox at every kind of call of an apply of fifty steps: after at most one more run the fleet has
-//! converged, nothing is doubled, lost or deleted without a tombstone, and the exit code tells the truth each time.
+//! Tests an apply of fifty steps with each fault of the sandbox at each kind of call: one more run converges, no bridge is
+//! duplicated, lost or deleted without a tombstone, and each exit code is the documented one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +11,8 @@ use e2e::sandbox::{KEY, Sandbox};
 use serde_json::{Value, json};
 
 const WORKERS: usize = 4;
-/// Ids of the bridges that tombstones name, and of two more that nobody owns.
-const BURIED: [i64; 4] = [201, 202, 203, 204];
+/// Ids of the bridges that tombstones name, and of two more that no tenant needs.
+const REMOVED: [i64; 4] = [201, 202, 203, 204];
 const ORPHANS: [i64; 2] = [205, 206];
 
 /// The kinds of call that an apply makes.
@@ -28,7 +28,7 @@ enum Call {
 impl Call {
     const ALL: [Self; 5] = [Self::List, Self::Get, Self::Post, Self::Delete, Self::Session];
 
-    /// How the sandbox recognises it.
+    /// The matcher of a fault that strikes this kind of call.
     fn matcher(self) -> Value {
         match self {
             Self::List => json!({"method": "GET", "path": "/api/instances"}),
@@ -39,7 +39,7 @@ impl Call {
         }
     }
 
-    /// Calls of the kind that go well before the fault strikes: in the middle, where there are several.
+    /// The number of calls of this kind that succeed before the fault strikes one in the middle.
     const fn after(self) -> u64 {
         match self {
             Self::List => 0,
@@ -49,22 +49,22 @@ impl Call {
     }
 }
 
-/// What a fault makes of a call.
+/// The effect of a fault on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
-    /// It is answered rightly, if late; a 429 is waited for.
+    /// The answer is right, even if it is late; `wab` waits after a 429.
     Harmless,
-    /// No answer that can be read, and whether the work was done. What broke early is worth another GET.
+    /// The answer cannot be read. `Work` tells whether the work was done, `Again` whether `wab` repeats a GET.
     Lost(Work, Again),
-    /// A success whose body makes no sense.
+    /// A success with a body that makes no sense.
     Nonsense(Work),
-    /// A clear no.
+    /// The provider refuses the call.
     Refused,
     /// 401.
     Auth,
     /// 404.
     Gone,
-    /// A list from which bridges are missing.
+    /// A list that lacks bridges.
     Absence,
     /// A list with a row that cannot be read.
     Incomplete,
@@ -82,14 +82,14 @@ enum Again {
     NotRetried,
 }
 
-/// How often a fault strikes.
+/// Whether a fault strikes one call or all calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Times {
     Once,
     Always,
 }
 
-/// One fault, its name in the table, and what it does.
+/// A fault, its name in the table, and its effect.
 struct Fault {
     name: &'static str,
     order: Value,
@@ -131,25 +131,25 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// The exit code that the README promises, with the reason.
+/// The documented exit code, with the reason.
 fn expected(effect: Effect, call: Call, times: Times) -> i32 {
     use Effect::{Absence, Auth, Gone, Harmless, Incomplete, Lost, Nonsense, Refused};
     match (call, effect) {
-        // To know a new bridge's status at once is worth a call, and no failure.
+        // `wab` asks for the status of a new bridge once; a failure of this call is no failure of the run.
         (Call::Session, _) | (_, Harmless) => 0,
-        // Looking is safe to repeat, and a fault that passes is ridden out.
+        // `wab` repeats a GET, so a fault that strikes once is harmless.
         (Call::List | Call::Get, Lost(_, Again::Retried)) if times == Times::Once => 0,
-        // Without a list there is no plan: the key (3), a guard (5), or an error (1).
+        // Without a list there is no plan. The reason is the key (3), a guard (5) or another error (1).
         (Call::List, Auth) => 3,
         (Call::List, Absence) => 5,
         (Call::List, Lost(..) | Nonsense(_) | Refused | Gone | Incomplete) => 1,
-        // What is gone already needs no deletion.
+        // A bridge that is already gone needs no deletion.
         (Call::Get | Call::Delete, Gone) => 0,
-        // 204 has no body that could be cut or kept back.
+        // 204 has no body, so a fault of the body has no effect.
         (Call::Delete, Lost(Work::Done, _) | Nonsense(Work::Done)) => 0,
-        // An answer that was lost is looked up: done is done.
+        // After a lost answer `wab` looks the bridge up and finds that it exists.
         (Call::Post, Lost(Work::Done, _) | Nonsense(Work::Done)) => 0,
-        // Other steps went on, so it is partly applied.
+        // The other steps succeed, so the plan is partly applied.
         (Call::Get | Call::Post | Call::Delete, _) => 4,
     }
 }
@@ -172,7 +172,8 @@ fn cells(faults: &[Fault]) -> Vec<Cell> {
     cells
 }
 
-/// Ten healthy tenants, eight whose row is loose, eight with a wrong status, thirty new ones; six bridges of nobody.
+/// The bridges of ten healthy tenants, of eight without a stored bridge_id and of eight with a wrong stored status, and six
+/// bridges that no tenant needs. Thirty more tenants have no bridge.
 fn bridges() -> Vec<Value> {
     let named = |prefix: &str, first: i64, count: i64| -> Vec<Value> {
         let bridge = |nth| json!({"id": first + nth, "customer_ref": format!("{prefix}_{nth}"), "status": "connected"});
@@ -188,7 +189,7 @@ const TENANTS: &str = "
     INSERT INTO tenants SELECT 'sick_' || n, 'active', 41 + n, 'disconnected' FROM generate_series(0, 7) n;
     INSERT INTO tenants SELECT 'new_' || n, 'active', NULL, NULL FROM generate_series(0, 29) n";
 
-/// One cluster and one sandbox, used for cell after cell.
+/// One cluster and one sandbox, which one thread uses for many cells of the matrix.
 struct Worker {
     fleet: Fleet,
     said: String,
@@ -235,7 +236,7 @@ impl Worker {
         sandbox.clear_ledger().await
     }
 
-    /// Returns the faulty run's exit code, or what is not as it must be.
+    /// Returns the exit code of the faulty run, or an error that names the broken promise.
     async fn try_cell(&mut self, fault: &Fault, cell: &Cell) -> Result<i32> {
         self.reset().await?;
         let mut order = cell.call.matcher();
@@ -243,7 +244,7 @@ impl Worker {
             order[key] = value.clone();
         }
         order["after"] = json!(cell.call.after());
-        // A 429 that never ends is waited for as long as patience lasts, which is minutes.
+        // `wab` waits for minutes while the provider answers 429, so these faults strike only three times.
         match cell.times {
             Times::Once => order["times"] = json!(1),
             Times::Always if fault.name.starts_with("status 429") => order["times"] = json!(3),
@@ -255,10 +256,10 @@ impl Worker {
             self.fleet.sandbox.ledger().await?.iter().filter(|call| !call["fault"].is_null()).count();
         ensure!(struck > 0, "the fault struck no call");
         let wanted = expected(fault.effect, cell.call, cell.times);
-        ensure!(code == wanted, "exit {code}, and it should be {wanted}: {stdout}{stderr}");
+        ensure!(code == wanted, "exit code {code} instead of {wanted}: {stdout}{stderr}");
         self.fleet.sandbox.heal().await?;
         let (again, stdout, stderr) = self.wab(&["apply", "-y"])?;
-        ensure!(again == 0, "the second run exits {again}: {stdout}{stderr}");
+        ensure!(again == 0, "the second run ended with exit code {again}: {stdout}{stderr}");
         self.require_convergence().await?;
         Ok(code)
     }
@@ -267,7 +268,7 @@ impl Worker {
         let (code, stdout, stderr) = self.wab(&["plan", "--json"])?;
         ensure!(code == 0, "{stdout}{stderr}");
         let plan: Value = serde_json::from_str(&stdout)?;
-        ensure!(plan["steps"] == json!([]), "steps are left: {}", plan["steps"]);
+        ensure!(plan["steps"] == json!([]), "the next plan still has steps: {}", plan["steps"]);
 
         let live = self.fleet.sandbox.bridges().await?;
         let mut held: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
@@ -276,10 +277,13 @@ impl Worker {
             held.entry(bridge["customer_ref"].as_str().context("no customer_ref")?).or_default().push(id);
         }
         ensure!(held.values().all(|ids| ids.len() == 1), "a duplicate: {held:?}");
-        ensure!(ORPHANS.iter().all(|id| held.values().any(|ids| ids == &[*id])), "an orphan was deleted");
         ensure!(
-            !BURIED.iter().any(|id| held.values().any(|ids| ids == &[*id])),
-            "a tombstone was not obeyed"
+            ORPHANS.iter().all(|id| held.values().any(|ids| ids == &[*id])),
+            "an orphaned bridge was deleted without a tombstone"
+        );
+        ensure!(
+            !REMOVED.iter().any(|id| held.values().any(|ids| ids == &[*id])),
+            "a bridge with a tombstone was not deleted"
         );
         let rows = self.fleet.sql("SELECT id, bridge_id FROM tenants ORDER BY id")?;
         let bound: BTreeSet<String> = rows.lines().map(str::to_owned).collect();
@@ -288,11 +292,15 @@ impl Worker {
             .filter(|(name, _)| !name.starts_with("gone_"))
             .map(|(name, ids)| format!("{name}|{}", ids[0]))
             .collect();
-        ensure!(bound == right, "rows that hold another bridge: {:?}", bound.symmetric_difference(&right));
+        ensure!(
+            bound == right,
+            "tenant rows with a wrong bridge_id: {:?}",
+            bound.symmetric_difference(&right)
+        );
         self.require_careful_calls().await
     }
 
-    /// No POST after one that did its work, no DELETE but of tombstones.
+    /// Checks that `wab` sent no POST again after one that succeeded, and no DELETE without a tombstone.
     async fn require_careful_calls(&self) -> Result<()> {
         const UNDER_WHICH_WORK_IS_DONE: [&str; 6] =
             ["delay", "drip", "hang_after_headers", "truncated", "cut_json", "lost_reply"];
@@ -307,7 +315,7 @@ impl Worker {
                     let path = call["path"].as_str().unwrap_or_default();
                     let id = path.rsplit('/').next().and_then(|id| id.parse().ok());
                     ensure!(
-                        id.is_some_and(|id: i64| BURIED.contains(&id)),
+                        id.is_some_and(|id: i64| REMOVED.contains(&id)),
                         "deleted without a tombstone: {call}"
                     );
                 }
@@ -319,15 +327,18 @@ impl Worker {
         Ok(())
     }
 
-    /// The key is nowhere.
+    /// Checks that the outputs, a dump and the server's log do not contain the key.
     fn require_discretion(&self) -> Result<()> {
         let dump = process::must(self.fleet.cluster.program("pg_dump", DATABASE).args(["--no-owner"]))?;
         let log = self.fleet.cluster.log()?;
         ensure!(
             dump.contains("wab_operations") && log.contains("wab_observe"),
-            "there is something to search"
+            "the searched texts must not be empty"
         );
-        ensure!(![&self.said, &dump, &log].iter().any(|text| text.contains(KEY)), "the API key was told");
+        ensure!(
+            ![&self.said, &dump, &log].iter().any(|text| text.contains(KEY)),
+            "an output, the dump or the log contains the API key"
+        );
         Ok(())
     }
 }
@@ -367,15 +378,15 @@ fn whatever_goes_wrong_one_more_run_converges() -> Result<()> {
             .try_for_each(|worker| worker.join().unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
     })?;
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let (table, bad) = told(&faults, &results);
+    let (table, bad) = summarize(&faults, &results);
     println!("{table}");
     assert_eq!(results.len(), cells.len());
     assert!(bad.is_empty(), "{} of {} cells:\n{}", bad.len(), cells.len(), bad.join("\n"));
     Ok(())
 }
 
-/// The table, and what went wrong.
-fn told(faults: &[Fault], results: &[(&Cell, Result<i32>)]) -> (String, Vec<String>) {
+/// The table of exit codes, and the list of failures.
+fn summarize(faults: &[Fault], results: &[(&Cell, Result<i32>)]) -> (String, Vec<String>) {
     let mut table: BTreeMap<(usize, Call), [String; 2]> = BTreeMap::new();
     let mut bad = Vec::new();
     for (cell, result) in results {

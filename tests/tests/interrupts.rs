@@ -1,5 +1,5 @@
-//! A call to the provider never makes a backend deaf: cancel, timeout and terminate take effect at once. A program of its
-//! own, so that nothing runs beside it that takes time.
+//! Tests that cancel, timeout and terminate take effect at once while a backend waits for the provider. It is a separate
+//! program, so that no other test takes its CPU time.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ mod lookups;
 #[allow(dead_code)]
 mod world;
 
-/// How long an interrupt may take to take effect.
+/// The longest time that an interrupt may need to take effect.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
 fn sqlstate(error: &sqlx::Error) -> String {
@@ -37,7 +37,7 @@ async fn pid(connection: &mut PgConnection) -> Result<i32> {
     Ok(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?)
 }
 
-/// Waits until the backend sleeps in a call.
+/// Waits until the backend waits for the provider.
 async fn in_call(fleet: &Fleet, pid: i32) -> Result<()> {
     let waiting =
         format!("SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Extension'");
@@ -66,11 +66,11 @@ async fn statement_timeout_ends_a_hanging_call() -> Result<()> {
             .fetch_all(&mut connection)
             .await
             .err()
-            .context("it ended well")?;
+            .context("the call succeeded")?;
         let took = start.elapsed();
         assert_eq!(sqlstate(&error), "57014", "{call}: {error}");
         assert!(took < AT_ONCE, "{call} took {took:?}");
-        sqlx::query("SELECT 1").execute(&mut connection).await.context("the backend lives on")?;
+        sqlx::query("SELECT 1").execute(&mut connection).await.context("the backend must survive")?;
     }
     Ok(())
 }
@@ -89,11 +89,11 @@ async fn cancel_takes_effect_and_the_next_call_works() -> Result<()> {
     fleet.sql(&format!("SELECT pg_cancel_backend({pid})"))?;
     let (mut connection, error) = call.await?;
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-    assert_eq!(sqlstate(&error.context("it ended well")?), "57014");
+    assert_eq!(sqlstate(&error.context("the call succeeded")?), "57014");
     fleet.sandbox.heal().await?;
     let bridges: i32 =
         sqlx::query_scalar("SELECT bridges FROM wab_refresh()").fetch_one(&mut connection).await?;
-    assert_eq!(bridges, 20, "the same backend, the same thread");
+    assert_eq!(bridges, 20, "the same backend must be able to call again");
     Ok(())
 }
 
@@ -113,7 +113,7 @@ async fn terminate_ends_the_backend() -> Result<()> {
     gone(pid).await
 }
 
-/// Waits until the process is no more; a second is long.
+/// Waits for at most a second until the process has ended.
 async fn gone(pid: i32) -> Result<()> {
     wait::until_within(Duration::from_secs(1), "the process is gone", || async {
         Ok((!alive(pid)).then_some(()))
@@ -121,7 +121,7 @@ async fn gone(pid: i32) -> Result<()> {
     .await
 }
 
-/// Is there such a process? One that has ended and was not yet asked how is none.
+/// Whether the process runs. A zombie, which has ended and waits for its parent to read the exit status, does not run.
 fn alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("State:\tZ"))
 }
@@ -137,12 +137,12 @@ async fn every_other_thread_blocks_all_signals() -> Result<()> {
     });
     in_call(&fleet, pid).await?;
     let threads = threads(pid)?;
-    assert_eq!((before, threads.len()), (1, 2), "nothing is started before the first call, one thread by it");
-    // Bit n-1 is signal n. SIGKILL (9) and SIGSTOP (19) cannot be blocked, and glibc keeps 32 and 33 for itself.
+    assert_eq!((before, threads.len()), (1, 2), "the first call must start the only other thread");
+    // Bit n-1 is signal n. SIGKILL (9) and SIGSTOP (19) cannot be blocked, and glibc reserves 32 and 33.
     let all: u64 = !((1 << 8) | (1 << 18) | (1 << 31) | (1 << 32));
     for (tid, blocked) in &threads {
         if *tid == pid {
-            assert_ne!(blocked & all, all, "the main thread takes signals");
+            assert_ne!(blocked & all, all, "the main thread must receive signals");
         } else {
             assert_eq!(blocked & all, all, "thread {tid} blocks {blocked:x}");
         }
@@ -152,7 +152,7 @@ async fn every_other_thread_blocks_all_signals() -> Result<()> {
     Ok(())
 }
 
-/// Each thread of a process and its mask of blocked signals.
+/// The threads of a process and their masks of blocked signals.
 fn threads(pid: i32) -> Result<Vec<(i32, u64)>> {
     let mut threads = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
@@ -171,7 +171,11 @@ async fn a_cancel_in_a_handler_for_others_is_not_swallowed() -> Result<()> {
     let mut connection = fleet.connect().await?;
     sqlx::query("SET statement_timeout = '300ms'").execute(&mut connection).await?;
     let block = "DO $$ BEGIN PERFORM * FROM wab_refresh(); EXCEPTION WHEN OTHERS THEN RAISE NOTICE 'swallowed'; END $$";
-    let error = sqlx::raw_sql(block).execute(&mut connection).await.err().context("it was swallowed")?;
+    let error = sqlx::raw_sql(block)
+        .execute(&mut connection)
+        .await
+        .err()
+        .context("the handler swallowed the cancel")?;
     assert_eq!(sqlstate(&error), "57014");
     connection.close().await?;
     Ok(())
@@ -182,7 +186,7 @@ async fn our_own_deadline_names_its_phase() -> Result<()> {
     let fleet = hanging().await?;
     fleet.cluster.configure(&[("wab.request_timeout", "700ms")])?;
     fleet.cluster.reload()?;
-    wait::until("the setting holds", || async {
+    wait::until("the setting is in effect", || async {
         Ok((fleet.sql("LOAD 'pg_wabridges'; SHOW wab.request_timeout")? == "700ms").then_some(()))
     })
     .await?;

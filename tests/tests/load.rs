@@ -1,5 +1,5 @@
-//! Many calls: under a storm of signals, from a hundred backends at once, ten thousand in one backend. A program of its own,
-//! so that nothing runs beside it that takes time.
+//! Tests many calls: during two thousand signals, from a hundred backends at once, and ten thousand in one backend. It is a
+//! separate program, so that no other test takes its CPU time.
 #![allow(clippy::print_stdout)]
 
 use std::process::Command;
@@ -14,7 +14,7 @@ use tokio::sync::Barrier;
 #[allow(dead_code)]
 mod world;
 
-/// Twenty bridges at a provider without limits.
+/// A fleet of twenty bridges at a provider without rate limits.
 async fn unlimited() -> Result<Fleet> {
     world::healthy(&[
         "--limit-other",
@@ -33,10 +33,10 @@ async fn pid(connection: &mut PgConnection) -> Result<i32> {
     Ok(sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(connection).await?)
 }
 
-/// How often calls are made at one go.
+/// The number of calls in one batch.
 const A_GO: usize = 100;
 
-/// The same, where a minute of the provider's limits takes 60 ms, and no call runs out of time for that.
+/// The same fleet at a provider with a rate-limit window of 60 ms instead of a minute, with enough time for each call.
 async fn in_a_hurry() -> Result<Fleet> {
     let fleet = unlimited().await?;
     fleet.cluster.configure(&[("wab.connect_timeout", "10min"), ("wab.request_timeout", "1h")])?;
@@ -44,7 +44,7 @@ async fn in_a_hurry() -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// A hundred calls: the list, and now and then a bridge that does not exist. Every answer must be right.
+/// Makes one batch of calls: mostly the list, sometimes a bridge that does not exist. Checks every answer.
 async fn calls(connection: &mut PgConnection) -> Result<()> {
     let statement = format!(
         "DO $$ BEGIN
@@ -72,7 +72,7 @@ async fn two_thousand_signals_do_no_harm() -> Result<()> {
     let mut connection = fleet.connect().await?;
     sqlx::query("SELECT * FROM wab_list_instances()").execute(&mut connection).await?;
     let pid = pid(&mut connection).await?;
-    // Each pair of signals is followed by a program that takes a moment, so that they meet all moments of a call.
+    // After each pair of signals a short program runs, so that the signals arrive at different moments of a call.
     let storm = format!(
         "n=0; while [ $n -lt 1000 ]; do kill -ALRM {pid} && kill -USR1 {pid} && /bin/true || exit 1; n=$((n+1)); done"
     );
@@ -85,7 +85,7 @@ async fn two_thousand_signals_do_no_harm() -> Result<()> {
             break ended;
         }
     };
-    assert!(ended.success(), "the backend is gone");
+    assert!(ended.success(), "the backend must still run");
     assert!(made >= A_GO, "{made}");
     assert_eq!(self::pid(&mut connection).await?, pid);
     Ok(())
@@ -115,11 +115,11 @@ async fn a_hundred_backends_call_at_the_same_time() -> Result<()> {
     }
     println!("the slowest of 100 first calls took {longest:?}");
     assert!(longest < Duration::from_secs(15), "the slowest call took {longest:?}");
-    assert_eq!(fleet.sandbox.ledger().await?.len(), 101, "a refresh, and each call once");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 101, "one refresh and 100 calls");
     Ok(())
 }
 
-/// Memory of a process that is its own, in kB.
+/// The private memory of a process, in kB.
 fn own_memory(pid: i32) -> Result<i64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
@@ -145,7 +145,7 @@ async fn ten_thousand_calls_leak_nothing() -> Result<()> {
         "{after_the_first} kB after the first calls, {after_all} kB after {made}"
     );
     let sockets = open_sockets(pid)?;
-    assert!(sockets < 10, "connections are used again: {sockets} are open");
+    assert!(sockets < 10, "connections must be reused, but {sockets} are open");
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! The provider's limits are kept and used: no call is refused, and almost none is left unused. A program of its own,
-//! so that nothing runs beside it that takes time.
+//! Tests that `wab apply` uses almost all of the provider's rate limit and that no call is refused. It is a separate program,
+//! so that no other test takes its CPU time.
 #![allow(clippy::print_stdout)]
 
 use anyhow::{Context, Result};
@@ -10,7 +10,7 @@ use serde_json::Value;
 #[allow(dead_code)]
 mod world;
 
-/// A fleet file for the sandbox at sixty times the speed: its windows last one second.
+/// The limits of a sandbox at 60 times the speed: its windows last one second.
 const YAML: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }
 tenants: { table: public.tenants, wanted: status = 'active' }
 policy: { max_creates: 1000 }
@@ -19,11 +19,11 @@ policy: { max_creates: 1000 }
 async fn posts(fleet: &Fleet) -> Result<Vec<Value>> {
     let ledger = fleet.sandbox.ledger().await?;
     let refused = ledger.iter().filter(|call| call["status"] == 429).count();
-    assert_eq!(refused, 0, "no call is refused for its pace, of {}", ledger.len());
+    assert_eq!(refused, 0, "no call may be answered with 429, of {}", ledger.len());
     Ok(ledger.into_iter().filter(|call| call["method"] == "POST").collect())
 }
 
-/// Seconds from the first call to the last, as the sandbox received them.
+/// Seconds from the first to the last of these calls in the ledger.
 fn span(fleet: &Fleet, calls: &[Value]) -> Result<f64> {
     let at = |call: Option<&Value>| call.and_then(|call| call["at"].as_str()).map(str::to_owned);
     let first = at(calls.first()).context("no call")?;
@@ -60,8 +60,8 @@ async fn six_hundred_creates_use_99_percent_of_the_limit_and_none_is_refused() -
 }
 
 #[tokio::test]
-async fn a_second_run_knows_what_the_first_one_called() -> Result<()> {
-    // A window that outlasts both runs: 8 and 8 calls are more than the 10 that fit.
+async fn a_second_run_waits_for_the_window_of_the_first_one() -> Result<()> {
+    // The window of 10 calls is longer than both runs, which need 8 calls each.
     let fleet = Fleet::start(&["--list-status", "--speed", "6"])?;
     world::fill(&fleet).await?;
     fleet.fleet_yaml(&YAML.replace("10/1s", "10/10s").replace("120/1s", "120/10s"))?;
@@ -74,6 +74,6 @@ async fn a_second_run_knows_what_the_first_one_called() -> Result<()> {
     assert_eq!(posts.len(), 16, "one call each");
     let took = span(&fleet, &posts)?;
     println!("8 and 8 creates in {took:.2} s");
-    assert!(took >= 10.0, "the second run waited for the first one's window: {took:.2} s");
+    assert!(took >= 10.0, "the second run must wait for the next window, but both took {took:.2} s");
     Ok(())
 }

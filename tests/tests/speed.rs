@@ -1,4 +1,4 @@
-//! Speed where it is promised, as ratios within one run; a program of its own, so that nothing runs beside it.
+//! Tests the promised speed as ratios within one run. It is a separate program, so that no other test takes its CPU time.
 #![allow(clippy::print_stdout)]
 
 use std::time::Instant;
@@ -8,7 +8,7 @@ use e2e::fleet::{DATABASE, Fleet};
 use e2e::process;
 use e2e::sandbox::{KEY, Sandbox};
 
-/// How many pairs of runs; one contestant's run follows the other's, so that both meet the same noise.
+/// The number of pairs of runs. The contestants alternate, so that both meet the same noise of the machine.
 const PAIRS: usize = 7;
 
 fn seconds(run: impl Fn() -> Result<()>) -> Result<f64> {
@@ -17,7 +17,7 @@ fn seconds(run: impl Fn() -> Result<()>) -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// How many times as long theirs takes: the median of the pairs, after one pair to warm up.
+/// The time of `theirs` divided by the time of `ours`: the median of the pairs, after one pair to warm up.
 fn ratio(ours: impl Fn() -> Result<()>, theirs: impl Fn() -> Result<()>) -> Result<f64> {
     let mut ratios = Vec::new();
     for pair in 0..=PAIRS {
@@ -60,7 +60,7 @@ fn listing_100_000_bridges_is_faster_than_curl_jq_psql() -> Result<()> {
     };
     let ratio = ratio(ours, theirs)?;
     println!("curl | jq | psql takes {ratio:.2} times as long as wab_list_instances()");
-    // 2.5 without optimization, as the tests are built; make bench measures the optimized one.
+    // Tests are built without optimization and give about 2.5; make bench measures the optimized build.
     assert!(ratio > 1.5, "{ratio:.2}");
     Ok(())
 }
@@ -86,11 +86,14 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     let cost = fleet.sql("EXPLAIN (FORMAT json) SELECT kind, count(*) FROM wab_drift GROUP BY 1")?;
     let cost: serde_json::Value = serde_json::from_str(&cost)?;
     let total = cost[0]["Plan"]["Total Cost"].as_f64().unwrap_or(f64::MAX);
-    assert!(total < 100_000.0, "PostgreSQL would compile it (jit_above_cost): {total}");
+    assert!(
+        total < 100_000.0,
+        "the cost is above jit_above_cost, so PostgreSQL would JIT-compile the query: {total}"
+    );
     Ok(())
 }
 
-/// Rows of the tenants table that a statement reads from one end to the other, in passes.
+/// The result of a statement, and the number of sequential passes that it makes over the tenants table.
 fn passes(fleet: &Fleet, statement: &str, size: u32) -> Result<String> {
     fleet.sql(&format!(
         "BEGIN; {statement};
@@ -98,8 +101,8 @@ fn passes(fleet: &Fleet, statement: &str, size: u32) -> Result<String> {
     ))
 }
 
-/// A refresh evaluates the drift of all once, whether the list is another or not; so does a reconcile, whatever it writes. What
-/// changed is looked up.
+/// A refresh reads the tenants table once, whether the list changed or not, and so does a reconcile. They find changed rows by
+/// index.
 #[tokio::test]
 async fn drift_is_evaluated_once() -> Result<()> {
     const SIZE: u32 = 20_000;
@@ -125,9 +128,9 @@ async fn drift_is_evaluated_once() -> Result<()> {
     Ok(())
 }
 
-/// As many differences as there are rows, where PostgreSQL expects none: noting them takes a few times as long as counting.
+/// If every row drifts and the planner expects no drift, recording the drift takes at most ten times as long as counting it.
 #[test]
-fn noting_drift_grows_with_the_drift() -> Result<()> {
+fn recording_drift_takes_time_in_proportion_to_the_drift() -> Result<()> {
     let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
     fleet.sql(
         "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
@@ -138,7 +141,7 @@ fn noting_drift_grows_with_the_drift() -> Result<()> {
          ANALYZE tenants; ANALYZE wab_bridges",
     )?;
     let count = || fleet.sql("SELECT count(*) FROM wab_drift").map(drop);
-    // When PostgreSQL looked last, all drift had ended.
+    // The planner's statistics are from a time when all drift had ended.
     fleet.sql(
         "INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, false, now(), now() FROM generate_series(1, 5000) n;
          ANALYZE wab_drift_episodes",
@@ -146,13 +149,13 @@ fn noting_drift_grows_with_the_drift() -> Result<()> {
     assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "5000");
     let note = || fleet.sql("SELECT _wab_record_drift()").map(drop);
     let ratio = ratio(count, note)?;
-    println!("noting takes {ratio:.1} times as long as counting");
+    println!("recording takes {ratio:.1} times as long as counting");
     assert!(ratio < 10.0, "{ratio:.1}");
     Ok(())
 }
 
 #[test]
-fn one_tenant_is_found_by_indexes_alone() -> Result<()> {
+fn the_views_find_one_tenant_by_index() -> Result<()> {
     let fleet = Fleet::start(&[])?;
     for (kind, id) in [("text", "'cust_' || n"), ("bigint", "n"), ("uuid", "md5(n::text)::uuid")] {
         fleet.sql(&format!(
@@ -178,9 +181,9 @@ fn one_tenant_is_found_by_indexes_alone() -> Result<()> {
     Ok(())
 }
 
-/// What a view says twice is planned twice.
+/// PostgreSQL evaluates a condition as often as the view contains it, so wab_drift must not repeat the conditions of wab_fleet.
 #[test]
-fn drift_says_each_condition_as_often_as_the_fleet() -> Result<()> {
+fn drift_repeats_no_condition_of_the_fleet() -> Result<()> {
     let fleet = Fleet::start(&[])?;
     fleet.sql(
         "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text); SELECT * FROM wab_bind_tenants('tenants')",
@@ -194,7 +197,7 @@ fn drift_says_each_condition_as_often_as_the_fleet() -> Result<()> {
     Ok(())
 }
 
-/// The query takes the function in whole, and jsonb is made of no row that nobody asks for.
+/// PostgreSQL inlines the function, so a query that does not use the column `raw` builds no jsonb.
 #[test]
 fn a_list_makes_only_what_is_asked_for() -> Result<()> {
     let fleet = Fleet::start(&[])?;

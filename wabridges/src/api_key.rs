@@ -1,4 +1,4 @@
-//! The API key as a type that cannot be shown; where it comes from is the caller's business.
+//! Defines the API key as a type that cannot be displayed. The caller reads the key from its file or environment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,25 +14,28 @@ use crate::sha256;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
-/// Why a text cannot be an [`ApiKey`]; the text is never repeated.
+/// Why a text cannot be an [`ApiKey`]. The error never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidApiKey {
     /// Only white space, or nothing.
-    #[error("the API key is empty: put the account's key (sk_…) there")]
+    #[error("the API key is empty: set it to the account's key (sk_…)")]
     Empty,
-    /// It could not be sent in a header.
+    /// A character that an HTTP header cannot hold.
     #[error("the API key has a space, a control or a non-ASCII character at byte {at}: copy it again")]
     Character {
-        /// The first wrong byte's place after trimming, from 0.
+        /// The offset of the first wrong byte after trimming, from 0.
         at: usize,
     },
 }
 
-/// What stands where the key was echoed.
+/// The replacement for the key in answers that echo it.
 const REDACTED: &[u8] = b"[redacted]";
 
 impl ApiKey {
-    /// Trims white space around the key (files end in a newline) and checks that a header can hold it.
+    /// Trims white space around the key (files end in a newline) and checks that an HTTP header can hold it.
+    ///
+    /// # Errors
+    /// [`InvalidApiKey`] if the key is empty or has a character that a header cannot hold.
     pub fn new(key: impl AsRef<str>) -> Result<Self, InvalidApiKey> {
         let key = key.as_ref().trim();
         if key.is_empty() {
@@ -44,7 +47,7 @@ impl ApiKey {
         }
     }
 
-    /// A name for the account that does not give the key away: the first 16 hex digits of its SHA-256.
+    /// The first 16 hex digits of the key's SHA-256. It identifies the key without revealing it.
     pub fn fingerprint(&self) -> String {
         let mut sha256 = sha256::of(&self.0);
         sha256.truncate(16);
@@ -58,7 +61,7 @@ impl ApiKey {
         Ok(value)
     }
 
-    /// The same bytes with the key blotted out, should a server have echoed it.
+    /// The same bytes with every occurrence of the key replaced, because a server may echo it.
     pub(crate) fn redact(&self, body: Bytes) -> Bytes {
         let key = self.0.as_bytes();
         let Some(mut at) = memmem::find(&body, key) else { return body };
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_echoed_key_is_blotted_out() {
+    fn an_echoed_key_is_replaced() {
         let key = ApiKey::new("sk_1").unwrap();
         let redacted = |body: &'static str| key.redact(Bytes::from(body));
         assert_eq!(redacted("bad key ssk_1, sk_1"), "bad key s[redacted], [redacted]");

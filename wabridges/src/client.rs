@@ -1,4 +1,4 @@
-//! The only file that opens a socket: deadlines, the size cap, repeating; what is sent and how it is read, `request` says.
+//! Sends requests: applies deadlines, the size cap, the throttle and retries. It is the only file that opens a socket.
 
 use std::fmt;
 use std::future::Future;
@@ -19,18 +19,18 @@ use crate::{
     Provisioned, Session, Throttle,
 };
 
-/// How much memory an announced length may set aside before anything came, in bytes: a list of 160,000 bridges.
+/// Memory reserved for an announced length before any data arrives, at most, in bytes: a list of 160,000 bridges.
 const MAX_RESERVED: usize = 16 * 1024 * 1024;
 
-/// Looks at the account. It has no method that writes, and cannot be turned into a [`Client`].
+/// Reads the account. It has no method that writes, and cannot be converted to a [`Client`].
 ///
-/// Clones share connections and throttle. Dropping a call's future cancels the call; nothing goes on without it.
+/// Clones share connections and throttle. Dropping the future of a call cancels the call and closes its connection.
 #[derive(Clone)]
 pub struct ReadClient {
     shared: Arc<Shared>,
 }
 
-/// Looks and writes. Clones share connections and throttle, with each other and with their [`Client::reader`].
+/// Reads and changes the account. Clones share connections and throttle, also with their [`Client::reader`].
 #[derive(Clone, Debug)]
 pub struct Client {
     reader: ReadClient,
@@ -42,15 +42,15 @@ struct Shared {
     key: ApiKey,
     authorization: HeaderValue,
     throttle: Mutex<Throttle>,
-    /// How far the provider's clock was ahead of this machine's when it last told the time.
+    /// How far the provider's clock is ahead of this machine's, by the newest answer with a `Date` header.
     ahead: Mutex<Option<TimeDelta>>,
 }
 
 impl ReadClient {
-    /// Connects to nobody yet; reads the CA file and the system's certificates, blocking.
+    /// Reads the CA file and the system's certificates, blocking. It opens no connection yet.
     ///
     /// # Errors
-    /// [`Error::Config`] when one of them cannot be used.
+    /// [`Error::Config`] if one of them cannot be used.
     pub fn new(config: Config, key: ApiKey) -> Result<Self, Error> {
         let authorization = key.header().map_err(|error| Error::Config {
             what: "the API key cannot be sent in a header: copy it again".to_owned(),
@@ -63,27 +63,36 @@ impl ReadClient {
         })
     }
 
-    /// The whole fleet, from a complete 200 answer; rows that make no sense are in [`Listing::malformed`].
+    /// Lists the whole fleet. Rows that cannot be read are in [`Listing::malformed`].
+    ///
+    /// # Errors
+    /// Any but [`Error::NotFound`] and [`Error::Ambiguous`]; a list that is not complete is an error.
     pub async fn list(&self) -> Result<Listing, Error> {
         self.call(request::list()).await
     }
 
-    /// One bridge; [`Error::NotFound`] if there is none of this id.
+    /// Reads one bridge.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no bridge has this id.
     pub async fn get(&self, id: BridgeId) -> Result<BridgeDetail, Error> {
         self.call(request::get(id)).await
     }
 
-    /// One bridge's WhatsApp session; [`Error::NotFound`] if no bridge has this customer_ref.
+    /// Reads one bridge's WhatsApp session.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no bridge has this customer_ref.
     pub async fn session(&self, customer_ref: &CustomerRef) -> Result<Session, Error> {
         self.call(request::session(customer_ref)?).await
     }
 
-    /// The QR code to scan, as a PNG file. The provider has one only while the bridge is unpaired.
+    /// Reads the QR code to scan, as a PNG file. The provider has one only while the bridge is unpaired.
     pub async fn qr(&self, customer_ref: &CustomerRef) -> Result<Vec<u8>, Error> {
         self.call(request::qr(customer_ref)?).await
     }
 
-    /// Counts a call of an earlier run or another process, which ended `at` that time, against the limits.
+    /// Counts a call of an earlier run or another process, which ended at the time `at`, against the limits.
     pub fn preload(&self, class: Class, at: Instant) {
         self.shared.throttle().preload(class, at);
     }
@@ -93,7 +102,8 @@ impl ReadClient {
         self.shared.throttle().duration_for(class, n, Instant::now())
     }
 
-    /// How far the provider's clock is ahead of this machine's, to a second, by the `Date` of its last answer.
+    /// How far the provider's clock is ahead of this machine's, to a second, by the newest answer with a `Date` header.
+    /// `None` before such an answer.
     pub fn provider_ahead(&self) -> Option<TimeDelta> {
         *self.shared.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,8 +124,11 @@ impl Client {
         &self.reader
     }
 
-    /// Makes this customer_ref's bridge, or finds the one there is: the provider does not say which. It costs money.
-    /// On [`Error::Ambiguous`], list before doing anything else.
+    /// Provisions the bridge of this customer_ref. If one exists, the provider returns it; the answer does not tell the two
+    /// cases apart. A new bridge costs money.
+    ///
+    /// # Errors
+    /// After [`Error::Ambiguous`], list the fleet before any other call.
     pub async fn provision(
         &self,
         customer_ref: &CustomerRef,
@@ -124,12 +137,15 @@ impl Client {
         self.reader.call(request::provision(customer_ref, webhook_url)?).await
     }
 
-    /// Stops and removes a bridge for good; the customer must pair again.
+    /// Stops and removes a bridge permanently. Its customer must pair again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if no bridge has this id.
     pub async fn delete(&self, id: BridgeId) -> Result<(), Error> {
         self.reader.call(request::delete(id)).await
     }
 
-    /// A code to type on the phone under Linked Devices.
+    /// Requests a code that the customer types on the phone under Linked Devices.
     pub async fn pair(&self, customer_ref: &CustomerRef, phone: &Phone) -> Result<PairingCode, Error> {
         self.reader.call(request::pair(customer_ref, phone)?).await
     }
@@ -148,7 +164,8 @@ impl Shared {
         }
     }
 
-    /// `spent` is what counts against `request_timeout`; the waits for the throttle do not.
+    /// Makes the call and retries it. `spent` is the time that counts against `request_timeout`; waiting for the throttle does
+    /// not count.
     async fn attempts<T>(&self, call: &Call<T>, policy: RetryPolicy) -> Result<T, Error> {
         let request = call.to_request(&self.config.api_url)?;
         let (mut spent, mut patience) = (Duration::ZERO, self.config.rate_limit_patience);
@@ -194,7 +211,7 @@ impl Shared {
         }
     }
 
-    /// Waits until a call of this class may leave. The part of the wait that a 429 asked for is taken from `patience`.
+    /// Waits until a call of this class may leave. The part of the wait that is due to a 429 is subtracted from `patience`.
     async fn place(&self, class: Class, patience: &mut Duration) -> Result<Place<'_>, Error> {
         loop {
             let wait = {
@@ -246,14 +263,14 @@ impl Shared {
         timeout(left, work).await.map_err(|_| Error::Timeout { phase, after })
     }
 
-    /// Counts decompressed bytes as they come; a compressed body's length is not known beforehand.
+    /// Reads the body and counts its decompressed bytes, because Content-Length gives the compressed length.
     async fn body(&self, response: &mut reqwest::Response) -> Result<Bytes, Error> {
         let limit = self.config.max_response_size;
         let announced = response.content_length().unwrap_or(0);
         if announced > limit {
             return Err(Error::TooLarge { limit });
         }
-        // Growing by doubling would copy a large list several times; but memory is not set aside on a mere promise of much.
+        // Reserving avoids copying a large list when the buffer grows. The cap limits the harm of a wrong Content-Length.
         let expected = usize::try_from(announced).unwrap_or(MAX_RESERVED).min(MAX_RESERVED);
         let mut body = BytesMut::with_capacity(expected);
         while let Some(chunk) = response.chunk().await.map_err(broken)? {
@@ -288,7 +305,7 @@ impl Shared {
     }
 }
 
-/// An answer and what it asks of the next attempt.
+/// An answer, and the wait that its Retry-After header asks for.
 struct Received {
     answer: Answer,
     retry_after: Option<Duration>,
@@ -307,7 +324,7 @@ fn broken(error: reqwest::Error) -> Error {
     Error::Broken { source: error.without_url().into() }
 }
 
-/// A place in the throttle. It counts from when it is dropped, so that a cancelled call counts too.
+/// A place in the throttle. Dropping it ends the call for the throttle, so a cancelled call counts too.
 struct Place<'a> {
     shared: &'a Shared,
     class: Class,
@@ -322,17 +339,17 @@ enum PlaceEnd {
 }
 
 impl Place<'_> {
-    /// The provider has seen it.
+    /// The provider answered, so it counted the call.
     fn answered(mut self) {
         self.end = PlaceEnd::Answered;
     }
 
-    /// Nothing reached the provider.
+    /// The call did not reach the provider.
     fn never_used(mut self) {
         self.end = PlaceEnd::NotCounted;
     }
 
-    /// The provider answered 429: it did not count this call, and takes no other for a while.
+    /// The provider answered 429: it did not count the call, and refuses further ones for the time `wait`.
     fn refused(mut self, wait: Duration) {
         self.end = PlaceEnd::NotCounted;
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What a client must be told before its first call; reading it from files or settings is the caller's business.
+//! Defines the configuration of a client. The caller reads the values from files or settings.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -12,22 +12,23 @@ use url::{Host, Url};
 
 use crate::Limits;
 
-/// Where the provider is, and how long, how much and how fast a call may be.
+/// The provider's address, and the limits on time, size and rate of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The base address.
     pub api_url: ApiUrl,
-    /// PEM certificates trusted in addition to the system's.
+    /// A PEM file of CA certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// For name lookup, TCP and TLS together. Default 5 s.
+    /// Time limit for name lookup, TCP and TLS together. Default 5 s.
     pub connect_timeout: Duration,
-    /// For one call: all its attempts and the pauses between them, but not its wait for the throttle. Default 30 s.
+    /// Time limit for one call with all its attempts and the pauses between them, without its wait for the throttle. Default
+    /// 30 s.
     pub request_timeout: Duration,
-    /// The largest answer accepted, in bytes after decompression. Default 256 MiB.
+    /// The largest accepted answer, in bytes after decompression. Default 256 MiB.
     pub max_response_size: u64,
-    /// The provider's limits. Default: the published ones.
+    /// The provider's rate limits. Default: the published ones.
     pub limits: Limits,
-    /// How long one call may wait, in sum, because the provider answered 429. Default 30 s.
+    /// The sum of the waits that one call accepts after 429 answers. Default 30 s.
     pub rate_limit_patience: Duration,
 }
 
@@ -46,36 +47,39 @@ impl Config {
     }
 }
 
-/// The provider's address: the API key is sent there, so it is https unless it is this very machine.
+/// The provider's address. The API key is sent there, so it is https, or http to the same machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ApiUrl(Url);
 
-/// Why a text cannot be an [`ApiUrl`]; the text is not repeated, for it may hold a password.
+/// Why a text cannot be an [`ApiUrl`]. The error does not contain the text, because it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvalidApiUrl {
-    /// No absolute URL at all.
+    /// The text is not an absolute URL.
     #[error("the API URL is not an absolute URL ({0}): write it like https://wabridges.com")]
     Syntax(url::ParseError),
-    /// Something else than http or https, or nobody to talk to.
+    /// The scheme is neither http nor https, or the host is missing.
     #[error("the API URL must start with https:// and name a host")]
     Scheme,
-    /// The key would travel in the clear.
+    /// The URL is http to another machine, so the key would be sent unencrypted.
     #[error("the API URL must be https: plain http is for localhost, 127.0.0.0/8 and [::1] only")]
     Plain,
-    /// A user name or password.
-    #[error("the API URL must not hold a user name or a password: the API key is configured apart from it")]
+    /// The URL has a user name or a password.
+    #[error("the API URL must not hold a user name or a password: configure the API key separately")]
     UserInfo,
-    /// A `?query` or a `#fragment`.
+    /// The URL has a `?query` or a `#fragment`.
     #[error("the API URL must not have a query or a fragment: only a path may follow the host")]
     Suffix,
-    /// A character that a URL may be written with, and no request can be sent with.
+    /// The URL has a character that is valid in a URL but not in an HTTP request.
     #[error("the API URL has a character that no request can hold: write it percent-encoded")]
     Character,
 }
 
 impl ApiUrl {
-    /// Accepts an absolute https URL, or http to the loopback, with or without a path; see [`InvalidApiUrl`].
+    /// Accepts an absolute https URL, or http to the loopback, with or without a path.
+    ///
+    /// # Errors
+    /// [`InvalidApiUrl`] names the reason.
     pub fn parse(text: &str) -> Result<Self, InvalidApiUrl> {
         let url = Url::parse(text.trim()).map_err(InvalidApiUrl::Syntax)?;
         match (url.scheme(), url.host()) {

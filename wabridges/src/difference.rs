@@ -1,12 +1,12 @@
-//! A trick for speed: narrows a listing down to what may differ from wab_bridges, in one pass over both.
+//! Reduces a listing to the bridges that may differ from `wab_bridges`, in one pass over both, for speed.
 //!
-//! The database decides what a listing changes (`_wab_store_listing` in `sql/observe.sql`), whatever part of it is handed over: more
-//! than differs does no harm. Most of a listing is as the table has it, and handing all of it over costs several times what the rest
-//! of a refresh does. The extension and `wab` read `wab_bridges` and compare each row as it comes; no copy of the table is kept.
+//! `_wab_store_listing` in `sql/observe.sql` decides which changes a listing makes; passing more bridges than differ does no
+//! harm. Most bridges of a listing are unchanged, and passing all of them takes several times as long as the rest of a refresh.
+//! The extension and `wab` compare each row of `wab_bridges` as they read it, without a copy of the table.
 
 use crate::{Bridge, Listing};
 
-/// What is known of a bridge.
+/// A row of `wab_bridges`.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// The provider's id.
@@ -15,14 +15,14 @@ pub struct Known<'a> {
     pub customer_ref: Option<&'a str>,
     /// The container's state.
     pub state: Option<&'a str>,
-    /// The session's status in the provider's words.
+    /// The session's status as the provider words it.
     pub raw_status: Option<&'a str>,
     /// When it was created, in microseconds since 1970-01-01 UTC.
     pub created_at: Option<i64>,
 }
 
 impl Known<'_> {
-    /// Whether a listed bridge says nothing new. A list that brings no status says nothing of it.
+    /// Whether the row equals the listed bridge. A bridge listed without a status equals a row with any status.
     fn is_as(&self, bridge: &Bridge) -> bool {
         let raw_status = bridge.raw_status.as_deref();
         self.customer_ref == bridge.customer_ref.as_ref().map(|it| it.as_str())
@@ -32,39 +32,39 @@ impl Known<'_> {
     }
 }
 
-/// Compares a listing with the bridges that are known, in whatever order these come.
+/// Compares a listing with the known bridges, which may come in any order.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     listed: &'a [Bridge],
-    /// Which of the listed ones are known.
+    /// For each listed bridge, whether it is known.
     known: Vec<bool>,
-    /// Where the next known one is found, if they come in the order of their ids.
+    /// The index of the next known bridge in `listed`, if the known ones come in the order of their ids.
     next: usize,
     difference: Difference<'a>,
 }
 
-/// What differs.
+/// The part of a listing that differs from `wab_bridges`.
 #[derive(Debug, Default)]
 pub struct Difference<'a> {
-    /// Listed bridges that are not known, or not as they are listed.
+    /// Listed bridges that are not known, or differ from their row.
     pub listed: Vec<&'a Bridge>,
     /// Ids of known bridges that are not listed.
     pub absent: Vec<i64>,
-    /// Whether bridges came, went, or changed hands.
+    /// Whether a bridge appeared, disappeared or changed its customer_ref.
     moved: bool,
 }
 
 /// The bridges whose drift may change when a difference is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Touched {
-    /// These alone.
+    /// The bridges with these ids.
     Bridges(Vec<i64>),
-    /// Any: bridges came, went or changed hands.
+    /// Any bridge, because one appeared, disappeared or changed its customer_ref.
     Anyone,
 }
 
 impl Touched {
-    /// These bridges; `None` stands for any.
+    /// The ids of the bridges; `None` stands for any bridge.
     pub fn bridges(&self) -> Option<&[i64]> {
         match self {
             Self::Bridges(ids) => Some(ids),
@@ -74,7 +74,7 @@ impl Touched {
 }
 
 impl Difference<'_> {
-    /// The bridges whose drift may change when it is stored.
+    /// The bridges whose drift may change when the difference is stored.
     pub fn touched(&self) -> Touched {
         if self.moved {
             return Touched::Anyone;
@@ -84,14 +84,14 @@ impl Difference<'_> {
 }
 
 impl<'a> Comparison<'a> {
-    /// Of this listing with nothing yet.
+    /// Starts a comparison of this listing.
     #[must_use]
     pub fn of(listing: &'a Listing) -> Self {
         let listed = &listing.bridges[..];
         Self { listed, known: vec![false; listed.len()], next: 0, difference: Difference::default() }
     }
 
-    /// Takes note of a known bridge.
+    /// Compares one known bridge.
     pub fn know(&mut self, known: Known<'_>) {
         let expected = self.listed.get(self.next).filter(|bridge| bridge.id.get() == known.id);
         let found = expected
@@ -112,7 +112,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// What differs, now that all that is known was said.
+    /// The difference, after every known bridge was passed to [`Comparison::know`].
     #[must_use]
     pub fn end(mut self) -> Difference<'a> {
         let unknown = self.known.iter().zip(self.listed).filter(|(known, _)| !**known);
@@ -151,7 +151,7 @@ mod tests {
         Known { id: 4, customer_ref: None, state: Some("running"), raw_status: Some("qr"), created_at: None },
     ];
 
-    /// Ids that differ, ids that are absent, and whether anything moved.
+    /// Ids that differ, ids that are absent, and `moved`.
     fn compare(known: &[Known<'_>]) -> (Vec<i64>, Vec<i64>, bool) {
         let listing = crate::listing::listing(&LIST.into()).unwrap();
         let mut comparison = Comparison::of(&listing);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_so_in_any_order_does_not_differ() {
+    fn an_unchanged_fleet_in_any_order_does_not_differ() {
         let [a, b, c] = KNOWN;
         for known in [[a, b, c], [c, b, a], [b, a, c]] {
             assert_eq!(compare(&known), (vec![], vec![], false));
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_and_who_goes_moves() {
+    fn appeared_and_absent_bridges_set_moved() {
         let [a, b, c] = KNOWN;
         assert_eq!(compare(&[a, c]), (vec![2], vec![], true));
         assert_eq!(compare(&[]), (vec![1, 2, 4], vec![], true));

@@ -1,104 +1,105 @@
-//! What can go wrong with a call: one variant per thing a caller can act on; how it is shown is the caller's business.
+//! Defines the errors of a call: one variant per case that a caller handles differently.
 
 use std::fmt;
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// The error below one of ours; it never holds the URL or the API key.
+/// The source of an [`Error`]. It never holds the URL or the API key.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a call did not succeed. The source is not repeated in `Display`: walk the chain to show it.
+/// Why a call did not succeed. `Display` does not include the source: walk the chain to show it.
 #[derive(Debug, Error)]
 pub enum Error {
     /// No connection: name lookup, TCP or TLS failed. Nothing was sent.
     #[error("cannot connect to the provider: check the API URL, the network and the CA file")]
     Connect {
-        /// Which of them, and why.
+        /// The failure of name lookup, TCP or TLS.
         source: Cause,
     },
     /// A deadline passed. With [`Phase::Connect`] nothing was sent.
     #[error("timed out after {after:?} {phase}")]
     Timeout {
-        /// What was being waited for.
+        /// The part of the call that was running.
         phase: Phase,
         /// The deadline that passed.
         after: Duration,
     },
-    /// The connection broke before the answer was complete; the call changes nothing and may be repeated.
+    /// The connection broke before the answer was complete. The call changes nothing and may be repeated.
     #[error("the connection to the provider broke before the answer was complete: try again")]
     Broken {
-        /// How it broke.
+        /// The failure of the connection.
         source: Cause,
     },
-    /// 401 or 403.
+    /// The provider answered 401 or 403.
     #[error("the provider refused the API key (HTTP {status}): check the key and that its account is active")]
     Auth {
         /// The HTTP status.
         status: u16,
     },
-    /// 429, for longer than `rate_limit_patience` allows. Nothing was done.
+    /// The provider answered 429 for longer than `rate_limit_patience` allows. The call was not carried out.
     #[error("the provider's rate limit is used up: try again in {retry_after:.0?}")]
     RateLimited {
-        /// How long until the provider takes such calls again.
+        /// The time until the provider accepts calls of this class again.
         retry_after: Duration,
     },
-    /// The answer was cut off at `max_response_size`.
-    #[error("the provider's answer is larger than {limit} bytes: accept larger ones if this can be right")]
+    /// The answer is larger than `max_response_size`.
+    #[error("the provider's answer is larger than {limit} bytes: raise the limit if the fleet is that large")]
     TooLarge {
         /// The size cap, in bytes after decompression.
         limit: u64,
     },
-    /// An answer that the API does not describe, or a request that it refused.
+    /// The answer is not one that the API describes, or the provider refused the request.
     #[error("unexpected answer from the provider (HTTP {status}): {what}{}", starting(.excerpt))]
     BadAnswer {
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// The fault of the answer, as half a sentence.
         what: String,
-        /// The body's beginning: at most 200 bytes, control characters escaped, the API key blotted out.
+        /// The start of the body: at most 200 bytes, control characters escaped, the API key replaced.
         excerpt: String,
     },
-    /// 5xx: the provider is in trouble.
+    /// The provider answered 5xx.
     #[error("the provider failed (HTTP {status}): try again later{}", starting(.excerpt))]
     Server {
         /// The HTTP status.
         status: u16,
-        /// The body's beginning: at most 200 bytes, control characters escaped, the API key blotted out.
+        /// The start of the body: at most 200 bytes, control characters escaped, the API key replaced.
         excerpt: String,
     },
-    /// 404 for a bridge named by the call.
+    /// The provider answered 404 to a call that names a bridge.
     #[error("the provider has no {what}")]
     NotFound {
         /// `bridge 42`, or `bridge with customer_ref "user-123"`.
         what: String,
     },
-    /// A call that changes something was sent and no usable answer came: it may or may not have been done.
+    /// A call that changes something was sent, and no usable answer came. The provider may have carried it out.
     #[error(
-        "no usable answer came to a call that changes something: look whether it was done before repeating it"
+        "the provider gave no usable answer to a call that changes something: check whether it was carried out before \
+         repeating it"
     )]
     Ambiguous {
-        /// What happened instead of an answer.
+        /// The failure that prevented an answer.
         source: Box<Error>,
     },
-    /// The client cannot be built, or the call cannot be written, from what it was given.
+    /// The client cannot be built, or the call cannot be written, from the given values.
     #[error("{what}")]
     Config {
-        /// What is wrong and how to put it right.
+        /// The fault and its correction.
         what: String,
-        /// Why, if something below said so.
+        /// The underlying error, if there is one.
         source: Option<Cause>,
     },
 }
 
-/// What a call was waiting for when its time ran out.
+/// The part of a call that was running when its deadline passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Name lookup, TCP and TLS.
+    /// Name lookup, TCP or TLS.
     Connect,
-    /// The answer's first line and headers.
+    /// Waiting for the status line and headers of the answer.
     Headers,
-    /// The rest of the answer.
+    /// Reading the body of the answer.
     Body,
 }
 
@@ -115,7 +116,7 @@ impl fmt::Display for Phase {
 }
 
 impl Error {
-    /// The same call may simply be made again later: nothing was done, or it changes nothing.
+    /// Whether the same call may be repeated later: it was not carried out, or it changes nothing.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -127,19 +128,18 @@ impl Error {
         )
     }
 
-    /// It is not known whether the call was carried out: look before doing anything else.
+    /// Whether the provider may have carried out the call: list the fleet before any other call.
     pub fn is_ambiguous(&self) -> bool {
         matches!(self, Self::Ambiguous { .. })
     }
 
-    /// Nothing of the call reached the provider.
+    /// Whether the error occurred before any part of the request was sent.
     pub(crate) fn is_before_sending(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Timeout { phase: Phase::Connect, .. })
     }
 
-    /// The same failure, of a call that changes something: [`Error::Ambiguous`] wherever it may have been done.
-    /// Only refusals (3xx, 4xx) and failures before sending are sure to have done nothing; a 2xx with a body that
-    /// makes no sense is not.
+    /// The same failure of a call that changes something: [`Error::Ambiguous`] if the provider may have carried it out. After
+    /// refusals (3xx, 4xx) and failures before sending it has not. After a 2xx with an unreadable body it may have.
     pub(crate) fn of_a_write(self) -> Self {
         let may_be_done = match &self {
             Self::Broken { .. } | Self::Server { .. } | Self::TooLarge { .. } => true,
@@ -156,10 +156,10 @@ impl Error {
     }
 }
 
-/// How much of an answer is shown, in bytes.
+/// The largest excerpt of an answer, in bytes.
 const EXCERPT_BYTES: usize = 200;
 
-/// The beginning of a body, fit to be shown: at most 200 bytes on a character boundary, control characters escaped.
+/// The start of a body, safe to display: at most 200 bytes, cut on a character boundary, control characters escaped.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     // A character cut in half by this slice lies beyond the 200 bytes kept below.
     let start = &body[..body.len().min(EXCERPT_BYTES + 4)];

@@ -1,7 +1,7 @@
-//! A trick for speed: reads flat JSON objects of plain scalars, as the list's rows are, in one sweep.
+//! Parses flat JSON objects of plain scalars, as most listed rows are, in one pass, for speed.
 //!
-//! It saves a fifth of the time of `wab_list_instances()`. Whatever is not plain (an escape, a fraction, a nested value, a mistake) is
-//! left to serde_json, which reads every row alike (`row::bridge`); the fuzzing target `answers` holds both ways against each other.
+//! It saves a fifth of the time of `wab_list_instances()`. Rows with anything else (an escape, a fraction, a nested value, a
+//! syntax error) go to serde_json, which can parse every row (`row::bridge`). The fuzzing target `answers` compares both.
 
 /// A member's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,16 +10,16 @@ pub enum Scalar<'a> {
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// A whole number of at most 18 digits, written as such a number is printed.
+    /// A whole number of at most 18 digits in its canonical form: no leading zero, no `-0`.
     Integer(i64),
     /// A string without escapes.
     Text(&'a str),
 }
 
-/// Shows the members of the object at the start of the text, in its order, and returns how long the object is.
+/// Passes the members of the object at the start of `text` to `member`, in order, and returns the object's length in bytes.
 ///
-/// `None` if there is no such object whole and flat: a value that is no plain scalar, an escape in a string, a mistake. What
-/// was shown by then is to be forgotten. Whether a key comes twice is not looked at.
+/// Returns `None` if `text` does not start with a complete flat object: a value is not a plain scalar, a string has an escape,
+/// or the syntax is wrong. The caller must then discard the members passed so far. Duplicate keys are not detected.
 pub fn object<'a>(text: &'a str, mut member: impl FnMut(&'a str, Scalar<'a>)) -> Option<usize> {
     let mut cursor = Cursor { text, at: 0 };
     cursor.take(b'{')?;
@@ -41,11 +41,11 @@ pub fn object<'a>(text: &'a str, mut member: impl FnMut(&'a str, Scalar<'a>)) ->
     }
 }
 
-/// A place in a text; it always lies between two characters.
+/// A position in a text, always between two characters.
 pub(crate) struct Cursor<'a> {
     /// The whole text.
     pub text: &'a str,
-    /// Bytes before the place.
+    /// The position in bytes from the start of the text.
     pub at: usize,
 }
 
@@ -54,19 +54,19 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Steps over this ASCII character, if it comes next.
+    /// Steps over this ASCII character if it is next.
     pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
-    /// Steps over what JSON calls white space.
+    /// Steps over JSON white space.
     pub(crate) fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
-    /// A string without escapes; control characters are no JSON.
+    /// Reads a string without escapes. JSON does not allow control characters in it.
     fn string(&mut self) -> Option<&'a str> {
         self.take(b'"')?;
         let inside = &self.text[self.at..];
@@ -92,7 +92,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// 1.0, 1e3 and -0 are not what an integer is printed as; 01 is no JSON.
+/// Parses a canonical integer. 1.0, 1e3 and -0 are not canonical; 01 is invalid JSON.
 fn integer(word: &str) -> Option<i64> {
     let digits = word.strip_prefix('-').unwrap_or(word);
     let plain = match digits.as_bytes() {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_plain_is_left_to_a_parser() {
+    fn rows_that_are_not_plain_are_left_to_serde_json() {
         for row in [
             r#"{"a":{"b":1}}"#,
             r#"{"a":[1]}"#,
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_not_read() {
+    fn invalid_json_is_not_read() {
         for row in [
             "",
             "{",

@@ -1,4 +1,4 @@
-//! What must hold of whatever the provider answers and whatever is written in settings; the corpora are in `fuzz/corpus`.
+//! Fuzz tests of the readers of answers and settings. The corpora are in `fuzz/corpus`.
 
 mod answers;
 mod texts;

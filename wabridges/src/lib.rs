@@ -1,8 +1,8 @@
-//! The provider's API as a library: this file only names the parts; no logic may be here.
+//! A client of the provider's API.
 //!
-//! * [`ReadClient`] looks, [`Client`] also writes; a [`ReadClient`] cannot become a [`Client`].
+//! * [`ReadClient`] only reads, [`Client`] also writes; a [`ReadClient`] cannot be converted to a [`Client`].
 //! * Every call has a deadline, a size cap and a place in the [`Throttle`]; see [`Config`].
-//! * [`Error`] has one variant per thing a caller can act on.
+//! * [`Error`] has one variant per case that a caller handles differently.
 
 mod api_key;
 mod client;

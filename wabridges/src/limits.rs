@@ -1,4 +1,4 @@
-//! How many calls the provider takes per window, by class; the pacing itself is in `throttle`.
+//! Defines how many calls the provider accepts per window, by class. `throttle` applies the limits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// What the provider counts together.
+/// A class of calls that the provider counts against one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Making a bridge.
+    /// Calls that provision a bridge.
     Provision,
-    /// Everything about one bridge's WhatsApp session.
+    /// Calls to one bridge's WhatsApp session.
     Proxy,
     /// Every other call.
     Other,
@@ -28,24 +28,24 @@ impl fmt::Display for Class {
     }
 }
 
-/// So many calls per window, written `10/60s`.
+/// A number of calls per window, written `10/60s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Limit {
-    /// Calls per window; 0 is taken as 1.
+    /// Calls per window; 0 counts as 1.
     pub count: u32,
     /// The window's length.
     pub window: Duration,
 }
 
-/// The text is no limit.
+/// The text is not a valid limit.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{text:?} is not a rate limit: write calls per window, such as 10/60s or 120/1m")]
 pub struct InvalidLimit {
     text: String,
 }
 
-/// The longest window accepted in text: a day.
+/// The longest window that a text may have: one day.
 const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Limit {
@@ -57,7 +57,8 @@ impl Limit {
 impl FromStr for Limit {
     type Err = InvalidLimit;
 
-    /// `10/60s`, `10/60` (seconds), `10/1m`, `10/1h`, `10/500ms`; both numbers above zero, at most a day.
+    /// Accepts `10/60s`, `10/60` (seconds), `10/1m`, `10/1h` and `10/500ms`. Both numbers are above zero, the window at most
+    /// one day.
     fn from_str(text: &str) -> Result<Self, InvalidLimit> {
         let parsed = text.split_once('/').and_then(|(count, window)| {
             let count: u32 = digits(count.trim())?.try_into().ok()?;
@@ -109,7 +110,7 @@ impl From<Limit> for String {
     }
 }
 
-/// One limit per [`Class`]; the default is what the provider publishes.
+/// One limit per [`Class`]. The defaults are the provider's published limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
@@ -132,7 +133,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The longest of the windows: what happened before it counts for nothing.
+    /// The longest of the three windows. Calls that ended earlier no longer count against a limit.
     pub fn longest_window(&self) -> Duration {
         self.provision.window.max(self.proxy.window).max(self.other.window)
     }
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused_with_the_way_to_write_it() {
+    fn invalid_limits_are_refused_with_an_example() {
         let too_long = format!("1/{}h", u64::MAX);
         for text in
             ["", "10", "0/60s", "10/0s", "-1/60s", "+1/60s", "10/60x", "10/", "/60s", &too_long, "1/25h"]

@@ -1,4 +1,4 @@
-//! The list of the whole fleet: complete or an error, and one bad row does not lose it; what a row is, `row` knows.
+//! Parses the list of the whole fleet: an incomplete list is an error, a malformed row is reported beside the others.
 
 use bytestring::ByteString;
 use serde_json::value::RawValue;
@@ -9,13 +9,13 @@ use crate::flat::Cursor;
 use crate::row::{self, Reason};
 use crate::{Bridge, Listing, MalformedRow, sha256};
 
-/// About the length of a row with an id, a customer_ref, a state and a time, in bytes.
+/// The approximate length of a row with an id, a customer_ref, a state and a time, in bytes.
 const SHORTEST_ROW: usize = 90;
 
-/// Reads one JSON array; `None` if it is not whole, or something follows it.
+/// Parses one JSON array; `None` if it is not complete, or something follows it.
 pub(crate) fn listing(array: &ByteString) -> Option<Listing> {
     let mut malformed = Vec::new();
-    // Growing by doubling would copy a large fleet several times; room that is not used costs nothing.
+    // Reserving avoids copying a large fleet several times when the vector grows. Unused capacity is freed soon.
     let mut read: Vec<(usize, Bridge)> = Vec::with_capacity(array.len() / SHORTEST_ROW);
     let mut rows = Rows::of(array)?;
     for index in 0.. {
@@ -25,7 +25,7 @@ pub(crate) fn listing(array: &ByteString) -> Option<Listing> {
             (raw, Err(reason)) => malformed.push(refused(index, raw, reason)),
         }
     }
-    // Stable, so that of two rows with one id the first is taken.
+    // The sort is stable, so that of two rows with one id the first is kept.
     read.sort_by_key(|(_, bridge)| bridge.id);
     read.dedup_by(|(index, bridge), (_, first)| {
         let twice = bridge.id == first.id;
@@ -57,7 +57,7 @@ impl<'a> Rows<'a> {
         Some(Self { array, cursor, first: true })
     }
 
-    /// The next row with its text, or that there is none; `None` outside for what is no JSON.
+    /// The next row with its text; `Some(None)` after the last row; `None` if the text is not a JSON array.
     fn next(&mut self) -> Option<Option<(&'a str, Result<Bridge, Reason>)>> {
         let cursor = &mut self.cursor;
         if cursor.take(b']').is_some() {
@@ -78,14 +78,14 @@ impl<'a> Rows<'a> {
         };
         cursor.at += raw.len();
         cursor.skip_space();
-        // After the last row only the bracket may follow; a comma is looked for before the next.
+        // A bracket or a comma must follow; the next call reads it.
         let follows = cursor.text.as_bytes().get(cursor.at)?;
         matches!(follows, b',' | b']').then_some(Some((raw, bridge)))
     }
 }
 
 impl Listing {
-    /// SHA-256 (hex) over everything that was read of the bridges but their `raw`: equal digests, equal listings.
+    /// SHA-256, in hex, over all fields of the bridges except `raw`. Equal values mean equal listings.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         let mut row = Vec::with_capacity(256);
@@ -94,7 +94,7 @@ impl Listing {
             row.extend(bridge.id.get().to_le_bytes());
             let customer_ref = bridge.customer_ref.as_ref().map(|it| it.as_str());
             for text in [customer_ref, bridge.state.as_deref(), bridge.raw_status.as_deref()] {
-                // A length that no text has stands for none, so that no two rows read alike.
+                // An absent text is encoded as an impossible length, so that different rows have different encodings.
                 row.extend(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
                 row.extend(text.unwrap_or_default().as_bytes());
             }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_digests_are_equal_listings() {
+    fn equal_sha256_means_equal_listings() {
         let row =
             r#"{"id":1,"customer_ref":"ab","state":"c","status":"d","created_at":"2026-01-31T12:00:00Z"}"#;
         let same = r#" {"created_at":"2026-01-31T13:00:00+01:00","x":[1],"status":"\u0064","state":"c","customer_ref":"ab","id":1}"#;

@@ -1,4 +1,4 @@
-//! Asks sessions for the statuses that the list did not bring: which ones, several at once, and until when.
+//! Polls sessions for the statuses that the list did not carry, several at once.
 
 use std::time::Instant;
 
@@ -6,29 +6,30 @@ use futures::StreamExt;
 
 use crate::{BridgeId, CustomerRef, Error, Listing, ReadClient};
 
-/// Calls under way at once; the throttle sets the pace, this only hides latency.
+/// Calls running at once. They hide latency; the throttle limits the rate.
 const AT_ONCE: usize = 16;
-/// So many in a row without an answer from the provider itself, and no more are asked this time.
+/// The poll ends after this many calls in a row that the provider did not answer.
 const GIVE_UP_AFTER: usize = 5;
 
-/// What sessions said of their status.
+/// The answers of the polled sessions.
 #[derive(Debug, Default)]
 pub struct Polled {
-    /// Who was asked, and what it answered. A session that could not be reached, or not yet, was not asked.
+    /// The bridges that were asked, and the status of each; `None` if the session did not answer. A bridge that the request did
+    /// not reach is not included.
     pub answers: Vec<(BridgeId, Option<String>)>,
     /// When each of these calls ended.
     pub ended: Vec<Instant>,
-    /// Why the first of those that did not answer did not.
+    /// The first error.
     pub first_failure: Option<Error>,
 }
 
 impl Polled {
-    /// How many answered.
+    /// The number of sessions that answered.
     pub fn answered(&self) -> usize {
         self.answers.iter().filter(|(_, answer)| answer.is_some()).count()
     }
 
-    /// How many did not answer.
+    /// The number of sessions that were asked and did not answer.
     pub fn failed(&self) -> usize {
         self.answers.len() - self.answered()
     }
@@ -40,8 +41,8 @@ impl Polled {
 }
 
 impl Listing {
-    /// The bridges that came without a status, sorted by customer_ref. Not those whose customer_ref several carry, with a
-    /// status or without: it is not known which of their sessions would answer.
+    /// The bridges listed without a status, sorted by customer_ref. Bridges that share a customer_ref are left out, with a
+    /// status or without, because a call by customer_ref does not tell their sessions apart.
     pub fn without_status(&self) -> Vec<(BridgeId, CustomerRef)> {
         let named = self.bridges.iter().filter_map(|bridge| Some((bridge.customer_ref.as_ref()?, bridge)));
         let mut named: Vec<_> = named.collect();
@@ -59,10 +60,10 @@ impl Listing {
 }
 
 impl ReadClient {
-    /// Asks these bridges for their status. One that fails does not fail the rest; a refused key ends it with an error.
+    /// Asks these bridges for their status. A bridge that fails does not affect the others.
     ///
     /// # Errors
-    /// [`Error::Auth`] when the provider refuses the key.
+    /// [`Error::Auth`] if the provider refuses the key.
     pub async fn poll(&self, bridges: Vec<(BridgeId, CustomerRef)>) -> Result<Polled, Error> {
         let mut polled = Polled::default();
         let mut silent_in_a_row = 0;
@@ -83,7 +84,7 @@ impl ReadClient {
             };
             let asked = !matches!(error, Error::Connect { .. } | Error::RateLimited { .. });
             if asked {
-                // A session that hangs or fails must not be the first in the queue for ever.
+                // Recorded as asked, so that a session that always fails does not stay first in the order of polling.
                 polled.note(id, None);
             }
             let silent = !asked || matches!(error, Error::Timeout { .. });
@@ -97,7 +98,7 @@ impl ReadClient {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn only_a_session_that_can_be_told_apart_is_asked_and_only_where_the_list_is_silent() {
+    fn bridges_without_status_and_with_a_unique_customer_ref_are_asked() {
         let list = r#"[
             {"id":1,"customer_ref":"b"},
             {"id":2,"customer_ref":"twice"},

@@ -1,22 +1,23 @@
-//! Settles a call that makes a bridge and whose answer was lost: a listing tells whether the bridge is there.
+//! Resolves a provision call whose answer was lost, by looking for the bridge in a new listing.
 
 use std::future::Future;
 
 use crate::{Error, Listing, Provisioned};
 
-/// The bridge that is there after the call.
+/// The bridge that exists after the call.
 #[derive(Debug)]
 pub enum Made<T> {
-    /// As the provider answered.
+    /// The provider's answer.
     Answered(Provisioned),
-    /// No answer came, and the listing has it.
+    /// The bridge found in the listing, after the answer was lost.
     Listed(T),
 }
 
-/// What came of the call. If no answer came, `find` looks for the bridge in what `list` brings then.
+/// The result of a provision call with this answer. If the answer was lost, `list` lists the fleet and `find` looks for the
+/// bridge in it.
 ///
 /// # Errors
-/// The call's own error; an ambiguous one stands where the listing cannot be read or does not have the bridge.
+/// The call's own error; an ambiguous one also if the listing fails or does not contain the bridge.
 pub async fn resolve<T>(
     answer: Result<Provisioned, Error>,
     list: impl Future<Output = Result<Listing, Error>>,

@@ -1,4 +1,4 @@
-//! Every endpoint as a value: what to send and how to read the answer; nothing here is sent.
+//! Defines every endpoint as a value: the request to send, and the reader of its answer. It never opens a socket.
 
 use std::str::Utf8Error;
 
@@ -16,29 +16,29 @@ use crate::{
     ApiUrl, BridgeDetail, BridgeId, Class, CustomerRef, Listing, PairingCode, Phone, Provisioned, Session,
 };
 
-/// Whether a call may be made a second time when its answer was lost.
+/// Whether a call may be repeated after its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// It changes nothing.
+    /// The call changes nothing.
     Safe,
-    /// It changes something.
+    /// The call changes something.
     Never,
 }
 
-/// What the reader of an answer finds wrong with its body.
+/// Why the body of an answer cannot be read, as half a sentence.
 pub(crate) type Fault = String;
 
-/// Reads the body of an answer whose status is right.
+/// Reads the body of an answer with an expected status.
 type BodyReader<T> = Box<dyn Fn(&Bytes) -> Result<T, Fault> + Send + Sync>;
 
-/// One call: what is sent, what it counts as, and how its answer is read.
+/// One call: its request, its class, and the reader of its answer.
 pub(crate) struct Call<T> {
     method: Method,
     path: String,
     body: Option<Bytes>,
-    /// What the provider counts it as.
+    /// The rate limit that the call counts against.
     pub class: Class,
-    /// The bridge it names, if it names one: the meaning of a 404.
+    /// The bridge that the call names, if it names one. A 404 then means that there is no such bridge.
     names: Option<String>,
     read_body: BodyReader<T>,
 }
@@ -47,13 +47,13 @@ pub(crate) struct Call<T> {
 pub(crate) struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
-    /// Where a redirect points.
+    /// The target of a redirect.
     pub location: Option<String>,
-    /// All of the body, decompressed.
+    /// The whole body, decompressed.
     pub body: Bytes,
 }
 
-/// The whole fleet.
+/// Lists the whole fleet.
 pub(crate) fn list() -> Call<Listing> {
     Call::new(Method::GET, INSTANCES.to_owned(), |body| {
         listing(&text(body)?).ok_or_else(|| match whole(body) {
@@ -63,20 +63,20 @@ pub(crate) fn list() -> Call<Listing> {
     })
 }
 
-/// One bridge and its manager.
+/// Reads one bridge and its manager.
 pub(crate) fn get(id: BridgeId) -> Call<BridgeDetail> {
     let call = Call::new(Method::GET, format!("{INSTANCES}/{id}"), move |body| {
         let raw = ByteString::from(whole(body)?.get());
         let detail = BridgeDetail { bridge: row::bridge(&raw)?, manager: row::manager(&raw)? };
         match detail.bridge.id {
             answered if answered == id => Ok(detail),
-            other => Err(format!("it is about bridge {other}, not bridge {id}")),
+            other => Err(format!("it describes bridge {other}, not bridge {id}")),
         }
     });
     call.naming(format!("bridge {id}"))
 }
 
-/// Makes the bridge of this customer_ref, or finds it.
+/// Provisions the bridge of this customer_ref, or returns the existing one.
 pub(crate) fn provision(
     customer_ref: &CustomerRef,
     webhook_url: Option<&str>,
@@ -111,12 +111,12 @@ pub(crate) fn provision(
     call.counted_as(Class::Provision).sending(&Body { customer_ref, webhook_url })
 }
 
-/// Stops and removes a bridge for good.
+/// Stops and removes a bridge permanently.
 pub(crate) fn delete(id: BridgeId) -> Call<()> {
     Call::new(Method::DELETE, format!("{INSTANCES}/{id}"), acknowledged).naming(format!("bridge {id}"))
 }
 
-/// The WhatsApp session of a bridge.
+/// Reads the WhatsApp session of a bridge.
 pub(crate) fn session(customer_ref: &CustomerRef) -> Result<Call<Session>, Error> {
     #[derive(Deserialize)]
     struct Fields<'a> {
@@ -140,7 +140,7 @@ pub(crate) fn session(customer_ref: &CustomerRef) -> Result<Call<Session>, Error
     })
 }
 
-/// The picture to scan, as PNG.
+/// Reads the QR code to scan, as PNG.
 pub(crate) fn qr(customer_ref: &CustomerRef) -> Result<Call<Vec<u8>>, Error> {
     proxy(Method::GET, customer_ref, "qr", |body| {
         if body.starts_with(b"\x89PNG\r\n\x1a\n") {
@@ -151,7 +151,7 @@ pub(crate) fn qr(customer_ref: &CustomerRef) -> Result<Call<Vec<u8>>, Error> {
     })
 }
 
-/// A code to type on the phone.
+/// Requests a code to type on the phone.
 pub(crate) fn pair(customer_ref: &CustomerRef, phone: &Phone) -> Result<Call<PairingCode>, Error> {
     #[derive(Serialize)]
     struct Body<'a> {
@@ -179,7 +179,7 @@ pub(crate) fn logout(customer_ref: &CustomerRef) -> Result<Call<()>, Error> {
 
 const INSTANCES: &str = "/api/instances";
 
-/// What a path segment may hold as it is; everything else is percent-encoded.
+/// The characters of a path segment to percent-encode: all except letters, digits and `- . _ ~`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn proxy<T>(
@@ -194,7 +194,7 @@ fn proxy<T>(
     Ok(call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy))
 }
 
-/// A bridge made for a customer_ref that fits no path could never be paired.
+/// Refuses a customer_ref that fits no URL path: a bridge provisioned for it could never be paired.
 fn usable(customer_ref: &CustomerRef) -> Result<(), Error> {
     customer_ref.fits_a_path().map_err(|error| Error::Config { what: error.to_string(), source: None })
 }
@@ -221,12 +221,12 @@ impl<T> Call<T> {
         Ok(Self { body: Some(body.into()), ..self })
     }
 
-    /// Only calls that change nothing are safe to repeat.
+    /// Whether the call may be repeated: GET requests change nothing.
     pub fn repeat(&self) -> Repeat {
         if self.method == Method::GET { Repeat::Safe } else { Repeat::Never }
     }
 
-    /// The request without the key, which only the client holds.
+    /// The HTTP request, without the Authorization header, which the client adds.
     pub fn to_request(&self, api_url: &ApiUrl) -> Result<http::Request<Bytes>, Error> {
         let url = format!("{api_url}{}", self.path);
         let request = http::Request::builder().method(self.method.clone()).uri(url);
@@ -237,26 +237,27 @@ impl<T> Call<T> {
         .map_err(|error| unwritable(error.into()))
     }
 
-    /// Reads a complete answer. Reading calls take 200 only: half an answer (206) must never look like a whole one.
+    /// Reads a complete answer. A reading call accepts status 200 only, so that a partial answer (206) is never taken for a
+    /// complete one.
     pub fn read(&self, answer: &Answer) -> Result<T, Error> {
         let status = answer.status.as_u16();
         let bad = |what: String| Error::BadAnswer { status, what, excerpt: excerpt(&answer.body) };
         match (status, &self.names) {
             (401 | 403, _) => Err(Error::Auth { status }),
             (404, Some(names)) => Err(Error::NotFound { what: names.clone() }),
-            (404, None) => Err(bad("no such path: check the API URL".to_owned())),
+            (404, None) => Err(bad("this path does not exist: check the API URL".to_owned())),
             (300..400, _) => Err(bad(redirect(answer.location.as_deref()))),
-            (400..500, _) => Err(bad("the request was refused".to_owned())),
+            (400..500, _) => Err(bad("the provider refused the request".to_owned())),
             (500..600, _) => Err(Error::Server { status, excerpt: excerpt(&answer.body) }),
             (201..300, _) if self.repeat() == Repeat::Never => (self.read_body)(&answer.body).map_err(bad),
             (200, _) => (self.read_body)(&answer.body).map_err(bad),
-            _ => Err(bad("only 200 would be an answer".to_owned())),
+            _ => Err(bad("only status 200 is expected".to_owned())),
         }
     }
 }
 
 fn redirect(location: Option<&str>) -> String {
-    let to = location.map_or("nowhere".to_owned(), |location| excerpt(location.as_bytes()));
+    let to = location.map_or("an unknown address".to_owned(), |location| excerpt(location.as_bytes()));
     format!("a redirect to {to}, which is not followed: check the API URL")
 }
 
@@ -267,7 +268,7 @@ fn unwritable(source: crate::Cause) -> Error {
     }
 }
 
-/// A yes that says nothing more: no body, or an object. A page of something in between is no yes.
+/// Accepts an empty body or a JSON object as confirmation. Anything else may come from a proxy, not from the provider.
 fn acknowledged(body: &Bytes) -> Result<(), Fault> {
     if body.trim_ascii().is_empty() {
         return Ok(());
@@ -278,7 +279,7 @@ fn acknowledged(body: &Bytes) -> Result<(), Fault> {
     }
 }
 
-/// A body as text, without the space around it; the text shares the body's memory.
+/// The body as text, trimmed. The text shares the body's memory.
 fn text(body: &Bytes) -> Result<ByteString, Fault> {
     let text = ByteString::try_from(body.clone()).map_err(|error| not_utf8(body, error))?;
     Ok(text.slice_ref(text.trim()))
@@ -295,7 +296,7 @@ fn cut_off(body: &[u8]) -> Fault {
     format!("the JSON is cut off after {} bytes", body.len())
 }
 
-/// One complete JSON value with nothing after it.
+/// The body as one complete JSON value with nothing after it.
 fn whole(body: &[u8]) -> Result<&RawValue, Fault> {
     let text = std::str::from_utf8(body).map_err(|error| not_utf8(body, error))?.trim();
     match text.as_bytes().first() {

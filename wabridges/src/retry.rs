@@ -1,4 +1,4 @@
-//! When a failed call is made again, as a value; the waiting is done by the client.
+//! Decides whether and when a failed call is repeated. The client does the waiting.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::Error;
 
-/// How often, and how far apart, a call that changes nothing is tried.
+/// The number of attempts of a call, and the pauses between them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPolicy {
     /// Attempts in all, the first one included.
@@ -16,15 +16,15 @@ pub(crate) struct RetryPolicy {
     pub pause: Duration,
 }
 
-/// Three attempts ride out a restart behind a load balancer; more would only keep the caller waiting.
+/// For calls that change nothing. Three attempts survive a restart behind a load balancer; more would only delay the error.
 pub(crate) const SAFE_CALLS: RetryPolicy = RetryPolicy { attempts: 3, pause: Duration::from_millis(200) };
 
-/// A call that changes something is never made twice.
+/// For calls that change something: these are never repeated.
 pub(crate) const WRITES: RetryPolicy = RetryPolicy { attempts: 1, pause: Duration::ZERO };
 
 impl RetryPolicy {
-    /// The pause before the next attempt, or `None` if there is none. `failed` counts the attempts made, `jitter` in
-    /// 0..1 spreads the clients that failed together over half the pause.
+    /// The pause before the next attempt; `None` if the call is not repeated. `failed` is the number of attempts made. `jitter`
+    /// in 0..1 spreads the retries of several clients over half the pause.
     pub fn pause_after(&self, failed: u32, error: &Error, jitter: f64) -> Option<Duration> {
         let worth_it = match error {
             Error::Broken { .. } => true,
@@ -36,18 +36,18 @@ impl RetryPolicy {
     }
 }
 
-/// A number in 0..1 that differs from process to process and call to call; not for secrets.
+/// A pseudo-random number in 0..1, different at each call. It is not suitable for secrets.
 pub(crate) fn jitter() -> f64 {
     let random = RandomState::new().build_hasher().finish();
     (random >> 11) as f64 / (1_u64 << 53) as f64
 }
 
-/// The least wait after a 429: the header has whole seconds, and 0 may mean most of one.
+/// The shortest wait after a 429: the header has whole seconds, so 0 may mean up to one second.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait believed: a day.
+/// The longest accepted wait: one day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The wait a Retry-After header asks for, in seconds or as an HTTP date; `None` if it makes no sense.
+/// The wait that a Retry-After header asks for, from seconds or an HTTP date, between 1 s and one day; `None` if it is neither.
 pub(crate) fn retry_after(header: &str, now: DateTime<Utc>) -> Option<Duration> {
     let header = header.trim();
     let wait = if header.starts_with(|c: char| c.is_ascii_digit()) {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_is_repeated() {
+    fn only_temporary_failures_are_repeated() {
         let again = |error: Error| SAFE_CALLS.pause_after(1, &error, 0.0).is_some();
         assert!(again(Error::Connect { source: "refused".into() }));
         assert!(again(Error::Broken { source: "reset".into() }));

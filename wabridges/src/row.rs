@@ -1,4 +1,4 @@
-//! One JSON object of the provider's, read leniently where the API leaves things open; no list, no HTTP.
+//! Parses one JSON object of an answer. It accepts absent fields, null, and numbers as customer_ref, which the API allows.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use serde_json::value::RawValue;
 use crate::flat::{self, Scalar};
 use crate::{Bridge, BridgeId, CustomerRef, Manager};
 
-/// Why an object cannot be read, as half a sentence that names the field.
+/// Why an object cannot be parsed, as half a sentence that names the field.
 pub(crate) type Reason = String;
 
-/// The fields as they stand, so that a wrong one can be named; unknown fields are skipped.
+/// The fields as raw JSON, so that an error can name the wrong one. Unknown fields are skipped.
 #[derive(Deserialize)]
 struct BridgeFields<'a> {
     #[serde(borrow, default)]
@@ -40,7 +40,7 @@ struct ManagerFields<'a> {
     fail_count: Option<&'a RawValue>,
 }
 
-/// Reads a row of the list, or the answer about one bridge.
+/// Parses a row of the list, or the answer for one bridge.
 pub(crate) fn bridge(raw: &ByteString) -> Result<Bridge, Reason> {
     let fields: BridgeFields<'_> = object(raw)?;
     Ok(Bridge {
@@ -53,8 +53,8 @@ pub(crate) fn bridge(raw: &ByteString) -> Result<Bridge, Reason> {
     })
 }
 
-/// The same for a row that stands at the start of `rest`, a part of `body`, if it is as plain as rows usually are; with its
-/// text. `None` says nothing about the row: `bridge` reads all there are, and tells what is wrong with the others.
+/// Parses a row at the start of `rest`, a part of `body`, and returns it with its text. It handles only the usual flat rows:
+/// for any other row it returns `None`, and [`bridge`] must parse it or give the reason.
 pub(crate) fn flat<'a>(body: &ByteString, rest: &'a str) -> Option<(&'a str, Bridge)> {
     let (mut id, mut customer_ref, mut state, mut status, mut created_at) = (None, None, None, None, None);
     let mut twice = false;
@@ -88,7 +88,7 @@ pub(crate) fn flat<'a>(body: &ByteString, rest: &'a str) -> Option<(&'a str, Bri
     if twice { None } else { Some((raw, bridge)) }
 }
 
-/// A string, or that there is none; `None` outside for anything else.
+/// `Some(None)` for an absent or null value, `None` for a value that is not a string.
 fn plain(value: Option<Scalar<'_>>) -> Option<Option<&str>> {
     match value {
         None | Some(Scalar::Null) => Some(None),
@@ -97,7 +97,7 @@ fn plain(value: Option<Scalar<'_>>) -> Option<Option<&str>> {
     }
 }
 
-/// Reads the `manager` of the answer about one bridge, if it has one.
+/// Parses the `manager` of the answer for one bridge, if there is one.
 pub(crate) fn manager(raw: &str) -> Result<Option<Manager>, Reason> {
     let fields: BridgeFields<'_> = object(raw)?;
     let Some(manager) = fields.manager else { return Ok(None) };
@@ -114,7 +114,7 @@ pub(crate) fn manager(raw: &str) -> Result<Option<Manager>, Reason> {
     }))
 }
 
-/// A JSON object as a struct; what is wrong with it is told without line numbers, for a row has none.
+/// Parses a JSON object. The error has no line number, because a row is not a file.
 pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Reason> {
     if !raw.trim_start().starts_with('{') {
         return Err("it is not a JSON object".to_owned());
@@ -131,7 +131,7 @@ pub(crate) fn bridge_id(field: Option<&RawValue>) -> Result<BridgeId, Reason> {
     id.ok_or_else(|| wrong("id", field, "a whole number greater than zero"))
 }
 
-/// A number is taken as its text; none and `""` are no customer_ref at all.
+/// A number becomes its text. Absent, null and `""` mean that the bridge has no customer_ref.
 pub(crate) fn customer_ref(field: Option<&RawValue>) -> Result<Option<CustomerRef>, Reason> {
     match text_or_number("customer_ref", field)? {
         None => Ok(None),
@@ -171,7 +171,7 @@ fn time(name: &str, field: Option<&RawValue>) -> Result<Option<DateTime<Utc>>, R
     }
 }
 
-/// Most strings have no escapes and need no second parser; a lone surrogate has no text at all.
+/// The text of a JSON string literal; `None` for a lone surrogate. A literal without escapes is not parsed again.
 fn unescaped(literal: &str) -> Option<Cow<'_, str>> {
     if literal.contains('\\') {
         return serde_json::from_str(literal).ok().map(Cow::Owned);
@@ -189,7 +189,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// JSON tells by the first character; null does not get here.
+    /// The kind of a value that is not null, by its first character.
     fn of(value: &RawValue) -> Self {
         match value.get().as_bytes().first() {
             Some(b'"') => Self::Text,
@@ -223,7 +223,7 @@ fn wrong(name: &str, value: &RawValue, wanted: &str) -> Reason {
 mod tests {
     use super::*;
 
-    /// Read both ways, if it is plain enough for both.
+    /// Parses the row, and compares with [`flat`] if that handles the row.
     fn bridge(raw: &str) -> Result<Bridge, Reason> {
         let text = ByteString::from(raw);
         let bridge = super::bridge(&text);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_api_leaves_open_is_not_an_error() {
+    fn optional_fields_may_be_absent_or_null() {
         for raw in [
             r#"{"id":1}"#,
             r#"{"id":1,"customer_ref":null,"state":null,"status":null,"created_at":null}"#,
@@ -263,7 +263,7 @@ mod tests {
             let bridge = bridge(raw).unwrap();
             assert_eq!((bridge.customer_ref, bridge.state, bridge.created_at), (None, None, None));
         }
-        // Wait for a parser: what is no plain text, and a field that comes twice.
+        // Rows that flat() does not handle: a number, a duplicate field, an escape.
         for raw in [r#"{"id":1,"customer_ref":5}"#, r#"{"id":1,"x":1,"id":1}"#, r#"{"id":1,"state":"a\n"}"#] {
             let text = ByteString::from(raw);
             assert!(flat(&text, &text).is_none(), "{raw}");

@@ -1,28 +1,27 @@
-//! Pacing as a pure value: the clock is an argument, and nothing here waits, locks or sends.
+//! Limits the rate of calls, as a pure value that takes the time as an argument. It never waits, locks or sends.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::{Class, Limit, Limits};
 
-/// A sliding window log per class: full speed inside the limit, and no 429 under any alignment of windows.
+/// A sliding window log per class: full speed within the limit, and no 429 for any alignment of the provider's windows.
 ///
-/// The provider counts *arrivals* in fixed windows that begin when it likes. We know neither that moment nor how long
-/// a call was on its way; we know when it left (`try_acquire`) and when its answer was here (`finish`), and that it
-/// arrived between the two. So a call holds one of the `count` places from the moment it leaves until a whole window
+/// The provider counts *arrivals* in fixed windows. The start of these windows and the travel time of a call are not known
+/// here. Known are the time at which a call left (`try_acquire`) and the time at which its answer was complete (`finish`); it
+/// arrived between the two. Therefore a call holds one of the `count` places from the moment it leaves until a whole window
 /// after it has *ended*.
 ///
-/// Why that is enough: suppose `count + 1` calls arrive within one window, and look at the last of them to leave. It
-/// left before the window's end, and each of the others ended after the window's beginning, for it arrived there. So
-/// when the last one left, each of the others was on its way or had ended less than a window ago: all `count` places
-/// were taken, and the last one was not let go. Counting from the time of *leaving* would not do: a slow call and a
-/// quick one that leave a window apart can arrive side by side.
+/// Proof: suppose `count + 1` calls arrive within one window, and take the last of them to leave. It left before the end of
+/// the window. Each of the others ended after the start of the window, because it arrived in the window. So when the last one
+/// left, each of the others was on its way or had ended less than a window ago: all `count` places were taken, and
+/// `try_acquire` would have refused the last one. Counting from the time of *leaving* would be wrong: a slow call and a quick
+/// one that leave a window apart can arrive at almost the same time.
 ///
-/// The margin added to the window covers what the proof takes for granted: that both clocks run at the same speed.
-/// Clocks that are kept by NTP differ by at most 500 ppm, so it is twice that: 0.1 % of the window, and at least 2 ms
-/// for the grain of timers. Together with the way to the provider and back, a window that allows 600 ms of it keeps a
-/// run at 99 % of the allowed rate. A call given up (timeout, cancel) may be on its way still: it is taken to end
-/// [`Throttle::give_up`]'s 1 % of a window later.
+/// The proof assumes that both clocks run at the same speed. Clocks kept by NTP differ by at most 500 ppm, so a margin of
+/// twice that, 0.1 % of the window, is added, and at least 2 ms for the resolution of timers. With up to 600 ms of margin and
+/// travel time per 60 s window, a run reaches 99 % of the allowed rate. A call that was given up (timeout, cancel) may still
+/// arrive, so it counts as ended 1 % of a window later; see [`Throttle::give_up`].
 #[derive(Clone, Debug)]
 pub struct Throttle {
     provision: Log,
@@ -31,23 +30,23 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// Nothing called yet, with a margin of 0.1 % of each window, at least 2 ms.
+    /// A throttle without calls, with a margin of 0.1 % of each window, at least 2 ms.
     pub fn new(limits: Limits) -> Self {
         let log = |limit: Limit| Log::new(limit, (limit.window / 1000).max(Duration::from_millis(2)));
         Self { provision: log(limits.provision), proxy: log(limits.proxy), other: log(limits.other) }
     }
 
-    /// The same with another margin, for every class.
+    /// A throttle without calls, with this margin for every class.
     pub fn with_margin(limits: Limits, margin: Duration) -> Self {
         let log = |limit: Limit| Log::new(limit, margin);
         Self { provision: log(limits.provision), proxy: log(limits.proxy), other: log(limits.other) }
     }
 
-    /// Takes a place for a call that leaves now. Every `Ok` must be followed by one [`Throttle::finish`],
-    /// [`Throttle::give_up`] or [`Throttle::give_back`]: until then the place is taken, however long that is.
+    /// Takes a place for a call that leaves now. The caller must end every call with [`Throttle::finish`],
+    /// [`Throttle::give_up`] or [`Throttle::give_back`]; the place stays taken until then.
     ///
     /// # Errors
-    /// How long to wait before asking again. It is exact when no call is on its way; otherwise the least possible.
+    /// The time to wait before the next attempt. It is exact if no call is on its way, and a lower bound otherwise.
     pub fn try_acquire(&mut self, class: Class, now: Instant) -> Result<(), Duration> {
         let log = self.log_mut(class);
         log.forget_expired(now);
@@ -60,44 +59,44 @@ impl Throttle {
         }
     }
 
-    /// A call has been answered: its window starts now.
+    /// Ends a call that was answered: its place is free one window after `ended`.
     pub fn finish(&mut self, class: Class, ended: Instant) {
         let log = self.log_mut(class);
         log.in_flight = log.in_flight.saturating_sub(1);
         log.insert(ended);
     }
 
-    /// A call was given up without an answer: it may arrive yet, so its window starts 1 % of a window from now, at
-    /// least 50 ms.
+    /// Ends a call that was given up without an answer. It may still arrive, so it counts as ended 1 % of a window after
+    /// `ended`, at least 50 ms.
     pub fn give_up(&mut self, class: Class, ended: Instant) {
         let still_on_its_way = (self.log(class).window / 100).max(Duration::from_millis(50));
         self.finish(class, ended.checked_add(still_on_its_way).unwrap_or(ended));
     }
 
-    /// A call was not counted by the provider: it never got there, or was answered with 429.
+    /// Ends a call that the provider did not count: it did not arrive, or was answered with 429. Its place is free at once.
     pub fn give_back(&mut self, class: Class) {
         let log = self.log_mut(class);
         log.in_flight = log.in_flight.saturating_sub(1);
     }
 
-    /// No call of this class may leave before `until`; an earlier `until` does not shorten a longer block.
+    /// Forbids calls of this class before `until`. An earlier `until` does not shorten a longer block.
     pub fn block(&mut self, class: Class, until: Instant) {
         let log = self.log_mut(class);
         log.blocked_until = log.blocked_until.max(Some(until));
     }
 
-    /// How much of the wait for this class is due to [`Throttle::block`].
+    /// The remaining time of [`Throttle::block`] for this class.
     pub fn blocked_for(&self, class: Class, now: Instant) -> Duration {
         self.log(class).blocked_for(now)
     }
 
-    /// Counts a call known from an earlier run, which had ended `at` that time.
+    /// Counts a call of an earlier run that ended at the time `at`.
     pub fn preload(&mut self, class: Class, at: Instant) {
         self.log_mut(class).insert(at);
     }
 
-    /// The time until the `n`-th further call of this class may leave, if each is answered at once and every call on
-    /// its way ends now; zero for `n == 0`.
+    /// The time until the `n`-th further call of this class may leave, assuming that each is answered at once and that every
+    /// call on its way ends now; zero for `n == 0`.
     pub fn duration_for(&self, class: Class, n: usize, now: Instant) -> Duration {
         self.log(class).wait_for(n, now)
     }
@@ -123,10 +122,10 @@ impl Throttle {
 #[derive(Clone, Debug)]
 struct Log {
     count: usize,
-    /// The provider's window and our margin.
+    /// The provider's window plus the margin.
     window: Duration,
     in_flight: usize,
-    /// When the others ended, oldest first.
+    /// When the calls that are not in flight ended, oldest first.
     ended: VecDeque<Instant>,
     blocked_until: Option<Instant>,
 }
@@ -153,7 +152,7 @@ impl Log {
         }
     }
 
-    /// `ended` may lie ahead, of a call that was given up.
+    /// The time until the place of a call is free. `ended` is in the future for a call that was given up.
     fn remaining(&self, ended: Instant, now: Instant) -> Duration {
         self.window
             .saturating_add(ended.saturating_duration_since(now))
@@ -164,7 +163,7 @@ impl Log {
         self.blocked_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
-    /// The first `count` calls wait for places held now; each later one for the call `count` before it.
+    /// The first `count` calls wait for places that are held now; each later call waits for the one `count` calls before it.
     fn wait_for(&self, n: usize, now: Instant) -> Duration {
         let Some(n) = n.checked_sub(1) else { return Duration::ZERO };
         let (rounds, nth_of_round) = (n / self.count, n % self.count + 1);
@@ -286,7 +285,7 @@ mod tests {
         assert_eq!(throttle.duration_for(CLASS, 1000, Instant::now()), SECOND * 60 * 99);
     }
 
-    /// A small generator of numbers that look random, the same on every run.
+    /// A small pseudo-random generator with a fixed seed.
     struct Numbers(u64);
 
     impl Numbers {
@@ -295,14 +294,14 @@ mod tests {
             (self.0 >> 33) % bound
         }
 
-        /// Mostly quick, sometimes slower than a whole window.
+        /// Up to 200 ms; every tenth up to 15 s, which is longer than a window.
         fn latency(&mut self) -> Duration {
             let most = if self.below(10) == 0 { 15_000 } else { 200 };
             Duration::from_millis(self.below(most))
         }
     }
 
-    /// Calls leave as early as they may, up to eight at a time; returns when each arrived at the provider.
+    /// Makes calls as early as the throttle allows, up to eight at a time. Returns when each arrived at the provider.
     fn arrivals(throttle: &mut Throttle, numbers: &mut Numbers) -> Vec<Instant> {
         let mut clock = Instant::now();
         let (mut ends, mut arrivals) = (BinaryHeap::new(), Vec::new());
@@ -329,8 +328,7 @@ mod tests {
         arrivals
     }
 
-    /// More than `count` in a fixed window of any alignment means: some `count + 1` arrivals lie less than a window
-    /// apart.
+    /// If some fixed window holds more than `count` arrivals, then some `count + 1` arrivals lie less than a window apart.
     #[test]
     fn no_alignment_of_windows_ever_sees_too_many_arrivals() {
         for seed in 0..200 {

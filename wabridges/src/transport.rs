@@ -1,4 +1,4 @@
-//! How connections are made: TLS, trust, keep-alive; which calls are made over them is not decided here.
+//! Builds the HTTP client: TLS, trusted certificates, timeouts and keep-alive.
 
 use std::fs;
 use std::path::Path;
@@ -10,13 +10,13 @@ use crate::{Config, Error};
 
 const USER_AGENT: &str = concat!("pg_wabridges/", env!("CARGO_PKG_VERSION"));
 
-/// Less than the shortest common idle time of servers (5 s): a write on a connection that the server is just closing
-/// would end as ambiguous. Long enough to carry a run of calls over one connection.
+/// How long an idle connection is kept. Servers close idle connections after 5 s or more; a write on a connection that the
+/// server is closing would be ambiguous, so this is shorter.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// A client that verifies certificates, follows no redirect, uses no proxy, keeps no cookie and repeats nothing.
+/// An HTTP client that verifies certificates, and does not follow redirects, use proxies, keep cookies or retry.
 pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
-    // Another library of the process may have installed one already, which serves as well.
+    // It fails if another library of the process has installed a provider already, which works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let extra_roots = config.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
     let builder = reqwest::Client::builder()
@@ -28,20 +28,21 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         .referer(false)
         .no_proxy()
         .http1_only();
-    // Plain http goes to this very machine only, and must work on one that has no certificates installed.
+    // Plain http is for the same machine only, and must work on a machine without installed certificates.
     let builder = if config.api_url.as_str().starts_with("http://") {
         builder.tls_certs_only(extra_roots)
     } else {
         builder.tls_certs_merge(extra_roots)
     };
     builder.build().map_err(|error| Error::Config {
-        what: "no HTTPS client can be made: check the system's CA certificates and the CA file".to_owned(),
+        what: "the HTTPS client cannot be built: check the system's CA certificates and the CA file"
+            .to_owned(),
         source: Some(error.without_url().into()),
     })
 }
 
-/// A connect deadline that is not the shorter one would never be the one to pass, and a call that was never sent would
-/// look like one that may have been.
+/// The connect timeout, at most 90 % of the request timeout. If the request timeout passed first while connecting, a call that
+/// was never sent would be reported as ambiguous.
 pub(crate) fn connect_timeout(config: &Config) -> Duration {
     config.connect_timeout.min(config.request_timeout.mul_f64(0.9))
 }
@@ -50,15 +51,18 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, Error> {
     let config = |what: String, source| Error::Config { what, source };
     let pem = fs::read(path).map_err(|error| {
         config(
-            format!("the CA file {} cannot be read: check path and rights", path.display()),
+            format!("the CA file {} cannot be read: check its path and permissions", path.display()),
             Some(error.into()),
         )
     })?;
     let found = Certificate::from_pem_bundle(&pem).map_err(|error| {
-        config(format!("the CA file {} is not valid PEM", path.display()), Some(error.without_url().into()))
+        config(
+            format!("the CA file {} is not valid PEM: replace it", path.display()),
+            Some(error.without_url().into()),
+        )
     })?;
     if found.is_empty() {
-        let what = format!("the CA file {} holds no certificate: it must be PEM", path.display());
+        let what = format!("the CA file {} contains no certificate: it must be PEM", path.display());
         return Err(config(what, None));
     }
     Ok(found)

@@ -1,4 +1,4 @@
-//! The nouns of the API, as plain data; nothing here parses an answer or talks to anyone.
+//! Defines the data types of the API: ids, bridges, listings and sessions.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The provider's number of a bridge: always greater than zero.
+/// The provider's id of a bridge, always greater than zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct BridgeId(i64);
 
-/// The number is zero or negative, so it names no bridge.
+/// The number is zero or negative, so it is not a bridge id.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0} is not a bridge id: bridge ids are whole numbers greater than zero")]
 pub struct InvalidBridgeId(pub i64);
@@ -50,7 +50,7 @@ impl fmt::Display for BridgeId {
     }
 }
 
-/// The join key put on a bridge: the tenant's id as text.
+/// The tenant's id as text, which its bridge carries. Tenants and bridges are joined by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct CustomerRef(CompactString);
@@ -58,36 +58,42 @@ pub struct CustomerRef(CompactString);
 /// Why a text cannot be a [`CustomerRef`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidCustomerRef {
-    /// Nothing to join on.
+    /// The text is empty.
     #[error("a customer_ref must not be empty")]
     Empty,
-    /// No database text can hold it.
+    /// The text has a NUL character, which PostgreSQL cannot store.
     #[error("a customer_ref must not contain a NUL character")]
     Nul,
-    /// It would make a URL that nobody accepts.
+    /// The text is longer than [`CustomerRef::MAX_BYTES`], which servers do not accept in a URL.
     #[error("a customer_ref is at most {max} bytes long, this one has {len}", max = CustomerRef::MAX_BYTES)]
     TooLong {
         /// The text's length in bytes.
         len: usize,
     },
-    /// A URL path resolves these two, so that the call would reach another resource.
-    #[error("a customer_ref must not be \".\" or \"..\": as part of a URL path it would name something else")]
+    /// The text is `.` or `..`, which URLs resolve, so that a call would reach another path.
+    #[error("a customer_ref must not be \".\" or \"..\": in a URL these name another path")]
     Dots,
 }
 
 impl CustomerRef {
-    /// The longest text that a URL path takes, in bytes.
+    /// The longest customer_ref that can be sent, in bytes.
     pub const MAX_BYTES: usize = 10_000;
 
-    /// Refuses what cannot be sent in a URL path or stored in a database: see [`InvalidCustomerRef`].
+    /// Accepts a text that can be sent in a URL path and stored in PostgreSQL.
+    ///
+    /// # Errors
+    /// [`InvalidCustomerRef`] names the reason.
     pub fn new(text: impl Into<CompactString>) -> Result<Self, InvalidCustomerRef> {
         let customer_ref = Self::listed(text)?;
         customer_ref.fits_a_path()?;
         Ok(customer_ref)
     }
 
-    /// What a live bridge may carry: also a text that no URL path can hold, for a bridge can be listed and deleted by
-    /// its id. Only [`InvalidCustomerRef::Empty`] and [`InvalidCustomerRef::Nul`] are refused.
+    /// Accepts a text that a live bridge may carry, also one that no URL path can hold: such a bridge can be listed, and deleted
+    /// by its id.
+    ///
+    /// # Errors
+    /// [`InvalidCustomerRef::Empty`] or [`InvalidCustomerRef::Nul`].
     pub fn listed(text: impl Into<CompactString>) -> Result<Self, InvalidCustomerRef> {
         let text = text.into();
         match text.as_str() {
@@ -97,7 +103,7 @@ impl CustomerRef {
         }
     }
 
-    /// Whether calls that name the bridge by its customer_ref can be made.
+    /// Checks that the customer_ref can be sent in a URL path.
     pub(crate) fn fits_a_path(&self) -> Result<(), InvalidCustomerRef> {
         match self.0.as_str() {
             "." | ".." => Err(InvalidCustomerRef::Dots),
@@ -112,7 +118,7 @@ impl CustomerRef {
     }
 }
 
-/// What was written down once is read back: a live bridge may carry it, though no call names it.
+/// Accepts the same texts as [`CustomerRef::listed`], because stored values come from listings.
 impl TryFrom<String> for CustomerRef {
     type Error = InvalidCustomerRef;
 
@@ -133,17 +139,20 @@ impl fmt::Display for CustomerRef {
     }
 }
 
-/// A phone number as the provider wants it: E.164 digits without the plus, 7 to 15 of them.
+/// A phone number in the provider's format: 7 to 15 digits of E.164, without the plus.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
-/// The text is no international phone number.
+/// The text is not an international phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a phone number is 7 to 15 digits with the country code, without +, spaces or dashes: 15550001234")]
 pub struct InvalidPhone;
 
 impl Phone {
-    /// Accepts 7 to 15 ASCII digits and nothing else.
+    /// Accepts 7 to 15 ASCII digits.
+    ///
+    /// # Errors
+    /// [`InvalidPhone`] for any other text.
     pub fn new(digits: impl Into<String>) -> Result<Self, InvalidPhone> {
         let digits = digits.into();
         let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -156,7 +165,7 @@ impl Phone {
     }
 }
 
-/// The code to type on the phone under Linked Devices.
+/// The code that the customer types on the phone under Linked Devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairingCode(pub(crate) String);
 
@@ -176,81 +185,81 @@ impl fmt::Display for PairingCode {
 /// One bridge as the provider lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// The provider's number.
+    /// The provider's id.
     pub id: BridgeId,
-    /// Whose bridge it is; a bridge without one is a real bridge.
+    /// The tenant's id as text; `None` if the bridge carries none.
     pub customer_ref: Option<CustomerRef>,
-    /// The container's lifecycle, as the provider words it.
+    /// The container's state, as the provider words it.
     pub state: Option<CompactString>,
-    /// The WhatsApp session, as the provider words it; most lists do not bring it.
+    /// The status of the WhatsApp session, as the provider words it; `None` if the list does not carry it.
     pub raw_status: Option<CompactString>,
-    /// When the provider made it.
+    /// When the provider created the bridge.
     pub created_at: Option<DateTime<Utc>>,
-    /// The row's own JSON text, with the fields unknown here: a part of the answer's body, which lives as long as it.
+    /// The row's JSON text, with all its fields. It shares, and keeps alive, the memory of the answer's body.
     pub raw: ByteString,
 }
 
-/// One bridge, asked for by id.
+/// The answer for one bridge, read by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BridgeDetail {
-    /// What a list would say of it.
+    /// The fields that a list has too.
     pub bridge: Bridge,
-    /// What the provider's process manager says of it.
+    /// The state of the container's process manager.
     pub manager: Option<Manager>,
 }
 
-/// The provider's process manager on one bridge.
+/// The report of the provider's process manager on one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manager {
-    /// Its word for how the container is doing.
+    /// The health of the container, as the provider words it.
     pub health: Option<String>,
     /// When the container was last started.
     pub started_at: Option<DateTime<Utc>>,
-    /// How often it failed since.
+    /// How often the container has failed since then.
     pub fail_count: Option<i64>,
 }
 
-/// A row of a list that could not be read; the other rows are not lost with it.
+/// A row of a list that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MalformedRow {
-    /// Its place in the list, from 0.
+    /// Its position in the list, from 0.
     pub index: usize,
-    /// What is wrong with it.
+    /// Why it cannot be read, as half a sentence.
     pub reason: String,
-    /// Its beginning: at most 200 bytes, control characters escaped.
+    /// The start of its text: at most 200 bytes, control characters escaped.
     pub excerpt: String,
 }
 
 /// One complete listing of the fleet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Sorted by id, each id once.
+    /// The bridges, sorted by id, each id once.
     pub bridges: Vec<Bridge>,
     /// The rows that could not be read, in the list's order.
     pub malformed: Vec<MalformedRow>,
 }
 
-/// The answer to a provisioning: the bridge of this customer_ref, made now or there before.
+/// The answer to a provision call: the bridge of this customer_ref, new or existing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provisioned {
-    /// The provider's number.
+    /// The provider's id.
     pub id: BridgeId,
-    /// The customer_ref asked for.
+    /// The customer_ref of the call.
     pub customer_ref: CustomerRef,
-    /// The container's lifecycle, as the provider words it.
+    /// The container's state, as the provider words it.
     pub state: Option<String>,
 }
 
 /// One bridge's WhatsApp session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// The provider's word for it.
+    /// The status, as the provider words it.
     pub raw_status: String,
-    /// The number it is paired with; only when connected.
+    /// The phone number that the session is paired with; `None` unless it is connected.
     pub phone: Option<String>,
-    /// The WhatsApp address; only when connected.
+    /// The WhatsApp address; `None` unless the session is connected.
     pub jid: Option<String>,
-    /// The display name; only when connected.
+    /// The display name; `None` unless the session is connected.
     pub name: Option<String>,
 }
 
@@ -280,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bridge_carries_need_not_fit_a_path() {
+    fn a_listed_customer_ref_need_not_fit_a_path() {
         for text in [".", "..", &"x".repeat(10_001)] {
             assert_eq!(CustomerRef::listed(text).unwrap().as_str(), text);
         }

@@ -1,4 +1,4 @@
-//! The client on real sockets against scripted answers; what requests and answers mean is tested beside `request`.
+//! Tests the client on real sockets against scripted answers: deadlines, size cap, retries, throttle.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
@@ -174,7 +174,7 @@ async fn a_write_without_an_answer_in_time_is_ambiguous() {
     assert!(matches!(error, Error::Timeout { phase: Phase::Headers, .. }), "{error:?}");
 }
 
-/// A socket whose queue of connections is full: who comes next waits.
+/// A socket with a full queue of connections, so that the next connection waits.
 async fn full_house() -> (u16, tokio::net::TcpListener, Vec<TcpStream>) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -368,7 +368,7 @@ async fn a_dropped_call_is_cancelled_and_counted() {
         let call = client.delete(id());
         tokio::pin!(call);
         let arrived = server.wait_until("the request", |seen| seen.requests.len() == 1);
-        tokio::select! { _ = call => panic!("nobody answers"), () = arrived => {} }
+        tokio::select! { _ = call => panic!("the server never answers"), () = arrived => {} }
         assert_eq!(server.seen().hung_up, 0);
     }
     server.wait_until("the client hangs up", |seen| seen.hung_up == 1).await;
@@ -399,7 +399,7 @@ fn an_unusable_ca_file_is_named() {
     unusable(env!("CARGO_MANIFEST_DIR"));
 }
 
-/// Calls are driven from other threads too.
+/// The extension runs calls on another thread than the one that creates them.
 #[test]
 fn calls_can_be_sent_to_another_thread() {
     fn is_send<T: std::marker::Send>(_: T) {}
@@ -415,7 +415,7 @@ async fn the_providers_clock_is_learnt_from_its_answers() {
     let (_server, client) = started([ok(LIST), dated]).await;
     let reader = client.reader();
     reader.list().await.unwrap();
-    assert_eq!(reader.provider_ahead(), None, "that answer told no time");
+    assert_eq!(reader.provider_ahead(), None, "that answer has no Date header");
     reader.list().await.unwrap();
     let minutes = reader.provider_ahead().unwrap().num_minutes();
     assert!((118..=120).contains(&minutes), "{minutes}");

@@ -1,25 +1,25 @@
-//! Ten thousand provisions on a virtual clock: no 429 under any alignment of the provider's windows, at 99 % of the rate.
+//! Simulates ten thousand provisions on a virtual clock: no 429 for any alignment of the provider's windows, at 99 % of the rate.
 
 use std::time::{Duration, Instant};
 
 use wabridges::{Class, Limits, Throttle};
 
 const STEPS: usize = 10_000;
-/// Each second of a minute and sixteen moments within it.
+/// Every second of a minute, with sixteen moments in each.
 const ALIGNMENTS: u32 = 60 * 16;
 
-/// A small generator of numbers that look random, the same on every run.
+/// A small pseudo-random generator with a fixed seed.
 struct Numbers(u64);
 
 impl Numbers {
-    /// The way to the provider or back: 5 to 250 ms.
+    /// The travel time to the provider or back: 5 to 250 ms.
     fn way(&mut self) -> Duration {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         Duration::from_millis(5 + (self.0 >> 33) % 246)
     }
 }
 
-/// Makes one call as soon as the throttle lets it; returns when it arrived.
+/// Makes one call as soon as the throttle allows it; returns when it arrived.
 fn call(throttle: &mut Throttle, class: Class, clock: &mut Instant, numbers: &mut Numbers) -> Instant {
     while let Err(wait) = throttle.try_acquire(class, *clock) {
         *clock += wait;
@@ -30,7 +30,7 @@ fn call(throttle: &mut Throttle, class: Class, clock: &mut Instant, numbers: &mu
     arrived
 }
 
-/// The most calls that one fixed window holds, when the first window begins so long before the first call.
+/// The largest number of calls in one fixed window, if the first window begins `into_it` before the first call.
 fn fullest_window(arrivals: &[Instant], window: Duration, into_it: Duration) -> usize {
     let nth = |at: &Instant| (at.duration_since(arrivals[0]) + into_it).as_nanos() / window.as_nanos();
     arrivals.chunk_by(|a, b| nth(a) == nth(b)).map(<[_]>::len).max().unwrap_or(0)
@@ -45,7 +45,7 @@ fn ten_thousand_provisions_meet_no_429_and_run_at_99_percent() {
         let mut clock = start;
         let (mut provisions, mut sessions) = (Vec::new(), Vec::new());
         for _ in 0..STEPS {
-            // As apply does: a provision, then a look at its session.
+            // The order of wab apply: a provision, then a request for the session's status.
             provisions.push(call(&mut throttle, Class::Provision, &mut clock, &mut numbers));
             sessions.push(call(&mut throttle, Class::Proxy, &mut clock, &mut numbers));
         }

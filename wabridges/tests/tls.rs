@@ -1,4 +1,4 @@
-//! Whom the client trusts: the system and the CA file, and nobody else; everything beyond the handshake is in `client`.
+//! Tests which certificates the client trusts: those of the system and of the CA file only.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,7 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 use wabridges::{ApiKey, ApiUrl, Config, Error, ReadClient};
 
-/// Answers every request with an empty list, as 127.0.0.1; returns the port and the authority that vouches for it.
+/// Starts an HTTPS server with a certificate for 127.0.0.1 that answers every request with an empty list. Returns its port and
+/// the PEM certificate of its authority.
 fn https_server() -> (u16, String) {
     let mut about = CertificateParams::default();
     about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -42,7 +43,7 @@ fn https_server() -> (u16, String) {
     (port, authority.pem())
 }
 
-/// Whether the CA file names the server's authority.
+/// Whether the CA file contains the server's authority.
 #[derive(PartialEq)]
 enum Trust {
     Given,

@@ -1,4 +1,4 @@
-//! Single bridges and tenants: which sessions to ask, what a tenant's row says, recording calls.
+//! Reads and records single bridges and tenants: sessions to poll, the tenant row, and the results of calls.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::statement::{one, one_unlocked, rows_in_any_query, rows_unlocked};
 use crate::answers::Provisioned;
 use crate::error::Raise;
 
-/// Which of these bridges to ask for their status; of all observed ones when none are given.
+/// At most `max_calls` bridges to ask for their status, out of `among`, or out of all observed ones if it is `None`.
 pub fn poll_candidates(
     max_calls: i32,
     among: Option<&[(BridgeId, CustomerRef)]>,
@@ -30,7 +30,7 @@ pub fn never_polled() -> Result<i64, Raise> {
     one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
 
-/// The provider's texts as statuses. The mapping's one home is `wab_normalize_status()`; the texts are few.
+/// Maps the provider's status texts to statuses. `wab_normalize_status()` defines the mapping.
 pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise> {
     let sql = "SELECT r.raw, @extschema@.wab_normalize_status(r.raw) FROM pg_catalog.unnest($1) AS r(raw)";
     let pairs = rows_in_any_query(sql, &[raw_statuses.to_vec().into()], |row| {
@@ -39,7 +39,7 @@ pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise
     Ok(pairs.into_iter().flatten().collect())
 }
 
-/// The webhook_url wanted for a tenant; raises for an unknown or unwanted one.
+/// The webhook_url wanted for a tenant. Raises 22023 for an unknown tenant and 55000 for an unwanted one.
 pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, Raise> {
     let sql = "SELECT @extschema@._wab_wanted_webhook_url($1)";
     one_unlocked(sql, &[customer_ref.as_str().into()], |row| row.get(1))
@@ -51,17 +51,17 @@ pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise
     one_unlocked(sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
-/// Raises 42501 unless this role may record what a call that cannot be taken back does.
+/// Raises 42501 unless this role may record the result of a provider call.
 pub fn require_recording() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_recording()", &[], |_| Ok(()))
 }
 
-/// Raises unless a tenants table is bound.
+/// Raises 55000 unless a tenants table is bound.
 pub fn require_binding() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
 }
 
-/// `_wab_record_provision()`; the webhook_url only where we set it.
+/// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one.
 pub fn record_provision(
     customer_ref: &CustomerRef,
     bridge: &Provisioned,
@@ -77,13 +77,13 @@ pub fn record_provision(
     one("SELECT @extschema@._wab_record_provision($1, $2, $3, $4, $5)", &args, |_| Ok(()))
 }
 
-/// `_wab_record_delete()`.
+/// Calls `_wab_record_delete()`.
 pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Raise> {
     let args = [id.get().into(), customer_ref.as_str().into()];
     one("SELECT @extschema@._wab_record_delete($1, $2)", &args, |_| Ok(()))
 }
 
-/// Stores what a tenant's session was just asked for; returns it in our words.
+/// Stores the status that a tenant's session just reported, and returns it normalized.
 pub fn record_session(customer_ref: &CustomerRef, raw_status: Option<&str>) -> Result<String, Raise> {
     let args = [customer_ref.as_str().into(), raw_status.into()];
     one("SELECT @extschema@._wab_record_session($1, $2)", &args, |row| {

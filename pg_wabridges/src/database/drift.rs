@@ -1,4 +1,4 @@
-//! Drift: read, repaired where it is a status, and noted.
+//! Reads the drift, writes statuses on tenant rows, and records the drift's episodes.
 
 use wabridges::Touched;
 
@@ -26,7 +26,7 @@ impl Drift {
     }
 }
 
-/// The drift of these bridges, or all of it; `None` where it cannot be read.
+/// The drift of these bridges, or of all; `None` if this role cannot read it.
 pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
     let sql = "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted \
                FROM @extschema@._wab_drift_rows($1) d";
@@ -46,7 +46,7 @@ pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
     Ok(drift.into_iter().collect())
 }
 
-/// All drift of what is stored; no lock is kept.
+/// All drift of the stored rows. It keeps no lock.
 pub fn standing_drift() -> Result<Option<Vec<Drift>>, Raise> {
     glimpse(|| drift(&Touched::Anyone))
 }
@@ -55,12 +55,12 @@ pub fn standing_drift() -> Result<Option<Vec<Drift>>, Raise> {
 pub fn write_statuses(touched: &Touched) -> Result<(), Raise> {
     match touched.bridges() {
         Some(ids) => one("SELECT @extschema@._wab_write_statuses_of($1)", &[ids.into()], |_| Ok(())),
-        // With its argument: a function of another owner that takes none must not be called instead.
+        // The argument is explicit, so that PostgreSQL cannot choose a function of this name without parameters.
         None => one("SELECT @extschema@._wab_write_statuses(NULL::pg_catalog.text[])", &[], |_| Ok(())),
     }
 }
 
-/// Notes and announces which drift began and ended, when this is all there is.
+/// Records and announces which drift began and ended; `drift` is all present drift.
 pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
     let args = [
         drift.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>().into(),
@@ -71,7 +71,7 @@ pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
     one("SELECT @extschema@._wab_note_drift($1, $2, $3, $4)", &args, |_| Ok(()))
 }
 
-/// The same for what there is now. Where that cannot be read, a warning says why.
+/// Reads the present drift and does the same. If this role cannot read it, a WARNING gives the reason.
 pub fn record_drift() -> Result<(), Raise> {
     one("SELECT @extschema@._wab_record_drift()", &[], |_| Ok(()))
 }

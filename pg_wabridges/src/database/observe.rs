@@ -1,4 +1,4 @@
-//! Stores observations: of a listing only what differs from wab_bridges, and what sessions said.
+//! Stores observations: the part of a listing that differs from wab_bridges, and statuses that sessions reported.
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -10,12 +10,12 @@ use crate::error::Raise;
 use crate::scan;
 use crate::server::{POSTGRES_EPOCH, count, timestamp};
 
-/// Whether to believe an empty or sharply shrunken listing.
+/// Whether to store an empty listing, and one that shrank by more than `wab_policy.max_shrink`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ShrinkPolicy {
-    /// Refuse it.
+    /// Raise 55000.
     Refuse,
-    /// The caller said that it is so.
+    /// Store it, because the caller passed `force`.
     Allow,
 }
 
@@ -30,7 +30,7 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Nothing was observed, and nothing is known.
+    /// The row of a skipped refresh before the first observation.
     pub const NONE: Self =
         Self { observed_at: None, bridges: None, appeared: 0, changed: 0, disappeared: 0, skipped: true };
 
@@ -46,19 +46,19 @@ impl Observation {
     }
 }
 
-/// The observation that a listing was stored as, and the bridges that may drift otherwise because of it.
+/// The observation that was stored, and the bridges whose drift it may have changed.
 pub struct Stored {
     pub observation: Observation,
     pub touched: Touched,
 }
 
-/// Takes the lock that one refresh at a time holds, until the transaction ends; false if another holds it.
+/// Takes the refresh lock until the transaction ends; false if another session holds it.
 pub fn try_lock_refresh() -> Result<bool, Raise> {
     let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock(@extschema@._wab_lock_id('refresh'))";
     one(sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
 }
 
-/// The last observation if it is younger than this, as a skipped refresh.
+/// The last observation if it is younger than `max_age`, as the row of a skipped refresh.
 pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observation>, Raise> {
     let sql = "SELECT o.observed_at, o.bridges FROM @extschema@._wab_last_observation($1) o";
     let found = rows_unlocked(sql, &[max_age.into()], |row| {
@@ -67,7 +67,7 @@ pub fn recent_observation(max_age: Option<Interval>) -> Result<Option<Observatio
     Ok(found.into_iter().next())
 }
 
-/// Stores a listing: in one row if it is the stored one, else what differs.
+/// Stores a listing: one row if wab_bridges already holds it, otherwise the bridges that differ.
 pub fn observe(listed: &Listed, source: &str, shrink: ShrinkPolicy) -> Result<Stored, Raise> {
     let Listed { listing, listing_sha256, listed_at } = listed;
     if listing.malformed.is_empty() {
@@ -95,7 +95,8 @@ pub fn observe(listed: &Listed, source: &str, shrink: ShrinkPolicy) -> Result<St
     Ok(Stored { observation, touched: difference.touched() })
 }
 
-/// What the listing says otherwise than `wab_bridges`, which nobody else writes from here on until the transaction ends.
+/// The part of the listing that differs from `wab_bridges`. It takes the observe lock, so that no other session writes
+/// `wab_bridges` until the transaction ends.
 fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))";
     one(lock, &[], |_| Ok(()))?;
@@ -118,7 +119,7 @@ fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
     Ok(comparison.end())
 }
 
-/// The columns of these bridges as arrays.
+/// One array per column of these bridges.
 fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     vec![
         bridges.iter().map(|b| b.id.get()).collect::<Vec<_>>().into(),
@@ -129,7 +130,7 @@ fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     ]
 }
 
-/// `_wab_observe_statuses()`: stores polled statuses; returns how many changed.
+/// Stores polled statuses with `_wab_observe_statuses()`; returns how many changed.
 pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
     let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
     let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();

@@ -1,4 +1,4 @@
-//! Runs statements: their text has `@extschema@` for our schema, and every name in it is qualified.
+//! Runs SQL statements, replacing `@extschema@` with our schema. Every name in a statement must be qualified.
 
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -7,7 +7,7 @@ use pgrx::spi::SpiHeapTupleData;
 use crate::error::Raise;
 use crate::glimpse::glimpse;
 
-/// A row while it is read.
+/// A result row; columns count from 1.
 pub struct Row<'a>(SpiHeapTupleData<'a>);
 
 impl Row<'_> {
@@ -25,7 +25,7 @@ pub fn in_our_schema(sql: &str) -> Result<String, Raise> {
     Ok(sql.replace("@extschema@", &schema))
 }
 
-/// Most functions called here may write, so the statements run as ones that may.
+/// Runs a statement that may write, and reads each row.
 pub fn rows<T>(
     sql: &str,
     args: &[DatumWithOid],
@@ -35,7 +35,7 @@ pub fn rows<T>(
     Spi::connect_mut(|spi| spi.update(&sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
-/// As `rows`, for a statement that only reads: it may run within a parallel query, where nothing can be written.
+/// As [`rows`], for a statement that only reads. It also works in a parallel worker, in which PostgreSQL forbids writing.
 pub fn rows_in_any_query<T>(
     sql: &str,
     args: &[DatumWithOid],
@@ -52,7 +52,7 @@ fn select<T>(
     Spi::connect(|spi| spi.select(sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
-/// As `rows`, for a statement before a call: a lock on a table would last as long as the call.
+/// As [`rows`], for a statement before a provider call: it keeps no lock on a table during the call.
 pub fn rows_unlocked<T>(
     sql: &str,
     args: &[DatumWithOid],
@@ -61,14 +61,14 @@ pub fn rows_unlocked<T>(
     glimpse(|| rows(sql, args, read))
 }
 
-/// The statement's only row.
+/// Runs a statement that returns one row, and reads it.
 pub fn one<T>(sql: &str, args: &[DatumWithOid], read: impl Fn(&Row) -> Result<T, Raise>) -> Result<T, Raise> {
     rows(sql, args, read)?
         .pop()
         .ok_or_else(|| Raise::unexpected("a statement of pg_wabridges returned no row", sql))
 }
 
-/// As `one`, before a call.
+/// As [`one`], for a statement before a provider call.
 pub fn one_unlocked<T>(
     sql: &str,
     args: &[DatumWithOid],

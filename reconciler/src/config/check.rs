@@ -1,4 +1,4 @@
-//! The rules of fleet.yaml: raw values become typed ones, and every problem is collected; nothing is read from outside.
+//! The rules of fleet.yaml: turns raw values into typed ones and collects every problem.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -18,7 +18,7 @@ use crate::config::fleet::{
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
 
-/// The problems found so far, and where things are written.
+/// The problems found so far, and the document that knows their places.
 struct Problems<'a> {
     document: &'a Document,
     found: &'a mut Vec<Wrong>,
@@ -30,7 +30,7 @@ impl Problems<'_> {
         self.found.push(Wrong::new(self.document.span(&at), at, what));
     }
 
-    /// The value read by `read`; its complaint is collected.
+    /// Reads a value with `read`; an error is added to the problems.
     fn read<T, E: Display>(
         &mut self,
         at: impl Into<String>,
@@ -41,11 +41,11 @@ impl Problems<'_> {
         read(value.0.trim()).map_err(|error| self.add(at, error.to_string())).ok()
     }
 
-    /// An id, taken as it is written: a space may be a part of it.
+    /// Reads an id exactly as written: a space may be a part of it.
     fn id(&mut self, at: String, id: Option<Id>, limit: Extent) -> Option<CustomerRef> {
         let Id(text) = id?;
         if self.document.find(&at).1.is_ambiguous_number() {
-            self.add(at, "a number like this can be read in several ways: put it in quotes");
+            self.add(at, "YAML parsers read this number in different ways: put it in quotes");
             return None;
         }
         let read = match limit {
@@ -56,16 +56,16 @@ impl Problems<'_> {
     }
 }
 
-/// How far an id may go.
+/// The rule that an id must follow.
 #[derive(Clone, Copy)]
 enum Extent {
-    /// Calls name the bridge by it.
+    /// It appears in the path of calls.
     InPath,
     /// A live bridge may carry it.
     Listed,
 }
 
-/// Turns the raw file into a [`Fleet`], or adds all that is wrong with it. `folder` is where the file lies.
+/// Turns the raw file into a [`Fleet`], or adds all problems to `found`. `folder` is the folder of the file.
 pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wrong>) -> Option<Fleet> {
     let mut problems = Problems { document, found };
     problems.read("version", file.version, |version| match version {
@@ -108,7 +108,7 @@ fn text(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The name of a variable. What stands there instead may be a secret, so it is not repeated.
+/// The name of an environment variable. The message does not repeat the value, because it may be a secret.
 fn variable(text: &str) -> Result<String, &'static str> {
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     let fits = begins && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -155,14 +155,16 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
 
 fn timeout(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
-    time.ok_or_else(|| format!("{} is no length of time: write it like 30s or 500ms", quoted(text)))
+    time.ok_or_else(|| format!("{} is not a duration: write it like 30s or 500ms", quoted(text)))
 }
 
 fn fingerprint(text: &str) -> Result<String, &'static str> {
     if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("must be the first 16 hex digits of the key's SHA-256, in quotes if all are digits")
+        Err(
+            "must be the first 16 hexadecimal digits of the key's SHA-256, in quotes if all are decimal digits",
+        )
     }
 }
 
@@ -178,7 +180,7 @@ fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
     Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
 }
 
-/// A webhook_url. A secret may be in it, so it is not repeated.
+/// A webhook_url. The message does not repeat it, because it may hold a secret.
 fn template(text: &str) -> Result<WebhookTemplate, String> {
     let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
     if filled.contains(['{', '}']) {
@@ -210,7 +212,7 @@ fn keep(problems: &mut Problems, raw: Vec<file::Keep>) -> Vec<(usize, Keep)> {
         let customer_ref = problems.id(at("customer_ref"), raw.customer_ref, Extent::Listed);
         let reason = problems.read(at("reason"), raw.reason, text);
         let until = problems.read(at("until"), raw.until, |text| {
-            text.parse().map_err(|_| format!("{} is no day: write it like 2027-01-31", quoted(text)))
+            text.parse().map_err(|_| format!("{} is not a date: write it like 2027-01-31", quoted(text)))
         });
         Some((nth, Keep { customer_ref: customer_ref?, reason: reason?, until }))
     });
@@ -231,13 +233,14 @@ fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombst
 fn bridge_id(text: &str) -> Result<BridgeId, String> {
     let id = text.parse().ok().and_then(BridgeId::new);
     id.ok_or_else(|| {
-        format!("{} is no bridge_id: bridge ids are whole numbers greater than zero", quoted(text))
+        format!("{} is not a bridge_id: bridge ids are whole numbers greater than zero", quoted(text))
     })
 }
 
 type Placed<'a, T> = &'a [(usize, T)];
 
-/// What each list may not say twice, and what no two lists may say of one bridge.
+/// Finds entries that repeat or contradict others: a customer_ref declared twice, a bridge_id named twice, a
+/// bridge both kept and removed.
 fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, Placed<Tombstone>)) {
     let (extra, keep, remove) = lists;
     let mut declared = BTreeMap::new();
@@ -264,7 +267,7 @@ fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, 
             problems.add(
                 format!("{at}.customer_ref"),
                 format!(
-                    "{} is kept by bridges.keep[{kept}]: take one of the two out",
+                    "{} is kept by bridges.keep[{kept}]: remove one of the two entries",
                     tombstone.customer_ref
                 ),
             );
@@ -279,7 +282,7 @@ fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
         min_observed: problems
             .read("policy.min_observed", raw.min_observed, |text| {
                 text.parse()
-                    .map_err(|_| format!("{} is no count: write a whole number, such as 1", quoted(text)))
+                    .map_err(|_| format!("{} is not a count: write a whole number, such as 1", quoted(text)))
             })
             .unwrap_or(1),
         max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
@@ -301,10 +304,10 @@ fn bound(text: &str) -> Result<Bound, String> {
 fn budget(text: &str) -> Result<Percent, String> {
     percent(text)
         .filter(|share| share.0 > 0)
-        .ok_or_else(|| format!("{} is no percentage from 1% to 100%: write it like 50%", quoted(text)))
+        .ok_or_else(|| format!("{} is not a percentage from 1% to 100%: write it like 50%", quoted(text)))
 }
 
 fn money(text: &str) -> Result<Decimal, String> {
     let amount = Decimal::from_str(text).ok().filter(|amount| !amount.is_sign_negative());
-    amount.ok_or_else(|| format!("{} is no amount of US dollars: write it like 3000.00", quoted(text)))
+    amount.ok_or_else(|| format!("{} is not an amount of US dollars: write it like 3000.00", quoted(text)))
 }

@@ -1,4 +1,5 @@
-//! fleet.yaml as a tree that knows where everything is written; what may stand in it is in `shape` and `check`.
+//! fleet.yaml as a tree whose nodes know their places in the text. The allowed keys and values are in `shape`
+//! and `check`.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -7,25 +8,25 @@ use serde_json::{Map, Value};
 
 use crate::config::problem::Wrong;
 
-/// The tree, and what was wrong with it already.
+/// The tree, and the problems found while reading it.
 pub struct Document {
     pub root: Rc<Node>,
     pub wrong: Vec<Wrong>,
-    /// What is never shown.
+    /// Places that are never shown.
     pub private: Vec<Range<usize>>,
 }
 
-/// A value and where it is written: characters, from 0.
+/// A value and its place: a range of characters, counted from 0.
 pub struct Node {
     pub span: Range<usize>,
     pub content: Content,
-    /// How many nodes it is, itself included.
+    /// The number of nodes in it, itself included.
     pub size: usize,
-    /// How deep things lie in it.
+    /// The depth of the tree below it.
     pub height: usize,
 }
 
-/// What a value is. Numbers stay as they are written.
+/// The content of a value. Numbers are kept as written.
 pub enum Content {
     Nothing,
     Flag,
@@ -43,7 +44,7 @@ pub struct Entry {
 }
 
 impl Node {
-    /// What is there, in words.
+    /// The kind of value, for messages.
     pub fn kind(&self) -> &'static str {
         match self.content {
             Content::Nothing => "nothing",
@@ -55,7 +56,7 @@ impl Node {
         }
     }
 
-    /// A number that others could write in another way, such as `5e3`, `1.10` and `0x1F`.
+    /// Whether YAML parsers could read this number as another text, such as `5e3`, `1.10` and `0x1F`.
     pub fn is_ambiguous_number(&self) -> bool {
         let Content::Number(text) = &self.content else { return false };
         let whole = text.parse::<u64>().map(|number| number.to_string());
@@ -63,7 +64,7 @@ impl Node {
         written.as_ref() != Ok(text)
     }
 
-    /// The same as JSON, with numbers as texts: as they are written.
+    /// The value as JSON, with numbers as texts, exactly as written.
     pub fn json(&self) -> Value {
         match &self.content {
             Content::Nothing => Value::Null,
@@ -79,7 +80,7 @@ impl Node {
 }
 
 impl Document {
-    /// The node at a path such as `bridges.keep[1].until`, or the last that there is on the way; and its key.
+    /// The node at a path such as `bridges.keep[1].until`, or the last existing node on the way; and its key.
     pub fn find(&self, at: &str) -> (Option<&Range<usize>>, &Node) {
         let (mut key, mut node) = (None, &*self.root);
         for part in at.split(['.', '[']) {
@@ -99,7 +100,8 @@ impl Document {
         (key, node)
     }
 
-    /// Where to point at for what is wrong with the path: the value, or the key of what has no place of its own.
+    /// The place to mark for a problem at this path: the value, or the key if the value is empty or has
+    /// parts.
     pub fn span(&self, at: &str) -> Range<usize> {
         let (key, node) = self.find(at);
         match (key, &node.content) {
@@ -111,7 +113,7 @@ impl Document {
 }
 
 impl Content {
-    /// What a text without quotes means.
+    /// The meaning of a text without quotes.
     pub fn plain(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Nothing,

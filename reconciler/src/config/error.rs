@@ -1,4 +1,4 @@
-//! Why fleet.yaml, or what it names, cannot be used.
+//! The errors of reading fleet.yaml and the files and variables that it names.
 
 use thiserror::Error;
 
@@ -8,15 +8,15 @@ use crate::ground::count;
 /// Why the configuration cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// fleet.yaml is wrong; each problem is shown with its place before this.
+    /// fleet.yaml is invalid. `main` prints each problem with its line before this error.
     #[error("{file} has {}", count(problems.len(), "problem"))]
     Problems {
-        /// The file as it was named.
+        /// The file, as the user named it.
         file: String,
-        /// All of them, in the file's order.
+        /// All problems, in the order of the file.
         problems: Vec<Problem>,
     },
-    /// A variable or a file is not as it must be.
+    /// An environment variable or a file is missing or wrong.
     #[error("{what}")]
     Unusable {
         /// What is wrong, and where.
@@ -24,20 +24,20 @@ pub enum ConfigError {
         /// What to do about it.
         hint: String,
     },
-    /// The key is not that of the pinned account.
+    /// The API key belongs to another account than the pinned one.
     #[error(
-        "account.key_fingerprint pins {pinned}, but the API key at hand has {actual}: nothing was called"
+        "account.key_fingerprint pins {pinned}, but the API key has the fingerprint {actual}: no call was made"
     )]
     OtherAccount {
         /// The pinned fingerprint.
         pinned: String,
-        /// What the key at hand has.
+        /// The fingerprint of the API key.
         actual: String,
     },
 }
 
 impl ConfigError {
-    /// A variable or a file is not as it must be.
+    /// An environment variable or a file is missing or wrong.
     pub fn unusable(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Unusable { what: what.into(), hint: hint.into() }
     }

@@ -1,16 +1,16 @@
-//! The raw shape of fleet.yaml, keys and kinds of values only; what the values may be is in `check`. The JSON Schema is
-//! made of these types: their comments are what an editor shows, their patterns only help it.
+//! The raw shape of fleet.yaml: its keys and the kinds of their values. The JSON Schema is made from these
+//! types: an editor shows their comments and uses their patterns.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-/// What a fleet of WhatsApp bridges should be. Only `version` is required.
-// A section left empty is a section left out. Every field is optional here: what is missing is found by the schema.
+/// The declared fleet of WhatsApp bridges. Only `version` is required.
+// An empty section counts as absent. Every field is optional here, because `shape` reports missing ones.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(title = "fleet.yaml")]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// The version of this file's form: 1.
+    /// The version of this file's format: 1.
     #[schemars(required, extend("enum" = [1, "1"]))]
     pub version: Option<Scalar>,
     pub account: Option<Account>,
@@ -30,20 +30,22 @@ pub struct Account {
     /// The environment variable that holds the API key: its name, not the key.
     #[schemars(with = "Option<String>", extend("default" = "WA_API_KEY", "pattern" = "^(?!sk_)[A-Za-z_][A-Za-z0-9_]*$"))]
     pub api_key_env: Option<Scalar>,
-    /// The file that holds the API key, instead of a variable. A relative name counts from where fleet.yaml lies.
+    /// The file that holds the API key, instead of a variable. A relative name starts at the folder of
+    /// fleet.yaml.
     #[schemars(extend("minLength" = 1))]
     pub api_key_file: Option<Scalar>,
-    /// Pins the account: with another key nothing is called. The first 16 hex digits of the key's SHA-256.
+    /// Pins the account: with another key no call is made. The first 16 hexadecimal digits of the key's
+    /// SHA-256.
     #[schemars(extend("pattern" = "^[0-9A-Fa-f]{16}$"))]
     pub key_fingerprint: Option<Scalar>,
     pub limits: Option<Limits>,
-    /// How long connecting may take. Left out: 5s.
+    /// How long connecting to the provider may take. Default: 5s.
     #[schemars(with = "Option<String>")]
     pub connect_timeout: Option<Scalar>,
-    /// How long one call to the provider may take, its retries included. Left out: 30s.
+    /// How long one call to the provider may take, its retries included. Default: 30s.
     #[schemars(with = "Option<String>")]
     pub request_timeout: Option<Scalar>,
-    /// PEM certificates to trust besides those of the system. A relative name counts from where fleet.yaml lies.
+    /// PEM certificates to trust besides the system's. A relative name starts at the folder of fleet.yaml.
     #[schemars(extend("minLength" = 1))]
     pub ca_file: Option<Scalar>,
 }
@@ -52,7 +54,7 @@ pub struct Account {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Calls that make a bridge.
+    /// Calls that create a bridge.
     #[schemars(with = "Option<String>", extend("default" = "10/60s", "pattern" = "^[0-9]+ */ *[0-9]+(ms|s|m|h)?$"))]
     pub provision: Option<Scalar>,
     /// Calls to the sessions of bridges.
@@ -63,27 +65,27 @@ pub struct Limits {
     pub other: Option<Scalar>,
 }
 
-/// Where the database is.
+/// The connection to the database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// The environment variable that holds the URL: its name, not the URL. Named here, it must be set; left out:
-    /// DATABASE_URL if it is set, else PGHOST, PGUSER, PGDATABASE … and .pgpass.
+    /// The environment variable that holds the URL: its name, not the URL. If named here, it must be set.
+    /// Default: DATABASE_URL if it is set, else PGHOST, PGUSER, PGDATABASE … and .pgpass.
     #[schemars(with = "Option<String>", extend("pattern" = "^(?!sk_)[A-Za-z_][A-Za-z0-9_]*$"))]
     pub url_env: Option<Scalar>,
-    /// The schema of the wab_ objects; left out, it is looked for.
+    /// The schema of the wab_ objects. Default: wab finds it.
     #[schemars(extend("minLength" = 1))]
     pub schema: Option<Scalar>,
 }
 
-/// How your tenants table is read. Left out: as the database has it bound already.
+/// The binding of your tenants table. Default: the binding stored in the database.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tenants {
     /// Your table, with or without its schema.
     #[schemars(required, extend("minLength" = 1))]
     pub table: Option<Scalar>,
-    /// Its column that identifies a tenant: as text it is the customer_ref.
+    /// Its column with the tenant's id; as text it is the customer_ref.
     #[schemars(extend("default" = "id", "minLength" = 1))]
     pub tenant_id: Option<Scalar>,
     /// Its column for the bridge_id, which apply writes.
@@ -92,82 +94,83 @@ pub struct Tenants {
     /// Its column for the status, which apply writes.
     #[schemars(extend("default" = "bridge_status", "minLength" = 1))]
     pub bridge_status: Option<Scalar>,
-    /// SQL over one row: who should have a bridge.
+    /// SQL predicate over a row: whether the tenant should have a bridge.
     #[schemars(extend("default" = "true", "minLength" = 1))]
     pub wanted: Option<Scalar>,
 }
 
-/// What is wanted of bridges besides the tenants.
+/// The webhook_url, and exceptions to the tenants table.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
-    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. Left out: as bound.
+    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. Default: the
+    /// stored one.
     #[schemars(with = "Option<String>", extend("pattern" = "^https?://([^{}]|\\{tenant_id\\})+$"))]
     pub webhook_url: Option<Scalar>,
-    /// Wanted, though no tenant row asks for it.
+    /// Bridges that are wanted without a tenant row.
     pub extra: Option<Vec<Extra>>,
-    /// Kept: not reported as orphaned or churned.
+    /// Bridges that are not reported as orphaned or churned.
     pub keep: Option<Vec<Keep>>,
     /// Tombstones: wab deletes a bridge only if an entry here names it.
     pub remove: Option<Vec<Remove>>,
 }
 
-/// A bridge wanted with no tenant row.
+/// A bridge that is wanted without a tenant row.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Extra {
     /// Its customer_ref; in quotes if it looks like a number.
     #[schemars(required)]
     pub tenant_id: Option<Id>,
-    /// Why.
+    /// The reason, for people.
     #[schemars(required, extend("minLength" = 1))]
     pub reason: Option<Scalar>,
 }
 
-/// A bridge that is no drift, though no wanted tenant has it.
+/// A bridge that is not drift, although no wanted tenant has it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keep {
     /// Its customer_ref; in quotes if it looks like a number.
     #[schemars(required)]
     pub customer_ref: Option<Id>,
-    /// Why.
+    /// The reason, for people.
     #[schemars(required, extend("minLength" = 1))]
     pub reason: Option<Scalar>,
-    /// The last day on which this holds, such as 2027-01-31; from the next day on the bridge is drift again.
+    /// The last day on which the bridge is kept, such as 2027-01-31. From the next day on it is drift again.
     #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}$"))]
     pub until: Option<Scalar>,
 }
 
-/// A bridge that shall be deleted. Both ids must match the live bridge.
+/// A bridge to delete. Both ids must match the live bridge.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Remove {
     /// Its customer_ref; in quotes if it looks like a number.
     #[schemars(required)]
     pub customer_ref: Option<Id>,
-    /// Its number.
+    /// Its id.
     #[schemars(required, extend("minimum" = 1, "pattern" = "^[0-9]+$"))]
     pub bridge_id: Option<Scalar>,
-    /// Why.
+    /// The reason, for people.
     #[schemars(required, extend("minLength" = 1))]
     pub reason: Option<Scalar>,
 }
 
-/// What a plan may do. One that goes beyond any of these is refused before anything is written.
+/// The limits of a plan. A plan that exceeds one of them is refused before anything is written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Bridges made in one run: a number, or a share of the observed fleet such as 10%.
+    /// Bridges created in one run: a number, or a share of the observed fleet such as 10%.
     #[schemars(extend("default" = 10, "minimum" = 0, "pattern" = "^[0-9]+ *%?$"))]
     pub max_creates: Option<Scalar>,
     /// Bridges deleted in one run: a number, or a share of the observed fleet such as 10%.
     #[schemars(extend("default" = 0, "minimum" = 0, "pattern" = "^[0-9]+ *%?$"))]
     pub max_deletes: Option<Scalar>,
-    /// How many bridges the provider must list at least.
+    /// Bridges that the provider must list at least.
     #[schemars(extend("default" = 1, "minimum" = 0, "pattern" = "^[0-9]+$"))]
     pub min_observed: Option<Scalar>,
-    /// US dollars per month: a plan that raises the cost above this is refused. Left out: no limit.
+    /// US dollars per month after the plan. Default: no limit.
     #[schemars(extend("minimum" = 0))]
     pub max_monthly_cost: Option<Scalar>,
     /// Share of the provider's limits that wab may use, 1% to 100%.
@@ -175,7 +178,7 @@ pub struct Policy {
     pub rate_budget: Option<Scalar>,
 }
 
-/// A text or a number, as it is written.
+/// A text or a number, as written.
 #[derive(Debug, Deserialize)]
 pub struct Scalar(pub String);
 
@@ -188,7 +191,7 @@ impl JsonSchema for Scalar {
     }
 }
 
-/// An id, as it is written. YAML reads `5e3`, `1.10` and `0x1F` as numbers, which would make other ids of them.
+/// An id, as written. YAML reads `5e3`, `1.10` and `0x1F` as numbers, which would turn them into other ids.
 #[derive(Debug, Deserialize)]
 pub struct Id(pub String);
 

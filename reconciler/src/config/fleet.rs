@@ -1,4 +1,4 @@
-//! fleet.yaml as typed values; how they are read and checked is in `load` and what it uses.
+//! The typed values of fleet.yaml.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,24 +8,24 @@ use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use wabridges::{ApiUrl, BridgeId, Config, CustomerRef, Limits};
 
-/// Everything that fleet.yaml declares.
+/// The declared fleet.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     /// The provider's account.
     pub account: Account,
-    /// Where the database is.
+    /// The connection to the database.
     pub database: Database,
-    /// How the tenants table is read; `None`: as it is bound already.
+    /// The binding of the tenants table; `None`: the stored one.
     pub tenants: Option<Tenants>,
-    /// The webhook_url of every bridge; `None`: as it is bound already.
+    /// The webhook_url of every bridge; `None`: the stored one.
     pub webhook_url: Option<WebhookTemplate>,
-    /// Bridges wanted with no tenant row.
+    /// Bridges that are wanted without a tenant row.
     pub extra: Vec<Extra>,
-    /// Bridges that are not drift though nobody owns them.
+    /// Bridges that are kept without being wanted by a tenant.
     pub keep: Vec<Keep>,
-    /// Tombstones: the only way anything is deleted.
+    /// Tombstones: bridges to delete.
     pub remove: Vec<Tombstone>,
-    /// What a plan may do.
+    /// The limits of a plan.
     pub policy: Policy,
     /// SHA-256 (hex) of the file's text.
     pub sha256: String,
@@ -36,21 +36,21 @@ pub struct Fleet {
 pub struct Account {
     /// The API's base address.
     pub api_url: ApiUrl,
-    /// Where the key is.
+    /// The source of the API key.
     pub api_key: KeySource,
-    /// The key's fingerprint, if it is pinned.
+    /// The pinned fingerprint of the key, if there is one.
     pub key_fingerprint: Option<String>,
-    /// Calls per window.
+    /// The provider's limits.
     pub limits: Limits,
     /// How long connecting may take.
     pub connect_timeout: Option<Duration>,
     /// How long one call may take, its retries included.
     pub request_timeout: Option<Duration>,
-    /// PEM certificates trusted besides the system's.
+    /// PEM certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
 }
 
-/// Where the API key is read from.
+/// The source of the API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// An environment variable.
@@ -59,12 +59,12 @@ pub enum KeySource {
     File(PathBuf),
 }
 
-/// Where the database is.
+/// The connection to the database.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// The variable that holds its URL, and must; `None`: DATABASE_URL, or else the PG* variables.
+    /// The variable that must hold the URL; `None`: DATABASE_URL, or else the PG* variables.
     pub url_env: Option<String>,
-    /// The schema of the wab_ objects; `None`: it is looked for.
+    /// The schema of the `wab_` objects; `None`: wab finds it.
     pub schema: Option<String>,
 }
 
@@ -75,18 +75,18 @@ impl Database {
     }
 }
 
-/// How the tenants table is read.
+/// The binding of the tenants table.
 #[derive(Clone, Debug)]
 pub struct Tenants {
     /// The table, with or without its schema.
     pub table: String,
-    /// Its column that identifies a tenant.
+    /// Its column with the tenant's id.
     pub tenant_id: String,
-    /// Its column that holds the bridge_id.
+    /// Its column with the bridge_id.
     pub bridge_id: String,
-    /// Its column that holds the status.
+    /// Its column with the status.
     pub bridge_status: String,
-    /// SQL predicate: who should have a bridge.
+    /// SQL predicate over a row: whether the tenant should have a bridge.
     pub wanted: String,
 }
 
@@ -104,49 +104,49 @@ impl WebhookTemplate {
     }
 }
 
-/// A bridge wanted with no tenant row.
+/// A bridge that is wanted without a tenant row.
 #[derive(Clone, Debug)]
 pub struct Extra {
     /// Its customer_ref.
     pub tenant_id: CustomerRef,
-    /// Why.
+    /// The reason, for people.
     pub reason: String,
 }
 
-/// A bridge that is not drift though nobody owns it.
+/// A bridge that is kept without being wanted by a tenant.
 #[derive(Clone, Debug)]
 pub struct Keep {
     /// Its customer_ref.
     pub customer_ref: CustomerRef,
-    /// Why.
+    /// The reason, for people.
     pub reason: String,
-    /// The last day on which this holds.
+    /// The last day on which the bridge is kept.
     pub until: Option<NaiveDate>,
 }
 
-/// A bridge that shall be deleted.
+/// A bridge to delete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tombstone {
     /// Its customer_ref.
     pub customer_ref: CustomerRef,
-    /// Its number; both must match the live bridge.
+    /// Its id. Both ids must match the live bridge.
     pub bridge_id: BridgeId,
-    /// Why.
+    /// The reason, for people.
     pub reason: String,
 }
 
-/// What a plan may do.
+/// The limits of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Bridges made in one run.
+    /// Bridges created in one run.
     pub max_creates: Bound,
     /// Bridges deleted in one run.
     pub max_deletes: Bound,
-    /// Bridges that the provider must list.
+    /// Bridges that the provider must list at least.
     pub min_observed: usize,
     /// US dollars per month after the plan.
     pub max_monthly_cost: Option<Decimal>,
-    /// Share of the provider's limits to use, 1 to 100.
+    /// Share of the provider's limits that wab may use, 1 to 100.
     pub rate_budget: Percent,
 }
 
@@ -157,14 +157,14 @@ pub struct Percent(pub(super) u8);
 /// A count, or a share of the observed fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// So many.
+    /// A number.
     Count(usize),
-    /// So many in a hundred, rounded down.
+    /// A percentage, rounded down.
     Share(Percent),
 }
 
 impl Bound {
-    /// How many that is in a fleet of this size.
+    /// The number in a fleet of this size.
     pub fn of(self, fleet: usize) -> usize {
         match self {
             Self::Count(count) => count,
@@ -183,7 +183,7 @@ impl fmt::Display for Bound {
 }
 
 impl Fleet {
-    /// The provider's limits, scaled by `policy.rate_budget`; at least one call per window stays.
+    /// The provider's limits, scaled by `policy.rate_budget`; at least one call per window remains.
     pub fn limits(&self) -> Limits {
         let mut limits = self.account.limits;
         for limit in [&mut limits.provision, &mut limits.proxy, &mut limits.other] {
@@ -193,7 +193,8 @@ impl Fleet {
         limits
     }
 
-    /// What a client needs besides the key. Hardly patient with 429: whoever calls waits, and can be interrupted.
+    /// The client's configuration, besides the key. The client waits only 2 s after a 429: its callers wait
+    /// longer, and can be interrupted.
     pub fn client_config(&self) -> Config {
         let mut config = Config::new(self.account.api_url.clone());
         config.ca_file.clone_from(&self.account.ca_file);

@@ -1,4 +1,4 @@
-//! From the text of fleet.yaml to a fleet, or to all that is wrong with it at once, each with its place.
+//! Turns the text of fleet.yaml into a fleet, or into all its problems with their places.
 
 use std::path::Path;
 
@@ -11,17 +11,17 @@ use crate::config::reader::{self, PRIVATE};
 use crate::config::source::Source;
 use crate::config::{check, shape};
 
-/// What the file says, and what is to be said of it.
+/// The result of reading the file.
 pub struct Inspection {
-    /// The fleet; `None`: there are problems.
+    /// The fleet; `None` if there are problems.
     pub fleet: Option<Fleet>,
-    /// What is wrong, in the file's order.
+    /// The problems, in the order of the file.
     pub problems: Vec<Problem>,
     document: Option<Document>,
     source: Source,
 }
 
-/// Reads and checks a text; relative file names in it count from where `path` lies.
+/// Reads and checks a text. Relative file names in it start at the folder of `path`.
 pub fn inspect(text: &str, path: &Path) -> Inspection {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut source = Source::new(text);
@@ -41,14 +41,16 @@ pub fn inspect(text: &str, path: &Path) -> Inspection {
 }
 
 impl Inspection {
-    /// What is right but should be known on this day: each keep that holds no longer.
+    /// Notes on a valid file: each `bridges.keep` entry that has expired by this day.
     pub fn notes(&mut self, today: NaiveDate) -> Vec<Problem> {
         let (Some(fleet), Some(document)) = (&self.fleet, &self.document) else { return Vec::new() };
         let expired = fleet.keep.iter().enumerate().filter_map(|(nth, keep)| {
             let until = keep.until.filter(|until| *until < today)?;
             let at = format!("bridges.keep[{nth}].until");
-            let what =
-                format!("{} is kept no longer: {until} has passed, so it is drift again", keep.customer_ref);
+            let what = format!(
+                "{} is no longer kept: {until} has passed, so it is reported as drift again",
+                keep.customer_ref
+            );
             Some(Wrong::new(document.span(&at), at, what))
         });
         placed(expired.collect(), &mut self.source)

@@ -10,12 +10,12 @@ use crate::config::inspect::{Inspection, inspect};
 use crate::config::variable::variable;
 
 impl Fleet {
-    /// Reads and checks the file; all that is wrong with it is reported at once.
+    /// Reads and checks the file. The error holds all problems.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         Self::parse(&text(path)?, path)
     }
 
-    /// The same, of a text; relative file names in it count from where `path` lies.
+    /// Reads and checks a text. Relative file names in it start at the folder of `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         match inspect(text, path) {
             Inspection { fleet: Some(fleet), .. } => {
@@ -27,7 +27,7 @@ impl Fleet {
         }
     }
 
-    /// Reads the API key and compares it with the pin.
+    /// Reads the API key and compares it with the pinned fingerprint.
     pub fn api_key(&self) -> Result<ApiKey, ConfigError> {
         let (text, place) = match &self.account.api_key {
             KeySource::Env(name) => (
@@ -42,7 +42,7 @@ impl Fleet {
             KeySource::File(path) => (
                 std::fs::read_to_string(path).map_err(|error| {
                     let what = format!("cannot read account.api_key_file {}: {error}", path.display());
-                    ConfigError::unusable(what, "put the account's key there, readable by this user")
+                    ConfigError::unusable(what, "put the account's key into that file, readable by this user")
                 })?,
                 path.display().to_string(),
             ),
@@ -59,7 +59,7 @@ impl Fleet {
     }
 }
 
-/// The file's text.
+/// The text of the file.
 pub fn text(path: &Path) -> Result<String, ConfigError> {
     let bytes = std::fs::read(path).map_err(|error| {
         ConfigError::unusable(
@@ -75,7 +75,7 @@ pub fn decoded(bytes: Vec<u8>, path: &Path) -> Result<String, ConfigError> {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + readable.iter().filter(|byte| **byte == b'\n').count();
         ConfigError::unusable(
-            format!("{}:{line}: this is not UTF-8", path.display()),
+            format!("{}:{line}: the text is not UTF-8", path.display()),
             "save the file as UTF-8",
         )
     })

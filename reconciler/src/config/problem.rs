@@ -1,18 +1,18 @@
-//! What is wrong with fleet.yaml and where; how it is shown is in `render`.
+//! A problem in fleet.yaml and its place. The rendering is in `render::problems`.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::config::source::{Place, Source, without_secrets};
 
-/// One thing in fleet.yaml that cannot be meant, or should be known.
+/// A mistake in fleet.yaml, or a note on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The field's path, such as `bridges.remove[2].customer_ref`; empty: the file as a whole.
     pub at: String,
-    /// What is wrong with it and what is expected.
+    /// What is wrong, and what is expected.
     pub what: String,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
 }
 
@@ -26,33 +26,33 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The same before its place is looked up.
+/// A problem whose place was not looked up yet.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wrong {
     span: Range<usize>,
     at: String,
     what: String,
-    /// What stands there and is not shown.
+    /// Characters at this place that are not shown.
     hidden: Range<usize>,
 }
 
 impl Wrong {
-    /// What is wrong with these characters of the file.
+    /// A problem with these characters of the file.
     pub fn new(span: Range<usize>, at: impl Into<String>, what: impl Into<String>) -> Self {
         Self { span, at: at.into(), what: what.into(), hidden: 0..0 }
     }
 
-    /// These characters are not shown: nobody knows what they are, so they may be a secret.
+    /// Hides these characters: their meaning is unknown, so they may be a secret.
     pub fn hiding(self, hidden: Range<usize>) -> Self {
         Self { hidden, ..self }
     }
 
-    /// Where it begins.
+    /// The index of its first character.
     pub fn begins(&self) -> usize {
         self.span.start
     }
 
-    /// With its place in the file, and without secrets.
+    /// Adds the place, and removes secrets.
     fn placed(self, source: &Source) -> Problem {
         Problem {
             at: without_secrets(&self.at),
@@ -62,7 +62,7 @@ impl Wrong {
     }
 }
 
-/// All of them in the file's order.
+/// Sorts the problems in the order of the file and looks up their places.
 pub fn placed(mut wrong: Vec<Wrong>, source: &mut Source) -> Vec<Problem> {
     source.hide(wrong.iter().map(|wrong| wrong.hidden.clone()));
     wrong.sort_by(|a, b| (a.span.start, a.span.end, &a.at).cmp(&(b.span.start, b.span.end, &b.at)));

@@ -1,4 +1,4 @@
-//! Reads the text of fleet.yaml into the tree of `document`; every event of the YAML parser is looked at here.
+//! Reads the text of fleet.yaml into the tree of `document`, from the events of the YAML parser.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -11,14 +11,14 @@ use crate::config::problem::Wrong;
 use crate::config::source::Source;
 use crate::ground::quoted;
 
-/// How deep things may lie in each other; the deepest that means anything lie five deep.
+/// The deepest nesting that is read. The deepest known key is five levels deep.
 const DEPTH: usize = 32;
-/// How many nodes all aliases together may stand for.
+/// The number of nodes that all aliases together may stand for.
 const ALIASED: usize = 100_000;
-/// Keys whose values may hold a secret, or be one by mistake.
+/// Keys with values that may hold a secret, or may be one by mistake.
 pub const PRIVATE: [&str; 3] = ["api_key_env", "url_env", "webhook_url"];
 
-/// Reads the text, which the source is made of; what cannot be read at all is the error.
+/// Reads the text of `source`. The error is the problem at which reading stopped.
 pub fn read(text: &str, source: &Source) -> Result<Document, Wrong> {
     let is_printable = |c: char| match c {
         '\t' | '\n' | '\r' | '\u{85}' => true,
@@ -26,7 +26,7 @@ pub fn read(text: &str, source: &Source) -> Result<Document, Wrong> {
         _ => !c.is_control(),
     };
     if let Some((nth, c)) = text.chars().enumerate().find(|(_, c)| !is_printable(*c)) {
-        let what = format!("the character {} cannot stand in YAML", c.escape_default());
+        let what = format!("YAML does not allow the character {}", c.escape_default());
         return Err(Wrong::new(nth..nth + 1, "", what));
     }
     let mut reader = Reader {
@@ -34,7 +34,7 @@ pub fn read(text: &str, source: &Source) -> Result<Document, Wrong> {
         events: Parser::new_from_str(text),
         anchors: BTreeMap::new(),
         aliased: 0,
-        trail: Vec::new(),
+        path: Vec::new(),
         end: 0,
         wrong: Vec::new(),
         private: Vec::new(),
@@ -46,11 +46,11 @@ struct Reader<'a> {
     source: &'a Source,
     events: Parser<'a, StrInput<'a>>,
     anchors: BTreeMap<usize, Rc<Node>>,
-    /// How many nodes the aliases stand for so far.
+    /// The number of nodes that the aliases stand for so far.
     aliased: usize,
-    /// The way from the root to here.
-    trail: Vec<String>,
-    /// Where the last thing ended.
+    /// The path from the root to this place.
+    path: Vec<String>,
+    /// Where the last value ended.
     end: usize,
     wrong: Vec<Wrong>,
     private: Vec<Range<usize>>,
@@ -60,7 +60,7 @@ type Read<T> = Result<T, Wrong>;
 
 impl<'a> Reader<'a> {
     fn document(&mut self) -> Read<Document> {
-        let empty = || Wrong::new(0..0, "", "the file says nothing: it begins with version: 1");
+        let empty = || Wrong::new(0..0, "", "the file is empty: begin it with version: 1");
         let root = loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(_) | Event::Nothing, _) => {}
@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
             match self.next()? {
                 (Event::StreamEnd, _) => break,
                 (Event::DocumentStart(_), span) => {
-                    self.complain(span, "a second document begins here: fleet.yaml is one");
+                    self.complain(span, "a second document begins here: fleet.yaml is one document");
                     break;
                 }
                 _ => {}
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
             let at = error.marker().index();
             let tab = error.info().contains("tab").then(|| self.source.next('\t', at)).flatten();
             let at = tab.unwrap_or(at);
-            Wrong::new(at..at + 1, "", format!("this is no YAML: {}", error.info()))
+            Wrong::new(at..at + 1, "", format!("this is not YAML: {}", error.info()))
         })?;
         let start = span.start.index();
         let mut end = span.end.index().max(start);
@@ -107,7 +107,8 @@ impl<'a> Reader<'a> {
         Ok((event, start..end))
     }
 
-    /// The parser takes white space and comments behind a quoted text for a part of it.
+    /// The index after the closing quote. The parser counts white space and comments after a quoted text as a
+    /// part of it.
     fn closing_quote(&self, start: usize) -> Option<usize> {
         let quote = self.source.at(start)?;
         let mut at = start + 1;
@@ -122,15 +123,15 @@ impl<'a> Reader<'a> {
     }
 
     fn complain(&mut self, span: Range<usize>, what: impl Into<String>) {
-        self.wrong.push(Wrong::new(span, self.trail.concat(), what));
+        self.wrong.push(Wrong::new(span, self.path.concat(), what));
     }
 
     fn node(&mut self, event: Event<'a>, span: Range<usize>) -> Read<Rc<Node>> {
-        if self.trail.len() > DEPTH {
+        if self.path.len() > DEPTH {
             return Err(Wrong::new(
                 span,
                 "",
-                format!("more than {DEPTH} levels deep: nothing here goes that deep"),
+                format!("nested more than {DEPTH} levels deep: fleet.yaml has 5"),
             ));
         }
         let (node, anchor) = match event {
@@ -159,21 +160,25 @@ impl<'a> Reader<'a> {
 
     fn alias(&mut self, anchor: usize, span: Range<usize>) -> Read<Rc<Node>> {
         let Some(node) = self.anchors.get(&anchor) else {
-            return Err(Wrong::new(span, "", "this alias stands inside of what it stands for"));
+            return Err(Wrong::new(span, "", "this alias is inside the value that it stands for"));
         };
         self.aliased += node.size;
-        if self.aliased > ALIASED || self.trail.len() + node.height > DEPTH {
-            return Err(Wrong::new(span, "", "the aliases up to here stand for too much: write it out"));
+        if self.aliased > ALIASED || self.path.len() + node.height > DEPTH {
+            return Err(Wrong::new(
+                span,
+                "",
+                "the aliases up to here stand for too many values: write them out",
+            ));
         }
         Ok(Rc::clone(node))
     }
 
-    /// Whether the tag says that this is a text; no other tag is read.
+    /// Whether the tag marks a text. Every other tag is a problem.
     fn is_tagged_text(&mut self, tag: Option<&Tag>, span: &Range<usize>) -> bool {
         let Some(tag) = tag else { return false };
         let is_text = matches!((&*tag.handle, &*tag.suffix), ("tag:yaml.org,2002:", "str") | ("", "!"));
         if !is_text {
-            self.complain(span.clone(), "this carries a tag: write it without");
+            self.complain(span.clone(), "tags are not allowed here: remove it");
         }
         is_text
     }
@@ -185,9 +190,9 @@ impl<'a> Reader<'a> {
             if event == Event::SequenceEnd {
                 break;
             }
-            self.trail.push(format!("[{}]", items.len()));
+            self.path.push(format!("[{}]", items.len()));
             items.push(self.node(event, span)?);
-            self.trail.pop();
+            self.path.pop();
         }
         let size = 1 + items.iter().map(|item| item.size).sum::<usize>();
         let height = 1 + items.iter().map(|item| item.height).max().unwrap_or(0);
@@ -206,18 +211,18 @@ impl<'a> Reader<'a> {
                 return Err(Wrong::new(
                     span,
                     "",
-                    "this is no YAML: only spaces can indent, and here is a tab",
+                    "this is not YAML: indent with spaces; this line has a tab",
                 ));
             }
             let key_span = span.clone();
-            self.trail.push(String::new());
+            self.path.push(String::new());
             let key = self.node(event, span)?;
             let name = match &key.content {
                 Content::Text(text) | Content::Number(text) => Some(text.clone()),
                 _ => None,
             };
-            let dot = if self.trail.len() > 1 { "." } else { "" };
-            if let (Some(step), Some(name)) = (self.trail.last_mut(), &name) {
+            let dot = if self.path.len() > 1 { "." } else { "" };
+            if let (Some(step), Some(name)) = (self.path.last_mut(), &name) {
                 *step = format!("{dot}{}", name.chars().take(60).collect::<String>());
             }
             let (event, span) = self.next()?;
@@ -237,13 +242,13 @@ impl<'a> Reader<'a> {
                         (Some(name), Some(line)) => {
                             format!("{} is given already, in line {line}", quoted(&name))
                         }
-                        _ => "a key is a text".to_owned(),
+                        _ => "a key must be a text".to_owned(),
                     };
                     self.complain(key_span, what);
                     self.private.push(value.span.clone());
                 }
             }
-            self.trail.pop();
+            self.path.pop();
         }
         let end = self.end.max(opening.start);
         Ok(Node { span: opening.start..end, content: Content::Section(entries), size, height })

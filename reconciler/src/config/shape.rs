@@ -1,4 +1,5 @@
-//! Keys and kinds of values, held against the JSON Schema that the types of `file` make; values are `check`'s business.
+//! Checks the keys and the kinds of values against the JSON Schema made from `file`. The values are checked
+//! in `check`.
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -8,13 +9,13 @@ use crate::config::file::File;
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
 
-/// The JSON Schema of fleet.yaml: draft 7 without references, which every editor reads.
+/// The JSON Schema of fleet.yaml: draft 7 without references, because every editor supports that.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     settings.into_generator().into_root_schema_for::<File>().to_value()
 }
 
-/// What can be used of the document. What does not fit is added to what is wrong, and left out.
+/// The usable part of the document. Every other part is added to `wrong` and left out.
 pub fn read(document: &Document, wrong: &mut Vec<Wrong>) -> File {
     let schema = schema();
     let mut json = document.root.json();
@@ -30,29 +31,30 @@ pub fn read(document: &Document, wrong: &mut Vec<Wrong>) -> File {
     })
 }
 
-/// One step of the way from the root to a value.
+/// One step on the path from the root to a value.
 #[derive(Clone)]
 enum Step {
     Key(String),
     Nth(usize),
 }
 
-/// What does not fit, and where.
+/// A part of the document that does not match the schema.
 struct Misfit {
     path: Vec<Step>,
     kind: Kind,
 }
 
 enum Kind {
-    /// The key is not there.
+    /// The key is missing.
     Missing(String),
-    /// These keys are not known here.
+    /// These keys are unknown here.
     Unknown(Vec<String>),
-    /// It is something else than it must be.
+    /// The value has the wrong type.
     Type,
 }
 
-/// Looks at what the schemas of `file` say about keys and types: `type`, `properties`, `additionalProperties`, `required`, `items`.
+/// Compares the document with the parts of the schema that `file` uses: `type`, `properties`,
+/// `additionalProperties`, `required`, `items`.
 fn find_misfits(schema: &Value, json: &Value, path: &[Step], found: &mut Vec<Misfit>) {
     let here = |kind| Misfit { path: path.to_vec(), kind };
     let below = |step| [path, &[step]].concat();
@@ -85,7 +87,7 @@ fn find_misfits(schema: &Value, json: &Value, path: &[Step], found: &mut Vec<Mis
     }
 }
 
-/// Whether the value is of a type that the schema allows; a schema that names none allows all.
+/// Whether the schema allows the value's type; a schema without a type allows every type.
 fn fits(schema: &Value, json: &Value) -> bool {
     schema["type"].is_null()
         || match json {
@@ -130,7 +132,7 @@ impl Misfit {
         }
     }
 
-    /// Leaves it out, so that the rest can be read.
+    /// Removes the part, so that the rest can be read.
     fn leave_out(&self, json: &mut Value, schema: &Value) {
         let place = self.path.iter().try_fold(json, |json, step| match step {
             Step::Key(name) => json.get_mut(name),
@@ -150,7 +152,7 @@ impl Misfit {
     }
 }
 
-/// The part of the schema that is about the path.
+/// The part of the schema for this path.
 fn described<'a>(schema: &'a Value, path: &[Step]) -> &'a Value {
     path.iter().fold(schema, |schema, step| match step {
         Step::Key(name) => &schema["properties"][name],
@@ -187,11 +189,11 @@ fn join(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
-/// The keys that there are.
+/// The known keys.
 struct Known<'a> {
     schema: &'a Value,
     here: &'a Value,
-    /// In an entry of a list, whose keys are its own.
+    /// Whether the place is an entry of a list. Its keys are not looked up in other sections.
     is_item: bool,
 }
 
@@ -216,7 +218,7 @@ impl Known<'_> {
     }
 }
 
-/// The path of a key that is known elsewhere.
+/// The path of a key that is known in another section.
 fn home(schema: &Value, name: &str, at: &str) -> Option<String> {
     let sections = schema["properties"].as_object()?;
     sections.iter().find_map(|(section, schema)| {

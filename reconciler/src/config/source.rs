@@ -1,40 +1,40 @@
-//! The text of fleet.yaml as characters and lines: where a range lies, and what of its line may be shown. No YAML here.
+//! The text of fleet.yaml as characters and lines: the place of a range, and its line without secrets.
 
 use std::ops::Range;
 
 use crate::ground::steers;
 
-/// Characters of a long line that are shown before and behind where a problem begins.
+/// How many characters of a long line are shown before and after the start of a problem.
 const WINDOW: Range<usize> = 70..70;
 
-/// Where something lies, and its line as it can be shown.
+/// The place of a problem, and its line for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its line, from 1.
+    /// The line, counted from 1.
     pub line: usize,
-    /// Its first character in the line, from 1.
+    /// The first character in the line, counted from 1.
     pub column: usize,
-    /// The character behind its last one in this line; the same as `column` where there is nothing to mark.
+    /// The character after the last one in this line; equal to `column` if nothing is marked.
     pub end_column: usize,
-    /// The line, or a piece of it: control characters escaped, secrets left out.
+    /// The line or a piece of it, with control characters escaped and secrets removed.
     pub excerpt: String,
-    /// The bytes of the excerpt that are meant.
+    /// The marked bytes of the excerpt.
     pub marked: Range<usize>,
 }
 
-/// A text by characters and lines; a byte order mark at its beginning is no part of it.
+/// A text as characters and lines, without its byte order mark.
 pub struct Source {
     chars: Vec<char>,
-    /// Where each line begins.
+    /// The index of each line's first character.
     lines: Vec<usize>,
-    /// Behind the last character that is there to be seen.
+    /// The index after the last character that is not white space.
     seen: usize,
-    /// What is never shown: sorted, apart from each other.
+    /// Ranges that are never shown, sorted and not overlapping.
     private: Vec<Range<usize>>,
 }
 
 impl Source {
-    /// The text; the API keys in it and passwords of URLs are private from the beginning.
+    /// Splits the text. API keys and the passwords of URLs are hidden from the start.
     pub fn new(text: &str) -> Self {
         let chars: Vec<char> = text.chars().collect();
         let breaks = chars.iter().enumerate().filter(|(nth, c)| match c {
@@ -48,28 +48,28 @@ impl Source {
         Self { chars, lines, seen, private }
     }
 
-    /// The character there.
+    /// The character at this index.
     pub fn at(&self, index: usize) -> Option<char> {
         self.chars.get(index).copied()
     }
 
-    /// The line from its beginning to the index is nothing but white space with a tab in it.
+    /// Whether the line up to this index is white space that contains a tab.
     pub fn is_indented_by_tab(&self, index: usize) -> bool {
         let before = self.chars.get(self.lines[self.line(index)]..index).unwrap_or_default();
         before.contains(&'\t') && before.iter().all(|c| matches!(c, ' ' | '\t'))
     }
 
-    /// The first such character there or behind.
+    /// The index of the next such character, from this index on.
     pub fn next(&self, c: char, from: usize) -> Option<usize> {
         Some(from + self.chars.get(from..)?.iter().position(|other| *other == c)?)
     }
 
-    /// The number of the line in which it lies, from 1.
+    /// The line of this index, counted from 1.
     pub fn line_number(&self, index: usize) -> usize {
         self.line(index) + 1
     }
 
-    /// Adds what is never shown.
+    /// Adds ranges that are never shown.
     pub fn hide(&mut self, ranges: impl IntoIterator<Item = Range<usize>>) {
         let mut all: Vec<_> =
             self.private.drain(..).chain(ranges).filter(|range| !range.is_empty()).collect();
@@ -82,7 +82,7 @@ impl Source {
         }
     }
 
-    /// Hides all that stands behind one of these words in the line of the index.
+    /// Hides the rest of the line after one of these words.
     pub fn hide_behind(&mut self, words: &[&str], index: usize) {
         let line = self.extent(self.line(index.min(self.seen)));
         let text: Vec<char> = self.chars[line.clone()].to_vec();
@@ -96,7 +96,7 @@ impl Source {
         self.hide(first.map(|first| first..line.end));
     }
 
-    /// The range's place. What lies behind the last character that is there to be seen is just behind it.
+    /// The place of a range. A range after the last visible character is placed right after that character.
     pub fn place(&self, range: &Range<usize>) -> Place {
         let start = range.start.min(self.seen);
         let line = self.line(start);
@@ -147,12 +147,12 @@ impl Source {
         (shown, start..end)
     }
 
-    /// Which line, from 0.
+    /// The line of this index, counted from 0.
     fn line(&self, index: usize) -> usize {
         self.lines.partition_point(|start| *start <= index).saturating_sub(1)
     }
 
-    /// The line's characters without its break.
+    /// The characters of the line, without its line break.
     fn extent(&self, line: usize) -> Range<usize> {
         let start = self.lines.get(line).copied().unwrap_or_default();
         let mut end = self.lines.get(line + 1).copied().unwrap_or(self.chars.len());
@@ -163,7 +163,7 @@ impl Source {
     }
 }
 
-/// The text with its secrets left out.
+/// The text without its secrets.
 pub fn without_secrets(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut shown = String::with_capacity(text.len());
@@ -177,7 +177,7 @@ pub fn without_secrets(text: &str) -> String {
     shown
 }
 
-/// What follows `sk_` in an API key, and user and password in a URL.
+/// The ranges of secrets: the rest of an API key after `sk_`, and the user and password of a URL.
 fn secrets(chars: &[char]) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let is_word = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '-');

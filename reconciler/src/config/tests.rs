@@ -1,4 +1,4 @@
-//! fleet.yaml as people get it right and wrong; no file but the example is read.
+//! Tests of fleet.yaml: valid files, and every rule for invalid ones.
 
 mod any_text;
 mod fuzzed;
@@ -31,7 +31,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_example_is_valid_and_says_what_it_says() {
+fn the_example_is_valid_and_has_its_values() {
     let fleet = parse(include_str!("../../../fleet.yaml.example")).unwrap();
     assert_eq!(fleet.tenants.as_ref().unwrap().wanted, "status = 'active'");
     assert_eq!(fleet.webhook_url.as_ref().unwrap().as_str(), "https://app.example.com/hooks/{tenant_id}");
@@ -136,7 +136,7 @@ bridges:
         [
             "bridges.extra[1].tenant_id: a is declared already, as bridges.extra[0].tenant_id",
             "bridges.keep[0].customer_ref: a is declared already, as bridges.extra[0].tenant_id",
-            "bridges.remove[0].customer_ref: b is kept by bridges.keep[1]: take one of the two out",
+            "bridges.remove[0].customer_ref: b is kept by bridges.keep[1]: remove one of the two entries",
             "bridges.remove[1].bridge_id: bridge 1 is named already, in bridges.remove[0]",
         ]
     );
@@ -151,7 +151,7 @@ bridges:
   remove: [ { customer_ref: b, bridge_id: x, reason: r }, { customer_ref: b, bridge_id: 2, reason: r } ]
 ",
     );
-    let kept = "bridges.remove[1].customer_ref: b is kept by bridges.keep[1]: take one of the two out";
+    let kept = "bridges.remove[1].customer_ref: b is kept by bridges.keep[1]: remove one of the two entries";
     assert_eq!(found.last().map(String::as_str), Some(kept));
 }
 
@@ -191,7 +191,7 @@ bridges: { keep: [ { customer_ref: 42, reason: 7 } ] }
 }
 
 #[test]
-fn an_id_is_what_is_written_or_an_error() {
+fn an_id_is_the_written_text_or_an_error() {
     let id = |text: &str| {
         let text = format!("version: 1\nbridges: {{ keep: [ {{ customer_ref: {text}, reason: r }} ] }}\n");
         parse(&text).map(|fleet| fleet.keep[0].customer_ref.to_string()).map_err(|_| problems(&text).concat())
@@ -218,7 +218,7 @@ bridges:
 ";
     assert_eq!(
         problems(second),
-        ["bridges.remove[1].customer_ref: a number like this can be read in several ways: put it in quotes"]
+        ["bridges.remove[1].customer_ref: YAML parsers read this number in different ways: put it in quotes"]
     );
 }
 

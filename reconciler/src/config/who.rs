@@ -1,34 +1,37 @@
-//! Who runs wab: the user and host, and in CI the commit and the job, as the environment tells. Nothing else is asked.
+//! The user and host that run `wab`, and in CI the commit and the job, from environment variables.
 
 use std::env;
 
-/// Who runs it, for the run's trail.
+/// The user, commit and CI job of a run, for the run log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
     /// `user@host`.
     pub who: String,
-    /// The commit that CI runs it from.
+    /// The commit that the CI job runs on.
     pub git_sha: Option<String>,
-    /// The CI job's page.
+    /// The URL of the CI job.
     pub ci_url: Option<String>,
 }
 
-/// The variables in which CI systems name the commit: GitHub, GitLab, Jenkins, Buildkite, CircleCI, Azure.
+/// The variables for the commit, in GitHub, GitLab, Jenkins, Buildkite, CircleCI and Azure.
 const COMMIT: [&str; 6] =
     ["GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1", "BUILD_SOURCEVERSION"];
 
-/// The same for the job's page, except GitHub, where it is put together from three.
+/// The variables for the job's URL. GitHub's URL is composed of three other variables.
 const PAGE: [&str; 4] = ["CI_JOB_URL", "BUILD_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL"];
 
 impl Who {
-    /// As this process's environment tells.
+    /// Reads the environment of this process.
     pub fn now() -> Self {
         let host = ["/proc/sys/kernel/hostname", "/etc/hostname"];
         let host = || host.iter().find_map(|file| std::fs::read_to_string(file).ok());
-        Self::told(|name| env::var(name).ok().filter(|value| !value.is_empty()), host)
+        Self::from_variables(|name| env::var(name).ok().filter(|value| !value.is_empty()), host)
     }
 
-    fn told(variable: impl Fn(&str) -> Option<String>, host: impl FnOnce() -> Option<String>) -> Self {
+    fn from_variables(
+        variable: impl Fn(&str) -> Option<String>,
+        host: impl FnOnce() -> Option<String>,
+    ) -> Self {
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let user = first(&["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]);
         let host = variable("HOSTNAME").or_else(host);
@@ -50,22 +53,22 @@ impl Who {
 mod tests {
     use super::*;
 
-    fn told(variables: &[(&str, &str)]) -> Who {
+    fn read(variables: &[(&str, &str)]) -> Who {
         let find = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned());
-        Who::told(find, || Some("box\n".to_owned()))
+        Who::from_variables(find, || Some("box\n".to_owned()))
     }
 
     #[test]
     fn a_person_is_user_at_host() {
-        let who = told(&[("USER", "ana")]);
+        let who = read(&[("USER", "ana")]);
         assert_eq!(who, Who { who: "ana@box".into(), git_sha: None, ci_url: None });
-        assert_eq!(told(&[("LOGNAME", "bo"), ("HOSTNAME", "ship")]).who, "bo@ship");
-        assert_eq!(told(&[]).who, "unknown@box");
+        assert_eq!(read(&[("LOGNAME", "bo"), ("HOSTNAME", "ship")]).who, "bo@ship");
+        assert_eq!(read(&[]).who, "unknown@box");
     }
 
     #[test]
-    fn ci_tells_commit_and_page() {
-        let who = told(&[
+    fn ci_variables_give_commit_and_url() {
+        let who = read(&[
             ("GITHUB_ACTOR", "ana"),
             ("GITHUB_SHA", "abc"),
             ("GITHUB_SERVER_URL", "https://github.com"),
@@ -75,7 +78,7 @@ mod tests {
         assert_eq!(who.who, "ana@box");
         assert_eq!(who.git_sha.as_deref(), Some("abc"));
         assert_eq!(who.ci_url.as_deref(), Some("https://github.com/acme/fleet/actions/runs/7"));
-        let who = told(&[("CI_COMMIT_SHA", "def"), ("CI_JOB_URL", "https://gitlab.example.com/j/1")]);
+        let who = read(&[("CI_COMMIT_SHA", "def"), ("CI_JOB_URL", "https://gitlab.example.com/j/1")]);
         assert_eq!(who.git_sha.as_deref(), Some("def"));
         assert_eq!(who.ci_url.as_deref(), Some("https://gitlab.example.com/j/1"));
     }

@@ -1,4 +1,4 @@
-//! What adopting an account needs to know of the database, read inside an evaluation; what is adopted is decided elsewhere.
+//! Reads what `wab export` needs: the binding, the declared exceptions, and the bridges with drift.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -10,32 +10,32 @@ use crate::config::{Extra, Fleet, Keep};
 use crate::db::evaluation::Evaluation;
 use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
-/// What the database knew before it was asked to bind or declare anything.
+/// The binding and the exceptions that the database held before the evaluation changed them.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// How the tenants table is bound.
+    /// The binding of the tenants table.
     pub binding: Option<Binding>,
-    /// Declared to be wanted with no tenant row.
+    /// Bridges declared to be wanted without a tenant row.
     pub extra: Vec<Extra>,
-    /// Declared to be kept.
+    /// Bridges declared to be kept.
     pub keep: Vec<Keep>,
 }
 
-/// The tenants table in words that can stand in a statement.
+/// The tenants table, with its names quoted for SQL.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The wab_ objects' schema, quoted.
+    /// The schema of the `wab_` objects, quoted.
     pub schema: String,
-    /// How the table is read.
+    /// The binding of the table.
     pub binding: Binding,
     /// Its three columns, quoted: tenant_id, bridge_id, bridge_status.
     pub columns: [String; 3],
 }
 
 impl Evaluation<'_> {
-    /// Binding and declared bridges as they are stored.
+    /// Reads the stored binding and exceptions.
     pub async fn known(&mut self) -> Result<Known, Error> {
-        const DOING: &str = "cannot read what is declared already";
+        const DOING: &str = "cannot read the declared exceptions";
         let binding = self.bound().await?.map(|bound| bound.binding);
         let rows = sqlx::query(self.names.sql(include_str!("adopt/declared.sql")))
             .fetch_all(&mut *self.tx)
@@ -48,7 +48,7 @@ impl Evaluation<'_> {
         Ok(known)
     }
 
-    /// Binds, declares and observes inside the transaction, and reads what does not agree.
+    /// Binds, declares and observes inside the transaction, and reads the differences.
     pub async fn found(
         &mut self,
         fleet: &Fleet,
@@ -77,7 +77,7 @@ impl Evaluation<'_> {
         Ok(Found { missing, bridges, monthly_cost: Decimal::from(live) * price })
     }
 
-    /// Without a tenants table nobody owns any bridge.
+    /// Reads the bridges when no tenants table is bound: then every bridge is orphaned.
     async fn found_alone(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the bridges";
         let rows = sqlx::query(self.names.sql(include_str!("adopt/found_alone.sql")))
@@ -92,7 +92,7 @@ impl Evaluation<'_> {
         Ok(Found { missing: 0, bridges, monthly_cost })
     }
 
-    /// The table that is bound inside the transaction.
+    /// The table as bound inside the transaction.
     pub async fn target(&mut self) -> Result<Option<Target>, Error> {
         let Some(bound) = self.bound().await? else { return Ok(None) };
         let binding = bound.binding;
@@ -128,7 +128,7 @@ fn customer_ref(text: String) -> Result<CustomerRef, sqlx::Error> {
     CustomerRef::listed(text).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// The rows with a live bridge, by customer_ref.
+/// The rows with a live bridge, sorted by customer_ref.
 fn found_bridges(rows: &[PgRow]) -> Result<Vec<FoundBridge>, sqlx::Error> {
     let mut bridges = Vec::new();
     for row in rows {

@@ -1,4 +1,4 @@
-//! The SQL that adopts bridges on the tenant rows, as text for a person to read and run; nothing here runs it.
+//! Writes a SQL script that adopts bridges on the tenant rows, for a person to read and run.
 
 use std::fmt::Write;
 
@@ -6,19 +6,20 @@ use crate::db::adopt::Target;
 use crate::ground::steers;
 use crate::model::{Adoption, Binding, FoundBridge};
 
-/// Whether the script binds the tenants table too.
+/// Whether the script also binds the tenants table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bind {
-    /// It is bound already.
+    /// The table is bound already.
     Done,
-    /// The script does it.
+    /// The script binds the table.
     Needed,
 }
 
-/// One transaction: binds the table if that is needed, writes the rows, and suggests rows for bridges that have none.
+/// The script, one transaction: binds the table if needed, updates the rows, and suggests rows for bridges
+/// without one.
 pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     let mut out = format!(
-        "-- Written by wab export --sql on {}. Look it over, then run it in psql; it is one transaction.\n\
+        "-- Written by wab export --sql on {}. Read it, then run it with psql; it is one transaction.\n\
          \\set ON_ERROR_STOP on\n\
          SET client_encoding = 'UTF8';\n\
          SET standard_conforming_strings = on;\n\
@@ -27,7 +28,7 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
     );
     if adoption.malformed > 0 {
         out += &commented(&format!(
-            "INCOMPLETE: {} listed rows could not be read, and are missing here.",
+            "INCOMPLETE: {} listed rows could not be read and are missing here.",
             adoption.malformed
         ));
     }
@@ -46,7 +47,7 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
 fn binding(Target { schema, binding, .. }: &Target) -> String {
     let Binding { table, tenant_id, bridge_id, bridge_status, wanted, .. } = binding;
     format!(
-        "-- How the table is read. Say which webhook_url a bridge gets too, if there is one: webhook_url => '…'\n\
+        "-- Binds the tenants table. If bridges have a webhook, add its URL: webhook_url => '…'\n\
          SELECT * FROM {schema}.wab_bind_tenants({}, tenant_id => {}, bridge_id => {}, bridge_status => {}, wanted => {});\n",
         literal(table),
         literal(tenant_id),
@@ -64,7 +65,7 @@ fn update(rows: &[FoundBridge], target: &Target) -> String {
     }
     let values: Vec<String> = rows.iter().filter_map(value).collect();
     format!(
-        "-- {} tenant rows. A status that was never learnt is null here, and leaves the row's as it is.\n\
+        "-- {} tenant rows. An unknown status is NULL here; the row then keeps its own.\n\
          UPDATE {table} AS t\n\
          SET {bridge_id} = live.bridge_id, {bridge_status} = coalesce(live.bridge_status, t.{bridge_status})\n\
          FROM (VALUES\n    {}\n) AS live (customer_ref, bridge_id, bridge_status)\n\
@@ -85,9 +86,8 @@ fn status(row: &FoundBridge) -> String {
 
 fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     let (table, columns) = (&target.binding.table, target.columns.join(", "));
-    let mut out =
-        "\n-- Bridges that no tenant owns; fleet.yaml keeps them. To make tenants of them instead:\n"
-            .to_owned();
+    let mut out = "\n-- Bridges without a tenant row; fleet.yaml keeps them. To make them tenants instead:\n"
+        .to_owned();
     for bridge in unowned {
         let Some(customer_ref) = &bridge.customer_ref else { continue };
         out += &commented(&format!(
@@ -100,7 +100,7 @@ fn inserts(unowned: &[FoundBridge], target: &Target) -> String {
     out
 }
 
-/// Every line of it as a comment, whatever a name in it holds.
+/// The text as SQL comments. Every line becomes a comment, even if a name in the text contains line breaks.
 fn commented(text: &str) -> String {
     text.split(['\n', '\r']).fold(String::new(), |mut out, line| {
         // Writing to a String cannot fail.
@@ -109,8 +109,9 @@ fn commented(text: &str) -> String {
     })
 }
 
-/// A SQL literal on one line, right whatever standard_conforming_strings is: what steers a terminal or ends a line is
-/// escaped, so that what is read is what is run.
+/// A SQL literal on one line, correct under both settings of standard_conforming_strings. Line breaks and
+/// characters that control a terminal are escaped, so that the text a person reads is the text that
+/// PostgreSQL runs.
 fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     let mut escaped = false;

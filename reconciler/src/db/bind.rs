@@ -1,4 +1,5 @@
-//! Binding the tenants table as fleet.yaml says, inside an evaluation; which table may be bound is a guard's business.
+//! Binds the tenants table as fleet.yaml declares. Whether another table may be bound is decided in
+//! `decide::guard`.
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -9,10 +10,10 @@ use crate::db::evaluation::Evaluation;
 use crate::model::{Binding, BindingChange, Error};
 
 impl Evaluation<'_> {
-    /// Binds the tenants table as fleet.yaml says, if that is not how it is bound; says what changed.
+    /// Binds the tenants table if its binding differs from fleet.yaml; returns the change.
     pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         let bound = self.bound().await?;
-        let (oid, wished, resolved_in) = match (&fleet.tenants, &bound) {
+        let (oid, declared, resolved_in) = match (&fleet.tenants, &bound) {
             (Some(tenants), _) => {
                 (self.table(&tenants.table).await?, Binding::from(tenants), self.names.search_path.clone())
             }
@@ -20,10 +21,10 @@ impl Evaluation<'_> {
             (None, None) => return Err(nothing_bound()),
         };
         let webhook_url = match &fleet.webhook_url {
-            Some(template) => Some(self.webhook_expression(template, oid, &wished.tenant_id).await?),
+            Some(template) => Some(self.webhook_expression(template, oid, &declared.tenant_id).await?),
             None => bound.as_ref().and_then(|bound| bound.binding.webhook_url.clone()),
         };
-        let after = Binding { webhook_url, ..wished };
+        let after = Binding { webhook_url, ..declared };
         if bound
             .as_ref()
             .is_some_and(|bound| bound.usable && bound.oid == oid && bound.binding.reads_like(&after))
@@ -38,9 +39,9 @@ impl Evaluation<'_> {
         }))
     }
 
-    /// How the tenants table is bound, if it is.
+    /// The current binding, if there is one.
     pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
-        const DOING: &str = "cannot read how the tenants table is bound";
+        const DOING: &str = "cannot read the binding of the tenants table";
         let row = sqlx::query(self.names.sql(include_str!("bind/bound.sql")))
             .fetch_optional(&mut *self.tx)
             .await
@@ -49,8 +50,8 @@ impl Evaluation<'_> {
     }
 
     async fn table(&mut self, table: &str) -> Result<Oid, Error> {
-        const DOING: &str = "cannot look the table of fleet.yaml's tenants.table up";
-        // One statement that changes the path and uses it could be evaluated in any order, so there are three.
+        const DOING: &str = "cannot look up the table that tenants.table names";
+        // Three statements, because PostgreSQL may evaluate the parts of one statement in any order.
         self.set_search_path(&self.names.search_path.clone()).await?;
         let row = sqlx::query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid")
             .bind(table)
@@ -75,7 +76,7 @@ impl Evaluation<'_> {
             .map_err(Error::database("cannot set the search_path"))
     }
 
-    /// The template as a SQL expression over a tenant row, quoted by the database itself.
+    /// The template as a SQL expression over a tenant row. PostgreSQL does the quoting.
     async fn webhook_expression(
         &mut self,
         template: &WebhookTemplate,
@@ -105,18 +106,18 @@ impl Evaluation<'_> {
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("cannot bind the tenants table as fleet.yaml says"))
+            .map_err(Error::database("cannot bind the tenants table as fleet.yaml declares"))
     }
 }
 
 fn nothing_bound() -> Error {
     Error::config(
-        "no tenants table is bound yet, and fleet.yaml has no section `tenants`",
-        "say how it is read: tenants: { table: public.tenants, wanted: status = 'active' }",
+        "no tenants table is bound, and fleet.yaml has no section `tenants`",
+        "add it: tenants: { table: public.tenants, wanted: status = 'active' }",
     )
 }
 
-/// The binding as the database has it.
+/// The binding in the database.
 pub(super) struct Bound {
     oid: Oid,
     pub(super) binding: Binding,

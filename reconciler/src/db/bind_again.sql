@@ -1,4 +1,4 @@
--- Re-creates the views as they were bound, where the table is still there.
+-- Creates the views again from the stored binding, if the tenants table still exists.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.wab_tenant_binding b JOIN pg_class c ON c.oid = b.tenants) THEN

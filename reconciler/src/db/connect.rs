@@ -1,4 +1,4 @@
-//! How a connection is made: the URL or the PG* variables, a deadline, TLS as libpq does it. No statement of ours is here.
+//! Connects to PostgreSQL: the URL or the PG* variables, a deadline, and TLS as in libpq.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, PgConnection};
 use crate::config::{Database, variable};
 use crate::model::Error;
 
-/// How long connecting may take where nobody says otherwise.
+/// The default deadline for connecting.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Connects to the database that fleet.yaml and the environment name.
@@ -22,8 +22,8 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
         .await
         .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
         .map_err(Error::database("cannot connect to the database"))?;
-    // A run waits for the provider, or for a person, longer than sessions may idle elsewhere. Compiling its one long query
-    // would take longer than running it, and that query has one large hash table.
+    // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one long
+    // query takes longer than running it. hash_mem_multiplier = 64: that query has one large hash table.
     let settings = match conn.server_version_num() {
         Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
         _ => "SET jit = off",
@@ -32,22 +32,22 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     Ok(conn)
 }
 
-/// Whether the server takes what a primary writes, and no writes of its own.
+/// Whether the server is a standby, which accepts no writes.
 pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
     sqlx::query_scalar("SELECT pg_catalog.pg_is_in_recovery()")
         .fetch_one(conn)
         .await
-        .map_err(Error::database("cannot ask the database whether it is a standby"))
+        .map_err(Error::database("cannot find out whether the database is a standby"))
 }
 
-/// The URL; `None`: the PG* variables, where fleet.yaml names no variable.
+/// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not set.
 fn url(database: &Database) -> Result<Option<String>, Error> {
     let name = database.url_env();
     match (variable(name)?, &database.url_env) {
         (None, Some(_)) => Err(Error::config(
             format!("database.url_env names the environment variable {name}, which is not set"),
             format!(
-                "export {name}=postgres://…, or leave database.url_env out to use PGHOST, PGUSER, PGDATABASE"
+                "export {name}=postgres://…, or remove database.url_env from fleet.yaml to use PGHOST, PGUSER, PGDATABASE"
             ),
         )),
         (url, _) => Ok(url),
@@ -59,26 +59,27 @@ fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
         && mode.parse::<PgSslMode>().is_err()
     {
         return Err(Error::config(
-            format!("the environment variable PGSSLMODE is {mode:?}, which is no sslmode"),
+            format!("the environment variable PGSSLMODE is {mode:?}, which is not an sslmode"),
             "use disable, allow, prefer, require, verify-ca or verify-full",
         ));
     }
     let options = match url {
-        // The parser's own message may repeat a part of the URL, so it is not shown.
+        // The parser's message may repeat a part of the URL, so it is not shown.
         Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
             Error::config(
-                format!("the environment variable {name} is no PostgreSQL URL"),
+                format!("the environment variable {name} does not hold a PostgreSQL URL"),
                 "write it like postgres://user:password@host:5432/database",
             )
         })?,
         None => PgConnectOptions::new(),
     };
-    // There is no TLS over a Unix socket, whatever is asked for; libpq ignores it there too.
+    // A Unix socket has no TLS; libpq ignores the setting there too.
     let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
     Ok(if socket { options.ssl_mode(PgSslMode::Disable) } else { options })
 }
 
-/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else ours; 0 or less is none at all, as with libpq.
+/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline, as
+/// in libpq.
 fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration>, Error> {
     let parsed = url.and_then(|url| url::Url::parse(url).ok());
     let in_url = parsed.as_ref().and_then(|url| {
@@ -92,8 +93,8 @@ fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration
     match text.trim().parse::<i32>() {
         Ok(seconds) => Ok(u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs)),
         Err(_) => Err(Error::config(
-            format!("{place} is no whole number of seconds"),
-            "write it like 10; 0 is for ever",
+            format!("{place} is not a whole number of seconds"),
+            "write it like 10; 0 means no deadline",
         )),
     }
 }

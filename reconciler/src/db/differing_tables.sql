@@ -1,4 +1,5 @@
--- Which tables in schema $1 are not as those of the same name in the session's temporary schema.
+-- Lists the tables in schema $1 that differ from the table of the same name in the session's temporary
+-- schema.
 WITH part AS (
     SELECT c.relnamespace, c.relname, 'column' AS what,
            ROW(rank() OVER (PARTITION BY a.attrelid ORDER BY a.attnum), a.attname, a.attnotnull,
@@ -14,12 +15,12 @@ WITH part AS (
     FROM pg_class c JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype <> 'n'
     LEFT JOIN pg_class f ON f.oid = k.confrelid
     WHERE c.relkind = 'r'
-), wished AS (
+), expected AS (
     SELECT p.relname, p.what, p.said FROM part p WHERE p.relnamespace = pg_my_temp_schema()
-), there AS (
+), present AS (
     SELECT p.relname, p.what, p.said FROM part p JOIN pg_namespace n ON n.oid = p.relnamespace
-    WHERE n.nspname = $1 AND p.relname IN (SELECT w.relname FROM wished w)
+    WHERE n.nspname = $1 AND p.relname IN (SELECT w.relname FROM expected w)
 ), differing AS (
-    (TABLE wished EXCEPT ALL TABLE there) UNION ALL (TABLE there EXCEPT ALL TABLE wished)
+    (TABLE expected EXCEPT ALL TABLE present) UNION ALL (TABLE present EXCEPT ALL TABLE expected)
 )
 SELECT coalesce(array_agg(DISTINCT d.relname::text ORDER BY d.relname::text), '{}') FROM differing d

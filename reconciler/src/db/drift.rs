@@ -1,4 +1,4 @@
-//! Reading the rows of wab_drift.
+//! Reads the rows of wab_drift.
 
 use sqlx::{PgConnection, Row};
 use wabridges::BridgeId;
@@ -6,7 +6,7 @@ use wabridges::BridgeId;
 use crate::db::names::Names;
 use crate::model::{Drift, Error};
 
-/// The drift rows, in the order in which they are shown: all of them, or those of these bridges.
+/// The drift rows in display order: all rows, or those of these bridges.
 pub async fn drift(
     conn: &mut PgConnection,
     names: &Names,

@@ -1,4 +1,4 @@
-//! What sqlx says, as this program's error.
+//! Turns errors of sqlx into errors of `wab`.
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -6,7 +6,7 @@ use crate::ground::harmless;
 use crate::model::{DatabaseError, Error};
 
 impl Error {
-    /// For `map_err`: the database failed while doing this.
+    /// For `map_err`: the database failed during this operation.
     pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source: converted(&source) }
     }
@@ -26,7 +26,7 @@ fn converted(error: &sqlx::Error) -> DatabaseError {
     }
 }
 
-/// What the server itself said.
+/// An error that PostgreSQL returned.
 fn said(error: &PgDatabaseError) -> DatabaseError {
     let code = error.code();
     let detail = error.detail().map(|detail| format!("\n  detail: {}", harmless(detail))).unwrap_or_default();
@@ -35,7 +35,7 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
             "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
              SELECT * FROM wab_bind_tenants(); or, without the extension: wab init --sql-only",
         ),
-        "42501" => Some("grant the role what it lacks, or connect as another one"),
+        "42501" => Some("grant the role the missing privilege, or connect as another role"),
         _ => None,
     };
     DatabaseError {

@@ -1,4 +1,5 @@
-//! The transaction in which a plan's input are gathered: bind, declare, observe, read. The caller ends it.
+//! Gathers the input of a plan inside a transaction: binds, declares, observes, and reads the drift. The
+//! caller ends it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,26 +12,26 @@ use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
 use crate::model::{BindingChange, Declared, Drift, Error, PlanInput, Polled, Reading, ShrinkPolicy};
 
-/// What was seen of the provider.
+/// What the provider returned, and what was computed meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
     /// The listing.
     pub reading: &'a Reading,
-    /// What sessions said that were asked before it.
+    /// The statuses of sessions that were asked before the listing.
     pub polled: Option<&'a Polled>,
-    /// What followed from the observation that was stored when the list was asked for.
-    pub standing: Option<&'a PlanInput>,
+    /// The plan input that follows from the observation stored before the listing.
+    pub stored: Option<&'a PlanInput>,
 }
 
 impl Evaluation<'_> {
-    /// Brings binding, declared rows and observation up to date inside the transaction, and reads what follows.
+    /// Updates the binding, the exceptions and the observation inside the transaction, and reads the drift.
     pub async fn input(
         &mut self,
         fleet: &Fleet,
         seen: Seen<'_>,
         shrink: ShrinkPolicy,
     ) -> Result<PlanInput, Error> {
-        let Seen { reading, polled, standing } = seen;
+        let Seen { reading, polled, stored } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
         self.lock_observing().await?;
@@ -39,15 +40,16 @@ impl Evaluation<'_> {
         if let Some(polled) = polled {
             self.observe_statuses(polled).await?;
         }
-        let standing = standing.filter(|input| before.is_still(&input.observation) && polled.is_none());
-        let drift = self.drift_after(&touched, standing).await?;
+        let stored = stored.filter(|input| before.is_still(&input.observation) && polled.is_none());
+        let drift = self.drift_after(&touched, stored).await?;
         let Observation { listing_sha256, .. } = self.observation().await?;
         let input = self.with_numbers(fleet, binding, declared, listing_sha256, drift).await?;
         let Listing { bridges, malformed } = &reading.listing;
         Ok(PlanInput { listed: bridges.len(), malformed: malformed.len(), ..input })
     }
 
-    /// What would be found if the listing were the one that is stored; `None` if something else was written since.
+    /// The plan input if the listing equals the stored one; `None` if wab_bridges was changed since that
+    /// listing.
     pub async fn stored_input(&mut self, fleet: &Fleet) -> Result<Option<PlanInput>, Error> {
         let Observation { listing_sha256, mirrored } = self.observation().await?;
         if !mirrored {
@@ -59,24 +61,24 @@ impl Evaluation<'_> {
         self.with_numbers(fleet, binding, declared, listing_sha256, drift).await.map(Some)
     }
 
-    /// All drift as it is now; only that of touched bridges is read where the rest is known.
+    /// All current drift. If the rest is known from before, only the drift of touched bridges is read.
     async fn drift_after(
         &mut self,
         touched: &Touched,
-        standing: Option<&PlanInput>,
+        stored: Option<&PlanInput>,
     ) -> Result<Vec<Drift>, Error> {
-        let (Some(standing), Touched::Bridges(ids)) = (standing, touched) else {
+        let (Some(stored), Touched::Bridges(ids)) = (stored, touched) else {
             return drift(&mut self.tx, self.names, None).await;
         };
         let mut rows = drift(&mut self.tx, self.names, Some(ids)).await?;
         let among: HashSet<i64> = ids.iter().copied().collect();
         let is_touched = |row: &&Drift| row.bridge_id.is_some_and(|id| among.contains(&id.get()));
-        rows.extend(standing.drift.iter().filter(|row| !is_touched(row)).cloned());
+        rows.extend(stored.drift.iter().filter(|row| !is_touched(row)).cloned());
         rows.sort_by(Drift::order);
         Ok(rows)
     }
 
-    /// The drift and the numbers, as everything stands now.
+    /// Completes the plan input with the current numbers.
     async fn with_numbers(
         &mut self,
         fleet: &Fleet,
@@ -100,7 +102,7 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Makes wab_declared say what fleet.yaml says; only rows that differ are written.
+    /// Makes wab_declared match fleet.yaml; writes only rows that differ.
     pub(super) async fn declare(&mut self, fleet: &Fleet) -> Result<Declared, Error> {
         let extras = fleet.extra.iter().map(|item| (item.tenant_id.as_str(), "extra", &item.reason, None));
         let keeps =
@@ -126,7 +128,7 @@ impl Evaluation<'_> {
             .map_err(Error::database("cannot read the fleet's numbers"))
     }
 
-    /// Which of the tombstones' bridges are live, and with which customer_ref.
+    /// The live bridges that tombstones name, with their customer_refs.
     async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
         let ids: Vec<i64> = tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect();
         let live: Vec<(i64, Option<String>)> = sqlx::query_as(self.names.sql(
@@ -135,7 +137,7 @@ impl Evaluation<'_> {
         .bind(ids)
         .fetch_all(&mut *self.tx)
         .await
-        .map_err(Error::database("cannot look the tombstones' bridges up"))?;
+        .map_err(Error::database("cannot look up the tombstones' bridges"))?;
         Ok(live
             .into_iter()
             .filter_map(|(id, customer_ref)| Some((BridgeId::new(id)?, customer_ref)))

@@ -1,11 +1,11 @@
-//! The transaction in which everything is evaluated; the caller ends it.
+//! The transaction of an evaluation.
 
 use sqlx::{Postgres, Transaction};
 
 use crate::db::names::Names;
 use crate::model::Error;
 
-/// An open transaction; dropping it rolls back.
+/// An open transaction. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Evaluation<'c> {
     pub(super) tx: Transaction<'c, Postgres>,
@@ -17,13 +17,13 @@ impl<'c> Evaluation<'c> {
         Self { tx, names }
     }
 
-    /// Keeps what was evaluated.
+    /// Keeps the result.
     pub async fn commit(self) -> Result<(), Error> {
         self.tx.commit().await.map_err(Error::database("cannot store the observation"))
     }
 
-    /// Forgets what was evaluated.
+    /// Discards the result.
     pub async fn rollback(self) -> Result<(), Error> {
-        self.tx.rollback().await.map_err(Error::database("cannot roll the evaluation back"))
+        self.tx.rollback().await.map_err(Error::database("cannot roll back the evaluation"))
     }
 }

@@ -1,4 +1,4 @@
-//! What `wab doctor` asks the database; what the answers mean is not known here, and nothing is written.
+//! Reads the state of the database for `wab doctor`. It writes nothing.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -27,12 +27,12 @@ impl Visit {
         self.conn.server_version_num()
     }
 
-    /// This role and this database.
+    /// The current role and database.
     pub async fn who(&mut self) -> Result<(String, String), Error> {
         sqlx::query_as("SELECT current_user::pg_catalog.text, pg_catalog.current_database()::pg_catalog.text")
             .fetch_one(&mut self.conn)
             .await
-            .map_err(Error::database("cannot ask the database who this is"))
+            .map_err(Error::database("cannot read the current role and database"))
     }
 
     /// Whether the server is a standby.
@@ -48,7 +48,7 @@ impl Visit {
             .map_err(Error::database("cannot read the database's clock"))
     }
 
-    /// The wab_ objects in it.
+    /// Finds the `wab_` objects in the database.
     pub async fn enter(mut self, schema: Option<&str>) -> Result<Store, Error> {
         let names = find::names(&mut self.conn, schema).await?;
         Ok(Store { conn: self.conn, names })
@@ -59,7 +59,7 @@ from_row!(Index { table, column, unique });
 from_row!(Job { name, active, failure });
 
 impl Store {
-    /// How the objects were installed, and in which version.
+    /// How the objects were installed, and their version.
     pub async fn objects(&mut self) -> Result<Objects, Error> {
         const DOING: &str = "cannot read the version of the wab_ objects";
         let read = sqlx::query_as(include_str!("examine/objects.sql"))
@@ -79,7 +79,7 @@ impl Store {
         Ok(Objects { schema: self.names.schema.clone(), source, version })
     }
 
-    /// The index on the bound table's id; `None`: no table is bound.
+    /// The index on the bound table's tenant_id column; `None` if no table is bound.
     pub async fn tenant_index(&mut self) -> Result<Option<Index>, Error> {
         sqlx::query_as(self.names.sql(include_str!("examine/tenant_index.sql")))
             .fetch_optional(&mut self.conn)
@@ -87,7 +87,7 @@ impl Store {
             .map_err(Error::database("cannot look for an index on the tenants table"))
     }
 
-    /// Runs that did not end.
+    /// Runs without a recorded end.
     pub async fn unfinished(&mut self) -> Result<Unfinished, Error> {
         let holder = self.lock_holder().await?;
         let last = self.last_run(holder.as_deref()).await?.map(|run| run.outcome);
@@ -96,13 +96,13 @@ impl Store {
         )
         .fetch_one(&mut self.conn)
         .await
-        .map_err(Error::database("cannot count the runs that did not end"))?;
+        .map_err(Error::database("cannot count the unfinished runs"))?;
         Ok(Unfinished { runs, holder, last })
     }
 
-    /// The jobs of pg_cron that this role may see; `None`: it is not in this database.
+    /// The pg_cron jobs that this role may see; `None` if pg_cron is not in this database.
     pub async fn jobs(&mut self) -> Result<Option<Vec<Job>>, Error> {
-        const DOING: &str = "this role may not look at the jobs of pg_cron";
+        const DOING: &str = "this role may not read the jobs of pg_cron";
         let present: bool = sqlx::query_scalar(include_str!("examine/has_cron.sql"))
             .fetch_one(&mut self.conn)
             .await
@@ -119,7 +119,7 @@ impl Store {
 }
 
 impl Evaluation<'_> {
-    /// How binding as fleet.yaml says would change what is bound; it is bound so until the transaction ends.
+    /// The change that binding as in fleet.yaml makes. The new binding holds until the transaction ends.
     pub async fn binding(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         self.bind(fleet).await
     }

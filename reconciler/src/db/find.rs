@@ -1,4 +1,4 @@
-//! Finding the schema of the wab_ objects and shutting the search_path; no wab_ object is read here.
+//! Finds the schema of the `wab_` objects, and empties the connection's search_path.
 
 use sqlx::PgConnection;
 
@@ -8,40 +8,40 @@ use crate::model::Error;
 
 const DOING: &str = "cannot look for the wab_ objects in the database";
 
-/// The search_path that the role came with.
+/// The search_path of the role.
 #[derive(Clone, Debug)]
 pub struct SearchPath {
-    /// As it is set.
+    /// The setting.
     pub text: String,
-    /// The schemas of it that exist.
+    /// The schemas in it that exist.
     pub schemas: Vec<String>,
 }
 
-/// A schema that has wab_ objects.
+/// A schema with `wab_` objects.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Its name, as it is.
+    /// Its name, unquoted.
     pub schema: String,
-    /// The same, quoted.
+    /// Its name, quoted for SQL.
     pub quoted: String,
-    /// It is the extension's, or on the search_path.
+    /// It is the extension's schema, or on the search_path.
     preferred: bool,
 }
 
 from_row!(SearchPath { text, schemas });
 from_row!(Found { schema, quoted, preferred });
 
-/// Remembers the role's search_path, empties the connection's, and finds the schema.
-pub async fn names(conn: &mut PgConnection, wished: Option<&str>) -> Result<Names, Error> {
+/// Remembers the role's search_path, empties the connection's, and finds the schema of the objects.
+pub async fn names(conn: &mut PgConnection, schema: Option<&str>) -> Result<Names, Error> {
     let path = shut_search_path(conn).await?;
-    let found = installed(conn, &path, wished).await?;
-    match (one(&found, wished)?, wished) {
+    let found = installed(conn, &path, schema).await?;
+    match (one(&found, schema)?, schema) {
         (Some(found), _) => {
             Ok(Names { schema: found.schema.clone(), quoted: found.quoted.clone(), search_path: path.text })
         }
         (None, Some(schema)) => Err(Error::config(
             format!("database.schema is {schema:?}, but that schema has no wab_ objects"),
-            "name the schema in which they were installed, or leave database.schema out",
+            "name the schema of the objects, or remove database.schema from fleet.yaml",
         )),
         (None, None) => Err(Error::config(
             "this database has no wab_ objects yet",
@@ -55,23 +55,24 @@ pub async fn shut_search_path(conn: &mut PgConnection) -> Result<SearchPath, Err
     sqlx::query_as(include_str!("find/search_path.sql")).fetch_one(conn).await.map_err(Error::database(DOING))
 }
 
-/// The schemas that have wab_ objects: the extension's first, then what the search_path sees first, then the rest.
+/// The schemas with `wab_` objects: the extension's first, then in the order of the search_path, then the
+/// rest.
 pub async fn installed(
     conn: &mut PgConnection,
     path: &SearchPath,
-    wished: Option<&str>,
+    schema: Option<&str>,
 ) -> Result<Vec<Found>, Error> {
     sqlx::query_as(include_str!("find/installed.sql"))
         .bind(&path.schemas)
-        .bind(wished)
+        .bind(schema)
         .fetch_all(conn)
         .await
         .map_err(Error::database(DOING))
 }
 
-/// The one that is meant; an error where that is anybody's guess.
-pub fn one<'a>(found: &'a [Found], wished: Option<&str>) -> Result<Option<&'a Found>, Error> {
-    match (found, wished) {
+/// The schema to use. Fails if there are several and none of them is preferred.
+pub fn one<'a>(found: &'a [Found], schema: Option<&str>) -> Result<Option<&'a Found>, Error> {
+    match (found, schema) {
         ([Found { preferred: false, .. }, _, ..], None) => Err(Error::config(
             format!(
                 "several schemas have wab_ objects, and none is on the search_path: {}",

@@ -1,4 +1,5 @@
-//! Installing the files of `sql/` where no extension can be: in one transaction, again and again, and never beside one.
+//! Installs the files of `sql/` without the extension, in one transaction. Running it again updates the
+//! objects.
 
 use install_sql::{NoUpgrade, Target};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
@@ -12,48 +13,49 @@ use crate::model::Error;
 
 const DOING: &str = "cannot install the wab_ objects";
 
-/// Key of the advisory lock that one installation at a time holds; those of `_wab_lock_id()` end in 1, 2 and 3.
+/// Key of the advisory lock for installations; the keys of `_wab_lock_id()` end in 1, 2 and 3.
 const LOCK: i64 = 7_761_620_004;
 
-/// The oldest server that has what `sql/` needs.
+/// The oldest PostgreSQL version that `sql/` supports.
 pub const OLDEST_SERVER: u32 = 140_000;
 
 const BIND_AGAIN: &str = include_str!("bind_again.sql");
 const DIFFERING_TABLES: &str = include_str!("differing_tables.sql");
 
-/// What became of it.
+/// The result of an installation.
 #[derive(Debug)]
 pub struct Installation {
-    /// Where the objects are, quoted as SQL wants it.
+    /// The schema of the objects, quoted for SQL.
     pub schema: String,
-    /// What was done.
+    /// The change that was made.
     pub done: Done,
 }
 
-/// What was done.
+/// The change that was made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Done {
-    /// There was nothing before.
+    /// The objects were installed.
     Installed,
-    /// This version was there already.
+    /// This version was installed already.
     Nothing,
-    /// An older one was there.
+    /// An older version was updated.
     Updated {
         /// Its version.
         from: Version,
     },
 }
 
-/// Where the objects are, or will be.
+/// The schema that holds the objects, or will hold them.
 struct Place {
     schema: String,
     quoted: String,
-    /// Whether this role may create there.
+    /// Whether this role may create objects in it.
     creatable: bool,
 }
 
-/// Installs into this schema, or into the one where the objects are, or into the first one that may be created in.
-pub async fn install(database: &Database, wished: Option<&str>) -> Result<Installation, Error> {
+/// Installs into this schema, or where the objects are already, or into the first schema in which the role
+/// may create objects.
+pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
     let mut conn = connect::connect(database).await?;
     if let Some(old) = conn.server_version_num().filter(|version| *version < OLDEST_SERVER) {
         return Err(refused(
@@ -62,7 +64,7 @@ pub async fn install(database: &Database, wished: Option<&str>) -> Result<Instal
         ));
     }
     let path = find::shut_search_path(&mut conn).await?;
-    // Whoever waits for the lock must see what its holder committed.
+    // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder committed.
     let mut tx = conn
         .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
         .await
@@ -71,11 +73,11 @@ pub async fn install(database: &Database, wished: Option<&str>) -> Result<Instal
         .bind(LOCK)
         .execute(&mut *tx)
         .await
-        .map_err(Error::database("cannot wait for another installation"))?;
+        .map_err(Error::database("cannot take the lock for installations"))?;
     refuse_beside_extension(&mut tx).await?;
-    let found = find::installed(&mut tx, &path, wished).await?;
-    let found = find::one(&found, wished)?;
-    let place = match (found, wished) {
+    let found = find::installed(&mut tx, &path, schema).await?;
+    let found = find::one(&found, schema)?;
+    let place = match (found, schema) {
         (Some(found), _) => named(&mut tx, &found.schema).await?,
         (None, Some(schema)) => named(&mut tx, schema).await?,
         (None, None) => first(&mut tx, &path).await?,
@@ -104,15 +106,15 @@ async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
         format!(
             "this database has the extension pg_wabridges {version}, in schema {schema}: nothing was installed"
         ),
-        "use it as it is; its new versions come with: ALTER EXTENSION pg_wabridges UPDATE",
+        "use the extension; to update it: ALTER EXTENSION pg_wabridges UPDATE",
     ))
 }
 
 async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
-    // As PostgreSQL has it for the schema of an extension: the name is written into quoted texts, too.
+    // PostgreSQL has the same rule for an extension's schema: the name is also written into quoted texts.
     if schema.contains(['"', '$', '\'', '\\']) {
         return Err(refused(
-            format!("the schema's name {schema:?} has one of the characters \" $ ' \\"),
+            format!("the schema name {schema:?} contains one of the characters \" $ ' \\"),
             "use another schema: wab init --sql-only --schema NAME",
         ));
     }
@@ -141,7 +143,7 @@ async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
     read().map_err(Error::database(DOING))
 }
 
-/// The first schema of the search_path that may be created in.
+/// The first schema of the search_path in which the role may create objects.
 async fn first(tx: &mut PgConnection, path: &SearchPath) -> Result<Place, Error> {
     let mut places = Vec::new();
     for schema in &path.schemas {
@@ -154,7 +156,7 @@ async fn first(tx: &mut PgConnection, path: &SearchPath) -> Result<Place, Error>
     let Some(first) = places.into_iter().next() else {
         return Err(Error::config(
             format!("no schema of the search_path exists: {}", path.text),
-            "name one that does: wab init --sql-only --schema NAME",
+            "name an existing schema: wab init --sql-only --schema NAME",
         ));
     };
     Err(not_creatable(tx, &first).await)
@@ -166,14 +168,14 @@ async fn not_creatable(tx: &mut PgConnection, place: &Place) -> Error {
         Ok((role, schema)) => Error::config(
             format!("role {role} may not create anything in schema {schema}"),
             format!(
-                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use one of your own: \
+                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use a schema of your own: \
                  CREATE SCHEMA wab AUTHORIZATION {role}; wab init --sql-only --schema wab"
             ),
         ),
     }
 }
 
-/// This role and this schema, quoted.
+/// The current role and this schema, quoted for SQL.
 async fn role_and(tx: &mut PgConnection, schema: &str) -> Result<(String, String), Error> {
     let row = sqlx::query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
         .bind(schema)
@@ -196,7 +198,7 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     let Some(from) = installed_version(tx, place).await? else {
         return Err(refused(
             format!(
-                "the wab_ objects of schema {} say no version: wab init did not install them",
+                "the wab_ objects in schema {} have no version: wab init did not install them",
                 place.quoted
             ),
             "install into another schema: wab init --sql-only --schema NAME",
@@ -212,7 +214,7 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
                 "schema {} has version {from} of the wab_ objects, newer than this wab {ours}",
                 place.quoted
             ),
-            "use the wab that installed them, or a newer one",
+            "use the version of wab that installed them, or a newer one",
         ));
     }
     require_owner(tx, place).await?;
@@ -223,20 +225,20 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     let unknown = |why: NoUpgrade| {
         refused(
             format!("this wab {ours} cannot upgrade from version {from}: {why}"),
-            "use the wab that installed them",
+            "use the version of wab that installed them",
         )
     };
     let old = install_sql::frozen(&version, Target::Plain).map_err(unknown)?;
     let upgrade = install_sql::upgrade_from(&version, Target::Plain).map_err(unknown)?;
     require_tables(tx, place, from, &install_sql::tables(&old)).await?;
-    // A body may call what the script replaces only after it.
+    // Function bodies may call functions that the script creates later.
     run(tx, "SET LOCAL check_function_bodies = off", &place.quoted).await?;
     run(tx, &upgrade, &place.quoted).await?;
     run(tx, BIND_AGAIN, &place.quoted).await?;
     Ok(Done::Updated { from })
 }
 
-/// `None`: it is older than versions are, or was loaded by hand.
+/// `None`: the objects are older than version numbers, or were loaded by hand.
 async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Option<Version>, Error> {
     const DOING: &str = "cannot read the installed version of the wab_ objects";
     let known: bool =
@@ -252,7 +254,7 @@ async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Optio
         .fetch_one(&mut *tx)
         .await
         .map_err(Error::database(DOING))?;
-    let hint = "wab_version() was not made by wab init: install into another schema";
+    let hint = "wab init did not create this wab_version(): install into another schema";
     text.parse().map(Some).map_err(|error: String| refused(error, hint))
 }
 
@@ -269,7 +271,7 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
         None => Ok(()),
         Some(owner) => Err(refused(
             format!(
-                "the wab_ objects of schema {} belong to role {owner}: only it may update them",
+                "the wab_ objects in schema {} belong to role {owner}: only that role may update them",
                 place.quoted
             ),
             "connect as that role, or as a member of it",
@@ -277,7 +279,7 @@ async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error
     }
 }
 
-/// Refuses to upgrade tables that differ from those of their version.
+/// Refuses an upgrade if the installed tables differ from the tables of their version.
 async fn require_tables(
     tx: &mut PgConnection,
     place: &Place,
@@ -290,21 +292,21 @@ async fn require_tables(
         .fetch_one(&mut *tx)
         .await
         .and_then(|row| row.try_get(0))
-        .map_err(Error::database("cannot compare the installed tables with their version's"))?;
+        .map_err(Error::database("cannot compare the installed tables with those of their version"))?;
     run(tx, "ROLLBACK TO SAVEPOINT scratch; RELEASE SAVEPOINT scratch", "pg_temp").await?;
     if differing.is_empty() {
         return Ok(());
     }
     Err(refused(
         format!(
-            "the installed tables are not those of wab {from}, and how to change them is not known: {}",
+            "the installed tables differ from those of wab {from}, so the upgrade script does not fit them: {}",
             differing.join(", ")
         ),
         "nothing was changed; install into another schema: wab init --sql-only --schema NAME",
     ))
 }
 
-/// Runs a script on the objects of this quoted schema.
+/// Runs a script with this quoted schema in place of `@extschema@`.
 async fn run(tx: &mut PgConnection, script: &str, schema: &str) -> Result<(), Error> {
     let script = script.replace("@extschema@", schema);
     sqlx::raw_sql(AssertSqlSafe(script)).execute(tx).await.map(drop).map_err(Error::database(DOING))

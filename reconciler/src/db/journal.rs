@@ -1,4 +1,5 @@
-//! The run's trail and its lock, on a connection of their own: each row is committed before the next call is made.
+//! The run log and the lock of `wab apply`, on a connection of their own: each row is committed before the
+//! next call is made.
 
 use uuid::Uuid;
 use wabridges::BridgeId;
@@ -7,9 +8,9 @@ use crate::config::{Database, Who};
 use crate::db::store::Store;
 use crate::model::{Error, Plan};
 
-const DOING: &str = "cannot write the run's trail";
+const DOING: &str = "cannot write the run log";
 
-/// Takes the lock of apply, holds it for as long as it lives, and writes wab_runs and wab_operations.
+/// Holds the lock of `wab apply` while it lives, and writes wab_runs and wab_operations.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
@@ -17,23 +18,24 @@ pub struct Journal {
     who: Who,
 }
 
-/// What became of asking for the lock.
+/// The result of trying to take the lock.
 #[derive(Debug)]
 pub enum Lock {
-    /// It is ours.
+    /// This run holds the lock.
     Taken,
-    /// Another run has it: who, as far as it can be seen; starts with a colon, or is empty.
+    /// Another run holds the lock: ": " and that run, or empty if it is not visible.
     HeldBy(String),
 }
 
 impl Journal {
-    /// Connects; the lock is not taken yet.
+    /// Connects. The lock is taken later.
     pub async fn open(database: &Database) -> Result<Self, Error> {
         let store = Store::connect(database).await?;
         Ok(Self { store, run_id: Uuid::new_v4(), who: Who::now() })
     }
 
-    /// Says in pg_stat_activity who this is and since when, and then asks for the lock: whoever finds it taken is told both.
+    /// Writes the run and its start time into pg_stat_activity, then tries the lock. A run that finds it
+    /// taken reports both.
     pub async fn try_lock(&mut self) -> Result<Lock, Error> {
         let store = &mut self.store;
         sqlx::query(include_str!("journal/announce.sql"))
@@ -53,21 +55,22 @@ impl Journal {
         Ok(Lock::HeldBy(holder.map(|holder| format!(": {holder}")).unwrap_or_default()))
     }
 
-    /// Gives the lock back. It would end with the connection, but a moment later: the next run may be waiting.
+    /// Releases the lock at once. It would end with the connection too, but later, and the next run may be
+    /// waiting.
     pub async fn unlock(mut self) {
-        // A connection that cannot do this is gone, and the lock with it.
+        // If this fails, the connection is lost, and the lock with it.
         let _ =
             sqlx::query(self.store.names.sql("SELECT pg_advisory_unlock(@extschema@._wab_lock_id('apply'))"))
                 .execute(&mut self.store.conn)
                 .await;
     }
 
-    /// The run's own id.
+    /// The id of this run.
     pub fn run_id(&self) -> Uuid {
         self.run_id
     }
 
-    /// The run begins.
+    /// Records the start of the run.
     pub async fn begin_run(&mut self, plan: &Plan) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(include_str!("journal/begin_run.sql")))
             .bind(self.run_id)
@@ -83,7 +86,7 @@ impl Journal {
             .map_err(Error::database(DOING))
     }
 
-    /// The run ends.
+    /// Records the end of the run.
     pub async fn finish_run(&mut self, outcome: &str) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(
             "UPDATE @extschema@.wab_runs SET finished_at = clock_timestamp(), outcome = $2 WHERE run_id = $1",
@@ -96,7 +99,7 @@ impl Journal {
         .map_err(Error::database(DOING))
     }
 
-    /// A step is about to be done.
+    /// Records the start of a step.
     pub async fn begin_step(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(include_str!("journal/begin_step.sql")))
             .bind(self.run_id)
@@ -110,7 +113,7 @@ impl Journal {
             .map_err(Error::database(DOING))
     }
 
-    /// A step was done, or was not.
+    /// Records the outcome of a step.
     pub async fn finish_step(&mut self, step: i32, end: &StepEnd<'_>) -> Result<(), Error> {
         sqlx::query(self.store.names.sql(include_str!("journal/finish_step.sql")))
             .bind(self.run_id)
@@ -125,25 +128,25 @@ impl Journal {
     }
 }
 
-/// What the trail says before a call.
+/// The log entry before a step.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// Its number in the plan, from 1.
+    /// The step's number in the plan, from 1.
     pub step: i32,
     /// provision, link, set_status or delete.
     pub kind: &'static str,
-    /// `None` where one statement covers many rows.
+    /// `None` if one statement covers several rows.
     pub customer_ref: Option<&'a str>,
     /// The bridge, if it is known.
     pub bridge_id: Option<BridgeId>,
 }
 
-/// What the trail says after it.
+/// The log entry after a step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepEnd<'a> {
     /// done, failed or unknown.
     pub outcome: &'static str,
-    /// The error, or what was done.
+    /// The error, or a description of the action.
     pub detail: &'a str,
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,

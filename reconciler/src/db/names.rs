@@ -1,20 +1,20 @@
-//! What every statement needs to know of the database, and how its text gets the schema's name.
+//! The schema of the `wab_` objects, and its name in statements.
 
 use sqlx::AssertSqlSafe;
 
-/// What every statement needs to know of the database.
+/// The schema of the `wab_` objects, and the role's search_path.
 #[derive(Clone, Debug)]
 pub struct Names {
-    /// The wab_ objects' schema, as it is.
+    /// The schema, unquoted.
     pub schema: String,
-    /// The same, quoted.
+    /// The schema, quoted for SQL.
     pub quoted: String,
-    /// The role's own search_path, in which the user's names and expressions are resolved.
+    /// The role's search_path, in which the user's names and expressions are resolved.
     pub search_path: String,
 }
 
 impl Names {
-    /// The statement with `@extschema@` replaced. Nothing else is ever put into a statement's text.
+    /// The statement with `@extschema@` replaced. No other text is ever inserted into a statement.
     pub fn sql(&self, text: &str) -> AssertSqlSafe<String> {
         AssertSqlSafe(text.replace("@extschema@", &self.quoted))
     }

@@ -1,4 +1,4 @@
-//! Stores a listing: one row if it equals the stored one, else what differs from wab_bridges.
+//! Stores a listing: one row if it equals the stored one, else only the bridges that differ from wab_bridges.
 
 use futures::TryStreamExt;
 use sqlx::Row;
@@ -9,22 +9,22 @@ use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
 use crate::model::{Error, Reading, ShrinkPolicy};
 
-/// Microseconds from the Unix epoch to PostgreSQL's, 2000-01-01.
+/// Microseconds from the Unix epoch to PostgreSQL's epoch, 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 const NOT_STORED: &str = "the listing was not stored";
 
-/// What was observed last.
+/// The last observation.
 #[derive(Debug, Default)]
 pub(super) struct Observation {
-    /// The listing_sha256 of its listing; empty when there is none.
+    /// The listing_sha256 of its listing; empty if there is none.
     pub listing_sha256: String,
-    /// Whether wab_bridges still says what it said.
+    /// Whether wab_bridges still equals that listing.
     pub mirrored: bool,
 }
 
 impl Observation {
-    /// Whether wab_bridges holds the listing of this listing_sha256.
+    /// Whether wab_bridges still holds the listing with this listing_sha256.
     pub fn is_still(&self, listing_sha256: &str) -> bool {
         self.mirrored && self.listing_sha256 == listing_sha256
     }
@@ -33,7 +33,7 @@ impl Observation {
 from_row!(Observation { listing_sha256, mirrored });
 
 impl Evaluation<'_> {
-    /// Takes the lock that every writer of wab_bridges takes, until the transaction ends.
+    /// Takes the lock that every writer of wab_bridges takes. It is held until the transaction ends.
     pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
             .execute(&mut *self.tx)
@@ -42,7 +42,8 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// Stores the listing, and returns the bridges that may drift otherwise now. The caller has called `lock_observing`.
+    /// Stores the listing, and returns the bridges with possibly changed drift. The caller must have called
+    /// `lock_observing`.
     pub(super) async fn observe(
         &mut self,
         reading: &Reading,
@@ -59,7 +60,7 @@ impl Evaluation<'_> {
         Ok(difference.touched())
     }
 
-    /// Stores that the listing is the one before, in one row; false if it may not be.
+    /// Stores in one row that the listing equals the previous one; false if it does not.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
         sqlx::query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
             .bind(&reading.listing_sha256)
@@ -70,7 +71,7 @@ impl Evaluation<'_> {
             .map_err(Error::database(NOT_STORED))
     }
 
-    /// What the listing says otherwise than `wab_bridges`, whose rows are compared as they come.
+    /// The difference between the listing and `wab_bridges`, computed row by row while the rows arrive.
     async fn difference<'l>(&mut self, listing: &'l Listing) -> Result<Difference<'l>, Error> {
         let mut comparison = Comparison::of(listing);
         let known = sqlx::query(self.names.sql(
@@ -113,7 +114,7 @@ impl Evaluation<'_> {
         if skipped { Err(Error::Overtaken) } else { Ok(()) }
     }
 
-    /// What was observed last, and whether wab_bridges still says so.
+    /// The last observation, and whether wab_bridges still equals it.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
         let read =
             self.names.sql("SELECT o.listing_sha256, o.mirrored FROM @extschema@._wab_last_observation() o");
@@ -128,19 +129,20 @@ impl Evaluation<'_> {
         let known: i64 = sqlx::query_scalar(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
             .fetch_one(&mut *self.tx)
             .await
-            .map_err(Error::database("cannot count the bridges known so far"))?;
+            .map_err(Error::database("cannot count the known bridges"))?;
         if known == 0 {
             return Ok(());
         }
         Err(Error::Refused {
-            what: format!("--first-run: this is no first run, {known} bridges are known already"),
-            hint: "leave --first-run out; if bridges really are gone from the account: --accept-shrink"
+            what: format!("--first-run: this is not the first run, {known} bridges are known already"),
+            hint: "remove --first-run; if bridges are really gone from the account, use --accept-shrink"
                 .to_owned(),
         })
     }
 }
 
-/// The columns come in binary form, where a time is a number: no time that a table can hold fails to be read.
+/// The columns come in binary form, where a time is a number, so every time that a table can hold is
+/// readable.
 fn known_bridge(row: &PgRow) -> Result<Known<'_>, sqlx::Error> {
     let created_at: Option<i64> = row.try_get_unchecked(4)?;
     Ok(Known {

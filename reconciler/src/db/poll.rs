@@ -1,4 +1,4 @@
-//! Which sessions to ask for their status, and storing what they said; asking them is not the database's business.
+//! Chooses the sessions to ask for their status, and stores the answers.
 
 use wabridges::{BridgeId, CustomerRef};
 
@@ -7,7 +7,8 @@ use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
 impl Store {
-    /// Up to `max` of these bridges, in the order in which they are to be asked: never asked, disconnected, stalest.
+    /// Up to `max` of these bridges, in the order to ask them: those never asked, then disconnected ones,
+    /// then the stalest.
     pub async fn poll_candidates(
         &mut self,
         max: u16,
@@ -29,15 +30,15 @@ impl Store {
 }
 
 impl Evaluation<'_> {
-    /// Stores what the sessions said, after the listing that they are newer than.
+    /// Stores the answers. They are newer than the listing, which is stored first.
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
-            .bind(polled.told.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
-            .bind(polled.told.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
+            .bind(polled.result.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(polled.result.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
             .bind(polled.asked_at)
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("the statuses that were asked for were not stored"))
+            .map_err(Error::database("the answers of the sessions were not stored"))
     }
 }

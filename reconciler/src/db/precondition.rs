@@ -1,4 +1,4 @@
-//! Whether a step still stands on the ground it was planned on, and whether it may be done at all. Nothing here writes.
+//! Checks whether the preconditions of a step still hold, and whether this role may record it.
 
 use std::time::Duration;
 
@@ -10,51 +10,51 @@ use crate::db::store::Store;
 use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
-    /// An error unless the tenant is still wanted.
+    /// Fails unless the tenant is still wanted.
     pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
         let asked = sqlx::query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
             .bind(customer_ref.as_str())
             .execute(&mut self.conn)
             .await;
         let Err(source) = asked else { return Ok(()) };
-        match Error::database("cannot ask whether the tenant is still wanted")(source) {
+        match Error::database("cannot check whether the tenant is still wanted")(source) {
             Error::Database { source, .. } if source.has_code(&["22023", "55000"]) => {
-                Err(Error::Database { doing: "nothing was called: this tenant is no longer wanted", source })
+                Err(Error::Database { doing: "no call was made: this tenant is no longer wanted", source })
             }
             other => Err(other),
         }
     }
 
-    /// An error if anybody needs the bridge by now.
+    /// Fails if the bridge is needed again.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
         let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("precondition/is_unneeded.sql")))
             .bind(id.get())
             .fetch_one(&mut self.conn)
             .await
-            .map_err(Error::database("cannot ask whether the bridge is still needed by nobody"))?;
+            .map_err(Error::database("cannot check whether the bridge is still unneeded"))?;
         if unneeded {
             return Ok(());
         }
         Err(Error::config(
             format!("bridge {id} was not deleted: it is needed again"),
-            "look at the plan again: wab plan",
+            "look at the current plan: wab plan",
         ))
     }
 
-    /// Calls that earlier runs made in the last `window` seconds: they count for the provider's limits.
+    /// Calls that earlier runs made within `window`: they count towards the provider's limits.
     pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
         let made: Vec<(String, f64)> =
             sqlx::query_as(self.names.sql(include_str!("precondition/recent_calls.sql")))
-                // The throttle's margin is well within a twentieth.
+                // 5 % and one second more than the window: the client's throttle adds a margin below 5 %.
                 .bind(window.as_secs_f64() * 1.05 + 1.0)
                 .fetch_all(&mut self.conn)
                 .await
-                .map_err(Error::database("cannot read the trail of earlier runs"))?;
+                .map_err(Error::database("cannot read the run log"))?;
         Ok(made.iter().flat_map(|(kind, ago)| calls_of(kind, *ago)).collect())
     }
 }
 
-/// A provision is a call and a look at the session, a deletion a look and a call.
+/// A provision is a call and a read of the session; a deletion is a read and a call.
 fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
     let ago = Duration::try_from_secs_f64(seconds_ago).unwrap_or_default();
     let classes =
@@ -63,7 +63,7 @@ fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
 }
 
 impl Evaluation<'_> {
-    /// What wab_fleet says of these now.
+    /// The current state of these customer_refs in wab_fleet.
     pub async fn preconditions(
         &mut self,
         customer_refs: &[&CustomerRef],
@@ -88,12 +88,13 @@ impl Evaluation<'_> {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
     }
 
-    /// An error, with the grants it takes, unless this role may record what the steps do: a call cannot be taken back.
+    /// Fails with the missing grants unless this role may record the steps. Checked beforehand, because a
+    /// call cannot be undone.
     pub async fn require_recording(&mut self) -> Result<(), Error> {
         sqlx::query(self.names.sql("SELECT @extschema@._wab_require_recording()"))
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("nothing was called: this role could not record it"))
+            .map_err(Error::database("no call was made: this role lacks a privilege to record the run"))
     }
 }

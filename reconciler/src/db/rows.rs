@@ -1,4 +1,4 @@
-//! How a row becomes a struct whose fields are named like its columns.
+//! Reads a row into a struct with fields of the same names as the columns.
 
 /// `from_row!(Type { column, …; other_field: value, … })`
 macro_rules! from_row {

@@ -1,4 +1,4 @@
-//! Reading what is stored: the drift rows, the last observation, who applies. Nothing here writes or calls the provider.
+//! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
 use crate::db::drift::drift;
 use crate::db::rows::from_row;
@@ -12,7 +12,7 @@ from_row!(Status {
 from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });
 
 impl Store {
-    /// The drift of the last observation, and how many rows of that listing could not be read.
+    /// The drift of the last observation, and the number of unreadable rows in that listing.
     pub async fn stored_drift(&mut self) -> Result<(Vec<Drift>, usize), Error> {
         self.require_binding().await?;
         let malformed = self.last_malformed().await?.ok_or_else(|| {
@@ -24,7 +24,7 @@ impl Store {
         Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
     }
 
-    /// Rows of the last listing that could not be read; `None`: there was none.
+    /// Unreadable rows in the last listing; `None` if there was none.
     async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
         sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@._wab_last_observation() o"))
             .fetch_optional(&mut self.conn)
@@ -32,7 +32,7 @@ impl Store {
             .map_err(Error::database("cannot read the last observation"))
     }
 
-    /// The fleet as stored, and the runs on it.
+    /// The stored state of the fleet, and its last run.
     pub async fn status(&mut self) -> Result<Status, Error> {
         self.require_binding().await?;
         let applying = self.lock_holder().await?;
@@ -52,13 +52,13 @@ impl Store {
             .map_err(Error::database("cannot read the stored fleet"))
     }
 
-    /// Who holds the lock of apply, in words.
+    /// A description of the session that holds the lock of `wab apply`.
     pub async fn lock_holder(&mut self) -> Result<Option<String>, Error> {
         let found: Option<(i32, String, Option<String>, Option<String>)> =
             sqlx::query_as(self.names.sql(include_str!("status/lock_holder.sql")))
                 .fetch_optional(&mut self.conn)
                 .await
-                .map_err(Error::database("cannot look who holds the lock of wab apply"))?;
+                .map_err(Error::database("cannot find out which session holds the lock of wab apply"))?;
         Ok(found.map(|(pid, role, what, host)| {
             let what = what.filter(|what| !what.is_empty()).unwrap_or_else(|| "another program".to_owned());
             let host = host.map(|host| format!(" from {host}")).unwrap_or_default();

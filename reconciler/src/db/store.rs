@@ -1,4 +1,4 @@
-//! The connection, and the statements that write what a step did.
+//! The connection to the database, and the statements that record the result of a step.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -10,7 +10,7 @@ use crate::db::names::Names;
 use crate::db::{connect, find};
 use crate::model::Error;
 
-/// One connection, and the schema in which the wab_ objects live.
+/// One connection, and the schema of the `wab_` objects.
 #[derive(Debug)]
 pub struct Store {
     pub(super) conn: PgConnection,
@@ -18,14 +18,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects and finds the schema. Needs a runtime with I/O and time.
+    /// Connects and finds the schema. Needs a Tokio runtime with I/O and time.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let mut conn = connect::connect(database).await?;
         let names = find::names(&mut conn, database.schema.as_deref()).await?;
         Ok(Self { conn, names })
     }
 
-    /// The database's clock: one clock for all that observe.
+    /// The database's time. All observations use this one clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
         sqlx::query_scalar("SELECT pg_catalog.clock_timestamp()")
             .fetch_one(&mut self.conn)
@@ -33,31 +33,31 @@ impl Store {
             .map_err(Error::database("cannot read the database's clock"))
     }
 
-    /// An error on a standby: even what is rolled back in the end is written first.
+    /// Fails on a standby, because even an evaluation that is rolled back writes first.
     pub async fn require_primary(&mut self) -> Result<(), Error> {
         if !connect::is_standby(&mut self.conn).await? {
             return Ok(());
         }
         Err(Error::config(
-            "this database is a standby: nothing can be evaluated here, and nothing was called",
-            "connect to the primary; here, wab status and wab drift --stored show what is stored",
+            "this database is a standby, which cannot evaluate a fleet: no call was made",
+            "connect to the primary; on a standby only wab status and wab drift --stored work",
         ))
     }
 
-    /// Opens the transaction in which everything is evaluated; dropping it rolls back.
+    /// Opens the transaction of an evaluation; dropping it rolls back.
     pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
         let tx = self.conn.begin().await.map_err(Error::database("cannot begin a transaction"))?;
         Ok(Evaluation::new(tx, &self.names))
     }
 
-    /// Notes which drift began and ended, and notifies the listeners.
+    /// Records which drift began and which ended, and notifies the listeners.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
         let record = sqlx::query(self.names.sql("SELECT @extschema@._wab_record_drift()"));
         let recorded = record.execute(&mut self.conn).await.map(drop);
         recorded.map_err(Error::database("cannot record which drift began and ended"))
     }
 
-    /// Writes bridge ids on tenant rows in one statement; returns how many rows changed.
+    /// Writes bridge ids on tenant rows in one statement; returns the number of changed rows.
     pub async fn link_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
@@ -69,7 +69,7 @@ impl Store {
             .map_err(Error::database("cannot write bridge ids on the tenant rows"))
     }
 
-    /// Writes observed statuses on tenant rows in one statement; returns how many rows changed.
+    /// Writes observed statuses on tenant rows in one statement; returns the number of changed rows.
     pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<i32, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
         sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_write_statuses($1)"))
@@ -79,8 +79,8 @@ impl Store {
             .map_err(Error::database("cannot write statuses on the tenant rows"))
     }
 
-    /// Records a bridge that the provider made or returned. The webhook_url is recorded only if the bridge was not
-    /// known before: the provider keeps the one that an existing bridge has.
+    /// Records a bridge that the provider created or returned. The webhook_url is recorded only if the bridge
+    /// was unknown before: the provider keeps the webhook_url of an existing bridge.
     pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
         sqlx::query(self.names.sql(include_str!("store/record_provision.sql")))
             .bind(made.customer_ref.as_str())
@@ -109,14 +109,14 @@ impl Store {
 /// A bridge that the provider made or returned.
 #[derive(Clone, Copy, Debug)]
 pub struct NewBridge<'a> {
-    /// Whose it is.
+    /// Its customer_ref.
     pub customer_ref: &'a CustomerRef,
-    /// Its number.
+    /// Its id.
     pub bridge_id: BridgeId,
-    /// The container's lifecycle, as the provider words it.
+    /// The state of the container, in the provider's word.
     pub state: Option<&'a str>,
-    /// The session's status, as the provider words it, if it was learnt.
+    /// The session's status, in the provider's word, if it is known.
     pub raw_status: Option<&'a str>,
-    /// The webhook_url that was sent.
+    /// The webhook_url that the call sent.
     pub webhook_url: Option<&'a str>,
 }

@@ -1,4 +1,5 @@
-//! What of an existing account is adopted, and how: a pure function. It reads drift and never compares for itself.
+//! Decides which bridges of an existing account are adopted. It uses the drift from the views and compares
+//! nothing itself.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use wabridges::Listing;
 use crate::config::{Fleet, Keep};
 use crate::model::{Adoption, Found, FoundBridge, Kind, Why};
 
-/// Takes in what can be: tenants' bridges by their rows, nobody's bridges by `bridges.keep`.
+/// Links bridges to their tenant rows, and keeps bridges without a tenant row through `bridges.keep`.
 pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> Adoption {
     let removed: BTreeSet<_> = fleet.remove.iter().map(|item| item.customer_ref.clone()).collect();
     let expired: BTreeSet<_> = fleet.keep.iter().map(|item| item.customer_ref.clone()).collect();
@@ -30,7 +31,8 @@ pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> A
             None => Why::NoRef,
             Some(customer_ref) if removed.contains(customer_ref) => Why::Removed,
             Some(customer_ref) if expired.contains(customer_ref) => Why::Expired,
-            // They come by customer_ref, so an earlier bridge of the same is the last one kept.
+            // The bridges are sorted by customer_ref, so a bridge with the same one is the last that was
+            // kept.
             same if kept.last().is_some_and(|last| last.customer_ref == *same) => Why::Duplicate,
             Some(_) => {
                 kept.push(bridge);
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_written_and_nobodys_bridges_kept() {
+    fn tenants_rows_are_written_and_other_bridges_kept() {
         let adoption = adopted(
             "",
             vec![
@@ -109,14 +111,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_before_is_a_stranger_and_not_kept_twice() {
+    fn a_bridge_that_was_kept_before_is_not_kept_twice() {
         let kept = FoundBridge { kept: true, ..bridge(1, "demo", &[Kind::State]) };
         let adoption = adopted("bridges: { keep: [{ customer_ref: demo, reason: x }] }", vec![kept]);
         assert_eq!((adoption.unowned.len(), adoption.fleet.keep.len(), adoption.left.len()), (1, 1, 0));
     }
 
     #[test]
-    fn what_a_file_cannot_say_twice_or_at_all_is_left() {
+    fn bridges_without_a_unique_customer_ref_are_left() {
         let adoption = adopted(
             "bridges:
   keep: [{ customer_ref: old, reason: x, until: 2020-01-01 }]

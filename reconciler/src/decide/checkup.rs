@@ -1,4 +1,4 @@
-//! What `wab doctor` makes of the key, the provider and the clocks, and the exit code of all checks.
+//! Judges the key, the provider and the clocks for `wab doctor`, and computes the exit code of all checks.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use wabridges::Listing;
 use crate::ground::{Exit, span};
 use crate::model::{Check, Error, Verdict};
 
-/// The exit code of all of them: a problem with the key outranks the others.
+/// The exit code of all checks: a problem with the key outranks the others.
 pub fn exit(checks: &[Check]) -> Exit {
     let problem = |check: &&Check| check.verdict == Verdict::Problem;
     match checks.iter().filter(problem).map(|check| check.exit).collect::<Vec<_>>().as_slice() {
@@ -18,30 +18,30 @@ pub fn exit(checks: &[Check]) -> Exit {
     }
 }
 
-/// The key, whose fingerprint is no secret.
+/// The key. Its fingerprint is not a secret.
 pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
     Check::ok(
         "key",
         match pin {
-            Some(_) => format!("fingerprint {fingerprint}, as account.key_fingerprint pins it"),
+            Some(_) => format!("fingerprint {fingerprint}, pinned by account.key_fingerprint"),
             None => {
                 format!(
-                    "fingerprint {fingerprint}; account.key_fingerprint: {fingerprint} would pin the account"
+                    "fingerprint {fingerprint}; to pin the account, set account.key_fingerprint: {fingerprint}"
                 )
             }
         },
     )
 }
 
-/// The provider's list, and how long it took.
+/// The provider's listing, and how long it took.
 pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Check {
     let listing = match listed {
         Ok(listing) => listing,
         Err(wabridges::Error::RateLimited { retry_after }) => {
             return Check::warning(
                 "provider",
-                format!("takes no more calls for {}", span(retry_after)),
-                "something else uses the key's limits up; leave it some: policy.rate_budget",
+                format!("accepts no calls for {}", span(retry_after)),
+                "another program uses up the key's limits; lower policy.rate_budget to leave it a share",
             );
         }
         Err(error) => {
@@ -52,46 +52,46 @@ pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Ch
         }
     };
     let (bridges, bad) = (listing.bridges.len(), listing.malformed.len());
-    let told = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
-    let statuses = match told {
+    let with_status = listing.bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
+    let statuses = match with_status {
         _ if bridges == 0 => "",
-        0 => "; the list brings no statuses",
-        all if all == bridges => "; the list brings their statuses",
-        _ => "; the list brings the statuses of some",
+        0 => "; the listing has no statuses",
+        all if all == bridges => "; the listing has all statuses",
+        _ => "; the listing has some of the statuses",
     };
     let says = format!("lists {bridges} bridges, in {:.2} s{statuses}", took.as_secs_f64());
     match bad {
         0 => Check::ok("provider", says),
         _ => Check::warning(
             "provider",
-            format!("{says}; {bad} rows of it cannot be read"),
-            "wab plan says which; until they can be read, no absence is believed and nothing is provisioned",
+            format!("{says}; {bad} rows cannot be read"),
+            "wab plan shows them; until they can be read, no bridge counts as gone and nothing is provisioned",
         ),
     }
 }
 
-/// More than this between two clocks is no matter of a slow answer.
+/// In seconds: clocks that differ by more are reported. A slow answer can explain a smaller difference.
 const APART: i64 = 30;
 
 /// How far the database's and the provider's clocks are ahead of this machine's.
 pub fn clocks(database: Option<TimeDelta>, provider: Option<TimeDelta>) -> Check {
-    let told: Vec<(&str, i64)> = [("the database", database), ("the provider", provider)]
+    let clocks: Vec<(&str, i64)> = [("the database", database), ("the provider", provider)]
         .into_iter()
-        .filter_map(|(whose, ahead)| Some((whose, ahead?.num_seconds())))
+        .filter_map(|(clock, ahead)| Some((clock, ahead?.num_seconds())))
         .collect();
-    if told.is_empty() {
-        return Check::skipped("clocks", "no other clock could be asked");
+    if clocks.is_empty() {
+        return Check::skipped("clocks", "no other clock could be read");
     }
-    let says = told
+    let says = clocks
         .iter()
-        .map(|(whose, ahead)| match ahead {
-            -1..=1 => format!("{whose} has the time of this machine"),
-            2.. => format!("{whose} is {ahead} s ahead of this machine"),
-            _ => format!("{whose} is {} s behind this machine", -ahead),
+        .map(|(clock, ahead)| match ahead {
+            -1..=1 => format!("{clock} has the time of this machine"),
+            2.. => format!("{clock} is {ahead} s ahead of this machine"),
+            _ => format!("{clock} is {} s behind this machine", -ahead),
         })
         .collect::<Vec<_>>()
         .join("; ");
-    let all = told.iter().map(|(_, ahead)| *ahead).chain([0]);
+    let all = clocks.iter().map(|(_, ahead)| *ahead).chain([0]);
     let (least, most) = all.fold((0, 0), |(least, most), ahead| (ahead.min(least), ahead.max(most)));
     if most - least <= APART {
         return Check::ok("clocks", says);
@@ -99,7 +99,7 @@ pub fn clocks(database: Option<TimeDelta>, provider: Option<TimeDelta>) -> Check
     Check::warning(
         "clocks",
         says,
-        "let all of them keep time (NTP): observations are dated by the database, waits and ages by the others",
+        "synchronise all clocks (NTP): the database's clock dates observations, the others measure waits and ages",
     )
 }
 
@@ -116,19 +116,16 @@ mod tests {
         assert_eq!(exit(&[ok.clone(), warning.clone()]), Exit::Done);
         assert_eq!(exit(&[ok, problem.clone(), warning]), Exit::Error);
         assert_eq!(exit(&[problem, key]), Exit::Auth);
-        // An error that elsewhere means another code is a mere problem here.
+        // Elsewhere this error has another exit code; here it is 1, like every problem.
         let locked = Check::failed("e", &Error::Locked { holder: String::new() });
         assert_eq!(exit(&[locked]), Exit::Error);
     }
 
     #[test]
-    fn used_up_limits_are_no_problem_and_a_refused_key_is_one_of_its_own() {
+    fn used_up_limits_are_a_warning_and_a_refused_key_has_its_own_code() {
         let provider = |error| provider(Err(error), Duration::ZERO);
         let limited = provider(wabridges::Error::RateLimited { retry_after: Duration::from_secs(60) });
-        assert_eq!(
-            (limited.verdict, limited.says.as_str()),
-            (Verdict::Warning, "takes no more calls for 1m")
-        );
+        assert_eq!((limited.verdict, limited.says.as_str()), (Verdict::Warning, "accepts no calls for 1m"));
         assert_eq!(provider(wabridges::Error::Auth { status: 401 }).exit, Exit::Auth);
         assert_eq!(provider(wabridges::Error::NotFound { what: "x".into() }).exit, Exit::Error);
     }

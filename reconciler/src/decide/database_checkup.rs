@@ -1,31 +1,31 @@
-//! What `wab doctor` makes of what it finds in the database; asking the database is not done here.
+//! Judges the state of the database for `wab doctor`. The reading is in `db::examine`.
 
 use std::time::Duration;
 
 use crate::ground::{OURS, Version, span};
 use crate::model::{BindingChange, Check, Index, Job, Objects, Source, Status, Unfinished};
 
-/// The server's version and the role on it.
+/// The server's version, and the role.
 pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
     let major = version.map_or(0, |version| version / 10_000);
     let says = format!("PostgreSQL {major}, database {database}, role {role}");
     match major {
         14..=18 => Check::ok("database", says),
         ..14 => Check::problem("database", says, "wab needs PostgreSQL 14 or newer"),
-        _ => Check::warning("database", says, "this version was not tried yet: 14 to 18 were"),
+        _ => Check::warning("database", says, "this version is untested: wab is tested with 14 to 18"),
     }
 }
 
-/// A server that only repeats what another writes.
+/// A standby server, which accepts no writes.
 pub fn standby() -> Check {
     Check::problem(
         "database",
-        "a standby: wab status and wab drift --stored read here, nothing else works",
+        "a standby: only wab status and wab drift --stored work here",
         "connect to the primary",
     )
 }
 
-/// How the objects were installed, and in which version.
+/// How the objects were installed, and their version.
 pub fn objects(objects: &Objects) -> Check {
     let place = format!("in schema {}", objects.schema);
     let (says, hint) = match &objects.source {
@@ -33,9 +33,7 @@ pub fn objects(objects: &Objects) -> Check {
             format!("the extension pg_wabridges {version}, {place}"),
             "install the new version on the server, then: ALTER EXTENSION pg_wabridges UPDATE; SELECT * FROM wab_bind_tenants();",
         ),
-        Source::SqlOnly => {
-            (format!("a SQL-only installation, {place}"), "bring it up to date: wab init --sql-only")
-        }
+        Source::SqlOnly => (format!("a SQL-only installation, {place}"), "update it: wab init --sql-only"),
     };
     if let (Source::Extension { version }, Some(library)) = (&objects.source, &objects.version)
         && version != library
@@ -45,13 +43,13 @@ pub fn objects(objects: &Objects) -> Check {
     let Some(version) = &objects.version else {
         return Check::problem(
             "objects",
-            format!("{says}, of no known version: older than this wab {OURS}"),
+            format!("{says}, without a version: older than this wab {OURS}"),
             hint,
         );
     };
     let says = match objects.source {
         Source::Extension { .. } => says,
-        Source::SqlOnly => format!("{says}, of version {version}"),
+        Source::SqlOnly => format!("{says}, version {version}"),
     };
     match (version.parse::<Version>(), OURS.parse::<Version>()) {
         (Ok(theirs), Ok(ours)) if theirs == ours => Check::ok("objects", says),
@@ -62,13 +60,13 @@ pub fn objects(objects: &Objects) -> Check {
     }
 }
 
-/// Whether the tenants table is bound as fleet.yaml says.
+/// Whether the binding equals fleet.yaml.
 pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
     match (change, table) {
         (Some(BindingChange { moves_table: true, before, after }), _) => Check::problem(
             "binding",
             format!(
-                "the table that is bound is {}, but fleet.yaml says {}",
+                "the bound table is {}, but fleet.yaml names {}",
                 before.as_ref().map_or("another", |before| before.table.as_str()),
                 after.table
             ),
@@ -76,22 +74,22 @@ pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
         ),
         (Some(BindingChange { before: None, after, .. }), _) => Check::warning(
             "binding",
-            format!("no table is bound yet; fleet.yaml says {}", after.table),
+            format!("no table is bound yet; fleet.yaml names {}", after.table),
             "wab apply binds it",
         ),
         (Some(BindingChange { after, .. }), _) => Check::warning(
             "binding",
-            format!("{} is not bound as fleet.yaml says, or its views are missing", after.table),
-            "wab plan shows the difference, wab apply binds it anew",
+            format!("the binding of {} differs from fleet.yaml, or its views are missing", after.table),
+            "wab plan shows the difference, wab apply binds it again",
         ),
         (None, table) => Check::ok(
             "binding",
-            format!("{} is bound as fleet.yaml says, and the views are there", table.unwrap_or("the table")),
+            format!("{} is bound as in fleet.yaml, and the views exist", table.unwrap_or("the table")),
         ),
     }
 }
 
-/// The index that looks up a tenant.
+/// The index on the tenants table's id.
 pub fn index(index: Option<&Index>) -> Check {
     let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
     let (table, column) = (&index.table, &index.column);
@@ -100,7 +98,9 @@ pub fn index(index: Option<&Index>) -> Check {
         Some(false) => Check::warning(
             "index",
             format!("{column} of {table} has an index, but not a unique one"),
-            format!("two rows with one id would be one tenant: CREATE UNIQUE INDEX ON {table} ({column});"),
+            format!(
+                "two rows with the same id would count as one tenant: CREATE UNIQUE INDEX ON {table} ({column});"
+            ),
         ),
         None => Check::warning(
             "index",
@@ -110,12 +110,12 @@ pub fn index(index: Option<&Index>) -> Check {
     }
 }
 
-/// An observation older than this is stale, whoever makes them.
+/// In seconds: an older observation is stale.
 const STALE: i64 = 24 * 60 * 60;
 
 /// The last observation.
 pub fn observation(status: &Status) -> Check {
-    let hint = "look anew: wab apply, or SELECT * FROM wab_refresh(), best from pg_cron: sql/cron.sql";
+    let hint = "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: sql/cron.sql";
     let Some(age) = status.age_seconds else {
         return Check::warning("observation", "the fleet was never observed", hint);
     };
@@ -126,25 +126,25 @@ pub fn observation(status: &Status) -> Check {
         Some(malformed @ 1..) => Check::warning(
             "observation",
             format!("{says}; {malformed} listed rows could not be read"),
-            "wab plan says which",
+            "wab plan shows them",
         ),
         _ if age > STALE => Check::warning("observation", says, hint),
         _ => Check::ok("observation", says),
     }
 }
 
-/// Whether statuses are learnt.
+/// Whether statuses are known.
 pub fn statuses(status: &Status) -> Check {
     let known = status.bridges - status.unknown;
     let says = format!("{known} of {} bridges have a known status", status.bridges);
     if status.unknown == 0 {
         return Check::ok("statuses", says);
     }
-    let hint = "have the sessions asked: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(), best from pg_cron";
+    let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: sql/cron.sql";
     Check::warning("statuses", says, hint)
 }
 
-/// Runs that did not end, and whoever runs one now.
+/// Unfinished runs, and the run that holds the lock.
 pub fn runs(unfinished: &Unfinished) -> Check {
     match (&unfinished.holder, unfinished.runs, &unfinished.last) {
         (Some(holder), runs, _) => {
@@ -154,30 +154,32 @@ pub fn runs(unfinished: &Unfinished) -> Check {
             };
             Check::ok("runs", format!("an apply holds the lock: {holder}{interrupted}"))
         }
-        (None, 0, None) => Check::ok("runs", "nothing was applied yet, and nobody applies"),
-        (None, 0, Some(last)) => Check::ok("runs", format!("the last one ended: {last}; nobody applies")),
+        (None, 0, None) => Check::ok("runs", "no run yet, and no apply is running"),
+        (None, 0, Some(last)) => {
+            Check::ok("runs", format!("the last run ended: {last}; no apply is running"))
+        }
         (None, runs, Some(last)) if last == "interrupted" => Check::warning(
             "runs",
-            format!("the last run was interrupted; {runs} in all did not end"),
-            "run wab apply again: it goes on from what is there",
+            format!("the last run was interrupted; {runs} runs in all did not end"),
+            "run wab apply again: it continues from the current state",
         ),
         (None, runs, _) => Check::ok(
             "runs",
-            format!("{runs} earlier runs were interrupted, and a later one went on; nobody applies"),
+            format!("{runs} earlier runs were interrupted, and a later one continued; no apply is running"),
         ),
     }
 }
 
-/// The jobs of pg_cron; `None`: it is not in this database.
+/// The jobs of pg_cron; `None` if pg_cron is not in this database.
 pub fn jobs(jobs: Option<&[Job]>) -> Check {
     let Some(jobs) = jobs else {
-        return Check::ok("pg_cron", "not in this database: nothing is scheduled here");
+        return Check::ok("pg_cron", "pg_cron is not in this database: nothing is scheduled");
     };
     if jobs.is_empty() {
         return Check::warning(
             "pg_cron",
             "this role has scheduled no job that calls a wab_ function",
-            "with the extension: psql -f sql/cron.sql; jobs of other roles cannot be seen",
+            "with the extension: psql -f sql/cron.sql; jobs of other roles are not visible",
         );
     }
     let bad: Vec<String> = jobs
@@ -245,7 +247,7 @@ mod tests {
         assert_eq!(verdict(0, None, Some("done")), Ok);
         assert_eq!(verdict(1, Some("server process 1"), Some("running")), Ok);
         assert_eq!(verdict(1, None, Some("interrupted")), Warning);
-        assert_eq!(verdict(1, None, Some("done")), Ok, "a later run went on");
+        assert_eq!(verdict(1, None, Some("done")), Ok, "a later run continued");
     }
 
     fn runs_of(unfinished: Unfinished) -> Verdict {

@@ -1,4 +1,4 @@
-//! The guards: which plans are refused, with the numbers and what to do if the plan is meant.
+//! The guards: they refuse a plan that exceeds a limit, with the numbers and how to allow it.
 
 use std::borrow::Cow;
 
@@ -7,27 +7,27 @@ use rust_decimal::Decimal;
 use crate::config::{Bound, Policy};
 use crate::model::{BindingChange, Cost, Refusal};
 
-/// What the guards look at.
+/// The numbers that the guards check.
 pub struct Guarded<'a> {
-    /// How the reading of the tenants table changes.
+    /// How the binding of the tenants table changes.
     pub binding: Option<&'a BindingChange>,
     /// Bridges that the provider listed.
     pub listed: usize,
-    /// Bridges to be made.
+    /// Bridges to create.
     pub creates: usize,
-    /// Bridges to be deleted.
+    /// Bridges to delete.
     pub deletes: usize,
     /// US dollars per month.
     pub cost: Cost,
 }
 
-/// The guards that look at a plan. Those that need no plan (empty and shrunken listings, a first run that is none) are in
-/// the database's wab_observe() and in `db`; the account's pin is in `config`.
+/// The guards that check a plan. Three others need no plan: empty and shrunken listings (`wab_observe()`),
+/// `--first-run` with known bridges (`db`), and the pinned account (`config`).
 #[cfg(test)]
 pub const ALL: [&str; 5] =
     ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];
 
-/// Why each guard that refuses does so.
+/// The refusals of all guards.
 pub fn refusals(plan: &Guarded<'_>, policy: &Policy) -> Vec<Refusal> {
     let creates =
         Counted { guard: "max_creates", kind: "provision", steps: plan.creates, bound: policy.max_creates };
@@ -64,7 +64,7 @@ fn too_many(plan: &Guarded<'_>, counted: &Counted) -> Option<Refusal> {
     (*steps > allowed).then(|| Refusal {
         guard: Cow::from(*guard),
         message: format!("{steps} to {kind}, but {meaning}"),
-        hint: format!("if all of them are meant, set policy.{guard}: {steps} in fleet.yaml"),
+        hint: format!("to allow all of them, set policy.{guard}: {steps} in fleet.yaml"),
     })
 }
 
@@ -74,7 +74,7 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
         guard: "min_observed".into(),
         message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
         hint: format!(
-            "check that the API key is the right account's; if so, set policy.min_observed: {listed} in fleet.yaml, \
+            "check that the API key belongs to the right account; if so, set policy.min_observed: {listed} in fleet.yaml, \
              or for an account that never had a bridge use --first-run"
         ),
     })
@@ -82,14 +82,14 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
 
 fn max_monthly_cost(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
     let (most, cost) = (policy.max_monthly_cost?, plan.cost);
-    // A fleet that is too dear already may still become cheaper, or be repaired.
+    // A fleet over the limit may still become cheaper, and its tenant rows may still be repaired.
     (cost.after > most && cost.change > Decimal::ZERO).then(|| Refusal {
         guard: "max_monthly_cost".into(),
         message: format!(
             "the fleet would cost ${:.2} a month (now ${:.2}); policy.max_monthly_cost is ${most:.2}",
             cost.after, cost.before
         ),
-        hint: format!("if that is meant, set policy.max_monthly_cost: {:.2} in fleet.yaml", cost.after),
+        hint: format!("to allow it, set policy.max_monthly_cost: {:.2} in fleet.yaml", cost.after),
     })
 }
 
@@ -100,7 +100,7 @@ fn moved_table(plan: &Guarded<'_>) -> Option<Refusal> {
         guard: "tenants_table".into(),
         message: format!("the bound tenants table is {before}; fleet.yaml names {}", change.after.table),
         hint: format!(
-            "if the tenants did move, bind the new table by hand: SELECT * FROM wab_bind_tenants('{}', …)",
+            "if the tenants have moved, bind the new table by hand: SELECT * FROM wab_bind_tenants('{}', …)",
             change.after.table
         ),
     })

@@ -1,4 +1,4 @@
-//! How long the provider's limits make a plan take, at the least; pure, and nothing waits here.
+//! Computes the shortest possible duration of a plan at the provider's limits.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use wabridges::{Class, Limits, Throttle};
 
 use crate::model::RecentCall;
 
-/// What decides how fast calls may be made.
+/// The inputs of the duration.
 pub struct Pace<'a> {
-    /// The limits that the run will keep to.
+    /// The limits of the run.
     pub limits: &'a Limits,
     /// Calls of earlier runs.
     pub recent: &'a [RecentCall],
 }
 
 impl Pace<'_> {
-    /// When the last call may start, after those of earlier runs. A provision is followed by a look at its session; a
-    /// deletion is two calls of the class `other`, whose window also holds the listing.
+    /// When the last call may start, after the calls of earlier runs. A provision is followed by a read of
+    /// its session. A deletion is two calls of the class `other`; the listing counts towards the same window.
     pub fn duration(&self, creates: usize, deletes: usize) -> Duration {
-        // Only differences of times matter, so any moment would do.
+        // Only differences of times matter, so any moment will do.
         let now = Instant::now();
         let mut throttle = Throttle::with_margin(*self.limits, Duration::ZERO);
         throttle.preload(Class::Other, now);
         for call in self.recent {
-            // What is older than the machine's own clock is older than any window.
+            // A call from before the machine's clock began is older than every window.
             if let Some(at) = now.checked_sub(call.ago) {
                 throttle.preload(call.class, at);
             }

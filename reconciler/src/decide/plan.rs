@@ -1,4 +1,5 @@
-//! What to do about the drift: a pure function from input and policy to a plan. It never compares desired with observed.
+//! Turns drift and policy into a plan. It never compares the desired with the observed state: the views did
+//! that.
 
 #[cfg(test)]
 mod tests;
@@ -17,16 +18,16 @@ use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
 use crate::model::{Cost, Drift, Finding, Kind, Owner, Plan, PlanInput, Step, Summary};
 
-/// What is allowed and asked for, besides the input.
+/// The options of a plan: its limits, its tombstones and its scope.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanOptions<'a> {
-    /// What a plan may do.
+    /// The limits of the plan.
     pub policy: &'a Policy,
-    /// The only way anything is deleted.
+    /// The tombstones: without one, no bridge is deleted.
     pub tombstones: &'a [Tombstone],
-    /// The limits that the run will keep to.
+    /// The provider's limits that the run keeps.
     pub limits: &'a Limits,
-    /// Whose bridges the plan is about.
+    /// The customer_refs that the plan covers.
     pub scope: &'a Scope,
 }
 
@@ -40,7 +41,7 @@ pub fn plan(input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
     let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
     let (inside, outside): (Vec<&Drift>, Vec<&Drift>) =
         input.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
-    // A bridge that is deleted needs nothing else, and is no finding either.
+    // A bridge that will be deleted needs no repair, and is not a finding.
     for drift in inside.into_iter().filter(|drift| drift.bridge_id.is_none_or(|id| !deleted.contains(&id))) {
         draft.repair(drift, input.malformed);
     }
@@ -48,7 +49,7 @@ pub fn plan(input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
     draft.finish(input, options)
 }
 
-/// A plan in the making.
+/// An unfinished plan.
 #[derive(Default)]
 struct Draft {
     steps: Vec<Step>,
@@ -57,12 +58,12 @@ struct Draft {
 }
 
 impl Draft {
-    /// What follows from a tombstone: a deletion only if both ids match a live bridge that nobody needs.
+    /// Handles a tombstone: plans a deletion only if both ids match a live bridge that is unneeded.
     fn remove(&mut self, tombstone: &Tombstone, input: &PlanInput) {
         let Tombstone { customer_ref, bridge_id, reason } = tombstone;
         let Some(live_ref) = input.live.get(bridge_id) else {
             self.notes.push(format!(
-                "bridges.remove: bridge {bridge_id} ({customer_ref}) is already gone; its entry can be taken out"
+                "bridges.remove: bridge {bridge_id} ({customer_ref}) is already gone; remove its entry"
             ));
             return;
         };
@@ -94,7 +95,7 @@ impl Draft {
         });
     }
 
-    /// What follows from a drift row: a step where apply may repair it, else a finding.
+    /// Handles a drift row: plans a step if apply may repair it, else adds a finding.
     fn repair(&mut self, drift: &Drift, malformed: usize) {
         if !matches!(drift.kind, Kind::Missing | Kind::Unbound | Kind::StatusDrift) {
             self.findings.push(finding(drift, drift.kind.as_str(), drift.detail.clone()));
@@ -165,7 +166,7 @@ impl Draft {
     }
 }
 
-/// Everything that follows from the steps: their number, time and money, and what the guards say.
+/// Computes everything that follows from the steps: their number, duration and cost, and the refusals.
 pub fn sum_up(plan: &mut Plan, input: &PlanInput, options: &PlanOptions<'_>) {
     let mut steps: BTreeMap<_, _> = Step::KINDS.map(|kind| (Cow::from(kind), 0)).into();
     for step in &plan.steps {

@@ -1,4 +1,4 @@
-//! Whether a saved plan is fresh and ours, and which of its steps still stand.
+//! Checks a saved plan: its age, its origin, and which of its steps still apply.
 
 #[cfg(test)]
 mod fuzzed;
@@ -13,7 +13,7 @@ use wabridges::CustomerRef;
 use crate::model::{Declared, Error, Plan, Precondition, SavedPlan, Selection, Step};
 
 impl SavedPlan {
-    /// An error if the time is up.
+    /// Fails if the plan has expired.
     pub fn require_fresh(&self, now: DateTime<Utc>) -> Result<(), Error> {
         if now < self.expires_at {
             return Ok(());
@@ -22,7 +22,7 @@ impl SavedPlan {
         Err(Error::stale(format!("the saved plan expired at {at}")))
     }
 
-    /// An error unless it was made from this fleet.yaml and for this account.
+    /// Fails unless the plan was made from this fleet.yaml and for this account.
     pub fn require_same_origin(
         &self,
         fleet_yaml_sha256: &str,
@@ -30,44 +30,44 @@ impl SavedPlan {
     ) -> Result<(), Error> {
         if self.account_fingerprint != account_fingerprint {
             return Err(Error::Account {
-                what: "the saved plan was made with a key whose fingerprint is",
+                what: "the saved plan was made with the key fingerprint",
                 pinned: self.account_fingerprint.clone(),
                 actual: account_fingerprint.to_owned(),
             });
         }
         if self.fleet_yaml_sha256 != fleet_yaml_sha256 {
-            return Err(Error::stale("fleet.yaml is no longer the one that the saved plan was made from"));
+            return Err(Error::stale("fleet.yaml was changed after the saved plan was made"));
         }
         Ok(())
     }
 }
 
-/// The customer_refs of the saved steps that would not be planned as they were: their preconditions is to be looked at.
-pub fn in_question<'a>(saved: &'a Plan, fresh: &Plan) -> Vec<&'a CustomerRef> {
-    let stands = by_customer_ref(&fresh.steps);
-    let moved = |step: &&Step| counterpart(step, &stands).is_none_or(|now| now.essence() != step.essence());
+/// The customer_refs of saved steps that would be planned differently now: their preconditions must be
+/// checked.
+pub fn changed_refs<'a>(saved: &'a Plan, fresh: &Plan) -> Vec<&'a CustomerRef> {
+    let current = by_customer_ref(&fresh.steps);
+    let moved = |step: &&Step| counterpart(step, &current).is_none_or(|now| now.essence() != step.essence());
     saved.steps.iter().filter(moved).map(Step::customer_ref).collect()
 }
 
-/// Compares each saved step with what would be planned now; a whole-fleet change that differs is an error.
+/// Compares each saved step with the step that would be planned now. Fails if a change to the whole fleet
+/// differs.
 pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Result<Selection, Error> {
     let shown = |plan: &Plan| plan.binding.as_ref().map(|change| change.without_secrets());
     if fresh.binding.is_some() && shown(fresh) != shown(saved) {
-        return Err(Error::stale("the tenants table is bound otherwise than when the plan was made"));
+        return Err(Error::stale("the binding of the tenants table changed after the plan was made"));
     }
     if fresh.declared != Declared::default() && fresh.declared != saved.declared {
-        return Err(Error::stale(
-            "other exceptions are declared in the database than when the plan was made",
-        ));
+        return Err(Error::stale("the declared exceptions changed after the plan was made"));
     }
-    let stands = by_customer_ref(&fresh.steps);
+    let current = by_customer_ref(&fresh.steps);
     let mut selection = Selection::default();
     for step in &saved.steps {
-        match counterpart(step, &stands) {
+        match counterpart(step, &current) {
             Some(now) if now.essence() == step.essence() => selection.steps.push(now.clone()),
-            Some(_) => selection.stale.push((step.clone(), "it would be another step now".to_owned())),
+            Some(_) => selection.stale.push((step.clone(), "the step would be different now".to_owned())),
             None if is_true_already(step, preconditions) => selection.already.push(step.clone()),
-            None => selection.stale.push((step.clone(), "it is no longer called for".to_owned())),
+            None => selection.stale.push((step.clone(), "the step is no longer needed".to_owned())),
         }
     }
     Ok(selection)

@@ -1,8 +1,8 @@
-//! Whose bridges a plan is about: `--target` and `--exclude`, by customer_ref; nothing else narrows a plan.
+//! The scope of a plan: `--target` and `--exclude`, by customer_ref.
 
 use wildmatch::WildMatch;
 
-/// Patterns of customer_refs, in which `*` stands for any text and `?` for any character.
+/// Patterns of customer_refs, in which `*` matches any text and `?` any character.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     targets: Vec<WildMatch>,
@@ -10,13 +10,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Only what one of the targets matches, or everything without any; then without what an exclude matches.
+    /// Covers what a target matches, or everything if there is no target; then leaves out what an exclude
+    /// matches.
     pub fn new(targets: &[String], excludes: &[String]) -> Self {
         let patterns = |texts: &[String]| texts.iter().map(|text| WildMatch::new(text)).collect();
         Self { targets: patterns(targets), excludes: patterns(excludes) }
     }
 
-    /// Whether this customer_ref is in it. A bridge without one is, unless there are targets.
+    /// Whether the scope covers this customer_ref. A bridge without one is covered if there are no targets.
     pub fn covers(&self, customer_ref: Option<&str>) -> bool {
         let matches = |patterns: &[WildMatch]| {
             customer_ref.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
@@ -24,7 +25,7 @@ impl Scope {
         (self.targets.is_empty() || matches(&self.targets)) && !matches(&self.excludes)
     }
 
-    /// Says that differences were left out.
+    /// A note with the number of drift rows that were left out.
     pub fn note(&self, left_out: usize) -> Option<String> {
         let narrowed = !(self.targets.is_empty() && self.excludes.is_empty());
         narrowed.then(|| {
@@ -34,7 +35,7 @@ impl Scope {
                 .map(|pattern| format!("--target {pattern}"))
                 .chain(self.excludes.iter().map(|pattern| format!("--exclude {pattern}")))
                 .collect();
-            format!("{}: {left_out} rows of drift are outside of it and left out", all.join(" "))
+            format!("{}: {left_out} rows of drift are out of scope and left out", all.join(" "))
         })
     }
 }

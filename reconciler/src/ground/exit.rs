@@ -1,35 +1,35 @@
-//! The exit codes, one name each; when they are given is decided where the verbs are run.
+//! The exit codes of `wab`.
 
 use std::process::ExitCode;
 
-/// How a run ended, for the shell.
+/// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Nothing to do, or everything was done.
+    /// There was nothing to do, or everything was done.
     Done = 0,
-    /// An error, an incomplete reading, or a wrong flag or file.
+    /// An error, an incomplete listing, or a wrong flag or file.
     Error = 1,
     /// Changes or drift are present.
     Changes = 2,
-    /// The provider refused the key, or it is not the pinned account's.
+    /// The provider refused the key, or the key belongs to another account than the pinned one.
     Auth = 3,
     /// Partly applied; safe to run again.
     Partly = 4,
     /// Refused by a guard.
     Refused = 5,
-    /// The plan that was approved is stale.
+    /// The approved plan is stale.
     Stale = 6,
-    /// Interrupted cleanly.
+    /// Stopped by a signal. A call in progress was finished first.
     Interrupted = 8,
-    /// The deadline was reached; run again to go on.
+    /// The deadline was reached; run again to continue.
     Deadline = 9,
     /// Another run holds the lock.
     Locked = 10,
 }
 
 impl Exit {
-    /// An incomplete reading turns a good end into an error, and no other.
+    /// Turns a success into an error if rows of the listing could not be read; keeps every other code.
     pub fn unless_incomplete(self, malformed: usize) -> Self {
         match self {
             Self::Done | Self::Changes if malformed > 0 => Self::Error,
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(Exit::Refused.unless_incomplete(1), Exit::Refused);
     }
 
-    /// Which test reaches a code; a new one does not compile without an answer.
+    /// The test that reaches a code; a new code does not compile without one.
     const fn reached_by(exit: Exit) -> &'static str {
         match exit {
             Exit::Done | Exit::Changes => "nothing_to_do_changes_and_usage",

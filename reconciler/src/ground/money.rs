@@ -1,4 +1,4 @@
-//! US dollars in words, and for serde as JSON numbers: `#[serde(with = "crate::ground::money")]`.
+//! Amounts of US dollars as text, and as JSON numbers with `#[serde(with = "crate::ground::money")]`.
 
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use crate::ground::number::grouped;
 
-/// `$1,234.50`, with a minus in front where it is owed to us.
+/// `$1,234.50`; negative amounts have a leading minus.
 pub fn money(amount: Decimal) -> String {
     let text = format!("{:.2}", amount.abs());
     let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
@@ -14,7 +14,7 @@ pub fn money(amount: Decimal) -> String {
     format!("{sign}${}.{cents}", grouped(whole))
 }
 
-/// `+$90.00/month`: what a month will cost more, or less.
+/// `+$90.00/month`: a change of the monthly cost.
 pub fn change(amount: Decimal) -> String {
     let sign = if amount < Decimal::ZERO { "" } else { "+" };
     format!("{sign}{}", a_month(amount))
@@ -25,12 +25,12 @@ pub fn a_month(amount: Decimal) -> String {
     format!("{}/month", money(amount))
 }
 
-/// As the nearest floating point number: two decimals survive.
+/// Serialises as the nearest floating point number; two decimals survive.
 pub fn serialize<S: Serializer>(amount: &Decimal, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(amount.to_f64().unwrap_or_default())
 }
 
-/// To the cent.
+/// Rounds to the cent.
 pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Decimal, D::Error> {
     let amount = f64::deserialize(from)?;
     Decimal::try_from(amount).map(|amount| amount.round_dp(2)).map_err(serde::de::Error::custom)

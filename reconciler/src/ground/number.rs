@@ -1,4 +1,4 @@
-//! Counts in words.
+//! Counts as text.
 
 /// `1 bridge`, `2 bridges`.
 pub fn count(n: usize, noun: &str) -> String {
@@ -10,7 +10,7 @@ pub fn thousands(n: usize) -> String {
     grouped(&n.to_string())
 }
 
-/// Digits in groups of three.
+/// Inserts a comma before each group of three digits.
 pub fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (nth, digit) in digits.chars().enumerate() {

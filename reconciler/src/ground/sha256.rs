@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Whether this could be one.
+/// Whether the text has the form of a SHA-256: 64 hexadecimal digits.
 pub fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -19,7 +19,7 @@ pub fn of_value(value: &impl Serialize) -> String {
     wabridges::sha256::of(json)
 }
 
-/// RFC 8785 would round whole numbers beyond 2^53, and two bridges could share a digest.
+/// Not RFC 8785: that would round whole numbers beyond 2^53, and two bridges could share a hash.
 fn write_canonical(value: &Value, json: &mut String) {
     match value {
         Value::Object(fields) => {
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_beyond_those_of_json_are_told_apart() {
+    fn numbers_beyond_2_to_the_53_differ() {
         let (a, b) = (9_007_199_254_740_992_i64, 9_007_199_254_740_993_i64);
         assert_ne!(of_value(&a), of_value(&b));
         assert_ne!(of_value(&a), of_value(&serde_json::Value::Null));

@@ -1,4 +1,4 @@
-//! Spans of time in words, and for serde as whole seconds: `#[serde(with = "crate::ground::span")]`.
+//! Durations as text, and as whole seconds with `#[serde(with = "crate::ground::span")]`.
 
 use std::time::Duration;
 

@@ -1,12 +1,12 @@
-//! Text from elsewhere, made fit to be shown: nothing in it steers a terminal or commands a CI runner.
+//! Makes foreign text safe to show: it can neither control a terminal nor command a CI runner.
 
-/// Whether the character steers a terminal or turns the direction of what follows it.
+/// Whether the character controls a terminal or changes the text direction.
 pub fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Sentences of ours with ids of theirs in them: whole, but with control characters escaped, those of direction too.
-/// Nor can it command a CI runner, whatever the format: any of these texts may end up in a job's log.
+/// Escapes control characters and direction marks in a message that contains foreign ids. GitHub Actions
+/// commands are disabled too, in every format, because any message may end up in a job's log.
 pub fn harmless(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -15,13 +15,14 @@ pub fn harmless(text: &str) -> String {
     powerless(out)
 }
 
-/// The same for text of several lines, whose line breaks are ours.
+/// The same for text of several lines; the line breaks are kept.
 pub fn harmless_lines(text: &str) -> String {
     text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
 }
 
-/// The runner of GitHub Actions takes a line that begins with `::`, or has `##[` in it, for a command. It compares by
-/// the rules of a language, which overlook characters that are not seen: so they are overlooked here too.
+/// The runner of GitHub Actions treats a line that begins with `::` or contains `##[` as a command. Its
+/// comparison ignores invisible characters, because it follows the rules of a language; so this function
+/// ignores them too.
 fn powerless(text: String) -> String {
     let seen = || text.chars().filter(char::is_ascii);
     let begins = seen().skip_while(char::is_ascii_whitespace).take(2).eq("::".chars());
@@ -32,7 +33,7 @@ fn powerless(text: String) -> String {
     text
 }
 
-/// Text from elsewhere, fit for a terminal's line: control characters escaped, at most 60 characters.
+/// Foreign text for one line on a terminal: control characters escaped, at most 60 characters.
 pub fn shown(text: &str) -> String {
     let mut start: String = text.chars().take(60).collect();
     if start.len() < text.len() {
@@ -41,7 +42,7 @@ pub fn shown(text: &str) -> String {
     harmless(&start)
 }
 
-/// Text from elsewhere in a message: in quotes, not longer than a line.
+/// Foreign text inside a message: quoted, at most 60 characters.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

@@ -1,4 +1,4 @@
-//! Versions as this project writes them, three numbers, and their order; where they are found is not known here.
+//! Version numbers of the form `major.minor.patch`, and their order.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version([u32; 3]);
 
-/// The version of this wab, as text.
+/// The version of this wab.
 pub const OURS: &str = env!("CARGO_PKG_VERSION");
 
 impl FromStr for Version {
@@ -17,7 +17,7 @@ impl FromStr for Version {
         let numbers: Vec<u32> = text.split('.').map_while(|part| part.parse().ok()).collect();
         match (<[u32; 3]>::try_from(numbers), text.split('.').count()) {
             (Ok(numbers), 3) => Ok(Self(numbers)),
-            _ => Err(format!("{text:?} is no version: it must be three numbers, such as {OURS}")),
+            _ => Err(format!("{text:?} is not a version: write three numbers, such as {OURS}")),
         }
     }
 }

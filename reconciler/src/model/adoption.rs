@@ -1,4 +1,4 @@
-//! What adopts an existing account: what was found of it, and what becomes of each bridge.
+//! The adoption of an existing account: the bridges that were found, and the decision on each.
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -7,40 +7,40 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::config::Fleet;
 use crate::model::drift::Kind;
 
-/// What does not agree between the account and the database.
+/// The differences between the account and the database.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Wanted tenants and extras with no bridge.
+    /// Wanted tenants and extras without a bridge.
     pub missing: usize,
-    /// Live bridges with some drift, or kept with no tenant row, by customer_ref.
+    /// Live bridges that have drift or are kept without a tenant row, sorted by customer_ref.
     pub bridges: Vec<FoundBridge>,
-    /// US dollars for all live bridges.
+    /// US dollars per month for all live bridges.
     pub monthly_cost: Decimal,
 }
 
-/// A live bridge that is not simply its tenant's.
+/// A live bridge that needs a decision: it has drift, or it is kept without a tenant row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundBridge {
-    /// Its number.
+    /// Its id.
     pub bridge_id: BridgeId,
-    /// What it carries.
+    /// Its customer_ref, if it carries one.
     pub customer_ref: Option<CustomerRef>,
-    /// The session's status, if it was learnt.
+    /// The session's status, if it is known.
     pub status: Option<String>,
-    /// What does not agree.
+    /// The kinds of drift that it has.
     pub drift: Vec<Kind>,
-    /// No tenant owns it, and it is declared to be kept.
+    /// It belongs to no tenant row, and is declared under `bridges.keep`.
     pub kept: bool,
 }
 
-/// Why a bridge is not taken in: it stays what it is, drift.
+/// Why a bridge is not adopted. It remains in the drift.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// There is nothing to name it by.
+    /// It carries no customer_ref.
     NoRef,
     /// `bridges.remove` names its customer_ref.
     Removed,
-    /// It is kept already, and the day has passed.
+    /// It is kept already, but its `until` date has passed.
     Expired,
     /// Another bridge serves its customer_ref.
     Duplicate,
@@ -48,25 +48,25 @@ pub enum Why {
     Churned,
 }
 
-/// What adopts the account.
+/// The decisions for the whole account.
 #[derive(Clone, Debug)]
 pub struct Adoption {
-    /// The day of the observation.
+    /// The date of the observation.
     pub day: NaiveDate,
     /// Bridges that the provider listed.
     pub listed: usize,
-    /// Listed rows that could not be read: what they are is not adopted.
+    /// Listed rows that could not be read; they are not adopted.
     pub malformed: usize,
-    /// Wanted tenants and extras with no bridge.
+    /// Wanted tenants and extras without a bridge.
     pub missing: usize,
-    /// US dollars for all live bridges.
+    /// US dollars per month for all live bridges.
     pub monthly_cost: Decimal,
-    /// What fleet.yaml shall say.
+    /// The contents of the new fleet.yaml.
     pub fleet: Fleet,
-    /// Bridges whose tenant row shall hold their id and status.
+    /// Bridges to link: their tenant rows will hold their id and status.
     pub rows: Vec<FoundBridge>,
-    /// Bridges that no tenant owns, kept by now or before.
+    /// Bridges without a tenant row, kept from now on or kept before.
     pub unowned: Vec<FoundBridge>,
-    /// Bridges that remain drift.
+    /// Bridges that are not adopted, and why.
     pub left: Vec<(Why, FoundBridge)>,
 }

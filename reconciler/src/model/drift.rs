@@ -1,4 +1,4 @@
-//! One row of wab_drift, mirrored; what is drift is decided in the views, and nothing here compares.
+//! Rows of the view `wab_drift`. The views decide what counts as drift; this file only mirrors their columns.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -12,34 +12,35 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use wabridges::BridgeId;
 
-/// What kind of difference it is.
+/// The kind of drift.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Kind {
-    /// A wanted tenant with no live bridge.
+    /// The tenant row holds no bridge_id, or the id of another bridge.
     Missing,
     /// The tenant row holds no bridge_id, or another one.
     Unbound,
-    /// The tenant row holds another status.
+    /// The tenant row holds a status that differs from the observed one.
     StatusDrift,
-    /// A live bridge that nobody owns.
+    /// A live bridge that belongs to no tenant row and is not declared.
     Orphaned,
-    /// A live bridge whose tenant is no longer wanted.
+    /// A live bridge of a tenant that is no longer wanted.
     Churned,
-    /// One more live bridge for a customer_ref.
+    /// A second live bridge for the same customer_ref.
     Duplicate,
-    /// Disconnected for too long.
+    /// The session has been disconnected for too long.
     Disconnected,
-    /// Not paired for too long.
+    /// The session has not been paired for too long.
     AwaitingScan,
     /// The container is not running.
     State,
-    /// The wanted webhook_url is not the last one set by us.
+    /// The wanted webhook_url differs from the one that was set last through wab.
     Webhook,
-    /// A kind that this wab does not know: of newer views, or an entry of the user's own. It is only reported.
+    /// A kind that this version does not know: it comes from newer views or from a row that the user added.
+    /// It is only reported.
     #[value(skip)]
     #[serde(untagged)]
     #[schemars(skip)]
@@ -47,7 +48,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them, in the order in which they are shown.
+    /// All known kinds, in display order.
     pub const ALL: [Self; 10] = [
         Self::Missing,
         Self::Unbound,
@@ -61,7 +62,7 @@ impl Kind {
         Self::Webhook,
     ];
 
-    /// The view's word for it.
+    /// The word that the view uses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -78,12 +79,12 @@ impl Kind {
         }
     }
 
-    /// The kinds that these rows have, in the order in which they are shown.
+    /// The kinds of these rows, in display order.
     pub fn of(rows: &[Drift]) -> BTreeSet<Self> {
         rows.iter().map(|row| row.kind).collect()
     }
 
-    /// Whether it is a bridge that nobody needs, and that is paid for.
+    /// Whether a bridge of this kind costs money although no tenant needs it.
     pub const fn wastes(self) -> bool {
         matches!(self, Self::Orphaned | Self::Churned | Self::Duplicate)
     }
@@ -102,12 +103,12 @@ impl From<&str> for Kind {
     }
 }
 
-/// The word for a kind that this wab does not know.
+/// The view's word for an unknown kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Word(&'static str);
 
 impl From<&str> for Word {
-    /// A view has few kinds and many rows, so each word is kept once, for as long as the process runs.
+    /// Leaks each distinct word once: a view has few kinds and many rows, and `Kind` stays `Copy`.
     fn from(text: &str) -> Self {
         static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
         let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,10 +127,10 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-/// One difference, as the view words it.
+/// One row of `wab_drift`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Drift {
-    /// What kind of difference.
+    /// The kind of drift.
     pub kind: Kind,
     /// `critical`, `warning` or `info`.
     #[schemars(extend("enum" = ["critical", "warning", "info"]))]
@@ -139,17 +140,17 @@ pub struct Drift {
     /// The bridge, if one is live.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// The join key; a bridge may carry none.
+    /// The customer_ref; a bridge may carry none.
     pub customer_ref: Option<String>,
-    /// What the tenant row says.
+    /// The value on the tenant row.
     pub stored: Option<String>,
-    /// What the provider says.
+    /// The value at the provider.
     pub observed: Option<String>,
-    /// Since when, where it is known.
+    /// When the difference began, if it is known.
     pub since: Option<DateTime<Utc>>,
-    /// In words.
+    /// A sentence for people.
     pub detail: String,
-    /// US dollars per month that it wastes.
+    /// US dollars per month spent on an unneeded bridge.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
@@ -158,19 +159,19 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// The order in which differences are shown.
+    /// The display order.
     pub fn order(&self, other: &Self) -> Ordering {
         let (a, b) = (self, other);
         (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id))
     }
 }
 
-/// The drift, and how far it can be trusted.
+/// The drift rows, and the number of rows that were not readable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// By kind, then by customer_ref.
+    /// Sorted by kind, then by customer_ref.
     pub rows: Vec<Drift>,
-    /// Listed rows that could not be read: with any of them no absence is believed.
+    /// Listed rows that could not be read. If there are any, no bridge is treated as gone.
     pub malformed: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What can end a run early, one variant per thing a caller can act on; printing it is main's business.
+//! The errors of `wab`: one variant per case that a caller treats differently. `main` prints them.
 
 use std::fmt;
 
@@ -7,93 +7,93 @@ use thiserror::Error;
 use crate::config::{ConfigError, Problem};
 use crate::ground::{Exit, count};
 
-/// Why a verb did not finish. The chain of sources and the hint are shown once, in `main`.
+/// Why a verb failed. `main` prints the chain of sources and the hint once.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// A flag, a variable, a file or the database's set-up is not as it must be.
+    /// A flag, an environment variable, a file or the database's installation is wrong.
     #[error("{what}")]
     Config {
         /// What is wrong, and where.
         what: String,
-        /// The way on.
+        /// What to do about it.
         hint: String,
     },
-    /// fleet.yaml is wrong; each problem is shown with its place before this.
+    /// fleet.yaml is invalid. `main` prints each problem with its line before this error.
     #[error("{file} has {}", count(problems.len(), "problem"))]
     Fleet {
-        /// The file as it was named.
+        /// The file, as the user named it.
         file: String,
-        /// All of them, in the file's order.
+        /// All problems, in the order of the file.
         problems: Vec<Problem>,
     },
-    /// The database could not be reached, or refused a statement.
+    /// The database was not reachable, or refused a statement.
     #[error("{doing}")]
     Database {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the database said.
+        /// The database's error.
         source: DatabaseError,
     },
     /// A call to the provider failed.
     #[error("{doing}")]
     Provider {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// What the client said.
+        /// The client's error.
         source: wabridges::Error,
     },
-    /// The key is not that of the pinned account.
-    #[error("{what} {pinned}, but the API key at hand has {actual}: nothing was called")]
+    /// The API key belongs to another account than the pinned one.
+    #[error("{what} {pinned}, but the API key has the fingerprint {actual}: no call was made")]
     Account {
-        /// Who names the other fingerprint.
+        /// The source of the expected fingerprint, such as "account.key_fingerprint pins".
         what: &'static str,
-        /// That fingerprint.
+        /// The expected fingerprint.
         pinned: String,
-        /// What the key at hand has.
+        /// The fingerprint of the API key.
         actual: String,
     },
-    /// A guard said no before there was a plan.
+    /// A guard refused before a plan existed.
     #[error("{what}")]
     Refused {
-        /// The refusal with its numbers.
+        /// The reason, with its numbers.
         what: String,
-        /// The way on.
+        /// What to do about it.
         hint: String,
     },
-    /// What was approved is no longer what would be done.
+    /// The approved plan is no longer the current plan.
     #[error("{what}: nothing was done")]
     Stale {
-        /// What moved.
+        /// What changed.
         what: String,
     },
-    /// A newer observation was stored between the listing and its evaluation: list anew.
-    #[error("newer observations were stored meanwhile, again and again: the listing at hand was not used")]
+    /// A newer observation was stored between the listing and its evaluation. The caller lists again.
+    #[error("newer observations were stored again and again while this listing was read: it was not used")]
     Overtaken,
     /// Another apply is running on this database.
     #[error("another wab apply runs on this database{holder}")]
     Locked {
-        /// Who, as far as it can be seen: starts with a colon, or is empty.
+        /// ": " and the run that holds the lock; empty if that run is not visible.
         holder: String,
     },
 }
 
 impl Error {
-    /// A configuration error with the way on.
+    /// A configuration error with its hint.
     pub fn config(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Config { what: what.into(), hint: hint.into() }
     }
 
-    /// What was approved is no longer what would be done.
+    /// The approved plan is no longer the current plan.
     pub fn stale(what: impl Into<String>) -> Self {
         Self::Stale { what: what.into() }
     }
 
-    /// For `map_err`: the provider failed while doing this.
+    /// For `map_err`: a call to the provider failed during this operation.
     pub fn provider(doing: &'static str) -> impl Fn(wabridges::Error) -> Self {
         move |source| Self::Provider { doing, source }
     }
 
-    /// The same as a guard's refusal, if the database refused with one of these SQLSTATEs.
+    /// Turns a database error with one of these SQLSTATEs into a refusal, as if a guard had refused.
     pub fn refused_by(self, codes: &[&str]) -> Self {
         match self {
             Self::Database { source, .. } if source.has_code(codes) => {
@@ -103,7 +103,7 @@ impl Error {
         }
     }
 
-    /// The exit code that this error stands for.
+    /// The exit code of this error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Provider { source: wabridges::Error::Auth { .. }, .. } | Self::Account { .. } => Exit::Auth,
@@ -118,7 +118,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with fleet.yaml, each in words; of other errors nothing.
+    /// The problems in fleet.yaml; empty for every other error.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Fleet { problems, .. } => problems,
@@ -126,12 +126,12 @@ impl Error {
         }
     }
 
-    /// The database refused the rows of a statement, and is there to take others.
+    /// The database refused the rows of a statement, but the connection can be used for other rows.
     pub fn is_about_rows(&self) -> bool {
         matches!(self, Self::Database { source, .. } if !source.is_lost && !source.is_denied())
     }
 
-    /// What to do about it, where it is known.
+    /// What to do about it, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config { hint, .. } | Self::Refused { hint, .. } => Some(hint.clone()),
@@ -140,34 +140,35 @@ impl Error {
                 Some("use the key of that account, or change account.key_fingerprint or the plan".into())
             }
             Self::Overtaken => Some("run wab again".into()),
-            Self::Stale { .. } => Some("look at the plan as it is now: wab plan".into()),
-            Self::Locked { .. } => Some("wait for it to end, and look with: wab status".into()),
+            Self::Stale { .. } => Some("look at the current plan: wab plan".into()),
+            Self::Locked { .. } => Some("wait until it ends; wab status shows its state".into()),
             Self::Fleet { .. } => Some("every key is explained in fleet.yaml.example".into()),
             Self::Provider { .. } => None,
         }
     }
 }
 
-/// What PostgreSQL or the way to it said: message, SQLSTATE and detail; its hint is apart.
+/// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field of
+/// its own.
 #[derive(Debug)]
 pub struct DatabaseError {
-    /// All of it but the hint.
+    /// Everything but the hint.
     pub text: String,
-    /// The server's code for it.
+    /// PostgreSQL's error code.
     pub sqlstate: Option<String>,
-    /// What to do about it, where it is known.
+    /// What to do about it, if it is known.
     pub hint: Option<String>,
-    /// The connection is gone, or the server is going away.
+    /// The connection is lost, or the server is shutting down.
     pub is_lost: bool,
 }
 
 impl DatabaseError {
-    /// The role may not do this.
+    /// The role lacks a privilege.
     pub fn is_denied(&self) -> bool {
         self.has_code(&["42501"])
     }
 
-    /// The server gave one of these SQLSTATEs.
+    /// Whether PostgreSQL returned one of these SQLSTATEs.
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.sqlstate.as_deref().is_some_and(|code| codes.contains(&code))
     }
@@ -181,7 +182,7 @@ impl fmt::Display for DatabaseError {
 
 impl std::error::Error for DatabaseError {}
 
-/// What is wrong with the configuration, as this program's error.
+/// Configuration errors become errors of `wab`.
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         match error {
@@ -194,10 +195,10 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// An error with all that is below it, on one line: for a step's detail.
+/// The error and all its sources on one line, for a step's detail.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
-        // The line breaks in there are ours: those of others are escaped.
+        // Line breaks at this place are written by wab; those in foreign text are escaped already.
         .map(|error| error.to_string().replace("\n  ", "; "))
         .collect::<Vec<_>>()
         .join(": ")
@@ -227,12 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn the_chain_is_told_once_from_top_to_bottom() {
+    fn the_chain_is_one_line_from_top_to_bottom() {
         let lost = wabridges::Error::Ambiguous { source: Box::new(wabridges::Error::Auth { status: 403 }) };
-        let told = chain(&Error::provider("not made")(lost));
+        let text = chain(&Error::provider("not made")(lost));
         assert!(
-            told.starts_with("not made: no usable answer came") && told.ends_with("account is active"),
-            "{told}"
+            text.starts_with("not made: the provider gave no usable answer")
+                && text.ends_with("account is active"),
+            "{text}"
         );
     }
 }

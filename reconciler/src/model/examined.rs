@@ -1,57 +1,58 @@
-//! What `wab doctor` reads of the database.
+//! The state of the database as `wab doctor` reads it.
 
-/// How the objects came into the database.
+/// How the objects were installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// `CREATE EXTENSION`.
+    /// By `CREATE EXTENSION`.
     Extension {
-        /// The version of its SQL.
+        /// The version of the extension's SQL.
         version: String,
     },
-    /// `wab init --sql-only`, or by hand.
+    /// By `wab init --sql-only`, or by hand.
     SqlOnly,
 }
 
-/// The wab_ objects.
+/// The installed `wab_` objects.
 #[derive(Clone, Debug)]
 pub struct Objects {
-    /// Where they are.
+    /// Their schema.
     pub schema: String,
-    /// How they came there.
+    /// How they were installed.
     pub source: Source,
-    /// What wab_version() says; with the extension, the library's. `None`: there is no such function.
+    /// The result of `wab_version()`; with the extension, the version of its library. `None` if the function
+    /// does not exist.
     pub version: Option<String>,
 }
 
-/// The index on the tenants table's id.
+/// The index on the tenant_id column of the tenants table.
 #[derive(Clone, Debug)]
 pub struct Index {
     /// The table.
     pub table: String,
-    /// The column, quoted.
+    /// The column, as a quoted identifier.
     pub column: String,
-    /// Whether it is unique; `None`: there is no index.
+    /// Whether it is unique; `None` if there is no index.
     pub unique: Option<bool>,
 }
 
-/// Runs that did not end by their own account.
+/// Runs without a recorded end.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
-    /// How many.
+    /// Their number.
     pub runs: i64,
-    /// Who applies right now.
+    /// The session that holds the lock of `wab apply` now.
     pub holder: Option<String>,
-    /// How the last run ended, or that it did not.
+    /// How the last run ended, or that it was interrupted.
     pub last: Option<String>,
 }
 
-/// A job of pg_cron that calls one of our functions.
+/// A pg_cron job that calls a `wab_` function.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// Its name.
     pub name: String,
-    /// Whether it is run.
+    /// Whether pg_cron runs it.
     pub active: bool,
-    /// Why its last run failed, if it did.
+    /// The message of its last run, if that run failed.
     pub failure: Option<String>,
 }

@@ -1,37 +1,38 @@
-//! How results are written: their form, their colours, their length.
+//! Output options: the format, the colours and the length of a result.
 
 use clap::ValueEnum;
 
-/// How the result is written to stdout.
+/// The format of the result on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// For a terminal
     Text,
-    /// For programs: one document; its schema is printed by wab schema
+    /// One JSON document; wab schema prints its JSON Schema
     Json,
-    /// For a comment on GitHub or GitLab: a marker on the first line, what counts, then folded details; below 65,536 bytes
+    /// For a comment on GitHub or GitLab: a marker on the first line, a summary, then folded details; below
+    /// 65,536 bytes
     Markdown,
-    /// For the log of GitHub Actions: groups, and annotations for what somebody must look at
+    /// For the log of GitHub Actions: groups, and annotations for findings and failures
     Github,
 }
 
-/// Whether colours are wanted.
+/// When to colour the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// If stdout is a terminal, and the environment does not say otherwise.
+    /// Colours if stdout is a terminal, unless an environment variable decides otherwise.
     Auto,
-    /// Plain.
+    /// No colours.
     Never,
 }
 
-/// How much of a long group is shown.
+/// How many lines of a long group are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// At most 20 lines.
     Short,
-    /// All of it.
+    /// All lines.
     Full,
-    /// None of it: numbers alone.
+    /// No lines: only the numbers.
     Concise,
 }
 
@@ -39,7 +40,7 @@ impl Length {
     /// How many lines of `all` are shown.
     pub fn of(self, all: usize) -> usize {
         match self {
-            // A line that says that one line is missing is no shorter than the line.
+            // "… and 1 more line" would take as much room as the 21st line itself.
             Self::Short if all > 21 => 20,
             _ => all,
         }

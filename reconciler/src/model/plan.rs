@@ -1,4 +1,4 @@
-//! A plan: what will be done, what will not, and why. How it is made is not known here.
+//! A plan: steps, findings, refusals, and the reason for each. The planning is in `decide::plan`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use wabridges::BridgeId;
 use crate::model::plan_input::{BindingChange, Declared};
 use crate::model::step::Step;
 
-/// Something to know that no step takes care of.
+/// A problem that no step solves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// The kind of drift, `tombstone`, or `unusable_ref`.
@@ -20,14 +20,14 @@ pub struct Finding {
     /// `critical`, `warning` or `info`.
     #[schemars(extend("enum" = ["critical", "warning", "info"]))]
     pub severity: String,
-    /// The join key, if there is one.
+    /// The customer_ref, if there is one.
     pub customer_ref: Option<String>,
     /// The bridge, if there is one.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// In words.
+    /// A sentence for people.
     pub detail: String,
-    /// US dollars per month that it wastes.
+    /// US dollars per month spent on an unneeded bridge.
     #[serde(with = "crate::ground::money")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
@@ -36,7 +36,7 @@ pub struct Finding {
 /// US dollars per month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
-    /// Now.
+    /// Before the plan.
     #[serde(with = "crate::ground::money")]
     #[schemars(with = "f64")]
     pub before: Decimal,
@@ -65,40 +65,40 @@ pub struct Summary {
     pub findings: BTreeMap<Cow<'static, str>, usize>,
 }
 
-/// What will be done, what will not, and why.
+/// The steps, the findings, and the reason for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
-    /// The plan in numbers.
+    /// The numbers.
     pub summary: Summary,
-    /// How the reading of the tenants table changes.
+    /// How the binding of the tenants table changes.
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.
     pub declared: Declared,
-    /// In the order of work, then by customer_ref.
+    /// In execution order, then by customer_ref.
     pub steps: Vec<Step>,
-    /// What no step takes care of.
+    /// Problems that no step solves.
     pub findings: Vec<Finding>,
-    /// The guards that say no; with any of them nothing is written.
+    /// The guards that refuse the plan. With any of them, nothing is written.
     pub refusals: Vec<Refusal>,
-    /// Worth saying, nothing to do.
+    /// Remarks that need no action.
     pub notes: Vec<String>,
-    /// How long the provider's limits make it take, at the least.
+    /// The shortest possible duration at the provider's limits.
     #[serde(rename = "duration_seconds", with = "crate::ground::span")]
     #[schemars(with = "u64")]
     pub duration: Duration,
     /// US dollars per month.
     pub monthly_cost: Cost,
-    /// SHA-256 (hex) over all that the plan changes: equal digests, equal deeds.
+    /// SHA-256 (hex) over everything that the plan changes: equal hashes mean equal changes.
     pub plan_sha256: String,
 }
 
 impl Plan {
-    /// Whether apply would change anything but the stored observation.
+    /// Whether apply would change anything besides the stored observation.
     pub fn has_changes(&self) -> bool {
         !self.steps.is_empty() || self.binding.is_some() || self.declared != Declared::default()
     }
 
-    /// How many steps are of this kind.
+    /// How many steps have this kind.
     pub fn count(&self, kind: &str) -> usize {
         self.summary.steps.get(kind).copied().unwrap_or(0)
     }
@@ -107,10 +107,10 @@ impl Plan {
 /// Why a guard refused a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refusal {
-    /// The guard's name, which is the policy's key where there is one.
+    /// The name of the guard: the policy's key, if there is one.
     pub guard: Cow<'static, str>,
-    /// What is too much, with the numbers.
+    /// The limit that is exceeded, with the numbers.
     pub message: String,
-    /// What to do if it is meant.
+    /// How to allow it.
     pub hint: String,
 }

@@ -1,4 +1,4 @@
-//! What a plan is made from: drift, numbers, and how the database's own settings change. Plain data; no decision is here.
+//! The input of a plan: drift, numbers, and the changes to the database's own settings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use wabridges::{BridgeId, Class};
 use crate::config::Tenants;
 use crate::model::drift::Drift;
 
-/// Everything that a plan is made from, besides the policy.
+/// The input of a plan, besides the policy.
 #[derive(Clone, Debug)]
 pub struct PlanInput {
-    /// How the reading of the tenants table changes, if it does.
+    /// How the binding of the tenants table changes, if it does.
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.
     pub declared: Declared,
@@ -28,43 +28,43 @@ pub struct PlanInput {
     pub listed: usize,
     /// Listed rows that could not be read.
     pub malformed: usize,
-    /// Those of the tombstones' bridges that are live, with the customer_ref that they carry.
+    /// The live bridges among those that tombstones name, with the customer_ref that they carry.
     pub live: BTreeMap<BridgeId, Option<String>>,
-    /// The digest of the listing, as stored with its observation.
+    /// The SHA-256 of the listing, as stored with its observation.
     pub observation: String,
-    /// Calls of earlier runs that may still count for the provider's limits.
+    /// Calls of earlier runs that may still count towards the provider's limits.
     pub recent: Vec<RecentCall>,
 }
 
 /// A call of an earlier run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecentCall {
-    /// What the provider counts it as.
+    /// The limit that the provider counts the call towards.
     pub class: Class,
     /// How long ago it ended.
     pub ago: Duration,
 }
 
-/// How the tenants table is read.
+/// The binding of the tenants table: the table, its columns, and the expressions over its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Binding {
     /// The table.
     pub table: String,
-    /// Its column that identifies a tenant.
+    /// Its column with the tenant's id.
     pub tenant_id: String,
-    /// Its column that holds the bridge_id.
+    /// Its column with the bridge_id.
     pub bridge_id: String,
-    /// Its column that holds the status.
+    /// Its column with the status.
     pub bridge_status: String,
-    /// SQL predicate: who should have a bridge.
+    /// SQL predicate over a row: whether the tenant should have a bridge.
     pub wanted: String,
-    /// SQL expression: the webhook_url. Never shown: secrets belong into it.
+    /// SQL expression for the webhook_url. It is never shown, because the URL may hold a secret.
     #[serde(skip)]
     pub webhook_url: Option<String>,
 }
 
 impl Binding {
-    /// The same but for the table, whose name can be written in several ways.
+    /// Whether both are equal apart from the table, because a table's name can be written in several ways.
     pub fn reads_like(&self, other: &Self) -> bool {
         Self { table: other.table.clone(), ..self.clone() } == *other
     }
@@ -90,19 +90,19 @@ impl From<Binding> for Tenants {
     }
 }
 
-/// How the reading of the tenants table changes.
+/// How the binding of the tenants table changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BindingChange {
-    /// As it was bound; `None`: not at all.
+    /// The current binding; `None` if there is none.
     pub before: Option<Binding>,
-    /// As it will be.
+    /// The new binding.
     pub after: Binding,
-    /// It would be another table: refused.
+    /// The new binding names another table. This is refused.
     pub moves_table: bool,
 }
 
 impl BindingChange {
-    /// The same without the webhook_url, which is never written down.
+    /// A copy without the webhook_url, which is never written to a file.
     pub fn without_secrets(&self) -> Self {
         let without = |binding: &Binding| Binding { webhook_url: None, ..binding.clone() };
         Self { before: self.before.as_ref().map(without), after: without(&self.after), ..self.clone() }
@@ -112,7 +112,7 @@ impl BindingChange {
 /// How many declared exceptions change in the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Declared {
-    /// New or changed ones.
+    /// New and changed ones.
     pub written: i64,
     /// Those that fleet.yaml no longer declares.
     pub removed: i64,

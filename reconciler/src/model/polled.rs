@@ -1,14 +1,14 @@
-//! The answers of one round of polling, and when it began.
+//! The answers of one round of status requests to the sessions.
 
 use chrono::{DateTime, Utc};
 
-/// Statuses learnt from the sessions themselves.
+/// The statuses that the sessions returned.
 #[derive(Debug)]
 pub struct Polled {
     /// The database's clock before the first call.
     pub asked_at: DateTime<Utc>,
-    /// How many were to be asked.
+    /// The number of sessions that were to be asked.
     pub chosen: usize,
-    /// What they said.
-    pub told: wabridges::Polled,
+    /// The answers and failures.
+    pub result: wabridges::Polled,
 }

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 use wabridges::Listing;
 
-/// What the provider listed, and when it was asked.
+/// The provider's list of bridges, and when it was requested.
 #[derive(Debug)]
 pub struct Reading {
-    /// The database's clock before the call: whatever is newer, the listing cannot speak of.
+    /// The database's time before the call. Statuses observed after this time are newer than the listing.
     pub listed_at: DateTime<Utc>,
-    /// The fleet.
+    /// The listing.
     pub listing: Listing,
     /// [`Listing::sha256`].
     pub listing_sha256: String,

@@ -1,4 +1,4 @@
-//! What became of a plan's steps, and the exit code of it; nothing is done or shown here.
+//! The outcome of a run: the outcome of each step, why the run ended, and its exit code.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,22 +7,22 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::ground::Exit;
 use crate::model::step::Step;
 
-/// What became of one step.
+/// The outcome of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Done.
+    /// The step was done.
     Done,
-    /// Not done.
+    /// The step was not done.
     Failed,
-    /// Sent, and no answer came: the next run settles it.
+    /// The call was sent, but no answer came. The next run finds out and continues.
     Unknown,
-    /// Left alone: what it was planned on is no longer so.
+    /// Skipped: the state that the step was planned on has changed.
     Stale,
 }
 
 impl Outcome {
-    /// The journal's word.
+    /// The word in wab_operations.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -33,56 +33,57 @@ impl Outcome {
     }
 }
 
-/// What became of one step, with its number in the plan.
+/// The outcome of one step, with its number in the plan.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct StepReport {
-    /// From 1; 0: it was not tried.
+    /// Counts from 1; 0: the step was not tried.
     pub step: usize,
     /// The step's kind.
     #[schemars(extend("enum" = crate::model::step::Step::KINDS))]
     pub kind: &'static str,
-    /// Whose bridge.
+    /// The customer_ref of the bridge.
     #[schemars(with = "String")]
     pub customer_ref: CustomerRef,
     /// The bridge, if it is known.
     #[schemars(with = "Option<i64>")]
     pub bridge_id: Option<BridgeId>,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The error, or what was done.
+    /// The error, or a description of the action.
     pub detail: String,
 }
 
-/// Why a run came to its end.
+/// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "why", content = "detail")]
 pub enum RunEnd {
-    /// There were no more steps.
+    /// All steps were tried.
     Finished,
-    /// Somebody asked it to stop.
+    /// A signal asked the run to stop.
     Interrupted,
-    /// The time it was given is up.
+    /// The deadline was reached.
     Deadline,
     /// Too many failures in a row.
     GaveUp,
     /// The provider refused the key.
     Auth,
-    /// The database was lost, or refuses what every further step needs.
+    /// The connection to the database was lost, or the role lacks a privilege that every further step needs.
     Database(String),
-    /// The trail could not be written.
-    TrailLost(String),
+    /// The run log could not be written.
+    #[serde(rename = "trail_lost")]
+    LogLost(String),
 }
 
-/// What a run did.
+/// The outcome of a run.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// Its id in wab_runs; `None` where the plan had no steps.
+    /// Its id in wab_runs; `None` if the plan had no steps.
     pub run_id: Option<String>,
     /// Why it ended.
     pub end: RunEnd,
     /// The steps that were tried, in order.
     pub steps: Vec<StepReport>,
-    /// The steps of a saved plan that needed no trying: done by somebody else, or stale.
+    /// The steps of a saved plan that were not tried: the state was reached already, or the step is stale.
     pub skipped: Vec<StepReport>,
 }
 
@@ -92,7 +93,7 @@ impl Report {
         Self { run_id: None, end: RunEnd::Finished, steps: Vec::new(), skipped: Vec::new() }
     }
 
-    /// How many steps that were tried came out so.
+    /// How many of the tried steps have this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
@@ -107,16 +108,18 @@ impl Report {
             outcome,
             detail: detail.to_owned(),
         };
-        self.skipped.extend(already.iter().map(|step| report(step, Outcome::Done, "it was so already")));
+        self.skipped
+            .extend(already.iter().map(|step| report(step, Outcome::Done, "already in the planned state")));
         self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
     }
 
-    /// Whether a step of a saved plan was left alone.
+    /// Whether a step of a saved plan was skipped as stale.
     pub fn is_stale(&self) -> bool {
         self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
     }
 
-    /// The run's outcome in the words of wab_runs: every step done, some failed, or stopped before the last.
+    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped` before
+    /// the last step.
     pub fn outcome(&self) -> &'static str {
         match &self.end {
             RunEnd::Finished if self.count(Outcome::Done) == self.steps.len() => "done",
@@ -125,15 +128,13 @@ impl Report {
         }
     }
 
-    /// The exit code of such a run.
+    /// The exit code of the run.
     pub fn exit(&self) -> Exit {
         match (&self.end, self.count(Outcome::Done)) {
             (RunEnd::Interrupted, _) => Exit::Interrupted,
             (RunEnd::Deadline, _) => Exit::Deadline,
             (RunEnd::Auth, 0) => Exit::Auth,
-            (RunEnd::TrailLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => {
-                Exit::Error
-            }
+            (RunEnd::LogLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
             (RunEnd::Finished, done) if done < self.steps.len() => Exit::Partly,
             (RunEnd::Finished, _) if self.is_stale() => Exit::Stale,
             (RunEnd::Finished, _) => Exit::Done,
@@ -171,8 +172,8 @@ mod tests {
             (RunEnd::Auth, vec![Done, Failed], Exit::Partly, "stopped"),
             (RunEnd::Interrupted, vec![Done], Exit::Interrupted, "stopped"),
             (RunEnd::Deadline, vec![Done], Exit::Deadline, "stopped"),
-            (RunEnd::TrailLost(String::new()), vec![], Exit::Error, "stopped"),
-            (RunEnd::TrailLost(String::new()), vec![Done], Exit::Partly, "stopped"),
+            (RunEnd::LogLost(String::new()), vec![], Exit::Error, "stopped"),
+            (RunEnd::LogLost(String::new()), vec![Done], Exit::Partly, "stopped"),
             (RunEnd::Database(String::new()), vec![Failed], Exit::Error, "stopped"),
             (RunEnd::Database(String::new()), vec![Unknown], Exit::Partly, "stopped"),
         ] {
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_step_is_told_unless_another_failed() {
+    fn a_stale_step_sets_the_exit_code_unless_another_failed() {
         let step = Step::Delete {
             customer_ref: CustomerRef::new("c").unwrap(),
             bridge_id: BridgeId::new(7).unwrap(),

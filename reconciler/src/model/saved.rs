@@ -1,4 +1,4 @@
-//! A plan that was saved: with what it was made from, and sealed. Reading and writing its file is not done here.
+//! Saved plans: a plan, its origin, and a checksum. Reading and writing the file is in `verb::plan_file`.
 
 use std::time::Duration;
 
@@ -12,53 +12,53 @@ use crate::ground::sha256;
 use crate::model::plan::Plan;
 use crate::model::step::Step;
 
-/// Grows when a field changes its meaning or goes away.
+/// Increases when a field changes its meaning or is removed.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// A plan with what it was made from. Holds no secret. This is what `wab plan --json` prints, too.
+/// A plan with its origin. It holds no secret. `wab plan --json` prints the same document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SavedPlan {
-    /// Of this document.
+    /// The version of this format.
     #[schemars(extend("const" = FORMAT_VERSION))]
     pub format_version: u32,
-    /// Program and version that made it.
+    /// The program and version that made the plan.
     pub tool: String,
-    /// When.
+    /// When the plan was made.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub made_at: DateTime<Utc>,
-    /// From when on it is refused.
+    /// After this time the plan is refused.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub expires_at: DateTime<Utc>,
-    /// SHA-256 (hex) of the fleet.yaml that it was made from.
+    /// SHA-256 (hex) of the fleet.yaml.
     pub fleet_yaml_sha256: String,
-    /// Fingerprint of the API key that it was made with.
+    /// Fingerprint of the API key.
     pub account_fingerprint: String,
-    /// SHA-256 (hex) of the listing that it was made from, as in wab_observations.
+    /// SHA-256 (hex) of the listing, as in wab_observations.
     pub listing_sha256: String,
-    /// What would be done.
+    /// The plan.
     #[serde(flatten)]
     pub plan: Plan,
     /// SHA-256 (hex) over the canonical JSON (keys sorted, no white space) of everything else in this document.
     pub sha256: String,
 }
 
-/// What a plan was made from, and until when it holds.
+/// The origin of a plan, and how long it is valid.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// SHA-256 (hex) of fleet.yaml.
     pub fleet_yaml_sha256: String,
     /// Fingerprint of the API key.
     pub account_fingerprint: String,
-    /// Digest of the listing.
+    /// SHA-256 (hex) of the listing.
     pub listing_sha256: String,
-    /// When it was made.
+    /// When the plan was made.
     pub made_at: DateTime<Utc>,
-    /// For how long it may be applied.
+    /// How long it may be applied.
     pub valid_for: Duration,
 }
 
 impl SavedPlan {
-    /// Seals a plan.
+    /// Adds the origin and the checksum to a plan.
     pub fn new(plan: Plan, origin: Origin) -> Self {
         let valid_for = chrono::Duration::from_std(origin.valid_for).unwrap_or(chrono::Duration::MAX);
         let mut saved = Self {
@@ -76,30 +76,30 @@ impl SavedPlan {
         saved
     }
 
-    /// Reads a document that is as it was written.
+    /// Reads a document and verifies its checksum.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let json: Value =
-            serde_json::from_str(text).map_err(|error| format!("this is no saved plan: {error}"))?;
+        let json: Value = serde_json::from_str(text).map_err(|error| format!("not a saved plan: {error}"))?;
         match json.get("format_version").and_then(Value::as_u64) {
             Some(version) if version == u64::from(FORMAT_VERSION) => {}
             Some(version) => {
                 return Err(format!("its format_version is {version}; this wab reads {FORMAT_VERSION}"));
             }
-            None => return Err("this is no saved plan: it has no format_version".to_owned()),
+            None => return Err("not a saved plan: it has no format_version".to_owned()),
         }
-        let saved: Self = serde_json::from_value(json.clone())
-            .map_err(|error| format!("this is no saved plan: {error}"))?;
+        let saved: Self =
+            serde_json::from_value(json.clone()).map_err(|error| format!("not a saved plan: {error}"))?;
         if let Some(word) = foreign_word(&saved.plan) {
-            return Err(format!("this is no saved plan: {word:?} is no word that a wab writes"));
+            return Err(format!("not a saved plan: no version of wab writes the word {word:?}"));
         }
         if saved.sha256 != seal(json) {
-            return Err("the plan was changed after it was made: its sha256 does not fit".to_owned());
+            return Err("the plan was changed after it was made: its sha256 does not match".to_owned());
         }
         Ok(saved)
     }
 }
 
-/// A name or sha256 that is none of ours. Ours are shown as they are, to terminals and CI runners too.
+/// A name or sha256 in the plan that wab does not write. Those that it writes are shown unescaped, to
+/// terminals and CI runners too.
 fn foreign_word(plan: &Plan) -> Option<&str> {
     let is_name = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let counted = plan.summary.steps.keys().chain(plan.summary.findings.keys()).map(|kind| &**kind);
@@ -116,28 +116,28 @@ pub fn seal(mut document: Value) -> String {
     sha256::of_value(&document)
 }
 
-/// What wab_fleet says of a tenant or bridge now.
+/// The state of a tenant or bridge in wab_fleet that a step depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Precondition {
-    /// Whose.
+    /// The customer_ref.
     pub customer_ref: CustomerRef,
-    /// Whether there should be a bridge.
+    /// Whether the tenant should have a bridge.
     pub wanted: bool,
     /// The live bridge.
     pub bridge_id: Option<BridgeId>,
-    /// What the tenant row holds.
+    /// The bridge_id on the tenant row.
     pub stored_bridge_id: Option<BridgeId>,
-    /// The status that the tenant row holds.
+    /// The status on the tenant row.
     pub stored_status: Option<String>,
 }
 
-/// Which steps of a saved plan are to be done.
+/// The steps of a saved plan, by what to do with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// These, as they would be planned now.
+    /// To be done, as they would be planned now.
     pub steps: Vec<Step>,
-    /// Somebody was faster.
+    /// Done already, by another run or by hand.
     pub already: Vec<Step>,
-    /// Their ground moved, and how.
+    /// Their preconditions changed, and how.
     pub stale: Vec<(Step, String)>,
 }

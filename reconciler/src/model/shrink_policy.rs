@@ -1,12 +1,12 @@
-//! Whether an empty or sharply shrunken listing is stored.
+//! The policy for a listing that is empty or much smaller than the last one.
 
-/// Whether an empty or sharply shrunken listing is stored.
+/// Whether `wab` stores a listing that is empty or much smaller than the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShrinkPolicy {
-    /// It is refused.
+    /// Refuse such a listing.
     Refuse,
-    /// An empty listing is stored, as long as no bridge is known yet.
+    /// Store an empty listing if the database holds no live bridge yet.
     FirstRun,
-    /// It is stored: bridges that are missing from it are gone.
+    /// Store it: bridges that are missing from it count as gone.
     Allow,
 }

@@ -1,48 +1,48 @@
-//! The fleet as stored, and the runs on it.
+//! The stored state of the fleet, and its last run.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The fleet as stored, and the runs on it.
+/// The stored state of the fleet, and its last run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
-    /// When the fleet was last observed; `None`: never.
+    /// When the fleet was last observed; `None` if never.
     pub observed_at: Option<DateTime<Utc>>,
     /// How long ago that was, in seconds.
     pub age_seconds: Option<i64>,
-    /// Who stored it.
+    /// The program that stored the observation.
     pub source: Option<String>,
     /// Rows of that listing that could not be read.
     pub malformed: Option<i32>,
     /// Live bridges.
     pub bridges: i64,
-    /// Of these, paired.
+    /// Live bridges that are paired.
     pub paired: i64,
-    /// Of these, waiting to be scanned.
+    /// Live bridges that wait for the QR code to be scanned.
     pub awaiting_scan: i64,
-    /// Of these, disconnected.
+    /// Live bridges that are disconnected.
     pub disconnected: i64,
-    /// Of these, with a status that was never learnt.
+    /// Live bridges with an unknown status.
     pub unknown: i64,
-    /// Live bridges that nobody owns.
+    /// Live bridges that belong to no tenant row and are not declared.
     pub orphaned: i64,
-    /// Live bridges of tenants no longer wanted.
+    /// Live bridges of tenants that are no longer wanted.
     pub churned: i64,
-    /// More live bridges than one for a customer_ref.
+    /// Second and further live bridges for a customer_ref.
     pub duplicate: i64,
-    /// Wanted tenants with no live bridge.
+    /// Wanted tenants without a live bridge.
     pub missing: i64,
-    /// US dollars per month for all of them.
+    /// US dollars per month for all live bridges.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_cost: Decimal,
-    /// US dollars per month for those that nobody needs.
+    /// US dollars per month for unneeded bridges.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_waste: Decimal,
-    /// Who applies right now.
+    /// The session that holds the lock of `wab apply` now.
     pub applying: Option<String>,
     /// The last run that had steps.
     pub last_run: Option<LastRun>,
@@ -53,19 +53,19 @@ pub struct Status {
 pub struct LastRun {
     /// Its id.
     pub run_id: String,
-    /// When it began.
+    /// When it started.
     pub started_at: DateTime<Utc>,
-    /// When it ended by its own account.
+    /// When it ended; `None` if it is running or was interrupted.
     pub finished_at: Option<DateTime<Utc>>,
-    /// Who ran it.
+    /// The user or CI job that ran it.
     pub who: String,
-    /// The commit that CI ran it from.
+    /// The commit that the CI job ran on.
     pub git_sha: Option<String>,
-    /// The CI job that ran it.
+    /// The URL of the CI job.
     pub ci_url: Option<String>,
-    /// The digest of its plan.
+    /// The SHA-256 of its plan.
     pub plan_sha256: Option<String>,
-    /// Steps that its plan had.
+    /// The number of steps in its plan.
     pub steps: i32,
     /// done, partly, stopped, running or interrupted.
     #[schemars(extend("enum" = ["done", "partly", "stopped", "running", "interrupted"]))]

@@ -1,4 +1,4 @@
-//! One step of a plan: what is done, to which bridge, on what ground, and why. Nothing is decided or done here.
+//! One step of a plan: its kind, its bridge, the values it was planned on, and its reason.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,11 +6,11 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::model::drift::Kind;
 
-/// One thing that apply does. The order of the variants is the order of work.
+/// One change that apply makes. The order of the variants is the execution order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
-    /// Writes the bridge_id on the tenant row.
+    /// Links a tenant row to a bridge: writes the bridge_id on the row.
     Link {
         #[schemars(with = "String")]
         customer_ref: CustomerRef,
@@ -27,30 +27,30 @@ pub enum Step {
         status: String,
         reason: String,
     },
-    /// Has the provider make a bridge.
+    /// Asks the provider to create a bridge.
     Provision {
         #[schemars(with = "String")]
         customer_ref: CustomerRef,
         owner: Owner,
-        /// Never shown: secrets belong into it.
+        /// Never shown, because the URL may hold a secret.
         #[serde(skip)]
         webhook_url: Option<String>,
         was: Option<String>,
         reason: String,
     },
-    /// Has the provider delete a bridge, for ever.
+    /// Asks the provider to delete a bridge. This cannot be undone.
     Delete {
         #[schemars(with = "String")]
         customer_ref: CustomerRef,
         #[schemars(with = "i64")]
         bridge_id: BridgeId,
-        /// Why nobody needs it, as observed.
+        /// The observed kind of drift that makes the bridge unneeded.
         because: Kind,
         reason: String,
     },
 }
 
-/// Who asks for a bridge.
+/// The source that asks for a bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
@@ -61,15 +61,15 @@ pub enum Owner {
 }
 
 impl Step {
-    /// The kinds, in the order of work.
+    /// The kinds, in execution order.
     pub const KINDS: [&str; 4] = ["link", "set_status", "provision", "delete"];
 
-    /// The kind in the journal's word.
+    /// The kind, in the word of wab_operations.
     pub const fn kind(&self) -> &'static str {
         Self::KINDS[self.rank()]
     }
 
-    /// Its place in the order of work.
+    /// Its place in the execution order.
     pub const fn rank(&self) -> usize {
         match self {
             Self::Link { .. } => 0,
@@ -79,7 +79,7 @@ impl Step {
         }
     }
 
-    /// Whose bridge it is about.
+    /// The customer_ref of the bridge.
     pub const fn customer_ref(&self) -> &CustomerRef {
         match self {
             Self::Link { customer_ref, .. }
@@ -89,7 +89,7 @@ impl Step {
         }
     }
 
-    /// The bridge it is about, where that is known beforehand.
+    /// The bridge's id, if the plan knows it.
     pub const fn bridge_id(&self) -> Option<BridgeId> {
         match self {
             Self::Link { bridge_id, .. } | Self::Delete { bridge_id, .. } => Some(*bridge_id),
@@ -97,7 +97,7 @@ impl Step {
         }
     }
 
-    /// Whether both are about the same thing, whatever was observed of it.
+    /// Whether both steps have the same target, regardless of the values that they were planned on.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         let deletes = matches!(self, Self::Delete { .. });
         self.rank() == other.rank()
@@ -105,7 +105,7 @@ impl Step {
             && (!deletes || self.bridge_id() == other.bridge_id())
     }
 
-    /// The same with nothing in it that the ground does not depend on.
+    /// A copy without the fields that the step's preconditions do not depend on.
     pub fn essence(&self) -> Self {
         let mut step = self.clone();
         match &mut step {

@@ -1,18 +1,18 @@
-//! The provider's clients, set up as fleet.yaml says.
+//! Makes the provider's clients with the settings of fleet.yaml.
 
 use wabridges::{ApiKey, Client, ReadClient};
 
 use crate::config::Fleet;
 use crate::model::Error;
 
-const DOING: &str = "cannot set the provider's client up";
+const DOING: &str = "cannot set up the provider's client";
 
-/// The client of verbs that only look.
+/// The client for verbs that only read.
 pub fn reader(fleet: &Fleet, key: ApiKey) -> Result<ReadClient, Error> {
     ReadClient::new(fleet.client_config(), key).map_err(Error::provider(DOING))
 }
 
-/// The client of verbs that write, too.
+/// The client for verbs that also write.
 pub fn client(fleet: &Fleet, key: ApiKey) -> Result<Client, Error> {
     Client::new(fleet.client_config(), key).map_err(Error::provider(DOING))
 }

@@ -1,4 +1,4 @@
-//! Reading a QR code out of a PNG picture; drawing one is `render`'s business.
+//! Reads a QR code from a PNG picture. Drawing one is in `render::qr`.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
@@ -6,24 +6,25 @@ use std::panic::catch_unwind;
 use png::{Decoder, Limits, Transformations};
 use rqrr::PreparedImage;
 
-/// How much memory a picture may take, in bytes: a file of a few kilobytes can ask for gigabytes.
+/// The memory limit of a picture, in bytes: a file of a few kilobytes can ask for gigabytes.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Pixels that each pixel becomes, and white pixels around: the reader wants several a module, and a quiet zone.
+/// The enlargement factor, and the width of the white margin in pixels: rqrr needs several pixels per module
+/// and a quiet zone.
 const SCALE: usize = 3;
 const QUIET: usize = 24;
 
-/// The one QR code's content, or why there is none.
+/// The content of the QR code, or why it could not be read.
 pub fn read(png: &[u8]) -> Result<Vec<u8>, String> {
     let picture = decode(png).map_err(|error| format!("the PNG cannot be read: {error}"))?;
-    // As it is, and larger with a margin: one of the two suits the reader.
+    // rqrr reads some codes only unchanged, and others only enlarged with a margin.
     [(1, 0), (SCALE, QUIET)]
         .into_iter()
         .find_map(|(scale, quiet)| picture.code(scale, quiet))
-        .ok_or_else(|| "no QR code can be read in it".to_owned())
+        .ok_or_else(|| "no QR code was found in the PNG".to_owned())
 }
 
-/// Grey pixels, row by row.
+/// A grey picture, row by row.
 struct Picture {
     width: usize,
     height: usize,
@@ -31,7 +32,7 @@ struct Picture {
 }
 
 impl Picture {
-    /// rqrr panics at some pictures, such as codes that lie in each other; in these there is no code to be read.
+    /// rqrr panics on some pictures, such as overlapping codes. They count as pictures without a code.
     fn code(&self, scale: usize, quiet: usize) -> Option<Vec<u8>> {
         catch_unwind(|| self.decoded(scale, quiet)).ok().flatten()
     }
@@ -64,7 +65,7 @@ fn decode(png: &[u8]) -> Result<Picture, String> {
     Ok(Picture { width: side(info.width)?, height: side(info.height)?, grey })
 }
 
-/// One pixel's brightness, seen on white paper.
+/// The brightness of one pixel on a white background.
 fn grey(pixel: &[u8]) -> u8 {
     let over_white = |grey: u8, alpha: u8| {
         let (grey, alpha) = (u16::from(grey), u16::from(alpha));
@@ -91,7 +92,7 @@ mod tests {
 
     use super::*;
 
-    /// What the provider's codes look like: about 240 characters.
+    /// About 240 characters, like the provider's codes.
     const TEXT: &str = "2@Nk3TQz0o/7Uq8XgkWk3h0e8dQy7w1mGkzXb2mZc4Qe9pVrJt5yLsAaBbCcDdEeFfGgHhIiJjKk,Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZmdoaWprbG1ub3A=,cXdlcnR5dWlvcGFzZGZnaGprbHp4Y3Zibm0xMjM0NTY3ODkwQUJDREU=,c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0";
 
     fn drawn(text: &str, color: ColorType, (scale, quiet): (usize, usize)) -> Vec<u8> {
@@ -105,7 +106,7 @@ mod tests {
         let pixels: Vec<u8> = (0..side * side)
             .flat_map(|place| match (color, dark(place % side, place / side)) {
                 (ColorType::Rgba, true) => vec![0, 0, 0, 255],
-                // Transparent black is no dark module.
+                // A transparent black pixel is not a dark module.
                 (ColorType::Rgba, false) => vec![0, 0, 0, 0],
                 (_, dark) => vec![if dark { 0 } else { 255 }],
             })
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_read_in_every_size_and_on_no_ground() {
+    fn codes_are_read_in_every_size_and_without_a_background() {
         for text in ["x", TEXT] {
             for color in [ColorType::Grayscale, ColorType::Rgba] {
                 for size in [(1, 0), (1, 4), (2, 4), (4, 4), (8, 1)] {
@@ -144,7 +145,7 @@ mod tests {
             writer.finish().unwrap();
             png
         };
-        assert_eq!(read(&blank).unwrap_err(), "no QR code can be read in it");
+        assert_eq!(read(&blank).unwrap_err(), "no QR code was found in the PNG");
     }
 
     #[test]

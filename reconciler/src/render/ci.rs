@@ -1,4 +1,5 @@
-//! What a CI job gets besides stdout, whatever the format: a summary in GITHUB_STEP_SUMMARY, values in GITHUB_OUTPUT.
+//! Writes a summary to GITHUB_STEP_SUMMARY and values to GITHUB_OUTPUT, if these variables are set, in every
+//! format.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -12,18 +13,18 @@ use crate::model::{Differences, Error, Length, Outcome, Plan, Report, Status};
 use crate::render::markdown;
 use crate::render::stderr::warn;
 
-/// GitHub throws the whole summary of a step away when it is longer.
+/// GitHub drops the whole summary of a step if it is longer.
 const SUMMARY_LIMIT: u64 = 1024 * 1024;
 
 /// Names and values for later steps of the job.
 type Outputs = Vec<(&'static str, String)>;
 
-/// What would be done.
+/// Writes the plan.
 pub fn plan(plan: &Plan, exit: Exit) {
     hand_over(|| markdown::plan(plan, Length::Full), || with(planned(plan), exit));
 }
 
-/// What was done; without a report a guard refused.
+/// Writes the outcome of an apply. No report means that a guard refused the plan.
 pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
     let outputs = || {
         let mut outputs = planned(plan);
@@ -37,14 +38,14 @@ pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
     hand_over(|| markdown::applied(plan, report, Length::Full), outputs);
 }
 
-/// The differences.
+/// Writes the drift.
 pub fn drift(drift: &Differences, exit: Exit) {
     let outputs =
         || vec![("drift", drift.rows.len().to_string()), ("changes", (!drift.rows.is_empty()).to_string())];
     hand_over(|| markdown::drift(drift, Length::Full), || with(outputs(), exit));
 }
 
-/// The stored fleet.
+/// Writes the stored state of the fleet.
 pub fn status(status: &Status, exit: Exit) {
     let outputs = || {
         vec![
@@ -58,7 +59,7 @@ pub fn status(status: &Status, exit: Exit) {
     hand_over(|| markdown::status(status), || with(outputs(), exit));
 }
 
-/// A verb that came to no result.
+/// Writes that a verb failed.
 pub fn failed(verb: &str, error: &Error) {
     hand_over(|| markdown::failed(verb, error), || with(Vec::new(), error.exit()));
 }
@@ -80,15 +81,15 @@ fn with(mut outputs: Outputs, exit: Exit) -> Outputs {
     outputs
 }
 
-/// A job without these files is no failure, nor is it one that they cannot be written.
+/// Writes to the files, if they are named. A failure is only a warning: it must not fail the job.
 fn hand_over(summary: impl FnOnce() -> String, outputs: impl FnOnce() -> Outputs) {
     if let Some(file) = file("GITHUB_STEP_SUMMARY") {
         let written = append(&file, &format!("\n{}\n", summary()), SUMMARY_LIMIT);
-        told("GITHUB_STEP_SUMMARY", written);
+        report("GITHUB_STEP_SUMMARY", written);
     }
     if let Some(file) = file("GITHUB_OUTPUT") {
         let lines: String = outputs().iter().map(|(name, value)| line(name, value)).collect();
-        told("GITHUB_OUTPUT", append(&file, &lines, u64::MAX));
+        report("GITHUB_OUTPUT", append(&file, &lines, u64::MAX));
     }
 }
 
@@ -96,13 +97,13 @@ fn file(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|file| !file.is_empty())
 }
 
-fn told(name: &str, written: io::Result<()>) {
+fn report(name: &str, written: io::Result<()>) {
     if let Err(error) = written {
-        warn(&format!("the file that {name} names could not be written: {error}"));
+        warn(&format!("cannot write to the file that {name} names: {error}"));
     }
 }
 
-/// `name=value`, or over several lines between delimiters that no value can know.
+/// `name=value`; a value of several lines is put between random delimiters that it cannot contain.
 fn line(name: &str, value: &str) -> String {
     if !value.contains(['\n', '\r']) {
         return format!("{name}={value}\n");
@@ -114,7 +115,7 @@ fn line(name: &str, value: &str) -> String {
     out
 }
 
-/// Below what others wrote; a line of theirs that has no end gets one.
+/// Appends the text, after a line break if the last line has none.
 fn append(file: &OsString, text: &str, limit: u64) -> io::Result<()> {
     let mut file: File = OpenOptions::new().read(true).append(true).create(true).open(file)?;
     let length = file.metadata()?.len();
@@ -127,7 +128,7 @@ fn append(file: &OsString, text: &str, limit: u64) -> io::Result<()> {
     }
     let text = format!("{start}{text}");
     if length.saturating_add(text.len().try_into().unwrap_or(u64::MAX)) > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "with it the file would be too long"));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file would be too long"));
     }
     file.write_all(text.as_bytes())
 }
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_stays_and_the_limit_is_kept() {
+    fn the_old_text_stays_and_the_limit_is_kept() {
         let name = std::env::temp_dir().join(format!("wab-{}", Uuid::new_v4()));
         std::fs::write(&name, "theirs").unwrap();
         append(&name.as_os_str().to_owned(), "ours\n", 12).unwrap();

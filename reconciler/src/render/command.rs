@@ -1,4 +1,4 @@
-//! Workflow commands of GitHub Actions: one line each, whatever their text is.
+//! Writes the workflow commands of GitHub Actions, each on one line for every text.
 
 use crate::ground::harmless_lines;
 
@@ -7,7 +7,7 @@ pub fn command(level: &str, title: &str, text: &str) -> String {
     with_properties(level, &[("title", title)], text)
 }
 
-/// A command with properties: where something is, and its title.
+/// A command with properties, such as the file and the line.
 pub fn with_properties(level: &str, properties: &[(&str, &str)], text: &str) -> String {
     let properties: Vec<String> = properties
         .iter()
@@ -16,7 +16,7 @@ pub fn with_properties(level: &str, properties: &[(&str, &str)], text: &str) -> 
     format!("::{level} {}::{}", properties.join(","), escaped(text))
 }
 
-/// A command's text.
+/// The text of a command, escaped.
 pub fn escaped(text: &str) -> String {
     harmless_lines(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -1,4 +1,4 @@
-//! Shows what happens during a run, on stderr.
+//! Shows the events of a run on stderr.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::render::progress::Progress;
 use crate::render::stderr::{emit, emit_safely, warn};
 use crate::run::events::{Event, Events};
 
-/// stderr, with the progress of the run that is under way.
+/// Writes events to stderr, and the progress of the current run.
 #[derive(Clone, Debug, Default)]
 pub struct Console {
     progress: Arc<Mutex<Option<Progress>>>,
@@ -27,7 +27,9 @@ impl Events for Console {
             (Event::Malformed(rows), _) => malformed(rows),
             (Event::Polling { sessions, at_least }, _) => polling(sessions, at_least),
             (Event::Polled(answers), _) => polled(answers),
-            (Event::Stopping, _) => warn("stopping after the call in flight; once more to end at once"),
+            (Event::Stopping, _) => {
+                warn("stopping after the call in progress; a second signal ends wab at once")
+            }
             (Event::RunStarted(plan), _) => *progress = Some(Progress::new(plan)),
             (_, None) => {}
             (Event::StepStarting { step, left }, Some(progress)) => progress.starting(step, left),
@@ -39,30 +41,30 @@ impl Events for Console {
     }
 }
 
-/// Sessions are about to be asked, and the least time that takes.
+/// Announces a round of status requests, and its shortest possible duration.
 fn polling(sessions: usize, time: Duration) {
     let time = match time {
         Duration::ZERO => String::new(),
-        time => format!("; the provider's limits make that take {}", span(time)),
+        time => format!("; at the provider's limits this takes {}", span(time)),
     };
-    emit(&format!("asking {} about the status{time}", count(sessions, "session")));
+    emit(&format!("asking {} for the status{time}", count(sessions, "session")));
 }
 
-/// What became of it.
+/// Warns about sessions that did not answer.
 fn polled(polled: &Polled) {
-    let Some(error) = &polled.told.first_failure else { return };
+    let Some(error) = &polled.result.first_failure else { return };
     warn(&format!(
-        "{} of {} told their status; the first that did not: {}\nwhat was learnt before stays; they are asked again next time",
-        polled.told.answered(),
+        "{} of {} returned their status; the first error: {}\nthe stored statuses of the others stay as they are; the next round asks them again",
+        polled.result.answered(),
         count(polled.chosen, "session"),
         chain(error)
     ));
 }
 
-/// The rows of the listing that could not be read.
+/// Warns about rows of the listing that could not be read.
 fn malformed(rows: &[MalformedRow]) {
     let mut text = format!(
-        "{} could not be read, so the reading is incomplete and no absence is believed:",
+        "{} could not be read: the listing is incomplete, and no bridge counts as gone:",
         count(rows.len(), "listed row")
     );
     for row in rows.iter().take(10) {

@@ -1,4 +1,4 @@
-//! The check-up, for people: a line for each check, and what to do below it.
+//! Renders the checks of `wab doctor`: one line each, and its hint below.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use crate::ground::{count, harmless};
 use crate::model::{Check, Verdict};
 use crate::render::words::Paint;
 
-/// Every check, and the sum.
+/// All checks, and their summary.
 pub fn checkup(checks: &[Check], paint: Paint) -> String {
     let mut out = String::new();
     for check in checks {

@@ -1,4 +1,4 @@
-//! Findings, for people: each on a line of its own when they are few, a line a kind when they are many.
+//! Renders findings as text: one line each if they are few, one line per kind if they are many.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,16 +10,16 @@ use crate::ground::{count, harmless, shown};
 use crate::model::{Finding, Length, Plan};
 use crate::render::words::{Paint, table};
 
-/// How many customer_refs stand for their kind.
+/// How many customer_refs of a kind are shown as examples.
 const SAMPLE: usize = 3;
 
-/// What the plan reports and does nothing about.
+/// The findings of the plan, under a title.
 pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
     let all = &plan.findings;
     if all.is_empty() {
         return String::new();
     }
-    let title = format!("{} that apply does nothing about", count(all.len(), "finding"));
+    let title = format!("{} that apply does not repair", count(all.len(), "finding"));
     let mut out = format!("\n{} {}\n", paint.yellow("!"), paint.bold(&title));
     if length == Length::Concise {
         let kinds: Vec<String> =
@@ -35,7 +35,7 @@ pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
     }
     if !few {
         let _ =
-            writeln!(out, "    {}", paint.dim("each of them: wab plan --full, or SELECT * FROM wab_drift"));
+            writeln!(out, "    {}", paint.dim("all of them: wab plan --full, or SELECT * FROM wab_drift"));
     }
     out
 }

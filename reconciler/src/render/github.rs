@@ -1,5 +1,5 @@
-//! The results for the log of a GitHub Actions job: details in groups, and annotations for what somebody must look at.
-//! Whatever is no command of ours goes through `lines`, and so cannot be one.
+//! Renders results for the log of a GitHub Actions job: groups for details, and annotations for findings and
+//! failures. Every other text goes through `lines`, so that it cannot be a workflow command.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,18 +12,18 @@ use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
 use crate::render::{lists, text};
 
-/// GitHub shows ten annotations of a level for a step: so many steps are named one by one.
+/// GitHub shows ten annotations per level and step, so this many failed steps get one of their own.
 const NAMED: usize = 8;
 
-/// So many customer_refs stand for their kind.
+/// How many customer_refs of a kind are shown as examples.
 const SAMPLE: usize = 3;
 
-/// Lines that are no commands, whatever is in them.
+/// The text, made safe: none of its lines is a workflow command.
 fn lines(text: &str) -> String {
     text.lines().map(|line| harmless(line) + "\n").collect()
 }
 
-/// A part under its title; one without a body is a line.
+/// A part as a group with its title; a part without a body is a single line.
 fn group(part: &str) -> String {
     let (title, body) = part.trim_start_matches('\n').split_once('\n').unwrap_or((part, ""));
     if body.trim().is_empty() {
@@ -32,7 +32,7 @@ fn group(part: &str) -> String {
     format!("::group::{}\n{}::endgroup::\n", escaped(title), lines(body))
 }
 
-/// What would be done.
+/// The plan.
 pub fn plan(plan: &Plan, length: Length) -> String {
     let mut out = planned(plan, length);
     if plan.refusals.is_empty() && plan.has_changes() {
@@ -76,11 +76,11 @@ fn incomplete(malformed: usize) -> String {
     if malformed == 0 {
         return String::new();
     }
-    let text = format!("{} could not be read: the reading is incomplete", count(malformed, "listed row"));
+    let text = format!("{} could not be read: the listing is incomplete", count(malformed, "listed row"));
     command("error", "wab: incomplete", &text) + "\n"
 }
 
-/// Something of a kind that may be worth an annotation.
+/// A finding or a drift row.
 struct Noted<'a> {
     kind: &'a str,
     severity: &'a str,
@@ -88,7 +88,7 @@ struct Noted<'a> {
     detail: &'a str,
 }
 
-/// An annotation a kind; what is merely informative gets none.
+/// One annotation per kind. The severity `info` gets none.
 fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
     let mut kinds: BTreeMap<(&str, &str), Vec<Noted<'_>>> = BTreeMap::new();
     for one in all {
@@ -121,13 +121,13 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
     out
 }
 
-/// What was done; without a report a guard refused.
+/// The outcome of an apply. No report means that a guard refused the plan.
 pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
     let mut out = planned(of, length);
     let Some(report) = report else { return out };
-    let told = text::report(of, report, Paint::Plain);
-    if !told.is_empty() {
-        out += &group(&told);
+    let outcome = text::report(of, report, Paint::Plain);
+    if !outcome.is_empty() {
+        out += &group(&outcome);
     }
     let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
     if bad.is_empty() && of.has_changes() && report.end == RunEnd::Finished {
@@ -140,7 +140,7 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
         let _ = writeln!(out, "{}", command("error", &title, &text));
     }
     if bad.len() > NAMED {
-        let text = format!("and {} more; each of them is in wab_operations", bad.len() - NAMED);
+        let text = format!("and {} more; wab_operations has all of them", bad.len() - NAMED);
         let _ = writeln!(out, "{}", command("error", "wab: steps not done", &text));
     }
     if let Some(why) = text::ended_early(report) {
@@ -153,7 +153,7 @@ pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
     out
 }
 
-/// The differences.
+/// The drift.
 pub fn drift(drift: &Differences, length: Length) -> String {
     let Differences { rows: drift, malformed } = drift;
     let mut out = lines(&lists::drift_headline(drift));
@@ -172,7 +172,7 @@ pub fn drift(drift: &Differences, length: Length) -> String {
     }))
 }
 
-/// The stored fleet.
+/// The stored state of the fleet.
 pub fn status(status: &Status) -> String {
     let mut out = lines(&lists::status(status, Paint::Plain));
     if status.missing > 0 {
@@ -184,11 +184,11 @@ pub fn status(status: &Status) -> String {
         let _ = writeln!(out, "{}", command("warning", "wab: incomplete", &text));
     }
     if status.last_run.as_ref().is_some_and(|run| run.outcome != "done" && run.outcome != "running") {
-        let text = "the last run did not come to its end: run wab apply again";
+        let text = "the last run did not finish: run wab apply again";
         let _ = writeln!(out, "{}", command("warning", "wab: last run", text));
     }
     if status.monthly_waste > Decimal::ZERO {
-        let text = format!("{} is spent on bridges that nobody needs", a_month(status.monthly_waste));
+        let text = format!("{} is spent on unneeded bridges", a_month(status.monthly_waste));
         let _ = writeln!(out, "{}", command("notice", "wab: waste", &text));
     }
     out

@@ -1,4 +1,4 @@
-//! The results for programs; each document says its format_version. No secret is in any of the values given here.
+//! Renders results as JSON. Each document has a format_version.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::model::{
 };
 use crate::render::words::host_only;
 
-/// What every document begins with.
+/// The envelope of every document.
 #[derive(Serialize, JsonSchema)]
 pub struct Document<T> {
-    /// Grows when a field changes its meaning or goes away.
+    /// Increases when a field changes its meaning or is removed.
     #[schemars(extend("const" = FORMAT_VERSION))]
     format_version: u32,
     /// The program and its version.
@@ -24,32 +24,32 @@ pub struct Document<T> {
     content: T,
 }
 
-/// A plan, and what became of it.
+/// A plan and its outcome.
 #[derive(Serialize, JsonSchema)]
 pub struct Applied<'a> {
     /// The plan.
     plan: &'a Plan,
-    /// What became of it.
+    /// The outcome of the run.
     #[schemars(extend("enum" = ["done", "partly", "stopped", "refused"]))]
     outcome: &'static str,
     /// Steps that were done.
     done: usize,
     /// Steps that were not done.
     failed: usize,
-    /// Steps that were sent without an answer: the next run settles them.
+    /// Steps that were sent but got no answer. The next run finds out and continues.
     unknown: usize,
-    /// Steps that were not begun.
+    /// Steps that were not started.
     not_begun: usize,
-    /// The run; null where a guard refused it.
+    /// The run; null if a guard refused the plan.
     run: Option<&'a Report>,
 }
 
 /// The drift.
 #[derive(Serialize, JsonSchema)]
 pub struct Listed<'a> {
-    /// Listed rows that could not be read: with any of them no absence is believed.
+    /// Listed rows that could not be read. If there are any, no bridge is treated as gone.
     malformed: usize,
-    /// By kind, then by customer_ref. Of a webhook_url only the host is shown.
+    /// Sorted by kind, then by customer_ref. Of a webhook_url only the host is shown.
     drift: &'a [Drift],
 }
 
@@ -59,12 +59,14 @@ fn document<T: Serialize>(content: T) -> String {
 }
 
 fn pretty(value: &impl Serialize) -> String {
-    // The types given here hold only text keys and finite numbers, so this cannot fail; a bare null would show if it did.
+    // The values have text keys and finite numbers, so serialisation cannot fail; `null` would show if it
+    // did.
     escaped(&serde_json::to_string_pretty(value).unwrap_or_else(|_| "null".to_owned()))
 }
 
-/// JSON may hold what steers a terminal, or commands a CI runner (`##[`, see `harmless`), as it is; but it will be
-/// looked at on one and logged by the other. Outside of strings there is none of it.
+/// Escapes characters in JSON strings that control a terminal or command a CI runner (`##[`, see `harmless`).
+/// JSON allows them, but people read the document on a terminal and CI systems log it. Outside of strings
+/// they do not occur.
 pub fn escaped(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut before = [' '; 2];
@@ -82,12 +84,12 @@ pub fn escaped(json: &str) -> String {
     out
 }
 
-/// The plan with what it was made from: the file that `wab apply FILE` reads.
+/// The plan with its origin: the file that `wab apply FILE` reads.
 pub fn saved(saved: &SavedPlan) -> String {
     pretty(saved)
 }
 
-/// The plan, and what became of it; without a report it was refused.
+/// The plan and its outcome. No report means that a guard refused it.
 pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
     let count = |outcome| report.map_or(0, |report| report.count(outcome));
     document(Applied {
@@ -108,7 +110,7 @@ pub fn drift(drift: &Differences) -> String {
     document(Listed { malformed, drift: &drift })
 }
 
-/// Secrets belong into the path of a webhook_url, so only its host is shown.
+/// A copy of the row with only the host of webhook_urls, because the path may hold a secret.
 fn discreet(row: &Drift) -> Drift {
     let host = |url: &Option<String>| url.as_deref().map(host_only);
     let mut row = Drift { webhook_url: host(&row.webhook_url), ..row.clone() };
@@ -129,12 +131,12 @@ pub fn pairing(tenant: &CustomerRef, phone: &Phone, code: &PairingCode) -> Strin
     document(Pairing { tenant, phone: phone.as_str(), code: code.as_str() })
 }
 
-/// The stored fleet.
+/// The stored state of the fleet.
 pub fn status(status: &Status) -> String {
     document(status)
 }
 
-/// What was checked.
+/// The checks.
 pub fn checkup(checks: &[Check]) -> String {
     #[derive(Serialize)]
     struct Checked<'a> {

@@ -1,4 +1,4 @@
-//! The drift and the stored fleet, for people; plans are in `text`.
+//! Renders the drift and the stored state of the fleet as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -19,7 +19,7 @@ pub fn by_kind(kinds: impl Iterator<Item = Kind>) -> String {
     counts.iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
 }
 
-/// The differences by kind, in one line.
+/// The number of drift rows by kind, in one line.
 pub fn drift_headline(drift: &[Drift]) -> String {
     if drift.is_empty() {
         return "No drift.".to_owned();
@@ -27,7 +27,7 @@ pub fn drift_headline(drift: &[Drift]) -> String {
     format!("Drift: {}.", by_kind(drift.iter().map(|row| row.kind)))
 }
 
-/// The differences with their counts: all of them, or the counts alone.
+/// The drift: all rows, or only their numbers.
 pub fn drift(drift: &[Drift], paint: Paint, length: Length) -> String {
     let headline = drift_headline(drift);
     if drift.is_empty() {
@@ -39,7 +39,7 @@ pub fn drift(drift: &[Drift], paint: Paint, length: Length) -> String {
     format!("{}\n\n{}", paint.bold(&headline), differences(drift))
 }
 
-/// A line for each difference.
+/// One line for each drift row.
 pub fn differences(drift: &[Drift]) -> String {
     let mut out = String::new();
     let rows = drift.iter().map(|row| {
@@ -60,7 +60,7 @@ pub fn differences(drift: &[Drift]) -> String {
     out
 }
 
-/// The fleet as stored, and the runs on it.
+/// The stored state of the fleet, and its last run.
 pub fn status(status: &Status, paint: Paint) -> String {
     let mut out = match (status.observed_at, status.age_seconds) {
         (Some(at), Some(age)) => format!(
@@ -96,15 +96,15 @@ pub fn status(status: &Status, paint: Paint) -> String {
     );
     match (&status.applying, &status.last_run) {
         (Some(holder), _) => {
-            let _ = writeln!(out, "{} {holder}", paint.yellow("An apply runs now:"));
+            let _ = writeln!(out, "{} {holder}", paint.yellow("An apply is running:"));
         }
-        (None, None) => out += "Nothing was applied yet.\n",
+        (None, None) => out += "No run yet.\n",
         (None, Some(_)) => {}
     }
     if let Some(run) = &status.last_run {
         let _ = writeln!(
             out,
-            "Last run: {}, {}, by {}, began {}",
+            "Last run: {}, {}, by {}, started {}",
             run.outcome,
             count(usize::try_from(run.steps).unwrap_or(0), "step"),
             shown(&run.who),
@@ -114,13 +114,13 @@ pub fn status(status: &Status, paint: Paint) -> String {
             let _ = writeln!(out, "  {what} {}", harmless(text));
         }
         if run.outcome == "interrupted" {
-            out += "It was cut short; run wab apply again, it goes on from what is there.\n";
+            out += "It was interrupted; run wab apply again: it continues from the current state.\n";
         }
     }
     out
 }
 
-/// Where a run came from, as far as it is known.
+/// The commit, the CI job and the plan of a run, if they are known.
 pub fn origin(run: &LastRun) -> impl Iterator<Item = (&'static str, &str)> {
     [("commit", &run.git_sha), ("job", &run.ci_url), ("plan_sha256", &run.plan_sha256)]
         .into_iter()

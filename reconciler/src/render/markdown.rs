@@ -1,5 +1,5 @@
-//! The results as GitHub-flavoured Markdown for comments and job summaries: a marker, what counts, then folded details.
-//! Whatever is not ours goes through `code`.
+//! Renders results as GitHub-flavoured Markdown for comments and job summaries: a marker, a summary, then
+//! folded details. Foreign text goes through `code`.
 
 mod code;
 mod fit;
@@ -13,24 +13,24 @@ use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, span, thousands};
 use crate::model::{Declared, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
-use crate::render::failure::told;
+use crate::render::failure::describe;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;
 use crate::render::words::Paint;
 use crate::render::{lists, text};
 
-/// By this first line a job finds the comment that it wrote before.
+/// The first line, by which a job finds its earlier comment.
 fn marker(verb: &str) -> String {
     format!("<!-- wab:{verb} -->\n")
 }
 
-/// What would be done.
+/// The plan.
 pub fn plan(plan: &Plan, length: Length) -> String {
     let head = format!("{}### wab plan\n\n{}", marker("plan"), summary(plan));
     with_details(&head, folds::plan(plan), length, "`wab plan --full` or `wab plan --json`")
 }
 
-/// What was done; without a report a guard refused.
+/// The outcome of an apply. No report means that a guard refused the plan.
 pub fn applied(plan: &Plan, report: Option<&Report>, length: Length) -> String {
     let mut head = format!("{}### wab apply\n\n", marker("apply"));
     let mut details = Vec::new();
@@ -56,7 +56,7 @@ fn with_details(head: &str, details: Vec<fit::Fold>, length: Length, where_all: 
     fit(head, &details, where_all)
 }
 
-/// What a plan comes down to.
+/// The numbers, refusals and costs of a plan.
 fn summary(plan: &Plan) -> String {
     let mut out = format!("**{}**\n", text::headline(plan));
     for refusal in &plan.refusals {
@@ -73,7 +73,7 @@ fn summary(plan: &Plan) -> String {
     let n = |kind| thousands(plan.count(kind));
     let _ = write!(
         out,
-        "\n| provision | bind | set status | delete | findings | of these critical | monthly cost |\n\
+        "\n| provision | link | set status | delete | findings | of these critical | monthly cost |\n\
          |---:|---:|---:|---:|---:|---:|---:|\n| {} | {} | {} | {} | {} | {} | {} |\n",
         n("provision"),
         n("link"),
@@ -99,7 +99,7 @@ fn summary(plan: &Plan) -> String {
     out
 }
 
-/// Steps of a saved plan that needed no trying.
+/// Steps of a saved plan that were not tried.
 fn skipped(report: &Report) -> String {
     let (already, stale) = text::skipped_steps(report);
     let mut out = String::new();
@@ -108,7 +108,7 @@ fn skipped(report: &Report) -> String {
     }
     if !stale.is_empty() {
         let n = count(stale.len(), "step");
-        let _ = writeln!(out, "> [!WARNING]\n> Stale, left alone: {n} of the saved plan:\n>");
+        let _ = writeln!(out, "> [!WARNING]\n> Stale, skipped: {n} of the saved plan:\n>");
         for step in stale.iter().take(20) {
             let name = code(step.customer_ref.as_str());
             let _ = writeln!(out, "> - {} {name}: {}", step.kind, code(&step.detail));
@@ -125,13 +125,13 @@ fn incomplete(malformed: usize) -> String {
     match malformed {
         0 => String::new(),
         n => format!(
-            "\n> [!WARNING]\n> {} could not be read: the reading is incomplete.\n",
+            "\n> [!WARNING]\n> {} could not be read: the listing is incomplete.\n",
             count(n, "listed row")
         ),
     }
 }
 
-/// The differences.
+/// The drift.
 pub fn drift(drift: &Differences, length: Length) -> String {
     let Differences { rows: drift, malformed } = drift;
     let mut head = format!("{}### wab drift\n\n**{}**\n", marker("drift"), lists::drift_headline(drift));
@@ -151,7 +151,7 @@ pub fn drift(drift: &Differences, length: Length) -> String {
     with_details(&head, folds::drift(drift), length, where_all)
 }
 
-/// The stored fleet.
+/// The stored state of the fleet.
 pub fn status(status: &Status) -> String {
     let mut out = format!("{}### wab status\n\n", marker("status"));
     let _ = match (status.observed_at, status.age_seconds) {
@@ -179,12 +179,12 @@ pub fn status(status: &Status) -> String {
         a_month(status.monthly_waste),
     );
     if let Some(holder) = &status.applying {
-        let _ = write!(out, "\nAn apply runs now: {}.\n", code(holder));
+        let _ = write!(out, "\nAn apply is running: {}.\n", code(holder));
     }
     if let Some(run) = &status.last_run {
         let _ = write!(
             out,
-            "\nLast run: **{}**, {}, by {}, began {}.\n",
+            "\nLast run: **{}**, {}, by {}, started {}.\n",
             run.outcome,
             count(usize::try_from(run.steps).unwrap_or(0), "step"),
             code(&run.who),
@@ -197,18 +197,18 @@ pub fn status(status: &Status) -> String {
     out
 }
 
-/// A verb that came to no result.
+/// The failure of a verb.
 pub fn failed(verb: &str, error: &Error) -> String {
-    let lines: Vec<String> = told(error).lines().map(harmless).collect();
-    let mut told = lines.join("\n");
-    if told.len() > 8_000 {
-        told.truncate(told.floor_char_boundary(8_000));
-        told += "\n…";
+    let lines: Vec<String> = describe(error).lines().map(harmless).collect();
+    let mut text = lines.join("\n");
+    if text.len() > 8_000 {
+        text.truncate(text.floor_char_boundary(8_000));
+        text += "\n…";
     }
     format!(
         "{}### wab {verb}\n\n> [!CAUTION]\n> wab {verb} failed (exit {}).\n\n{}",
         marker(verb),
         error.exit() as u8,
-        code::block("text", &told)
+        code::block("text", &text)
     )
 }

@@ -1,4 +1,4 @@
-//! What is wrong with fleet.yaml: with carets for people, as annotations for GitHub, as JSON for programs.
+//! Renders the problems in fleet.yaml: with carets for a terminal, as annotations for GitHub, or as JSON.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
@@ -9,20 +9,20 @@ use crate::ground::harmless;
 use crate::render::command::with_properties;
 use crate::render::words::Paint;
 
-/// So many are shown to people; who has more has another kind of problem.
+/// How many problems are shown on a terminal.
 const SHOWN: usize = 500;
 
-/// How bad it is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
-    /// The file cannot be used.
+    /// The file is invalid.
     Error,
-    /// It can be used.
+    /// The file is valid.
     Note,
 }
 
-/// One paragraph each: what is wrong, the place, the line, and carets under what is meant.
+/// One paragraph per problem: the message, the place, the line, and carets under the wrong part.
 pub fn text(file: &str, problems: &[Problem], weight: Weight, paint: Paint) -> String {
     let renderer = match paint {
         Paint::Plain => Renderer::plain(),
@@ -54,7 +54,7 @@ fn paragraph(file: &str, problem: &Problem, weight: Weight, renderer: &Renderer)
     lines.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
-/// One workflow command a line.
+/// One workflow command per problem.
 pub fn github(file: &str, said: &[(Weight, &[Problem])]) -> String {
     let lines = all(said).map(|(weight, problem)| {
         let level = match weight {
@@ -78,7 +78,7 @@ pub fn github(file: &str, said: &[(Weight, &[Problem])]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A problem for programs.
+/// A problem as JSON.
 #[derive(Serialize)]
 struct Row<'a> {
     severity: Weight,
@@ -90,7 +90,7 @@ struct Row<'a> {
     message: &'a str,
 }
 
-/// An array, empty when there is nothing to say.
+/// A JSON array; empty if there are no problems.
 pub fn json(file: &str, said: &[(Weight, &[Problem])]) -> String {
     let rows = all(said).map(|(severity, problem)| Row {
         severity,

@@ -1,4 +1,5 @@
-//! How far a run is, on stderr: a bar on a terminal, else a line every few seconds, or events. It judges nothing.
+//! Shows the progress of a run on stderr: as a bar on a terminal, else as a line every few seconds, or as
+//! JSON events.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -13,16 +14,16 @@ use crate::ground::{shown, span};
 use crate::model::{Outcome, Plan, Report, Step, StepReport};
 use crate::render::stderr::{emit, event, in_events, warn};
 
-/// How often a line is written where there is no terminal.
+/// How often a line is written if stderr is not a terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How often a bar's words are brought up to date.
+/// How often the text of the bar is updated.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The rate is that of the last minute.
+/// The rate is measured over the last minute.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// A shorter wait is not worth an event.
+/// A shorter wait emits no event.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// The progress of one run.
@@ -32,7 +33,7 @@ pub struct Progress {
     ticker: AbortHandle,
 }
 
-/// Where stderr leads.
+/// The form of the progress.
 #[derive(Debug)]
 enum Shape {
     Bar(ProgressBar),
@@ -40,25 +41,25 @@ enum Shape {
     Events,
 }
 
-/// What is done, how fast, and what is left.
+/// The steps done, their rate, and the steps left.
 #[derive(Debug)]
 struct Pace {
     shape: Shape,
     total: usize,
     done: usize,
     began: Instant,
-    /// What is being done, and since when.
+    /// The kind of the current step, and when steps of this kind began.
     kind: &'static str,
     since: Instant,
-    /// What was done of this kind in the last minute.
+    /// The steps of this kind that ended within the last minute.
     recent: VecDeque<(Instant, usize)>,
-    /// The limits allow no earlier end.
+    /// The earliest end that the provider's limits allow.
     due: Instant,
     doing: String,
 }
 
 impl Progress {
-    /// A run of these steps begins.
+    /// Starts the progress of a run.
     pub fn new(plan: &Plan) -> Self {
         let (total, now) = (plan.steps.len(), Instant::now());
         let pace = Pace {
@@ -90,7 +91,7 @@ impl Progress {
         Self { pace, ticker: ticker.abort_handle() }
     }
 
-    /// This step is next; the rest takes at least so long.
+    /// This step is next; the remaining steps take at least this long.
     pub fn starting(&self, step: &Step, left: Duration) {
         let (mut pace, now) = (lock(&self.pace), Instant::now());
         pace.due = now + left;
@@ -102,7 +103,7 @@ impl Progress {
         pace.draw(now);
     }
 
-    /// The limits make the run wait so long for its next call.
+    /// The run waits this long for the provider's limits before its next call.
     pub fn waiting(&self, wait: Duration) {
         let pace = lock(&self.pace);
         if wait >= SHORT && matches!(pace.shape, Shape::Events) {
@@ -112,7 +113,7 @@ impl Progress {
         }
     }
 
-    /// These steps were tried; the rest takes at least so long.
+    /// These steps were tried; the remaining steps take at least this long.
     pub fn finished(&self, reports: &[StepReport], left: Duration) {
         let (mut pace, now) = (lock(&self.pace), Instant::now());
         pace.done += reports.len();
@@ -126,7 +127,7 @@ impl Progress {
         pace.draw(now);
     }
 
-    /// A line that stays. Events say it of each step anyway.
+    /// Writes a line. In events it is left out, because the step's event holds the same text.
     pub fn say(&self, text: &str) {
         match &lock(&self.pace).shape {
             Shape::Bar(bar) => bar.suspend(|| warn(text)),
@@ -135,7 +136,7 @@ impl Progress {
         }
     }
 
-    /// The run ended.
+    /// Ends the progress.
     pub fn finish(&self, report: &Report) {
         self.ticker.abort();
         let (pace, now) = (lock(&self.pace), Instant::now());
@@ -178,7 +179,7 @@ fn shape(total: usize) -> Shape {
 }
 
 impl Pace {
-    /// Steps a minute.
+    /// Steps per minute.
     fn rate(&self, now: Instant) -> f64 {
         let window = now.duration_since(self.since).clamp(SHORT, WINDOW);
         let recent = self.recent.iter().filter(|(at, _)| now.duration_since(*at) <= WINDOW);
@@ -186,7 +187,7 @@ impl Pace {
         f64::from(u32::try_from(done).unwrap_or(u32::MAX)) * 60.0 / window.as_secs_f64()
     }
 
-    /// What the limits leave, or what the rate leaves if that is longer.
+    /// The longer one of two estimates: from the limits, and from the measured rate.
     fn eta(&self, now: Instant) -> Duration {
         let limits = self.due.saturating_duration_since(now);
         let rate = self.rate(now);
@@ -206,7 +207,7 @@ impl Pace {
         format!("{:.1} a minute, {} left", self.rate(now), span(whole))
     }
 
-    /// Time has passed.
+    /// Updates the bar, or writes a line or an event.
     fn tick(&mut self, now: Instant) {
         while self.recent.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
             self.recent.pop_front();
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_measured_and_the_end_is_the_later_of_two_guesses() {
+    fn the_rate_is_measured_and_the_later_of_two_estimates_counts() {
         let began = Instant::now();
         let at = |seconds| began + Duration::from_secs(seconds);
         let mut pace = pace(began);
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_where_nobody_needs_more() {
+    fn seconds_are_whole_numbers() {
         let began = Instant::now();
         let numbers = pace(began).numbers(began + Duration::from_millis(500));
         assert_eq!(numbers, json!({"done": 0, "total": 100, "rate_per_minute": 0.0, "eta_seconds": 30.0}));

@@ -1,28 +1,29 @@
-//! A QR code as text, two modules a character; where its content comes from is not known here.
+//! Draws a QR code as text, two modules per character.
 
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
 use crate::render::words::Paint;
 
-/// What an uncoloured terminal looks like; with colours it does not matter.
+/// The look of a terminal, for output without colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Terminal {
-    /// Light text on a dark ground.
+    /// Light text on a dark background.
     Dark,
-    /// Dark text on a light ground.
+    /// Dark text on a light background.
     Light,
 }
 
-/// Black on white of the fixed colours, which no theme changes.
+/// Black on white, in two fixed colours of the 256 that themes do not change.
 const INK: &str = "\u{1b}[38;5;16;48;5;231m";
 const RESET: &str = "\u{1b}[0m";
 
-/// The code with its quiet zone. Dark modules are dark on the screen: not every scanner reads the opposite.
+/// The code with its quiet zone. Dark modules are dark on the screen, because some scanners cannot read
+/// inverted codes.
 pub fn drawn(content: &[u8], paint: Paint, terminal: Terminal) -> Result<String, String> {
     let code = QrCode::with_error_correction_level(content, EcLevel::L).map_err(|error| error.to_string())?;
     let mut renderer = code.render::<Dense1x2>();
-    // A block is drawn in the text's colour.
+    // A block is drawn in the colour of the text.
     if (paint, terminal) == (Paint::Plain, Terminal::Dark) {
         renderer.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark);
     }
@@ -39,14 +40,14 @@ mod tests {
 
     use super::*;
 
-    /// Photographs the screen: a block has the text's colour, the rest the ground's.
-    fn scanned(drawn: &str, text: u8, ground: u8) -> String {
+    /// Scans the drawing: blocks have the colour of the text, the rest that of the background.
+    fn scanned(drawn: &str, text: u8, background: u8) -> String {
         let rows: Vec<[Vec<u8>; 2]> = drawn
             .lines()
             .map(|line| {
                 let line = line.trim_start_matches(INK).trim_end_matches(RESET);
                 let half = |blocks: [char; 2]| {
-                    line.chars().map(|c| if blocks.contains(&c) { text } else { ground }).collect()
+                    line.chars().map(|c| if blocks.contains(&c) { text } else { background }).collect()
                 };
                 [half(['█', '▀']), half(['█', '▄'])]
             })
@@ -64,7 +65,7 @@ mod tests {
     fn a_camera_reads_it_on_every_terminal() {
         let text = "2@sandbox,1,ABCD-EFGH";
         let drawn = |paint, terminal| drawn(text.as_bytes(), paint, terminal).unwrap();
-        // With colours the text is black and the ground white, whatever the terminal.
+        // With colours the text is black and the background white, on every terminal.
         assert_eq!(scanned(&drawn(Paint::Ansi, Terminal::Dark), 0, 255), text);
         assert_eq!(drawn(Paint::Ansi, Terminal::Dark), drawn(Paint::Ansi, Terminal::Light));
         assert_eq!(scanned(&drawn(Paint::Plain, Terminal::Dark), 255, 0), text);

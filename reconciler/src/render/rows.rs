@@ -1,4 +1,4 @@
-//! The tenant rows that a plan changes, as a diff; which rows those are is read off the steps.
+//! Renders the changes to tenant rows as a diff.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ impl Row {
     }
 }
 
-/// One line before and one after for each tenant row that changes; nothing where none does.
+/// One line before and one after for each changed tenant row; empty if none changes.
 pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     let rows = changed(plan);
     if rows.is_empty() || length == Length::Concise {
@@ -53,7 +53,7 @@ pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-/// By the whole customer_ref: two of them may begin alike.
+/// The changed rows, by the full customer_ref, because two of them may begin alike.
 fn changed(plan: &Plan) -> BTreeMap<&str, Row> {
     let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
     for step in &plan.steps {

@@ -1,4 +1,4 @@
-//! The screen: a verb's result on stdout, in the form that was asked for.
+//! Writes a verb's result to stdout in the chosen format, and errors to stderr.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -10,44 +10,45 @@ use crate::config::{Fleet, Problem};
 use crate::ground::shown;
 use crate::model::{Check, Colour, Differences, Error, Format, Length, Plan, Report, SavedPlan, Status};
 use crate::render::command::command;
-use crate::render::failure::{causes, told};
+use crate::render::failure::{causes, describe};
 use crate::render::problems::{self, Weight};
 use crate::render::qr::{self, Terminal};
 use crate::render::stderr::{StderrFormat, event, format, line, lines};
 use crate::render::words::Paint;
 use crate::render::{ci, doctor, github, json, lists, markdown, text};
 
-/// Where results go, and in which colours.
+/// The output settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Screen {
-    pub(super) wish: Colour,
+    pub(super) colour: Colour,
     pub(super) paint: Paint,
 }
 
 impl Screen {
-    /// stdout, coloured as wished.
-    pub fn new(wish: Colour) -> Self {
-        Self { wish, paint: Paint::choose(wish, io::stdout().is_terminal()) }
+    /// The settings for stdout.
+    pub fn new(colour: Colour) -> Self {
+        Self { colour, paint: Paint::choose(colour, io::stdout().is_terminal()) }
     }
 
-    /// The same for what is shown on stderr.
+    /// The settings for stderr.
     pub fn on_stderr(self) -> Self {
-        Self { paint: Paint::choose(self.wish, io::stderr().is_terminal()), ..self }
+        Self { paint: Paint::choose(self.colour, io::stderr().is_terminal()), ..self }
     }
 
-    /// Writes a result to stdout. A reader that went away wants no more of it; any other failure is an error.
+    /// Writes a result to stdout. A closed pipe is ignored, because its reader has ended; any other failure
+    /// is an error.
     pub fn result(self, text: &str) -> Result<(), Error> {
         let mut stdout = io::stdout().lock();
         match writeln!(stdout, "{}", text.trim_end_matches('\n')).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::config(
-                format!("the result could not be written to stdout: {error}"),
-                "look where stdout leads; wab status shows the last run",
+                format!("cannot write the result to stdout: {error}"),
+                "check where stdout is redirected to; wab status shows the last run",
             )),
             _ => Ok(()),
         }
     }
 
-    /// The plan, with what it was made from.
+    /// The plan, with its origin.
     pub fn saved(self, saved: &SavedPlan, format: Format, length: Length) -> String {
         match format {
             Format::Text => text::plan(&saved.plan, self.paint, length),
@@ -57,18 +58,18 @@ impl Screen {
         }
     }
 
-    /// The plan that somebody is asked about.
+    /// The plan, before the user is asked about it.
     pub fn preview(self, plan: &Plan, length: Length) -> String {
         text::plan(plan, self.paint, length)
     }
 
-    /// The plan that was run, and what became of it; without a report a guard refused it.
+    /// The plan and its outcome. No report means that a guard refused it.
     pub fn applied(self, plan: &Plan, report: Option<&Report>, format: Format, length: Length) -> String {
         match format {
             Format::Text => {
                 let plan_text = text::plan(plan, self.paint, length);
-                let told = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
-                plan_text + &told.unwrap_or_default()
+                let outcome = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
+                plan_text + &outcome.unwrap_or_default()
             }
             Format::Json => json::applied(plan, report),
             Format::Markdown => markdown::applied(plan, report, length),
@@ -76,7 +77,7 @@ impl Screen {
         }
     }
 
-    /// What became of a plan that was shown before.
+    /// The outcome of a plan that was shown before.
     pub fn report(self, plan: &Plan, report: &Report) -> String {
         text::report(plan, report, self.paint)
     }
@@ -91,7 +92,7 @@ impl Screen {
         }
     }
 
-    /// What was checked.
+    /// The checks of `wab doctor`.
     pub fn checkup(self, checks: &[Check], format: Format) -> String {
         match format {
             Format::Json => json::checkup(checks),
@@ -99,22 +100,22 @@ impl Screen {
         }
     }
 
-    /// A QR code of this content, or why it cannot be drawn.
+    /// A QR code with this content. The error says why it cannot be drawn.
     pub fn qr(self, content: &[u8], terminal: Terminal) -> Result<String, String> {
         qr::drawn(content, self.paint, terminal)
     }
 
-    /// What is wrong with fleet.yaml, each with its line and what in it is meant.
+    /// The problems in fleet.yaml, with their lines and carets.
     pub fn problems(self, file: &str, problems: &[Problem]) -> String {
         problems::text(file, problems, Weight::Error, self.paint)
     }
 
-    /// What should be known of a fleet.yaml that is right.
+    /// The notes on a valid fleet.yaml.
     pub fn notes(self, file: &str, notes: &[Problem]) -> String {
         problems::text(file, notes, Weight::Note, self.paint)
     }
 
-    /// The stored fleet.
+    /// The stored state of the fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
             Format::Text => lists::status(status, self.paint),
@@ -126,17 +127,17 @@ impl Screen {
 }
 
 impl Screen {
-    /// A verb that came to no result: whoever posts its Markdown must not be left with the last one.
+    /// Writes the failure as Markdown too, so that a job that posts the output replaces its earlier comment.
     pub fn failed(self, verb: &str, error: &Error, format: Format) {
         if format == Format::Markdown {
-            // That it failed has been said; there is nobody left to tell that this did too.
+            // The error itself was shown already. A failure to write the Markdown is ignored.
             let _ = self.result(&markdown::failed(verb, error));
         }
         ci::failed(verb, error);
     }
 
-    /// The error, what is below it, and what to do about it, on stderr. What is wrong with fleet.yaml comes before it,
-    /// each with its place.
+    /// Writes the error, its sources and its hint to stderr, after the problems in fleet.yaml with their
+    /// places.
     pub fn error(self, error: &Error) {
         let problems = match error {
             Error::Fleet { file, problems } => Some((file, problems)),
@@ -147,7 +148,7 @@ impl Screen {
                 if let Some((file, problems)) = problems {
                     line(&format!("{}\n", self.on_stderr().problems(file, problems)));
                 }
-                lines(&told(error));
+                lines(&describe(error));
             }
             StderrFormat::Events => {
                 let causes: Vec<String> = causes(error).map(ToString::to_string).collect();
@@ -162,13 +163,13 @@ impl Screen {
                 if let Some((file, problems)) = problems {
                     line(&problems::github(file, &[(Weight::Error, problems)]));
                 }
-                line(&command("error", "wab", &told(error)));
+                line(&command("error", "wab", &describe(error)));
             }
         }
     }
 }
 
-/// What `validate` says of a good file.
+/// The result of `validate` for a valid file.
 pub fn validated(file: &Path, fleet: &Fleet) -> String {
     format!(
         "{} is valid: {} extra, {} kept, {} to remove",
@@ -179,16 +180,16 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
     )
 }
 
-/// What `logout` asks.
+/// The question of `logout`.
 pub fn logout_question(tenant: &CustomerRef, session: &Session) -> String {
-    let whose = match &session.phone {
+    let pairing = match &session.phone {
         Some(phone) => format!("paired with +{}", shown(phone)),
         None => format!("which is not paired ({})", shown(&session.raw_status)),
     };
-    format!("Log out {}, {whose}? The customer will have to pair again.", shown(tenant.as_str()))
+    format!("Log out {}, {pairing}? The customer must pair again afterwards.", shown(tenant.as_str()))
 }
 
-/// What `logout` says when it is done.
+/// The result of `logout`.
 pub fn logged_out(tenant: &CustomerRef) -> String {
     format!(
         "{} is logged out; its bridge stays. To pair it again: wab qr, or wab pair",

@@ -1,4 +1,4 @@
-//! What `init` did, in words; the check-up's words are in `doctor`.
+//! Renders the results of `init`.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use crate::db::install::{Done, Installation};
 use crate::ground::harmless;
 use crate::ground::version;
 
-/// A new fleet.yaml.
+/// The result of writing a new fleet.yaml.
 pub fn written(file: &Path) -> String {
     let name = harmless(&file.display().to_string());
     format!(
-        "{name} was written. Say in it where your tenants table is, then:\n  wab validate\n  wab doctor\n  wab plan"
+        "{name} was written. Describe your tenants table in it, then run:\n  wab validate\n  wab doctor\n  wab plan"
     )
 }
 
-/// An installation without the extension.
+/// The result of an installation without the extension.
 pub fn installed(installation: &Installation) -> String {
     let (schema, ours) = (harmless(&installation.schema), version::OURS);
     match &installation.done {
         Done::Installed => format!(
             "Schema {schema} now has version {ours} of the wab_ tables and functions. Next: describe your tenants table in \
-             fleet.yaml (wab init writes one), then:\n  wab doctor\n  wab plan"
+             fleet.yaml (wab init writes one), then run:\n  wab doctor\n  wab plan"
         ),
         Done::Nothing => {
             format!("Schema {schema} has version {ours} of the wab_ objects already: nothing was changed.")

@@ -1,4 +1,4 @@
-//! What is said on stderr beside the result, in one format at a time: for people, as events, or for a job's log.
+//! Writes messages to stderr, in one of three formats: text lines, JSON events, or workflow commands.
 
 use std::io::{self, Write};
 use std::sync::{PoisonError, RwLock};
@@ -11,20 +11,20 @@ use crate::model::{Format, Kind};
 use crate::render::command::command;
 use crate::render::{json as documents, lists};
 
-/// How stderr talks.
+/// The format of stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StderrFormat {
-    /// Lines for people.
+    /// Text lines.
     Lines,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Events,
-    /// Lines, with workflow commands for what is worth an annotation.
+    /// Text lines, with workflow commands for warnings and errors.
     Commands,
 }
 
 static FORMAT: RwLock<StderrFormat> = RwLock::new(StderrFormat::Lines);
 
-/// From here on stderr talks as the result is written.
+/// Sets the format of stderr to match the format of the result.
 pub fn set_format(format: Format) {
     let format = match format {
         Format::Text | Format::Markdown => StderrFormat::Lines,
@@ -34,27 +34,27 @@ pub fn set_format(format: Format) {
     *FORMAT.write().unwrap_or_else(PoisonError::into_inner) = format;
 }
 
-/// How stderr talks now.
+/// The current format of stderr.
 pub fn format() -> StderrFormat {
     *FORMAT.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether stderr carries events.
+/// Whether stderr is written as JSON events.
 pub fn in_events() -> bool {
     format() == StderrFormat::Events
 }
 
-/// One line as it is.
+/// Writes one line unchanged.
 pub fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Lines with foreign text in them: our line breaks stay, everything that could steer a terminal is escaped.
+/// Writes lines with foreign text in them: keeps the line breaks, escapes characters that control a terminal.
 pub fn lines(text: &str) {
     line(&harmless_lines(text));
 }
 
-/// Talk that people may read or not.
+/// Writes a message.
 pub fn emit(text: &str) {
     match format() {
         StderrFormat::Lines | StderrFormat::Commands => line(text),
@@ -62,7 +62,7 @@ pub fn emit(text: &str) {
     }
 }
 
-/// What somebody should look at.
+/// Writes a warning.
 pub fn warn(text: &str) {
     match format() {
         StderrFormat::Lines => lines(&format!("warning: {text}")),
@@ -71,7 +71,7 @@ pub fn warn(text: &str) {
     }
 }
 
-/// One line of JSON: when, what, and what belongs to it.
+/// Writes one JSON event: its name, its time, and its fields.
 pub fn event(name: &str, fields: Value) {
     let mut object = json!({"event": name, "ts": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)});
     if let (Value::Object(object), Value::Object(fields)) = (&mut object, fields) {
@@ -80,19 +80,19 @@ pub fn event(name: &str, fields: Value) {
     line(&documents::escaped(&object.to_string()));
 }
 
-/// The same with foreign text in it.
+/// Writes a message with foreign text in it.
 pub fn emit_safely(text: &str) {
     emit(&harmless_lines(text));
 }
 
-/// How much drift was left out: a list without it must not look like all there is.
+/// Writes how much drift was left out, so that the list is not mistaken for the whole drift.
 pub fn ignored(kinds: &[Kind]) {
     if !kinds.is_empty() {
         emit(&format!("ignored: {}", lists::by_kind(kinds.iter().copied())));
     }
 }
 
-/// A question on stderr, without a line's end.
+/// Writes a question, without a line break.
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());

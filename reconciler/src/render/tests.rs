@@ -1,4 +1,4 @@
-//! What people and programs get to see, word by word; no terminal is asked.
+//! Tests of the exact output, for people and for programs.
 
 mod formats;
 mod hostile;
@@ -114,7 +114,7 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 -cust_1     bridge_id=null  bridge_status=paired
 +cust_1     bridge_id=1  bridge_status=disconnected
 
-! 1 finding that apply does nothing about
+! 1 finding that apply does not repair
      orphaned  demo  bridge 8  because  $3.00/month
 
 Monthly cost: $12.00, unchanged
@@ -125,7 +125,7 @@ plan_sha256: 37aef24ba19b84c44588abb0aa1dc18eb75960c7db291504dc83f2e468de0412
 }
 
 #[test]
-fn a_long_plan_is_shortened_unless_all_of_it_is_asked_for() {
+fn a_long_plan_is_shortened_without_full() {
     let drift: Vec<Drift> = (0..300).map(|i| row(Kind::Missing, &format!("cust_{i:04}"), 0)).collect();
     let plan = planned(drift, "policy: { max_creates: 5 }");
     let short = text::plan(&plan, Paint::Plain, Length::Short);
@@ -149,17 +149,17 @@ fn many_findings_are_a_line_a_kind() {
     let plan = planned(drift, "");
     let short = text::plan(&plan, Paint::Plain, Length::Short);
     let table = "\
-! 22 findings that apply does nothing about
+! 22 findings that apply does not repair
      2   orphaned  left_31, left_32              $6.00/month
      20  state     cust_01, cust_02, cust_03, …
-    each of them: wab plan --full, or SELECT * FROM wab_drift
+    all of them: wab plan --full, or SELECT * FROM wab_drift
 ";
     assert!(short.contains(table), "{short}");
     assert!(text::plan(&plan, Paint::Plain, Length::Full).contains("cust_20"));
 }
 
 #[test]
-fn nothing_to_do_is_said_first() {
+fn nothing_to_do_is_the_first_line() {
     let shown = text::plan(&planned(vec![row(Kind::State, "a", 1)], ""), Paint::Plain, Length::Short);
     assert!(shown.starts_with("Nothing to do.\n\n! 1 finding"), "{shown}");
 }
@@ -171,7 +171,7 @@ fn colours_are_only_there_when_wanted() {
 }
 
 #[test]
-fn foreign_text_cannot_steer_the_terminal() {
+fn foreign_text_cannot_control_the_terminal() {
     let plan = planned(vec![row(Kind::Missing, "a\u{1b}[2Jb\nc", 0), row(Kind::State, "\u{7}", 3)], "");
     let shown = text::plan(&plan, Paint::Plain, Length::Short);
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown}");
@@ -179,7 +179,7 @@ fn foreign_text_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn the_direction_of_text_cannot_be_turned_either() {
+fn foreign_text_cannot_change_the_text_direction() {
     let plan = planned(vec![row(Kind::Missing, "a\u{202e}b\u{9b}c\u{2066}", 0)], "");
     for shown in [text::plan(&plan, Paint::Plain, Length::Short), json::saved(&sealed(&plan))] {
         assert!(!shown.contains(['\u{202e}', '\u{9b}', '\u{2066}']), "{shown}");
@@ -252,7 +252,7 @@ fn report(end: RunEnd, outcomes: &[Outcome]) -> Report {
 }
 
 #[test]
-fn a_run_says_what_became_of_it() {
+fn a_report_shows_the_outcome_of_each_step() {
     let plan =
         planned(vec![row(Kind::Missing, "c", 0), row(Kind::Missing, "d", 0), row(Kind::Missing, "e", 0)], "");
     let done = report(RunEnd::Finished, &[Outcome::Done; 3]);
@@ -264,7 +264,7 @@ fn a_run_says_what_became_of_it() {
         "{shown}"
     );
     assert!(
-        shown.contains("interrupted") && shown.contains("unknown  provision  c  the provider failed"),
+        shown.contains("a signal stopped it") && shown.contains("unknown  provision  c  the provider failed"),
         "{shown}"
     );
     let value: serde_json::Value = serde_json::from_str(&json::applied(&plan, Some(&partly))).unwrap();
@@ -290,7 +290,7 @@ fn drift_is_listed_with_its_counts() {
 }
 
 #[test]
-fn money_and_time_are_words_for_people() {
+fn money_and_time_are_readable() {
     assert_eq!(money(Decimal::new(123_456_750, 2)), "$1,234,567.50");
     assert_eq!(
         (money(Decimal::from(-3)), change(Decimal::from(3))),

@@ -1,4 +1,4 @@
-//! A plan and what became of it, for people; what the plan says is not weighed here.
+//! Renders a plan and its outcome as text.
 
 use std::fmt::Write;
 
@@ -29,7 +29,7 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-/// What is between the plan's first line and its numbers: each part begins with an empty line and its title.
+/// The parts between the plan's first line and its numbers. Each begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
     let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
     parts.extend(["provision", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)));
@@ -51,11 +51,14 @@ fn nonempty(mut parts: Vec<String>) -> Vec<String> {
     parts
 }
 
-/// What the plan does, in one line.
+/// The steps of the plan, in one line.
 pub fn headline(plan: &Plan) -> String {
     match (plan.steps.is_empty(), plan.has_changes()) {
         (true, false) => return "Nothing to do.".to_owned(),
-        (true, true) => return "No steps; only what the database holds of fleet.yaml changes.".to_owned(),
+        (true, true) => {
+            return "No steps; only the binding and the declared exceptions change in the database."
+                .to_owned();
+        }
         (false, _) => {}
     }
     let part = |kind, words: &str| match plan.count(kind) {
@@ -86,7 +89,8 @@ fn binding(plan: &Plan, paint: Paint, length: Length) -> String {
     out
 }
 
-/// What is read in another way than before: name, before, after. Secrets belong into the webhook_url, so it is not shown.
+/// The changed fields of the binding: name, before, after. The webhook_url is not shown, because it may hold
+/// a secret.
 pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<&str>, &str)> {
     let now = &change.after;
     let old = change.before.as_ref();
@@ -138,7 +142,7 @@ fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {
     out
 }
 
-/// What so many steps of a kind do.
+/// The title for `n` steps of a kind.
 pub fn title(kind: &str, n: usize) -> String {
     match kind {
         "provision" => format!("provision {}", count(n, "bridge")),
@@ -171,12 +175,12 @@ fn footer(plan: &Plan, paint: Paint) -> String {
     out
 }
 
-/// By what the plan can be asked for again: `wab apply --expect`.
+/// The plan_sha256, for `wab apply --expect`.
 pub fn approval(plan: &Plan) -> Option<String> {
     plan.has_changes().then(|| format!("plan_sha256: {}", plan.plan_sha256))
 }
 
-/// What a month costs before and after.
+/// The monthly cost, before and after.
 pub fn cost(plan: &Plan, paint: Paint) -> String {
     let cost = plan.monthly_cost;
     if cost.change.is_zero() {
@@ -185,7 +189,7 @@ pub fn cost(plan: &Plan, paint: Paint) -> String {
     format!("{} → {} ({})", money(cost.before), paint.bold(&money(cost.after)), change(cost.change))
 }
 
-/// How long the calls take; `None`: the plan has none.
+/// How long the calls take; `None` if the plan has none.
 pub fn time(plan: &Plan) -> Option<String> {
     let calls = plan.count("provision") + plan.count("delete");
     (calls > 0).then(|| match plan.duration.is_zero() {
@@ -194,12 +198,12 @@ pub fn time(plan: &Plan) -> Option<String> {
     })
 }
 
-/// What became of a plan.
+/// The outcome of a plan.
 pub fn report(plan: &Plan, report: &Report, paint: Paint) -> String {
     format!("{}{}", executed(plan, report, paint), skipped(report, paint))
 }
 
-/// Steps of a saved plan that needed no trying.
+/// Steps of a saved plan that were not tried.
 pub fn skipped(report: &Report, paint: Paint) -> String {
     let (already, stale) = skipped_steps(report);
     let mut out = String::new();
@@ -207,19 +211,19 @@ pub fn skipped(report: &Report, paint: Paint) -> String {
         let _ = writeln!(out, "Done already: {} of the saved plan.", count(already.len(), "step"));
     }
     if !stale.is_empty() {
-        let title = format!("Stale, left alone: {} of the saved plan.", count(stale.len(), "step"));
+        let title = format!("Stale, skipped: {} of the saved plan.", count(stale.len(), "step"));
         let _ = writeln!(out, "{}", paint.yellow(&title));
         out += &listed(&stale);
     }
     out
 }
 
-/// Those that were true already, and the stale ones.
+/// The skipped steps: those that were done already, and the stale ones.
 pub fn skipped_steps(report: &Report) -> (Vec<&StepReport>, Vec<&StepReport>) {
     report.skipped.iter().partition(|step| step.outcome == Outcome::Done)
 }
 
-/// Steps with what became of them, twenty at most.
+/// Steps with their outcomes, at most 20.
 fn listed(steps: &[&StepReport]) -> String {
     let rows = steps.iter().take(20).map(|step| {
         let name = shown(step.customer_ref.as_str());
@@ -251,7 +255,7 @@ fn executed(plan: &Plan, report: &Report, paint: Paint) -> String {
     out + &listed(&bad)
 }
 
-/// What became of a plan, in one line.
+/// The outcome of a plan, in one line.
 pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
     if plan.steps.is_empty() {
         return ("Applied.", String::new());
@@ -267,15 +271,15 @@ pub fn verdict(plan: &Plan, report: &Report) -> (&'static str, String) {
     ("Partly applied:", rest)
 }
 
-/// Why a run did not come to its steps' end.
+/// Why a run ended before its last step.
 pub fn ended_early(report: &Report) -> Option<String> {
     match &report.end {
         RunEnd::Finished => None,
-        RunEnd::Interrupted => Some("it was interrupted".to_owned()),
-        RunEnd::Deadline => Some("the rest would not be done in time (--max-duration)".to_owned()),
+        RunEnd::Interrupted => Some("a signal stopped it".to_owned()),
+        RunEnd::Deadline => Some("the next step would not end in time (--max-duration)".to_owned()),
         RunEnd::GaveUp => Some("too many steps failed in a row".to_owned()),
         RunEnd::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
-        RunEnd::Database(error) => Some(format!("the database takes no more: {error}")),
-        RunEnd::TrailLost(error) => Some(format!("the run's trail could not be written: {error}")),
+        RunEnd::Database(error) => Some(format!("the database failed: {error}")),
+        RunEnd::LogLost(error) => Some(format!("the run log could not be written: {error}")),
     }
 }

@@ -1,11 +1,11 @@
-//! Colours, columns and URLs as people see them.
+//! Colours, columns and shortened URLs.
 
 use owo_colors::{OwoColorize, Style};
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::Colour;
 
-/// Colours, or none.
+/// Whether text is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// Plain text.
@@ -15,11 +15,11 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// What the flag, the environment (NO_COLOR, CLICOLOR_FORCE) and the terminal want, in this order.
-    pub fn choose(wish: Colour, terminal: bool) -> Self {
+    /// Decides by the flag, the environment (NO_COLOR, CLICOLOR_FORCE) and the terminal, in this order.
+    pub fn choose(colour: Colour, terminal: bool) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        match wish {
+        match colour {
             Colour::Never => Self::Plain,
             Colour::Auto if no_color => Self::Plain,
             Colour::Auto if set("CLICOLOR_FORCE") || terminal => Self::Ansi,
@@ -61,7 +61,7 @@ pub fn host_only(url: &str) -> String {
     }
 }
 
-/// Rows of cells as aligned lines, without borders.
+/// Rows of cells as lines with aligned columns.
 pub fn table(rows: Vec<Vec<String>>) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..columns)

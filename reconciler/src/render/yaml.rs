@@ -1,4 +1,4 @@
-//! The fleet.yaml that adopts an account; what it says is decided in `adopt`. No webhook_url is here: a secret may be in it.
+//! Writes the fleet.yaml that adopts an account. It leaves out the webhook_url, because it may hold a secret.
 
 #[cfg(test)]
 mod tests;
@@ -13,11 +13,11 @@ use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants}
 use crate::ground::{count, money, steers};
 use crate::model::{Adoption, Why};
 
-/// The whole file, with comments on what it could not take in.
+/// The whole file, with comments on bridges that it could not adopt.
 pub fn fleet(adoption: &Adoption) -> String {
     let Adoption { day, listed, fleet, .. } = adoption;
     let mut out = format!(
-        "# Written by wab export on {day}, from {} at the provider. Look it over, then: wab validate, wab plan\n\
+        "# Written by wab export on {day}, from {} at the provider. Read it, then run: wab validate, wab plan\n\
          # Every key is explained in fleet.yaml.example.\n\
          version: 1\n",
         count(*listed, "bridge")
@@ -26,7 +26,7 @@ pub fn fleet(adoption: &Adoption) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             out,
-            "# INCOMPLETE: {} could not be read, and are missing here.",
+            "# INCOMPLETE: {} could not be read and are missing here.",
             count(adoption.malformed, "listed row")
         );
     }
@@ -37,7 +37,7 @@ pub fn fleet(adoption: &Adoption) -> String {
         let missing = adoption.missing;
         let _ = writeln!(
             out,
-            "\n# Wanted, and without a bridge: {missing}. wab plan names them, wab apply provisions them."
+            "\n# Wanted tenants without a bridge: {missing}. wab plan shows them, wab apply provisions them."
         );
     }
     out += &bridges(fleet);
@@ -53,12 +53,12 @@ impl Section {
         Self(format!("\n{name}:\n"))
     }
 
-    /// A text from elsewhere, in quotes.
+    /// Adds a foreign text, in quotes.
     fn text(&mut self, key: &str, text: &str) {
         self.plain(key, quoted(text));
     }
 
-    /// What cannot be misread.
+    /// Adds a value that needs no quotes.
     fn plain(&mut self, key: &str, value: impl Display) {
         let _ = writeln!(self.0, "  {key}: {value}");
     }
@@ -91,7 +91,8 @@ fn account(account: &Account) -> String {
     out.0
 }
 
-/// A file's name counts from where fleet.yaml lies, and nobody knows where that will be.
+/// A relative file name starts at the folder of fleet.yaml. That folder is unknown here, so the name is made
+/// absolute.
 fn path(file: &Path) -> String {
     let simple = file.parent().is_none_or(|folder| folder == Path::new(""));
     let file = if simple { file.to_owned() } else { std::path::absolute(file).unwrap_or(file.to_owned()) };
@@ -113,8 +114,8 @@ fn database(database: &Database) -> String {
 
 fn tenants(tenants: Option<&Tenants>) -> String {
     let Some(tenants) = tenants else {
-        return "\n# No tenants table is bound, and none was named, so every bridge is kept below. wab plan needs one; export again\n\
-                # with --table public.tenants --wanted \"status = 'active'\", or say it here:\n\
+        return "\n# No tenants table is bound or named, so every bridge is kept below. wab plan needs a tenants table: export again\n\
+                # with --table public.tenants --wanted \"status = 'active'\", or add it here:\n\
                 # tenants: { table: public.tenants, wanted: status = 'active' }\n"
             .to_owned();
     };
@@ -130,7 +131,7 @@ fn tenants(tenants: Option<&Tenants>) -> String {
 fn bridges(fleet: &Fleet) -> String {
     let mut out = Section::new("bridges").0;
     if fleet.webhook_url.is_some() {
-        out += "  # webhook_url: copy it from your fleet.yaml. It is not repeated here, for a secret may be in it.\n";
+        out += "  # webhook_url: copy it from your fleet.yaml. It is not repeated here, because it may hold a secret.\n";
     }
     let extra = fleet.extra.iter().map(|item| {
         format!("tenant_id: {}, reason: {}", quoted(item.tenant_id.as_str()), quoted(&item.reason))
@@ -162,7 +163,7 @@ fn list(name: &str, items: Vec<String>) -> String {
     })
 }
 
-/// What remains drift, as comments; ids are quoted, so that none of them ends its comment.
+/// The bridges that are not adopted, as comments. Ids are quoted, so that none of them ends its comment.
 fn left(adoption: &Adoption) -> String {
     let mut out = String::new();
     let mut before = None;
@@ -180,13 +181,13 @@ fn left(adoption: &Adoption) -> String {
 const fn explained(why: Why) -> &'static str {
     match why {
         Why::NoRef => {
-            "Bridges without a customer_ref: nothing here can name them, so plan goes on reporting them:"
+            "Bridges without a customer_ref: fleet.yaml cannot name them, so wab plan still reports them:"
         }
-        Why::Removed => "Owned by nobody, and not kept because bridges.remove names their customer_ref:",
-        Why::Expired => "Owned by nobody, and kept above only until a day that has passed:",
-        Why::Duplicate => "Another bridge serves the same customer_ref; plan goes on reporting these:",
+        Why::Removed => "Without a tenant row, and not kept because bridges.remove names their customer_ref:",
+        Why::Expired => "Without a tenant row, and kept above only until a date that has passed:",
+        Why::Duplicate => "Another bridge serves the same customer_ref; wab plan still reports these:",
         Why::Churned => {
-            "Their tenants are no longer wanted; plan goes on reporting them unless they are kept above:"
+            "Their tenants are no longer wanted; wab plan still reports them unless they are kept above:"
         }
     }
 }
@@ -200,24 +201,25 @@ fn policy(adoption: &Adoption) -> String {
     out.plain("min_observed", min_observed);
     if *min_observed <= 1 && adoption.listed > 10 {
         let most = adoption.listed * 9 / 10;
-        out.plain("# min_observed", format!("{most}   # refuses a listing that is a tenth too short"));
+        out.plain(
+            "# min_observed",
+            format!("{most}   # refuses a listing with less than 90 % of today's bridges"),
+        );
     }
     match max_monthly_cost {
         Some(most) => out.plain("max_monthly_cost", most),
         None => {
             let (now, most) =
                 (money(adoption.monthly_cost), (adoption.monthly_cost * Decimal::new(12, 1)).round_dp(2));
-            out.plain(
-                "# max_monthly_cost",
-                format!("{most:.2}   # allows a fifth more than the {now} of now"),
-            );
+            out.plain("# max_monthly_cost", format!("{most:.2}   # 20 % more than the current {now}"));
         }
     }
     out.plain("rate_budget", Bound::Share(*rate_budget));
     out.0
 }
 
-/// A text in double quotes on one line. JSON's strings are YAML's too; what YAML wants escaped besides, is.
+/// A text in double quotes on one line: a JSON string, with the further characters escaped that YAML
+/// requires.
 fn quoted(text: &str) -> String {
     // A text always has a JSON form.
     let json = serde_json::to_string(text).unwrap_or_default();

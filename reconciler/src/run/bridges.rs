@@ -1,4 +1,4 @@
-//! Steps that call the provider: the ground is looked at once more, the call made, its answer recorded. No policy is here.
+//! Steps that call the provider: check the preconditions again, make the call, record the answer.
 
 use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, resolve};
 
@@ -8,7 +8,7 @@ use crate::run::executor::Executor;
 use crate::run::observe::PATIENCE;
 use crate::run::step_outcome::StepOutcome;
 
-/// What the provider answered to a call that a 429 may have put off.
+/// The provider's answer to a call that may have been repeated after a 429.
 type Answer<T> = Result<T, wabridges::Error>;
 
 impl Executor<'_> {
@@ -47,17 +47,17 @@ impl Executor<'_> {
         match resolve(answer, self.list(), find).await {
             Ok(Made::Answered(made)) => Ok((made.id, made.state, "provisioned")),
             Ok(Made::Listed(bridge)) => {
-                let how = "provisioned; the answer was lost, the listing has it";
+                let how = "provisioned; the answer was lost, but the provider lists the bridge";
                 Ok((bridge.id, bridge.state.map(Into::into), how))
             }
             Err(error) if error.is_ambiguous() => {
-                Err(Error::provider("it is not known whether the bridge was made")(error))
+                Err(Error::provider("it is not known whether the provider created the bridge")(error))
             }
-            Err(error) => Err(Error::provider("the provider made no bridge")(error)),
+            Err(error) => Err(Error::provider("the provider did not create the bridge")(error)),
         }
     }
 
-    /// The store is asked right before each attempt: the plan may be an hour old by now.
+    /// Checks the database right before each attempt, because the plan may be an hour old.
     async fn post(
         &mut self,
         customer_ref: &CustomerRef,
@@ -73,10 +73,10 @@ impl Executor<'_> {
         }
     }
 
-    /// To know the status at once is worth a call, not a failure.
+    /// Reads the status of the new session. A failure is ignored: the next refresh reads the status again.
     async fn session(&self, customer_ref: &CustomerRef) -> Option<Session> {
         self.wait(Class::Proxy).await;
-        if self.stop.is_wished() {
+        if self.stop.is_requested() {
             return None;
         }
         self.client.reader().session(customer_ref).await.ok()
@@ -108,12 +108,12 @@ impl Executor<'_> {
         match self.carried_by(id).await {
             Err(wabridges::Error::NotFound { .. }) => return Ok(format!("bridge {id} was gone already")),
             Err(error) => {
-                return Err(Error::provider("the bridge was not deleted: it could not be looked at")(error));
+                return Err(Error::provider("the bridge was not deleted: it could not be read first")(error));
             }
             Ok(carried) if carried.as_ref() != Some(customer_ref) => {
                 return Err(Error::config(
                     format!("bridge {id} was not deleted: it no longer carries customer_ref {customer_ref}"),
-                    "look at the plan again: wab plan",
+                    "look at the current plan: wab plan",
                 ));
             }
             Ok(_) => {}
@@ -121,19 +121,20 @@ impl Executor<'_> {
         match self.send_delete(id).await? {
             Ok(()) => Ok(format!("bridge {id} deleted")),
             Err(wabridges::Error::NotFound { .. }) => Ok(format!("bridge {id} was gone already")),
-            Err(error) if error.is_ambiguous() && self.is_gone(id).await => {
-                Ok(format!("bridge {id} deleted; the answer was lost, the provider no longer has it"))
-            }
-            Err(error) => Err(Error::provider("the deletion was not confirmed")(error)),
+            Err(error) if error.is_ambiguous() && self.is_gone(id).await => Ok(format!(
+                "bridge {id} deleted; the answer was lost, but the provider no longer has the bridge"
+            )),
+            Err(error) => Err(Error::provider("the provider did not confirm the deletion")(error)),
         }
     }
 
-    /// The store is asked right before each attempt, for the call may have had to wait.
+    /// Checks the database right before each attempt, because the call may have waited for the provider's
+    /// limits.
     async fn send_delete(&mut self, id: BridgeId) -> Result<Answer<()>, Error> {
         let mut patience = PATIENCE;
         loop {
             self.wait(Class::Other).await;
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Err(Error::config(
                     format!("bridge {id} was not deleted: the run was asked to stop"),
                     "run wab apply again",

@@ -1,4 +1,5 @@
-//! How a fleet is looked at: listed, evaluated, planned, and final_plan on. What is shown or done about it is not here.
+//! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the final
+//! plan.
 
 use wabridges::{Class, Limits, ReadClient};
 
@@ -15,7 +16,7 @@ use crate::model::{
 use crate::run::events::{Event, Events};
 use crate::run::observe::Observer;
 
-/// What the fleet should be, who tells what it is, and what is believed.
+/// Lists and evaluates the fleet.
 pub struct Evaluator<'a> {
     fleet: &'a Fleet,
     observer: Observer<'a>,
@@ -27,62 +28,63 @@ pub struct Evaluator<'a> {
     polled: Option<Polled>,
 }
 
-/// What an evaluator is made for.
-pub struct EvaluatorInput<'a> {
-    /// What the fleet should be.
+/// The configuration of an evaluator.
+pub struct EvaluatorConfig<'a> {
+    /// The declared fleet.
     pub fleet: &'a Fleet,
-    /// Who tells what it is.
+    /// The client that lists the real fleet.
     pub client: &'a ReadClient,
-    /// Who is told what happens.
+    /// Receives the run's events.
     pub events: &'a dyn Events,
-    /// Which listings are believed.
+    /// The policy for empty and shrunken listings.
     pub shrink: ShrinkPolicy,
-    /// Whose bridges it is about.
+    /// The customer_refs that the plan covers.
     pub scope: Scope,
 }
 
-/// A reading, and what follows from it if it is what was stored when it was asked for.
+/// A reading, and the plan input that follows if the listing equals the stored one.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The reading.
     pub reading: Reading,
-    standing: Option<PlanInput>,
+    stored: Option<PlanInput>,
 }
 
 impl From<Reading> for Snapshot {
     fn from(reading: Reading) -> Self {
-        Self { reading, standing: None }
+        Self { reading, stored: None }
     }
 }
 
-/// What somebody said yes to.
+/// What the user approved.
 #[derive(Clone, Copy, Debug)]
 pub enum Approved<'a> {
-    /// Whatever the plan is.
+    /// Every plan.
     Anything,
     /// The plan that was shown.
     Shown(&'a Plan),
-    /// The plan of this digest.
-    Digest(&'a str),
-    /// The steps of this plan, as far as their preconditions stands.
+    /// The plan with this SHA-256.
+    Sha256(&'a str),
+    /// The steps of this saved plan, if their preconditions still hold.
     Saved(&'a SavedPlan),
 }
 
 /// The plan that will be run.
 #[derive(Debug)]
 pub struct FinalPlan {
-    /// Only with steps that were approved.
+    /// Holds only approved steps.
     pub plan: Plan,
-    /// Approved, and true without us.
+    /// Approved steps that were done already, by another run or by hand.
     pub already: Vec<Step>,
-    /// Approved, and no longer to be done.
+    /// Approved steps with changed preconditions, and what changed.
     pub stale: Vec<(Step, String)>,
 }
 
 impl<'a> Evaluator<'a> {
-    /// Calls of runs that ended a moment ago count for the provider's windows: client and plans learn of them.
-    pub async fn new(input: EvaluatorInput<'a>, store: &mut Store) -> Result<Self, Error> {
-        let EvaluatorInput { fleet, client, events, shrink, scope } = input;
+    /// Calls of recent runs count towards the provider's limits, so the client and the plan are told about
+    /// them.
+    pub async fn new(config: EvaluatorConfig<'a>, store: &mut Store) -> Result<Self, Error> {
+        let EvaluatorConfig { fleet, client, events, shrink, scope } = config;
         store.require_primary().await?;
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
         let now = std::time::Instant::now();
@@ -91,7 +93,8 @@ impl<'a> Evaluator<'a> {
                 client.preload(call.class, at);
             }
         }
-        // Whoever says that the account may be empty has answered what min_observed asks.
+        // With --first-run the user has confirmed that the account may be empty, so min_observed does not
+        // apply.
         let min_observed = match shrink {
             ShrinkPolicy::FirstRun => 0,
             ShrinkPolicy::Refuse | ShrinkPolicy::Allow => fleet.policy.min_observed,
@@ -110,8 +113,9 @@ impl<'a> Evaluator<'a> {
         })
     }
 
-    /// Asks up to `max` sessions for the statuses that the list does not bring; no transaction is open meanwhile. What
-    /// they say counts in every later look. The list is read again afterwards: by then this one may be overtaken.
+    /// Asks up to `max` sessions for statuses that the listing lacks, while no transaction is open. Every
+    /// later evaluation uses the answers. The list is read again afterwards, because this reading may be
+    /// overtaken by then.
     pub async fn poll(&mut self, store: &mut Store, max: u16) -> Result<(), Error> {
         if max == 0 {
             return Ok(());
@@ -125,17 +129,18 @@ impl<'a> Evaluator<'a> {
         let at_least = self.observer.client.duration_for(Class::Proxy, sessions);
         self.observer.events.emit(Event::Polling { sessions, at_least });
         let asked_at = store.now().await?;
-        let told = self.observer.client.poll(chosen).await;
-        let told = told.map_err(Error::provider("cannot ask the sessions for their status"))?;
-        let polled = Polled { asked_at, chosen: sessions, told };
+        let result = self.observer.client.poll(chosen).await;
+        let result = result.map_err(Error::provider("cannot ask the sessions for their status"))?;
+        let polled = Polled { asked_at, chosen: sessions, result };
         self.observer.events.emit(Event::Polled(&polled));
         self.polled = Some(polled);
         Ok(())
     }
 
-    /// Calls that still count for the provider's limits: those of earlier runs, and our own polls.
+    /// Calls that still count towards the provider's limits: those of earlier runs, and the status requests
+    /// of this one.
     fn recent(&self) -> Vec<RecentCall> {
-        let polls = self.polled.iter().flat_map(|polled| &polled.told.ended);
+        let polls = self.polled.iter().flat_map(|polled| &polled.result.ended);
         let polls = polls.map(|at| RecentCall { class: Class::Proxy, ago: at.elapsed() });
         self.recent.iter().copied().chain(polls).collect()
     }
@@ -145,48 +150,48 @@ impl<'a> Evaluator<'a> {
         self.observer.read(store).await
     }
 
-    /// Lists the fleet as `read` does, and evaluates meanwhile what is stored: usually that is what the list will say.
+    /// Lists the fleet as `read` does. Meanwhile evaluates the stored state: usually the listing is equal to
+    /// it.
     pub async fn snapshot(&self, store: &mut Store) -> Result<Snapshot, Error> {
-        // What cannot be evaluated now will be, and then says why it cannot.
-        let standing = async |store: &mut Store| self.standing(store).await.ok().flatten();
-        let (reading, standing) = self.observer.read_while(store, standing).await?;
-        Ok(Snapshot { reading, standing })
+        // An error is ignored here: the evaluation after the listing meets it again and reports it.
+        let stored = async |store: &mut Store| self.stored(store).await.ok().flatten();
+        let (reading, stored) = self.observer.read_while(store, stored).await?;
+        Ok(Snapshot { reading, stored })
     }
 
-    async fn standing(&self, store: &mut Store) -> Result<Option<PlanInput>, Error> {
+    async fn stored(&self, store: &mut Store) -> Result<Option<PlanInput>, Error> {
         let mut evaluation = store.evaluation().await?;
         let input = evaluation.stored_input(self.fleet).await?;
         evaluation.rollback().await?;
         Ok(input)
     }
 
-    /// What follows from what was seen; the database is left as it was.
-    pub async fn look(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<PlanInput, Error> {
-        let Snapshot { reading, standing } = snapshot;
-        let standing =
-            standing.take().filter(|_| self.polled.is_none() && self.shrink == ShrinkPolicy::Refuse);
-        if let Some(input) = &standing
+    /// The plan input that follows from the snapshot. The transaction is rolled back.
+    pub async fn evaluate(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<PlanInput, Error> {
+        let Snapshot { reading, stored } = snapshot;
+        let stored = stored.take().filter(|_| self.polled.is_none() && self.shrink == ShrinkPolicy::Refuse);
+        if let Some(input) = &stored
             && input.listed > 0
             && reading.listing.malformed.is_empty()
             && reading.listing_sha256 == input.observation
         {
             return Ok(PlanInput { recent: self.recent(), ..input.clone() });
         }
-        let look = async |store: &mut Store, reading: &Reading| {
-            let (input, evaluation) = self.input(store, reading, standing.as_ref()).await?;
+        let evaluate = async |store: &mut Store, reading: &Reading| {
+            let (input, evaluation) = self.input(store, reading, stored.as_ref()).await?;
             evaluation.rollback().await?;
             Ok(input)
         };
-        self.observer.up_to_date(store, reading, look).await
+        self.observer.up_to_date(store, reading, evaluate).await
     }
 
-    /// The plan, and the digest of the listing it was made from; the database is left as it was.
+    /// The plan, and the SHA-256 of its listing. The transaction is rolled back.
     pub async fn preview(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<(Plan, String), Error> {
-        let input = self.look(store, snapshot).await?;
+        let input = self.evaluate(store, snapshot).await?;
         Ok((plan(&input, &self.options()), input.observation))
     }
 
-    /// The plan that will be run; what it stands on is stored, unless a guard refuses or the approval is stale.
+    /// The plan to execute. Its observation is stored, unless a guard refuses or the approval is stale.
     pub async fn finalize(
         &self,
         store: &mut Store,
@@ -198,7 +203,7 @@ impl<'a> Evaluator<'a> {
         self.observer.up_to_date(store, reading, finalize).await
     }
 
-    /// An error drops the evaluation, which rolls it back.
+    /// An error drops the evaluation, which rolls the transaction back.
     async fn finalize_once(
         &self,
         store: &mut Store,
@@ -211,9 +216,10 @@ impl<'a> Evaluator<'a> {
         match approved {
             Approved::Anything => {}
             Approved::Shown(Plan { plan_sha256, .. }) => require_plan_sha256(plan_sha256, &plan)?,
-            Approved::Digest(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
+            Approved::Sha256(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
             Approved::Saved(saved) => {
-                let preconditions = evaluation.preconditions(&saved::in_question(&saved.plan, &plan)).await?;
+                let preconditions =
+                    evaluation.preconditions(&saved::changed_refs(&saved.plan, &plan)).await?;
                 selection = saved::select(&saved.plan, &plan, &preconditions)?;
                 plan.steps = std::mem::take(&mut selection.steps);
                 sum_up(&mut plan, &input, &self.options());
@@ -235,10 +241,10 @@ impl<'a> Evaluator<'a> {
         &self,
         store: &'s mut Store,
         reading: &Reading,
-        standing: Option<&PlanInput>,
+        stored: Option<&PlanInput>,
     ) -> Result<(PlanInput, Evaluation<'s>), Error> {
         let mut evaluation = store.evaluation().await?;
-        let seen = Seen { reading, polled: self.polled.as_ref(), standing };
+        let seen = Seen { reading, polled: self.polled.as_ref(), stored };
         let input = evaluation.input(self.fleet, seen, self.shrink).await?;
         Ok((PlanInput { recent: self.recent(), ..input }, evaluation))
     }
@@ -259,7 +265,7 @@ fn require_plan_sha256(approved: &str, plan: &Plan) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::stale(format!(
-        "the fleet moved: the plan that was approved is {approved}, the plan is now {now}, with {} steps",
+        "the fleet changed: the approved plan is {approved}, the current plan is {now} with {} steps",
         plan.steps.len()
     )))
 }

@@ -1,4 +1,4 @@
-//! What happens during a run, told to whoever shows it.
+//! The events of a run, and the trait that receives them.
 
 use std::time::Duration;
 
@@ -6,34 +6,35 @@ use wabridges::MalformedRow;
 
 use crate::model::{Plan, Polled, Report, Step, StepReport};
 
-/// Takes what happens during a run.
+/// Receives the run's events.
 pub trait Events: Send + Sync {
-    /// Tells this.
+    /// Receives one event.
     fn emit(&self, event: Event<'_>);
 }
 
-/// Something that happened, or begins.
+/// Something that happened or is about to happen.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Another apply has the lock, and is waited for; `holder` starts with a colon, or is empty.
+    /// Another apply holds the lock, and this one waits; `holder` starts with a colon, or is empty.
     WaitingForLock { holder: &'a str },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
-    /// Sessions are about to be asked; the provider's limits make that take at least so long.
+    /// Sessions are about to be asked for their status; the provider's limits make this take at least this
+    /// long.
     Polling { sessions: usize, at_least: Duration },
-    /// What the sessions said.
+    /// The answers of the sessions.
     Polled(&'a Polled),
     /// A signal asked the run to stop.
     Stopping,
-    /// The plan's steps are about to be done.
+    /// The first step is about to start.
     RunStarted(&'a Plan),
-    /// This step is next; the rest takes at least so long.
+    /// This step is next; the remaining steps take at least this long.
     StepStarting { step: &'a Step, left: Duration },
-    /// The provider's limits make the run wait so long for its next call.
+    /// The run waits this long for the provider's limits before its next call.
     WaitingForLimit(Duration),
-    /// These steps were tried; the rest takes at least so long.
+    /// These steps were tried; the remaining steps take at least this long.
     StepsExecuted { steps: &'a [StepReport], left: Duration },
-    /// Steps were not done: which, and why.
+    /// Steps failed: which, and why.
     StepsFailed(&'a str),
     /// The run ended.
     RunEnded(&'a Report),

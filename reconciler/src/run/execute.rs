@@ -1,4 +1,4 @@
-//! Doing what the plan says: its steps in their order, each journalled before and after. No policy is here.
+//! Executes a plan: runs the steps in order and writes a line of the run log before and after each.
 
 use std::time::{Duration, Instant};
 
@@ -8,47 +8,45 @@ use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};
 
-/// So many failures in a row mean that the next step will fail too.
+/// After so many failures in a row the run gives up: the next step would probably fail too.
 const FAILURES_IN_A_ROW: usize = 5;
 
-/// Runs the plan's steps in their order. Failures do not stop independent steps.
+/// Runs the plan's steps in order. A failed step does not stop independent steps.
 pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     run.events.emit(Event::RunStarted(plan));
     let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
     report.end = match run.journal.begin_run(plan).await {
         Ok(()) => match run.steps(plan, &mut report.steps).await {
             Ok(end) => end,
-            Err(error) => RunEnd::TrailLost(chain(&error)),
+            Err(error) => RunEnd::LogLost(chain(&error)),
         },
-        Err(error) => RunEnd::TrailLost(chain(&error)),
+        Err(error) => RunEnd::LogLost(chain(&error)),
     };
-    // Without its last line the run reads as interrupted, and the next one goes on from what is observed.
+    // Without its last line the run counts as interrupted. The next run starts from a new observation, so
+    // nothing is lost.
     if let Err(error) = run.journal.finish_run(report.outcome()).await
         && report.end == RunEnd::Finished
     {
-        report.end = RunEnd::TrailLost(chain(&error));
+        report.end = RunEnd::LogLost(chain(&error));
     }
     run.events.emit(Event::RunEnded(&report));
     report
 }
 
 impl Executor<'_> {
-    /// Errors out only when the trail cannot be written: nothing is done off the record.
+    /// Returns an error only if the run log cannot be written: no step is done without a log entry.
     async fn steps(&mut self, plan: &Plan, reports: &mut Vec<StepReport>) -> Result<RunEnd, Error> {
         let mut failures = 0;
         let mut longest = Duration::ZERO;
-        // Steps that write tenant rows go together in one statement; every other step goes alone.
-        for batch in
-            plan.steps.chunk_by(|a, b| a.kind() == b.kind() && matches!(a.kind(), "bind" | "set_status"))
-        {
+        for batch in batches(&plan.steps) {
             let left = self.time_left(&plan.steps[reports.len()..]);
             self.events.emit(Event::StepStarting { step: &batch[0], left });
-            // What would not be finished in time is not begun.
+            // A step that would end after the deadline is not started.
             if self.stop.is_too_late_for(self.slot_in(&batch[0]) + longest) {
                 return Ok(RunEnd::Deadline);
             }
             self.wait_for_slot(&batch[0]).await;
-            if self.stop.is_wished() {
+            if self.stop.is_requested() {
                 return Ok(self.stop.end());
             }
             let began = Instant::now();
@@ -58,7 +56,7 @@ impl Executor<'_> {
                 return Ok(end);
             }
             let all_done = outcomes.len() == batch.len() && outcomes.iter().all(StepOutcome::is_done);
-            if self.stop.is_wished() && !all_done {
+            if self.stop.is_requested() && !all_done {
                 return Ok(self.stop.end());
             }
             failures = if outcomes.iter().any(StepOutcome::is_done) { 0 } else { failures + 1 };
@@ -69,7 +67,8 @@ impl Executor<'_> {
         Ok(RunEnd::Finished)
     }
 
-    /// Tries the steps of the batch, with a line of the trail before and after; adds what became of each to the reports.
+    /// Tries the steps of the batch, writes a line of the run log before and after, and adds each outcome to
+    /// the reports.
     async fn recorded(
         &mut self,
         plan: &Plan,
@@ -106,7 +105,7 @@ impl Executor<'_> {
         Ok(outcomes)
     }
 
-    /// What became of each step of the batch; fewer of them, in order, where somebody asked to stop.
+    /// The outcome of each step of the batch, in order; fewer than the steps if a signal stopped the run.
     async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         match &batch[0] {
             Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
@@ -116,6 +115,13 @@ impl Executor<'_> {
             Step::Delete { customer_ref, bridge_id, .. } => vec![self.delete(*bridge_id, customer_ref).await],
         }
     }
+}
+
+/// Splits the steps into batches: consecutive steps that write tenant rows go together in one statement, every
+/// other step goes alone.
+fn batches(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    let writes_row = |step: &Step| matches!(step, Step::Link { .. } | Step::SetStatus { .. });
+    steps.chunk_by(move |a, b| a.kind() == b.kind() && writes_row(a))
 }
 
 fn entry(number: i32, batch: &[Step]) -> Entry<'_> {
@@ -135,5 +141,32 @@ fn subject(batch: &[Step]) -> String {
     match batch {
         [step] => step.customer_ref().to_string(),
         many => format!("{} tenant rows", many.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wabridges::{BridgeId, CustomerRef};
+
+    use super::*;
+    use crate::model::Owner;
+
+    #[test]
+    fn steps_that_write_rows_go_together_and_calls_go_alone() {
+        let (customer_ref, reason) = (CustomerRef::new("c").unwrap(), String::new());
+        let bridge_id = BridgeId::new(7).unwrap();
+        let link =
+            Step::Link { customer_ref: customer_ref.clone(), bridge_id, was: None, reason: reason.clone() };
+        let status = Step::SetStatus {
+            customer_ref: customer_ref.clone(),
+            was: None,
+            status: "paired".into(),
+            reason: reason.clone(),
+        };
+        let provision =
+            Step::Provision { customer_ref, owner: Owner::Tenant, webhook_url: None, was: None, reason };
+        let steps: Vec<Step> =
+            [&link, &link, &status, &status, &provision, &provision].into_iter().cloned().collect();
+        assert_eq!(batches(&steps).map(<[Step]>::len).collect::<Vec<_>>(), [2, 2, 1, 1]);
     }
 }

@@ -1,5 +1,5 @@
-//! What a run works with, and its waiting for the provider's limits, which the wish to stop ends: a call in the queue is
-//! not in flight.
+//! The resources of a run, and waiting for the provider's limits. A stop request ends the wait, because a
+//! waiting call was not sent yet.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use crate::model::Step;
 use crate::run::events::{Event, Events};
 use crate::run::stop::Stop;
 
-/// All that a run works with.
+/// The resources of a run.
 pub struct Executor<'a> {
     /// The provider.
     pub client: &'a Client,
     /// The database.
     pub store: &'a mut Store,
-    /// The run's trail.
+    /// The run log.
     pub journal: &'a mut Journal,
-    /// Who is told what happens.
+    /// Receives the run's events.
     pub events: &'a dyn Events,
-    /// The wish to stop.
+    /// The stop request.
     pub stop: Stop,
 }
 
 impl Executor<'_> {
-    /// How long the limits make the rest take, at the least.
+    /// The shortest possible duration of the remaining steps at the provider's limits.
     pub(super) fn time_left(&self, steps: &[Step]) -> Duration {
         let count = |kind| steps.iter().filter(|step| step.kind() == kind).count();
         let time = |class, calls| match calls {
@@ -36,31 +36,32 @@ impl Executor<'_> {
         time(Class::Provision, count("provision")) + time(Class::Other, 2 * count("delete"))
     }
 
-    /// How long until the step's first call may start.
+    /// How long until the limits allow the step's first call.
     pub(super) fn slot_in(&self, step: &Step) -> Duration {
         first_call(step).map_or(Duration::ZERO, |class| self.client.reader().duration_for(class, 1))
     }
 
-    /// Waits until the step's first call may start, or somebody asks to stop.
+    /// Waits until the limits allow the step's first call, or until a stop is requested.
     pub(super) async fn wait_for_slot(&self, step: &Step) {
         if let Some(class) = first_call(step) {
             self.wait(class).await;
         }
     }
 
-    /// Waits until a call of the class may start, or somebody asks to stop. What a 429 blocks is part of it.
+    /// Waits until the limits allow a call of the class, or until a stop is requested. A 429 blocks the class
+    /// for a while.
     pub(super) async fn wait(&self, class: Class) {
         loop {
             let wait = self.client.reader().duration_for(class, 1);
-            if wait.is_zero() || self.stop.is_wished() {
+            if wait.is_zero() || self.stop.is_requested() {
                 return;
             }
             self.events.emit(Event::WaitingForLimit(wait));
-            tokio::select! { () = tokio::time::sleep(wait) => {}, () = self.stop.wished() => {} }
+            tokio::select! { () = tokio::time::sleep(wait) => {}, () = self.stop.requested() => {} }
         }
     }
 
-    /// After a 429: waits as long as `patience` lasts, and says whether the call shall be made again.
+    /// After a 429: waits, if `patience` lasts that long, and returns whether to repeat the call.
     pub(super) async fn again<T>(
         &self,
         answer: &Result<T, Error>,
@@ -71,7 +72,7 @@ impl Executor<'_> {
         let Some(left) = patience.checked_sub(*retry_after) else { return false };
         *patience = left;
         self.wait(class).await;
-        !self.stop.is_wished()
+        !self.stop.is_requested()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Waits for the lock of apply.
+//! Waits for the lock of `wab apply`.
 
 use std::time::{Duration, Instant};
 
@@ -7,22 +7,22 @@ use crate::db::journal::{Journal, Lock};
 use crate::model::Error;
 use crate::run::events::{Event, Events};
 
-/// How often the lock is asked for while another run has it.
+/// How often the lock is tried while another run holds it.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Takes the lock, waiting for it as long as `patience` lasts; else says who has it.
+/// Takes the lock, waiting at most `patience`. The error names the run that holds it.
 pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) -> Result<Journal, Error> {
     let mut journal = Journal::open(database).await?;
     let deadline = Instant::now().checked_add(patience);
-    let mut told = false;
+    let mut is_announced = false;
     while let Lock::HeldBy(holder) = journal.try_lock().await? {
         let left = deadline.map_or(EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Err(Error::Locked { holder });
         }
-        if !told {
+        if !is_announced {
             events.emit(Event::WaitingForLock { holder: &holder });
-            told = true;
+            is_announced = true;
         }
         tokio::time::sleep(left.min(EVERY)).await;
     }

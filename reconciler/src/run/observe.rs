@@ -1,4 +1,4 @@
-//! One complete reading of the provider's fleet, with the database's time of it; nothing here stores or judges it.
+//! Lists the provider's fleet completely, and notes the database's time before the call.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use crate::db::store::Store;
 use crate::model::{Error, Reading};
 use crate::run::events::{Event, Events};
 
-/// How long one call may wait, in sum, because the provider answered 429.
+/// How long one call may wait in total because the provider answered 429.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// How often the list is read when refreshes that began later keep storing theirs first.
+/// How often the list is read if refreshes that began later are stored first each time.
 const READINGS: usize = 8;
 
-/// Who lists the fleet, and who is told which rows of the listing could not be read.
+/// The client that lists the fleet, and the receiver of events about unreadable rows.
 #[derive(Clone, Copy)]
 pub struct Observer<'a> {
     /// The provider.
     pub client: &'a ReadClient,
-    /// Who is told.
+    /// Receives the run's events.
     pub events: &'a dyn Events,
 }
 
@@ -29,7 +29,7 @@ impl Observer<'_> {
         Ok(self.read_while(store, async |_| ()).await?.0)
     }
 
-    /// The same, with something else done in the database while the provider answers.
+    /// Lists the fleet, and does other work in the database while the provider answers.
     pub async fn read_while<T>(
         self,
         store: &mut Store,
@@ -43,7 +43,8 @@ impl Observer<'_> {
         Ok((reading, done))
     }
 
-    /// Does the work with the reading, and with a new one if it is overtaken: a refresh that began later was stored first.
+    /// Does the work with the reading. If a refresh that began later was stored first, lists again and
+    /// repeats the work.
     pub async fn up_to_date<T>(
         self,
         store: &mut Store,
@@ -59,7 +60,7 @@ impl Observer<'_> {
         work(store, reading).await
     }
 
-    /// Lists the fleet and tells nobody.
+    /// Lists the fleet without emitting events.
     pub async fn list_while<T>(
         self,
         store: &mut Store,

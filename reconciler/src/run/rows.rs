@@ -1,11 +1,11 @@
-//! Steps that write tenant rows: together in one statement, by halves where the database refuses it. No call is made here.
+//! Steps that write tenant rows: one statement for all, split in halves while the database refuses it.
 
 use crate::model::{Error, Step};
 use crate::run::executor::Executor;
 use crate::run::step_outcome::StepOutcome;
 
 impl Executor<'_> {
-    /// One bad row must not keep the others from being written.
+    /// Writes the rows. One bad row does not keep the others from being written.
     pub(super) async fn write_rows(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         let mut parts = vec![batch];
         let mut outcomes: Vec<StepOutcome> = Vec::with_capacity(batch.len());
@@ -19,14 +19,14 @@ impl Executor<'_> {
                 }
                 Err(error) => outcomes.extend(part.iter().map(|_| StepOutcome::failed(&error))),
             }
-            if self.stop.is_wished() || outcomes.last().is_some_and(|last| last.end.is_some()) {
+            if self.stop.is_requested() || outcomes.last().is_some_and(|last| last.end.is_some()) {
                 break;
             }
         }
         outcomes
     }
 
-    /// Returns how many rows changed.
+    /// Returns the number of changed rows.
     async fn write(&mut self, part: &[Step]) -> Result<i32, Error> {
         if let Step::SetStatus { .. } = part[0] {
             let customer_refs: Vec<_> = part.iter().map(Step::customer_ref).collect();

@@ -1,45 +1,46 @@
-//! What became of one step, and of a batch of them in one line.
+//! The outcome of one step, and the summary of a batch in one line.
 
 use wabridges::BridgeId;
 
 use crate::ground::Exit;
 use crate::model::{Error, Outcome, RunEnd, Step, chain};
 
-/// How many rows of a batch are named.
+/// How many failed rows of a batch the summary names.
 const NAMED: usize = 5;
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Debug)]
 pub struct StepOutcome {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The error, or what was done.
+    /// The error, or a description of the action.
     pub detail: String,
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,
-    /// The run's end, where no further step can succeed.
+    /// Set if no further step can succeed: the run ends for this reason.
     pub end: Option<RunEnd>,
 }
 
 impl StepOutcome {
-    /// Whether it was done.
+    /// Whether the step was done.
     pub fn is_done(&self) -> bool {
         self.outcome == Outcome::Done
     }
 
-    /// It was done.
+    /// A step that was done.
     pub fn done(detail: String, bridge_id: Option<BridgeId>) -> Self {
         Self { outcome: Outcome::Done, detail, bridge_id, end: None }
     }
 
-    /// It was not done, or it is not known whether it was.
+    /// A step that failed, or one with an unknown outcome.
     pub fn failed(error: &Error) -> Self {
         let ambiguous = matches!(error, Error::Provider { source, .. } if source.is_ambiguous());
         let outcome = if ambiguous { Outcome::Unknown } else { Outcome::Failed };
         Self { outcome, detail: chain(error), bridge_id: None, end: end(error) }
     }
 
-    /// The provider did its part, and the database does not hold it: the next run settles it.
+    /// The provider did its part, but the database could not record it. The next run finds the bridge and
+    /// continues.
     pub fn unrecorded(what: &str, bridge_id: BridgeId, error: &Error) -> Self {
         let detail = format!("bridge {bridge_id} was {what}, but: {}", chain(error));
         Self { outcome: Outcome::Unknown, detail, bridge_id: Some(bridge_id), end: end(error) }
@@ -56,7 +57,7 @@ fn end(error: &Error) -> Option<RunEnd> {
     }
 }
 
-/// The batch as its one line of the trail tells it.
+/// Summarises the batch in one line for the run log.
 pub fn together(batch: &[Step], outcomes: &[StepOutcome]) -> (Outcome, String) {
     if let [one] = outcomes {
         return (one.outcome, one.detail.clone());

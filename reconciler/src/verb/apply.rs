@@ -1,5 +1,5 @@
-//! `wab apply`: takes the lock, looks, has the plan confirmed, settles on what stands of it, has the steps done, and
-//! reports what became of them.
+//! `wab apply`: takes the lock, makes the plan, asks for approval, executes the steps, and reports their
+//! outcomes.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
 use crate::render::stderr::{emit, set_format};
-use crate::run::evaluate::{Approved, Evaluator, EvaluatorInput, FinalPlan, Snapshot};
+use crate::run::evaluate::{Approved, Evaluator, EvaluatorConfig, FinalPlan, Snapshot};
 use crate::run::execute;
 use crate::run::executor::Executor;
 use crate::run::lock::lock;
@@ -30,7 +30,7 @@ use crate::verb::plan_file;
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A plan that wab plan --out wrote: only its steps are done, those whose ground stands; never asks
+    /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never ask
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
     pub plan_file: Option<PathBuf>,
     #[command(flatten)]
@@ -39,17 +39,17 @@ pub struct ApplyArgs {
     pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub targets: Targets,
-    /// Do it without asking, if the plan is still the one of which wab plan showed this plan_sha256
+    /// Apply without asking, if the plan still has this plan_sha256, which wab plan shows
     #[arg(long, value_name = "SHA256", value_parser = plan_sha256)]
     pub expect: Option<String>,
     #[command(flatten)]
     pub polling: Polling,
     #[command(flatten)]
     pub consent: Consent,
-    /// How long to wait for another apply to end, such as 5m
+    /// How long to wait for the lock while another apply holds it, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub lock_timeout: Duration,
-    /// Begin nothing that would not be finished in this time, such as 50m, and exit 9
+    /// Start no step that would end after this time, such as 50m, and exit 9
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub struct ApplyArgs {
 }
 
 impl ApplyArgs {
-    /// Whether the yes was given beforehand.
+    /// Whether the user approved in advance, by a flag.
     pub fn is_approved(&self) -> bool {
         self.consent.auto_approve || self.plan_file.is_some() || self.expect.is_some()
     }
@@ -66,7 +66,7 @@ impl ApplyArgs {
         if self.is_approved() {
             return Ok(Approval::Given);
         }
-        let hint = "look at the plan with wab plan, then: wab apply --auto-approve (-y)";
+        let hint = "read the plan with wab plan, then: wab apply --auto-approve (-y)";
         Approval::of(&self.consent, "apply", hint)
     }
 }
@@ -75,7 +75,7 @@ fn plan_sha256(text: &str) -> Result<String, &'static str> {
     if sha256::is_sha256(text) {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err("a plan_sha256 has 64 hex digits: copy it from wab plan")
+        Err("a plan_sha256 has 64 hexadecimal digits: copy it from wab plan")
     }
 }
 
@@ -94,7 +94,7 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     result
 }
 
-/// What a run works with, and what was said before anything was looked at.
+/// The parts of one run, and the flags that were set in advance.
 struct Run<'a> {
     fleet: &'a Fleet,
     args: &'a ApplyArgs,
@@ -103,41 +103,42 @@ struct Run<'a> {
     console: Console,
     approval: Approval,
     saved: Option<SavedPlan>,
-    /// Of the key at hand.
+    /// The fingerprint of the API key.
     fingerprint: String,
     deadline: Option<Instant>,
 }
 
-/// What a look came to.
-enum Look {
-    Seen(Box<Snapshot>),
+/// The result of reading and evaluating the fleet.
+enum Observed {
+    Snapshot(Box<Snapshot>),
     Stopped(Exit),
 }
 
 impl Run<'_> {
-    /// Everything that is done while no other apply runs.
+    /// Does everything that needs the lock.
     async fn locked(&self, journal: &mut Journal) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
             saved.require_same_origin(&self.fleet.sha256, &self.fingerprint)?;
             saved.require_fresh(store.now().await?)?;
         }
-        let input = EvaluatorInput {
+        let config = EvaluatorConfig {
             fleet: self.fleet,
             client: self.client.reader(),
             events: &self.console,
             shrink: self.args.shrink.policy(),
             scope: self.args.targets.scope(),
         };
-        let mut evaluator = Evaluator::new(input, &mut store).await?;
-        // Whoever is asked must be able to end wab at the question; without one, it ends cleanly.
+        let mut evaluator = Evaluator::new(config, &mut store).await?;
+        // At the question, a signal must end wab at once, so signals are handled only afterwards. Without a
+        // question they are handled from here on.
         let stop = match self.approval {
             Approval::Given => Some(self.listen()?),
             Approval::Ask => None,
         };
-        let mut snapshot = match self.look(&mut evaluator, &mut store, stop.as_ref()).await? {
-            Look::Seen(snapshot) => snapshot,
-            Look::Stopped(exit) => return Ok(exit),
+        let mut snapshot = match self.observe(&mut evaluator, &mut store, stop.as_ref()).await? {
+            Observed::Snapshot(snapshot) => snapshot,
+            Observed::Stopped(exit) => return Ok(exit),
         };
         let shown = match self.approval {
             Approval::Given => None,
@@ -157,31 +158,31 @@ impl Run<'_> {
         Stop::listen(self.deadline, self.console.clone())
     }
 
-    /// Lists and evaluates the fleet, unless somebody asks to stop meanwhile, or time is up.
-    async fn look(
+    /// Lists and evaluates the fleet, unless a signal or the deadline stops it.
+    async fn observe(
         &self,
         evaluator: &mut Evaluator<'_>,
         store: &mut Store,
         stop: Option<&Stop>,
-    ) -> Result<Look, Error> {
-        let look = async {
+    ) -> Result<Observed, Error> {
+        let snapshot = async {
             evaluator.poll(store, self.args.polling.max()).await?;
             match self.approval {
                 Approval::Given => evaluator.read(store).await.map(Snapshot::from),
                 Approval::Ask => evaluator.snapshot(store).await,
             }
         };
-        let Some(stop) = stop else { return look.await.map(Box::new).map(Look::Seen) };
+        let Some(stop) = stop else { return snapshot.await.map(Box::new).map(Observed::Snapshot) };
         tokio::select! {
-            snapshot = look => snapshot.map(Box::new).map(Look::Seen),
-            () = stop.wished() => {
-                emit("stopped while the fleet was looked at: nothing was written");
-                Ok(Look::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
+            snapshot = snapshot => snapshot.map(Box::new).map(Observed::Snapshot),
+            () = stop.requested() => {
+                emit("stopped while reading the fleet: nothing was written");
+                Ok(Observed::Stopped(Report { end: stop.end(), ..Report::nothing_to_do() }.exit()))
             }
         }
     }
 
-    /// Shows the plan, and asks if it changes anything; refused plans are not asked about.
+    /// Shows the plan, and asks if it changes something. A refused plan is returned without a question.
     async fn confirm(
         &self,
         evaluator: &Evaluator<'_>,
@@ -199,22 +200,22 @@ impl Run<'_> {
             }
             *snapshot = evaluator.read(store).await?.into();
         }
-        // Who was asked was talked to in lines until now.
+        // Until here stderr was text, because the question is text.
         set_format(self.args.output.format());
         Ok(plan)
     }
 
-    /// What the yes was said to.
+    /// The approval that the flags or the answer gave.
     fn approved<'s>(&'s self, shown: Option<&'s Plan>) -> Approved<'s> {
         match (shown, &self.saved, &self.args.expect) {
             (Some(shown), ..) => Approved::Shown(shown),
             (_, Some(saved), _) => Approved::Saved(saved),
-            (_, _, Some(plan_sha256)) => Approved::Digest(plan_sha256),
+            (_, _, Some(plan_sha256)) => Approved::Sha256(plan_sha256),
             _ => Approved::Anything,
         }
     }
 
-    /// Shows what a guard does not let happen.
+    /// Reports a plan that a guard refused.
     fn refused(&self, plan: &Plan) -> Result<Exit, Error> {
         let (format, length) = (self.args.output.format(), self.args.detail.length());
         self.screen.result(&self.screen.applied(plan, None, format, length))?;
@@ -222,7 +223,7 @@ impl Run<'_> {
         Ok(Exit::Refused)
     }
 
-    /// Has the steps done.
+    /// Executes the steps.
     async fn execute(
         &self,
         final_plan: &FinalPlan,
@@ -241,7 +242,7 @@ impl Run<'_> {
         report
     }
 
-    /// Shows what became of the plan; who was asked has seen the plan itself.
+    /// Reports the outcome. If the user was asked, the plan itself was shown already.
     async fn report(
         &self,
         plan: &Plan,
@@ -256,7 +257,7 @@ impl Run<'_> {
         })?;
         let exit = report.exit().unless_incomplete(plan.summary.malformed);
         ci::applied(plan, Some(report), exit);
-        // What could not be recorded now, the next refresh records.
+        // A failure is not an error: the next refresh records the drift.
         if report.exit() == Exit::Done
             && let Err(error) = store.record_drift().await
         {

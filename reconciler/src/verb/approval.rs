@@ -1,4 +1,4 @@
-//! Whether a person agrees: a flag, or a yes on the terminal. What is agreed to is not looked at here.
+//! Gets the user's approval: from a flag, or from an answer on the terminal.
 
 use std::io::{self, IsTerminal};
 
@@ -6,17 +6,18 @@ use crate::model::Error;
 use crate::render::stderr::prompt;
 use crate::verb::flags::Consent;
 
-/// How the yes is got.
+/// How to get the approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Approval {
-    /// It was given beforehand.
+    /// The user gave it in advance.
     Given,
-    /// It is asked for on the terminal.
+    /// Ask on the terminal.
     Ask,
 }
 
 impl Approval {
-    /// Asks only where somebody can answer; `CI` never means yes. `hint` is the way on where nobody can.
+    /// Asks only if stdin and stderr are terminals; `CI` never counts as approval. `hint` says how to approve
+    /// without a terminal.
     pub fn of(consent: &Consent, verb: &str, hint: &str) -> Result<Self, Error> {
         if consent.auto_approve {
             return Ok(Self::Given);
@@ -25,11 +26,14 @@ impl Approval {
         if consent.input && !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal() {
             return Ok(Self::Ask);
         }
-        Err(Error::config(format!("{verb} needs a yes, and there is nobody to ask"), hint))
+        Err(Error::config(
+            format!("{verb} needs an approval, and there is no terminal to ask on: nothing was done"),
+            hint,
+        ))
     }
 }
 
-/// Asks; anything but yes is no.
+/// Asks the question. Every answer but yes counts as no.
 pub fn ask(question: &str) -> Result<bool, Error> {
     prompt(&format!("{question} Only `yes` is a yes: "));
     let mut answer = String::new();

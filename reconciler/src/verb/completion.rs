@@ -1,4 +1,4 @@
-//! `wab completion`: a shell's completion script; nothing is read and nobody is called.
+//! `wab completion`: prints the completion script of a shell.
 
 use clap::{Args, Command};
 use clap_complete::Shell;

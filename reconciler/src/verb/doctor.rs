@@ -1,4 +1,5 @@
-//! `wab doctor`: looks at everything that wab stands on, one thing after another, and says what to do. Nothing is changed.
+//! `wab doctor`: checks the whole installation, one part after another, and says how to fix each problem. It
+//! changes nothing.
 
 use std::path::Path;
 use std::time::Instant;
@@ -16,11 +17,11 @@ use crate::render::screen::Screen;
 use crate::render::screen::validated;
 use crate::verb::flags::Output;
 
-/// The checks that need the wab_ objects, in their order.
+/// The checks that need the `wab_` objects, in order.
 const IN_THE_DATABASE: [&str; 8] =
     ["objects", "rights", "binding", "index", "observation", "statuses", "runs", "pg_cron"];
 
-/// Checks everything, however much of it is broken.
+/// Makes every check, even if earlier ones fail.
 pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit, Error> {
     let fleet = Fleet::load(file).map_err(Error::from);
     let mut checks = vec![self::file(file, &fleet)];
@@ -34,7 +35,7 @@ pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit
         Err(error) => {
             rest.push(Check::failed("database", &error));
             rest.extend(
-                IN_THE_DATABASE.map(|check| Check::skipped(check, "there is no database to look at")),
+                IN_THE_DATABASE.map(|check| Check::skipped(check, "there is no connection to the database")),
             );
             None
         }
@@ -49,17 +50,17 @@ fn file(file: &Path, fleet: &Result<Fleet, Error>) -> Check {
     match fleet {
         Ok(fleet) => Check::ok("fleet.yaml", validated(file, fleet)),
         Err(error) if !file.exists() => Check {
-            hint: Some("write one: wab init; or name it with -f FILE".to_owned()),
+            hint: Some("create one: wab init; or name it with -f FILE".to_owned()),
             ..Check::failed("fleet.yaml", error)
         },
         Err(error) => Check::failed("fleet.yaml", error),
     }
 }
 
-/// The key and the provider; returns how far the provider's clock is ahead of ours.
+/// Checks the key and the provider; returns how far the provider's clock is ahead of this machine's.
 async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeDelta> {
     let Some(fleet) = fleet else {
-        let why = "which account it is, only fleet.yaml says";
+        let why = "without fleet.yaml the account is unknown";
         checks.extend([Check::skipped("key", why), Check::skipped("provider", why)]);
         return None;
     };
@@ -67,7 +68,7 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
         Ok(key) => key,
         Err(error) => {
             checks.push(Check::failed("key", &error.into()));
-            checks.push(Check::skipped("provider", "it is not called without the account's key"));
+            checks.push(Check::skipped("provider", "there is no API key to call it with"));
             return None;
         }
     };
@@ -85,7 +86,7 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
     client.provider_ahead()
 }
 
-/// The server and what is in it; returns how far its clock is ahead of ours.
+/// Checks the server and the objects in the database; returns how far its clock is ahead of this machine's.
 async fn at(
     mut visit: Visit,
     database: &Database,
@@ -107,7 +108,7 @@ async fn at(
         Err(error) => {
             checks.push(Check::failed("objects", &error));
             let others = IN_THE_DATABASE.into_iter().filter(|check| *check != "objects");
-            checks.extend(others.map(|check| Check::skipped(check, "there are no wab_ objects to look at")));
+            checks.extend(others.map(|check| Check::skipped(check, "there are no wab_ objects")));
         }
     }
     ahead
@@ -116,7 +117,7 @@ async fn at(
 async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
     checks.push(Check::of("objects", store.objects().await, |objects| database_checkup::objects(&objects)));
     checks.push(Check::of("rights", rights(store).await, |()| {
-        Check::ok("rights", "this role may record what an apply does")
+        Check::ok("rights", "this role may record the steps of an apply")
     }));
     let index = store.tenant_index().await;
     let table = index.as_ref().ok().and_then(Option::as_ref).map(|index| index.table.clone());
@@ -151,14 +152,14 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     });
 }
 
-/// An error, with the grants it takes, unless this role may record what an apply does.
+/// Fails with the missing grants unless this role may record the steps of an apply.
 async fn rights(store: &mut Store) -> Result<(), Error> {
     let mut evaluation = store.evaluation().await?;
     evaluation.require_recording().await?;
     evaluation.rollback().await
 }
 
-/// Dropping an evaluation rolls it back, too.
+/// Returns how fleet.yaml would change the binding; the transaction is rolled back.
 async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
     let mut evaluation = store.evaluation().await?;
     let change = evaluation.binding(fleet).await?;

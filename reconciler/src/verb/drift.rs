@@ -1,4 +1,4 @@
-//! `wab drift`: every difference between the tenants and the fleet; nothing is changed.
+//! `wab drift`: shows every difference between the tenants and the fleet. It changes nothing.
 
 use clap::Args;
 
@@ -12,7 +12,7 @@ use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::screen::Screen;
 use crate::render::stderr;
-use crate::run::evaluate::{Evaluator, EvaluatorInput};
+use crate::run::evaluate::{Evaluator, EvaluatorConfig};
 use crate::verb::flags::{Output, Polling, ShrinkFlags};
 
 /// Flags of `drift`.
@@ -24,33 +24,33 @@ pub struct DriftArgs {
     pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub polling: Polling,
-    /// Read the last observation and do not call the provider
+    /// Show the last stored observation; do not call the provider
     #[arg(long, conflicts_with_all = ["first_run", "accept_shrink", "poll_status"])]
     pub stored: bool,
-    /// Show the counts alone
+    /// Show only the counts
     #[arg(long)]
     pub concise: bool,
-    /// Exit 2 only for these kinds, separated by commas; others are shown and exit 0
+    /// Exit 2 only for these kinds, separated by commas; other kinds are shown and exit 0
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
     pub fail_on: Vec<Kind>,
-    /// Leave these kinds, the same as above, out of the list and of the exit code
+    /// Leave these kinds (the same as above) out of the list and of the exit code
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', hide_possible_values = true)]
     pub ignore: Vec<Kind>,
 }
 
 impl DriftArgs {
-    /// Nobody can mean both of one kind.
+    /// Refuses a kind that both flags name.
     fn check(&self) -> Result<(), Error> {
         match self.fail_on.iter().find(|kind| self.ignore.contains(kind)) {
             None => Ok(()),
             Some(kind) => Err(Error::config(
-                format!("{kind} is named by --fail-on and by --ignore"),
-                "take it out of one of the two",
+                format!("both --fail-on and --ignore name {kind}"),
+                "remove it from one of the two",
             )),
         }
     }
 
-    /// Whether the drift that is shown is one to exit 2 for.
+    /// Whether the shown drift exits 2.
     fn fails(&self, shown: &[Drift]) -> bool {
         shown.iter().any(|row| self.fail_on.is_empty() || self.fail_on.contains(&row.kind))
     }
@@ -66,11 +66,11 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let (client, console) = (reader(fleet, fleet.api_key()?)?, Console::default());
         let mut store = Store::connect(&fleet.database).await?;
         let (shrink, scope) = (args.shrink.policy(), Scope::default());
-        let input = EvaluatorInput { fleet, client: &client, events: &console, shrink, scope };
-        let mut evaluator = Evaluator::new(input, &mut store).await?;
+        let config = EvaluatorConfig { fleet, client: &client, events: &console, shrink, scope };
+        let mut evaluator = Evaluator::new(config, &mut store).await?;
         evaluator.poll(&mut store, args.polling.max()).await?;
         let mut snapshot = evaluator.snapshot(&mut store).await?;
-        let input = evaluator.look(&mut store, &mut snapshot).await?;
+        let input = evaluator.evaluate(&mut store, &mut snapshot).await?;
         Differences { rows: input.drift, malformed: input.malformed }
     };
     let length = if args.concise { Length::Concise } else { Length::Full };

@@ -1,4 +1,4 @@
-//! `wab export`: what adopts an existing account, on stdout. It looks with a client and a transaction that keep nothing.
+//! `wab export`: prints a fleet.yaml or SQL that adopts an existing account. It changes nothing.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -25,52 +25,52 @@ use crate::verb::flags::ShrinkFlags;
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// What is written
+    /// The output
     #[arg(long, value_enum, default_value = "yaml")]
     format: Form,
     /// The same as --format sql
     #[arg(long, conflicts_with = "format")]
     sql: bool,
-    /// The provider's address, instead of fleet.yaml's
+    /// The provider's address, instead of the one in fleet.yaml
     #[arg(long, value_name = "URL")]
     api_url: Option<ApiUrl>,
     #[command(flatten)]
     shrink: ShrinkFlags,
-    /// The tenants table, if it is not bound yet; instead of fleet.yaml's
+    /// The tenants table, if none is bound yet; instead of the one in fleet.yaml
     #[arg(long)]
     table: Option<String>,
-    /// Its column that identifies a tenant
+    /// Its column with the tenant's id
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "id")]
     tenant_id: String,
-    /// Its column that holds the bridge_id
+    /// Its column with the bridge_id
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "bridge_id")]
     bridge_id: String,
-    /// Its column that holds the status
+    /// Its column with the status
     #[arg(long, value_name = "COLUMN", requires = "table", default_value = "bridge_status")]
     bridge_status: String,
-    /// SQL over one row: who should have a bridge
+    /// SQL predicate over a row: whether the tenant should have a bridge
     #[arg(long, value_name = "SQL", requires = "table", default_value = "true")]
     wanted: String,
 }
 
-/// What is written.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// A fleet.yaml, in which every bridge that no tenant owns is kept
+    /// A fleet.yaml that keeps every bridge without a tenant row
     Yaml,
-    /// A script for psql that writes the bridges on the tenant rows
+    /// A psql script that writes the bridge ids and statuses on the tenant rows
     Sql,
 }
 
-/// What the account and the database were found to be.
-struct Look {
+/// The account and the database, as evaluated.
+struct Evaluated {
     fleet: Fleet,
     found: Found,
     target: Option<Target>,
     bind: Bind,
 }
 
-/// Writes what adopts the account.
+/// Prints the fleet.yaml or the script.
 pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Exit, Error> {
     let mut base = Base::load(file)?;
     if let Some(api_url) = &args.api_url {
@@ -83,19 +83,20 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     store.require_primary().await?;
     let observer = Observer { client: &client, events: &Console::default() };
     let mut reading = observer.read(&mut store).await?;
-    let look = async |store: &mut Store, reading: &Reading| look(store, reading, &base, args).await;
-    let look = observer.up_to_date(&mut store, &mut reading, look).await?;
-    let adopted = adopt::adopt(look.fleet, look.found, &reading.listing, reading.listed_at.date_naive());
-    let text = match (if args.sql { Form::Sql } else { args.format }, &look.target) {
+    let evaluate = async |store: &mut Store, reading: &Reading| evaluate(store, reading, &base, args).await;
+    let evaluated = observer.up_to_date(&mut store, &mut reading, evaluate).await?;
+    let adopted =
+        adopt::adopt(evaluated.fleet, evaluated.found, &reading.listing, reading.listed_at.date_naive());
+    let text = match (if args.sql { Form::Sql } else { args.format }, &evaluated.target) {
         (Form::Yaml, _) => yaml::fleet(&adopted),
-        (Form::Sql, Some(target)) => adoption::script(&adopted, target, look.bind),
+        (Form::Sql, Some(target)) => adoption::script(&adopted, target, evaluated.bind),
         (Form::Sql, None) => return Err(no_table()),
     };
     screen.result(&text)?;
     Ok(Exit::Done.unless_incomplete(reading.listing.malformed.len()))
 }
 
-/// What the export starts from.
+/// The fleet that the export starts from.
 struct Base {
     fleet: Fleet,
     origin: Origin,
@@ -108,11 +109,12 @@ enum Origin {
 }
 
 impl Base {
-    /// fleet.yaml, if there is one. A shell empties the file that it redirects into, so an empty one is none.
+    /// Loads fleet.yaml, if it exists. An empty file counts as absent: a shell empties the file before `wab`
+    /// writes to it.
     fn load(file: &Path) -> Result<Self, Error> {
         let absent = match std::fs::read_to_string(file) {
             Ok(text) if text.trim().is_empty() => {
-                emit_safely(&format!("note: {} is empty, so nothing is taken from it", file.display()));
+                emit_safely(&format!("note: {} is empty and was ignored", file.display()));
                 true
             }
             Err(error) if error.kind() == ErrorKind::NotFound => file == Path::new("fleet.yaml"),
@@ -126,8 +128,13 @@ impl Base {
     }
 }
 
-/// Evaluates the reading; the database is left as it was.
-async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportArgs) -> Result<Look, Error> {
+/// Evaluates the reading; the transaction is rolled back.
+async fn evaluate(
+    store: &mut Store,
+    reading: &Reading,
+    base: &Base,
+    args: &ExportArgs,
+) -> Result<Evaluated, Error> {
     let mut fleet = base.fleet.clone();
     let mut evaluation = store.evaluation().await?;
     let known = evaluation.known().await?;
@@ -139,17 +146,17 @@ async fn look(store: &mut Store, reading: &Reading, base: &Base, args: &ExportAr
     let found = evaluation.found(&fleet, reading, args.shrink.policy()).await?;
     let target = evaluation.target().await?;
     evaluation.rollback().await?;
-    // The database's own words for the table mean the same whatever the search_path.
+    // The binding as stored has the same meaning under every search_path.
     fleet.tenants = target.as_ref().map(|target| Tenants::from(target.binding.clone()));
-    Ok(Look { fleet, found, target, bind })
+    Ok(Evaluated { fleet, found, target, bind })
 }
 
-/// How the tenants table shall be read; `None`: as it is bound, or not at all.
+/// The binding to use; `None`: the stored one, or none.
 fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Result<Option<Tenants>, Error> {
     match (&known.binding, &args.table) {
         (Some(Binding { table, .. }), Some(_)) => Err(Error::config(
-            format!("--table: the tenants table is bound already, as {table}"),
-            "leave --table out; to read it in another way, bind it anew: wab_bind_tenants()",
+            format!("--table: the tenants table {table} is bound already"),
+            "leave --table out; to change the binding: SELECT wab_bind_tenants(…)",
         )),
         (Some(_), None) => Ok(None),
         (None, None) => Ok(declared),
@@ -165,7 +172,7 @@ fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Resul
 
 fn no_table() -> Error {
     Error::config(
-        "no tenants table is bound yet, and none is named: there is no row to write",
+        "no tenants table is bound, and no flag names one: there are no rows to write",
         "name it: wab export --sql --table public.tenants --wanted \"status = 'active'\"",
     )
 }

@@ -5,49 +5,50 @@ use clap::Args;
 use crate::decide::scope::Scope;
 use crate::model::{Format, Length, ShrinkPolicy};
 
-/// The result's form.
+/// The format of the result.
 #[derive(Clone, Debug, Args)]
 pub struct Output {
-    /// How the result is written to stdout
+    /// The format of the result on stdout
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
-    /// The same as --format json; apply then tells its progress, warnings and errors on stderr as JSON Lines: events
-    /// started, waiting, progress, step, finished, message, warning, error, each with its ts
+    /// The same as --format json; apply then also writes its progress, warnings and errors to stderr as JSON
+    /// Lines: the events started, waiting, progress, step, finished, message, warning and error, each with
+    /// its ts
     #[arg(long, conflicts_with = "format")]
     json: bool,
 }
 
 impl Output {
-    /// The form that was asked for.
+    /// The chosen format.
     pub fn format(&self) -> Format {
         if self.json { Format::Json } else { self.format }
     }
 }
 
-/// Whether a person agrees.
+/// How the user approves.
 #[derive(Clone, Debug, Args)]
 pub struct Consent {
-    /// Do it without asking
+    /// Do not ask
     #[arg(short = 'y', long)]
     pub auto_approve: bool,
-    /// Whether a question may be asked on the terminal
+    /// Whether wab may ask on the terminal
     #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]
     pub input: bool,
 }
 
-/// Which listings are believed.
+/// Which listings are stored.
 #[derive(Clone, Debug, Args)]
 pub struct ShrinkFlags {
-    /// Believe an empty account; refused once bridges are known
+    /// Accept an empty account; refused if bridges are known already
     #[arg(long, conflicts_with = "accept_shrink")]
     first_run: bool,
-    /// Believe a listing from which many known bridges are missing
+    /// Accept a listing that lacks many of the known bridges
     #[arg(long)]
     accept_shrink: bool,
 }
 
 impl ShrinkFlags {
-    /// The same as one value.
+    /// The flags as one value.
     pub fn policy(&self) -> ShrinkPolicy {
         match (self.first_run, self.accept_shrink) {
             (true, _) => ShrinkPolicy::FirstRun,
@@ -57,52 +58,52 @@ impl ShrinkFlags {
     }
 }
 
-/// Whose bridges it is about.
+/// The customer_refs that the plan covers.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Targets {
-    /// Only these customer_refs; * stands for any text; may be repeated
+    /// Cover only these customer_refs; * matches any text; may be repeated
     #[arg(long, value_name = "CUSTOMER_REF")]
     target: Vec<String>,
-    /// All but these customer_refs; * stands for any text; may be repeated
+    /// Leave these customer_refs out; * matches any text; may be repeated
     #[arg(long, value_name = "CUSTOMER_REF")]
     exclude: Vec<String>,
 }
 
 impl Targets {
-    /// The same as one value.
+    /// The flags as one value.
     pub fn scope(&self) -> Scope {
         Scope::new(&self.target, &self.exclude)
     }
 }
 
-/// Whether sessions are asked themselves.
+/// Whether to ask sessions for their status.
 #[derive(Clone, Debug, Args)]
 pub struct Polling {
-    /// Ask up to N sessions for the status that the list does not bring; the provider allows 120 a minute
+    /// Ask up to N sessions for a status that the listing lacks; the provider allows 120 such calls a minute
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     poll_status: u16,
 }
 
 impl Polling {
-    /// How many at most.
+    /// The number of sessions to ask at most.
     pub fn max(&self) -> u16 {
         self.poll_status
     }
 }
 
-/// How much of long groups is shown.
+/// How many lines of long groups are shown.
 #[derive(Clone, Debug, Args)]
 pub struct Detail {
     /// Show every line of long groups
     #[arg(long, conflicts_with = "concise")]
     full: bool,
-    /// Show the counts, the money and what is refused; no step and no diff
+    /// Show only the counts, the cost and the refusals; no steps and no diff
     #[arg(long)]
     concise: bool,
 }
 
 impl Detail {
-    /// The same as one value.
+    /// The flags as one value.
     pub fn length(&self) -> Length {
         match (self.concise, self.full) {
             (true, _) => Length::Concise,

@@ -1,4 +1,5 @@
-//! `wab init`: a first fleet.yaml; or, with `--sql-only`, the wab_ objects where no extension can be installed.
+//! `wab init`: writes a fleet.yaml to start from, or installs the `wab_` objects without the extension
+//! (`--sql-only`).
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -19,21 +20,22 @@ const EXAMPLE: &str = include_str!("../../../fleet.yaml.example");
 /// Flags of `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Your tenants table, written into the new fleet.yaml
+    /// Your tenants table, to write into the new fleet.yaml
     #[arg(long, value_name = "TABLE", conflicts_with = "sql_only")]
     table: Option<String>,
-    /// SQL predicate: which tenants should have a bridge
+    /// SQL predicate over a tenant row: whether the tenant should have a bridge
     #[arg(long, value_name = "PREDICATE", conflicts_with = "sql_only")]
     wanted: Option<String>,
-    /// Install the tables, views and functions as plain SQL, where no extension can be installed
+    /// Install the tables, views and functions as plain SQL, for servers without the extension
     #[arg(long)]
     sql_only: bool,
-    /// The schema to install into [default: the first of the search_path that may be created in]
+    /// The schema to install into [default: the first one of the search_path in which the role may create
+    /// objects]
     #[arg(long, value_name = "NAME", requires = "sql_only")]
     schema: Option<String>,
 }
 
-/// Writes fleet.yaml, or installs.
+/// Writes fleet.yaml, or installs the objects.
 pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, Error> {
     if args.sql_only {
         let database = database(file)?;
@@ -47,7 +49,7 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The example with what the flags say.
+/// The example with the values of the flags.
 fn filled_in(args: &InitArgs) -> String {
     let mut text = EXAMPLE.to_owned();
     for (line, key, value) in [
@@ -56,7 +58,7 @@ fn filled_in(args: &InitArgs) -> String {
     ] {
         if let Some(value) = value {
             let end = if line.ends_with('#') { "   #" } else { "\n" };
-            // A JSON string is a YAML one.
+            // Every JSON string is valid YAML.
             text = text.replace(line, &format!("  {key}: {}{end}", serde_json::Value::from(value.as_str())));
         }
     }
@@ -73,18 +75,18 @@ fn write_new(file: &Path, text: &str) -> Result<(), Error> {
         let name = file.display();
         match error.kind() {
             ErrorKind::AlreadyExists => Error::config(
-                format!("{name} is there already: nothing was written"),
-                "write another file with -f FILE, or move this one away first",
+                format!("{name} exists already: nothing was written"),
+                "name another file with -f FILE, or move this one away first",
             ),
             _ => Error::config(format!("cannot write {name}: {error}"), "name another file with -f FILE"),
         }
     })
 }
 
-/// The file's database; without a file, the environment's. A file that was named must be there.
+/// The file's database. Without fleet.yaml, the environment's; but a file named with -f must exist.
 fn database(file: &Path) -> Result<Database, Error> {
     if file == Path::new("fleet.yaml") && !file.exists() {
-        emit("there is no fleet.yaml here: the database is that of DATABASE_URL, or of PGHOST, PGDATABASE …");
+        emit("no fleet.yaml here: connecting with DATABASE_URL, or with PGHOST, PGDATABASE …");
         return Ok(Database { url_env: None, schema: None });
     }
     Ok(Fleet::load(file)?.database)
@@ -94,7 +96,7 @@ fn schema<'a>(flag: Option<&'a str>, file: Option<&'a str>) -> Result<Option<&'a
     match (flag, file) {
         (Some(flag), Some(file)) if flag != file => Err(Error::config(
             format!("--schema says {flag}, but fleet.yaml says database.schema: {file}"),
-            "name one schema: the other verbs look where fleet.yaml says",
+            "use the same schema in both: the other verbs use the one in fleet.yaml",
         )),
         _ => Ok(flag.or(file)),
     }
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_flags_say_is_in_the_file() {
+    fn the_values_of_the_flags_are_in_the_file() {
         let (table, wanted) = ("\"My App\".tenants", "plan <> 'free' -- \"pays\": yes");
         let fleet = Fleet::parse(&with(Some(table), Some(wanted)), Path::new("fleet.yaml")).unwrap();
         let tenants = fleet.tenants.unwrap();

@@ -1,4 +1,4 @@
-//! `wab logout`: unpairs a tenant's bridge after a yes. The bridge stays, and the database is not needed.
+//! `wab logout`: unpairs a tenant's bridge after approval. It needs no database.
 
 use clap::Args;
 
@@ -21,12 +21,12 @@ pub struct LogoutArgs {
     pub consent: Consent,
 }
 
-/// Logs the tenant out; the call is sent once.
+/// Logs the tenant out. The call is sent at most once.
 pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<Exit, Error> {
     let approval = Approval::of(
         &args.consent,
         "logout",
-        "the customer will have to pair again; if that is meant: --auto-approve (-y)",
+        "the customer must pair again afterwards; to approve: --auto-approve (-y)",
     )?;
     let tenant = &args.tenant.tenant;
     let client = client(fleet, fleet.api_key()?)?;
@@ -38,12 +38,15 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
             }
         };
         if !approval::ask(&logout_question(tenant, &session))? {
-            return Err(Error::config("nothing was done: it was not approved", "answer yes, or use -y"));
+            return Err(Error::config(
+                "the logout was not approved: nothing was done",
+                "answer yes, or use -y",
+            ));
         }
     }
     if let Err(error) = client.logout(tenant).await {
         let doing = if error.is_ambiguous() {
-            "it is not known whether the session was destroyed: wab qr has a code for it if it was"
+            "it is not known whether the session was destroyed: if it was, wab qr shows a code"
         } else {
             "the session was not destroyed"
         };

@@ -1,4 +1,4 @@
-//! `wab man`: the manual, made from the command line's own words; nothing else is read and nobody is called.
+//! `wab man`: the manual pages, generated from the command line's help.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::render::screen::Screen;
 /// Flags of `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write wab.1, wab-plan.1 and so on into this directory; it is made if it is not there
+    /// Write wab.1, wab-plan.1 and so on into this directory; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// Writes the page, or all pages.
+/// Prints the page of wab, or writes all pages.
 pub fn man(args: &ManArgs, command: Command, screen: Screen) -> Result<Exit, Error> {
     match &args.out {
         Some(dir) => pages(dir, command)?,
@@ -35,6 +35,6 @@ pub fn man(args: &ManArgs, command: Command, screen: Screen) -> Result<Exit, Err
 fn pages(dir: &Path, command: Command) -> Result<(), Error> {
     std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(command, dir)).map_err(|error| {
         let what = format!("cannot write man pages into {}: {error}", dir.display());
-        Error::config(what, "name a directory in which you may write: --out DIR")
+        Error::config(what, "name a writable directory: --out DIR")
     })
 }

@@ -1,4 +1,4 @@
-//! `wab pair`: has the provider make a pairing code, and says what to do with it. The database is not needed.
+//! `wab pair`: requests a pairing code and explains where to type it. It needs no database.
 
 use clap::Args;
 use wabridges::Phone;
@@ -17,33 +17,34 @@ use crate::verb::tenant::TenantArg;
 pub struct PairArgs {
     #[command(flatten)]
     pub tenant: TenantArg,
-    /// The phone's number with its country code, such as 15550001234 or "+1 555 000-1234"
+    /// The phone's number with the country code, such as 15550001234 or "+1 555 000-1234"
     #[arg(long, value_name = "NUMBER", value_parser = phone)]
     pub phone: Phone,
-    /// Write the code as JSON
+    /// Print the code as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// Separators are taken out. A zero in front is none of a country code: it belongs to a way of dialling.
+/// Removes separators. A leading zero is refused: no country code begins with one.
 fn phone(text: &str) -> Result<Phone, String> {
     let digits: String = text.strip_prefix('+').unwrap_or(text).replace([' ', '-', '.'], "");
     match Phone::new(digits) {
         Ok(phone) if !phone.as_str().starts_with('0') => Ok(phone),
         _ => {
-            Err("write it with its country code and no zeros before that, 7 to 15 digits: 15550001234".into())
+            Err("write it with the country code and without leading zeros, 7 to 15 digits: 15550001234"
+                .into())
         }
     }
 }
 
-/// Gets the code; the call is sent once.
+/// Requests the code. The call is sent at most once.
 pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit, Error> {
     let client = client(fleet, fleet.api_key()?)?;
     let code = match client.pair(&args.tenant.tenant, &args.phone).await {
         Ok(code) => code,
         Err(error) => {
             let doing = if error.is_ambiguous() {
-                "no pairing code came, though the provider may have made one: ask for another"
+                "no pairing code arrived, though the provider may have made one: run wab pair again"
             } else {
                 "no pairing code was made"
             };
@@ -56,7 +57,7 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         screen.result(&harmless(code.as_str()))?;
         emit(&format!(
             "Type it on the phone +{}: WhatsApp > Settings > Linked devices > Link a device > Link with phone number.\n\
-             It holds for a few minutes. Afterwards the next wab plan or wab_refresh() sees the bridge as paired.",
+             It is valid for a few minutes. The next wab plan or wab_refresh() then sees the bridge as paired.",
             args.phone.as_str()
         ));
     }
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_two_numbers_is_none() {
+    fn ambiguous_numbers_are_refused() {
         for text in [
             "0155 500 1234",
             "00 1 555 000 1234",

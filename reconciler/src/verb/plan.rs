@@ -1,4 +1,4 @@
-//! `wab plan`: what apply would do; neither the provider nor the database is changed.
+//! `wab plan`: shows what apply would do. It changes nothing at the provider or in the database.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::render::console::Console;
 use crate::render::json;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
-use crate::run::evaluate::{Evaluator, EvaluatorInput};
+use crate::run::evaluate::{Evaluator, EvaluatorConfig};
 use crate::verb::flags::{Detail, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
 
@@ -31,32 +31,32 @@ pub struct PlanArgs {
     /// Also write the plan to this file, for wab apply FILE
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// For how long the written plan may be applied
+    /// How long the written plan may be applied
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
     pub valid_for: Duration,
     #[command(flatten)]
     pub polling: Polling,
-    /// Exit 2 when there are changes
+    /// Exit 2 if there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
     #[command(flatten)]
     pub detail: Detail,
 }
 
-/// Shows the plan, and writes it where that is asked for.
+/// Shows the plan, and writes it to a file if `--out` names one.
 pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit, Error> {
     let key = fleet.api_key()?;
     let account_fingerprint = key.fingerprint();
     let (client, console) = (reader(fleet, key)?, Console::default());
     let mut store = Store::connect(&fleet.database).await?;
-    let input = EvaluatorInput {
+    let config = EvaluatorConfig {
         fleet,
         client: &client,
         events: &console,
         shrink: args.shrink.policy(),
         scope: args.targets.scope(),
     };
-    let mut evaluator = Evaluator::new(input, &mut store).await?;
+    let mut evaluator = Evaluator::new(config, &mut store).await?;
     evaluator.poll(&mut store, args.polling.max()).await?;
     let mut snapshot = evaluator.snapshot(&mut store).await?;
     let (plan, listing_sha256) = evaluator.preview(&mut store, &mut snapshot).await?;

@@ -1,4 +1,4 @@
-//! The file of a saved plan.
+//! Writes and reads the file of a saved plan.
 
 use std::fs;
 use std::io::Write;
@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::model::{Error, SavedPlan};
 
-/// Writes the file in one piece: it is there as a whole, or as it was before.
+/// Replaces the file atomically: it holds either the whole plan or its old contents.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     let cannot = |error: std::io::Error| {
         Error::config(
             format!("cannot write the plan to {}: {error}", path.display()),
-            "name a file in a directory that this user may write",
+            "name a file in a writable directory",
         )
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -20,7 +20,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     file.persist(path).map(drop).map_err(|error| cannot(error.error))
 }
 
-/// Reads a file that is as it was written.
+/// Reads the file and verifies the plan's checksum.
 pub fn read(path: &Path) -> Result<SavedPlan, Error> {
     let text = fs::read_to_string(path).map_err(|error| {
         Error::config(

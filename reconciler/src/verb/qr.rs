@@ -1,4 +1,4 @@
-//! `wab qr`: fetches the QR code that pairs a bridge, and saves or shows it. The database is not needed.
+//! `wab qr`: fetches the QR code that pairs a bridge, and draws it or saves it. It needs no database.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -22,23 +22,23 @@ use crate::verb::tenant::TenantArg;
 pub struct QrArgs {
     #[command(flatten)]
     pub tenant: TenantArg,
-    /// Save the provider's PNG instead of drawing it, readable by you alone
+    /// Save the provider's PNG to a file that only you can read, instead of drawing it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Replace the file of --out if it is there
+    /// Replace the file if it exists
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// Without colours: draw for a terminal with dark text on a light ground
+    /// Without colours: draw for a terminal with dark text on a light background
     #[arg(long, conflicts_with = "out")]
     pub light: bool,
 }
 
-/// Saves the QR code, or draws it.
+/// Draws the QR code, or saves it.
 pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Error> {
     let client = reader(fleet, fleet.api_key()?)?;
     let image = match client.qr(&args.tenant.tenant).await {
         Ok(image) => image,
-        Err(error) => return Err(args.tenant.failed(&client, "no QR code came", error).await),
+        Err(error) => return Err(args.tenant.failed(&client, "the provider sent no QR code", error).await),
     };
     match &args.out {
         Some(file) => save(file, &image, if args.force { Old::Replaced } else { Old::Kept })?,
@@ -50,26 +50,26 @@ pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Er
     }
     emit(
         "Scan it with the phone: WhatsApp > Settings > Linked devices > Link a device.\n\
-         It is good for a short time only; run wab qr again for a fresh one.",
+         It is valid for a short time; run wab qr again for a new one.",
     );
     Ok(Exit::Done)
 }
 
 fn unreadable(why: String) -> Error {
     Error::config(
-        format!("the provider's picture cannot be drawn in the terminal: {why}"),
+        format!("cannot draw the provider's QR code in the terminal: {why}"),
         "save it and open it with another program: --out code.png",
     )
 }
 
-/// What becomes of a file that is there already.
+/// What to do with an existing file.
 #[derive(Clone, Copy)]
 enum Old {
     Kept,
     Replaced,
 }
 
-/// Whoever scans the code gets the session, so others may not read the file.
+/// Saves the picture with mode 0600, because a scan of the code gives access to the session.
 fn save(file: &Path, image: &[u8], old: Old) -> Result<(), Error> {
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
@@ -79,8 +79,8 @@ fn save(file: &Path, image: &[u8], old: Old) -> Result<(), Error> {
     };
     options.open(file).and_then(|mut file| file.write_all(image)).map_err(|error| {
         let hint = match error.kind() {
-            ErrorKind::AlreadyExists => "name another file, or replace this one with --force",
-            _ => "name a file that you may write: --out FILE",
+            ErrorKind::AlreadyExists => "name another file, or replace this one: --force",
+            _ => "name a writable file: --out FILE",
         };
         Error::config(format!("cannot write {}: {error}", file.display()), hint)
     })

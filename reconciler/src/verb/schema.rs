@@ -1,4 +1,4 @@
-//! `wab schema`: the JSON Schemas of fleet.yaml and of what the verbs print with `--json`; no file is read.
+//! `wab schema`: prints the JSON Schema of fleet.yaml, or of the JSON that a verb prints.
 
 use clap::Args;
 
@@ -8,25 +8,25 @@ use crate::model::Error;
 use crate::render::schema;
 use crate::render::screen::Screen;
 
-/// Flags of `schema`: which one; without any, fleet.yaml's.
+/// Flags of `schema`: at most one; without a flag, the schema of fleet.yaml.
 #[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 pub struct SchemaArgs {
-    /// Of the document that plan --json prints
+    /// The schema of plan --json
     #[arg(long)]
     plan: bool,
-    /// Of the document that apply --json prints
+    /// The schema of apply --json
     #[arg(long)]
     apply: bool,
-    /// Of the document that drift --json prints
+    /// The schema of drift --json
     #[arg(long)]
     drift: bool,
-    /// Of the document that status --json prints
+    /// The schema of status --json
     #[arg(long)]
     status: bool,
 }
 
-/// Shows the schema.
+/// Prints the schema.
 pub fn schema(args: &SchemaArgs, screen: Screen) -> Result<Exit, Error> {
     let schema = match args {
         SchemaArgs { plan: true, .. } => schema::plan(),

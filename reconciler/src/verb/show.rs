@@ -1,4 +1,4 @@
-//! `wab show`: a saved plan, if it is as it was written. Nobody is called.
+//! `wab show`: shows a saved plan, after verifying its checksum. It needs no database and no provider.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::verb::plan_file;
 /// Flags of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The file that wab plan --out wrote
+    /// A file that wab plan --out wrote
     #[arg(value_name = "PLANFILE")]
     pub plan_file: PathBuf,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `wab status`: the fleet as last observed and the runs on it; the provider is not called.
+//! `wab status`: shows the fleet as last observed, and the last run. It does not call the provider.
 
 use crate::config::Fleet;
 use crate::db::store::Store;

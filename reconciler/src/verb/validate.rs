@@ -1,4 +1,4 @@
-//! `wab validate`: fleet.yaml alone, offline; nothing else is read.
+//! `wab validate`: checks fleet.yaml, offline.
 
 use std::path::Path;
 
@@ -16,23 +16,23 @@ use crate::render::stderr::emit;
 /// Flags of `validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// How problems are written
+    /// The format of the problems
     #[arg(long, value_enum, default_value = "text")]
     format: ProblemFormat,
 }
 
-/// How problems are written.
+/// The format of the problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProblemFormat {
-    /// For people, to stderr: with the line and carets under what is meant
+    /// For a terminal, on stderr: the line, with carets under the wrong part
     Text,
-    /// For programs, to stdout: an array
+    /// A JSON array, on stdout
     Json,
-    /// For GitHub's workflows, to stdout: one annotation each
+    /// For GitHub Actions, on stdout: one annotation for each problem
     Github,
 }
 
-/// Says all that is wrong with the file, or that it is valid.
+/// Shows all problems in the file, or that it is valid.
 pub fn validate(path: &Path, args: &ValidateArgs, screen: Screen) -> Result<Exit, Error> {
     let mut inspection = inspect::inspect(&load::text(path)?, path);
     let notes = inspection.notes(chrono::Local::now().date_naive());

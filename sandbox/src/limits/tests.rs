@@ -1,4 +1,4 @@
-//! Table tests of the limits. Every time is written out in milliseconds after the start.
+//! Tests the limits with tables; all times are in milliseconds after the start.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Table tests of the world. No HTTP, no clock: every time is written out.
+//! Tests the world with tables; all times are constants.
 
 use super::*;
 use crate::bridge::{QR, RUNNING};

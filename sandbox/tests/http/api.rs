@@ -1,4 +1,4 @@
-//! The provider's API without faults. Limits are in `limits.rs`.
+//! Tests the calls of the provider's API without faults.
 
 use std::io::Read;
 
@@ -26,7 +26,7 @@ async fn a_key_is_needed() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_a_json_error() {
+async fn unknown_paths_and_methods_get_a_json_error() {
     let sandbox = Sandbox::start(&["--seed", "1"]);
     let cases = [
         ("GET", "/", 404),

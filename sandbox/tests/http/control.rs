@@ -1,11 +1,11 @@
-//! The control prefix, faults and webhooks apart.
+//! Tests the control calls, except those about faults and webhooks.
 
 use serde_json::json;
 
 use crate::sandbox::{Sandbox, client, read};
 
 #[tokio::test]
-async fn bridges_are_added_changed_and_removed_behind_the_clients_back() {
+async fn control_calls_add_change_and_remove_bridges() {
     let sandbox = Sandbox::start(&[]);
     let rows = json!([
         {"customer_ref": "dup", "status": "connected", "created_at": "2026-01-02T03:04:05Z", "id": 7},
@@ -41,7 +41,7 @@ async fn bridges_are_added_changed_and_removed_behind_the_clients_back() {
 }
 
 #[tokio::test]
-async fn seeding_continues_where_refs_are_free() {
+async fn seeding_skips_refs_that_are_taken() {
     let sandbox = Sandbox::start(&["--seed", "2"]);
     let more = sandbox.control("POST", "bridges", json!({"seed": 2})).await;
     assert_eq!([&more[0]["customer_ref"], &more[1]["customer_ref"]], ["cust_0003", "cust_0004"]);
@@ -50,7 +50,7 @@ async fn seeding_continues_where_refs_are_free() {
 }
 
 #[tokio::test]
-async fn mistakes_in_control_calls_are_refused_clearly() {
+async fn mistakes_in_control_calls_are_refused_with_the_reason() {
     let sandbox = Sandbox::start(&["--seed", "1"]);
     let cases = [
         ("POST", "bridges", "nonsense", 400, "not JSON"),

@@ -1,4 +1,4 @@
-//! Every fault as a client meets it. Which calls a fault strikes is a table test of the binary itself.
+//! Tests the effect of every fault on a client. The tests in `src/faults.rs` cover the calls that a fault strikes.
 
 use std::error::Error;
 use std::io::{self, ErrorKind, Read};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::sandbox::{Reply, Sandbox, read};
 
 const LIST: &str = "/api/instances";
-/// Every kind tested below; compared with the kinds the sandbox knows.
+/// The kinds tested below; a test compares them with the kinds that the sandbox knows.
 const TESTED: [&str; 18] = [
     "delay",
     "drip",
@@ -31,7 +31,7 @@ const TESTED: [&str; 18] = [
     "gzip_bomb",
 ];
 
-/// A sandbox with four bridges, one fault in force.
+/// A sandbox with four bridges and one active fault.
 async fn with(fault: Value) -> Sandbox {
     let sandbox = Sandbox::start(&["--seed", "4"]);
     let ordered = sandbox.control("POST", "faults", &fault).await;
@@ -39,7 +39,7 @@ async fn with(fault: Value) -> Sandbox {
     sandbox
 }
 
-/// What the ledger says about the last call: its code, and the fault that struck it.
+/// The code of the last call in the ledger, and the fault that struck it.
 async fn last(sandbox: &Sandbox) -> (Value, Value) {
     let ledger = sandbox.control("GET", "ledger", "").await;
     let entry = ledger.as_array().unwrap().last().unwrap();
@@ -71,7 +71,7 @@ async fn every_kind_is_tested_here() {
 }
 
 #[tokio::test]
-async fn lists_are_spoiled() {
+async fn faults_change_the_list() {
     let cases = [
         (json!({"kind": "empty_list"}), json!([])),
         (json!({"kind": "half_list"}), json!([1, 2])),
@@ -90,7 +90,7 @@ async fn lists_are_spoiled() {
 }
 
 #[tokio::test]
-async fn other_answers_come_instead_of_the_work() {
+async fn a_fault_can_answer_without_doing_the_work() {
     let cases = [
         (json!({"kind": "html"}), 200, "text/html; charset=utf-8"),
         (json!({"kind": "garbage"}), 200, "application/json"),
@@ -190,7 +190,7 @@ async fn lost_reply_does_the_work_and_closes() {
 }
 
 #[tokio::test]
-async fn truncated_promises_more_than_it_sends() {
+async fn truncated_announces_more_bytes_than_it_sends() {
     let sandbox = with(json!({"kind": "truncated"})).await;
     for (method, path) in [("GET", LIST), ("DELETE", "/api/instances/1")] {
         let mut answer = sandbox.request(method, path).send().await.unwrap();
@@ -199,7 +199,7 @@ async fn truncated_promises_more_than_it_sends() {
         let mut received = 0;
         let error = loop {
             match answer.chunk().await {
-                Ok(chunk) => received += chunk.expect("the body must not end well").len() as u64,
+                Ok(chunk) => received += chunk.expect("the body must end with an error").len() as u64,
                 Err(error) => break error,
             }
         };
@@ -239,7 +239,7 @@ async fn a_gzip_bomb_is_small_until_it_is_inflated() {
 }
 
 #[tokio::test]
-async fn faults_are_listed_with_their_hits_and_spare_strangers() {
+async fn faults_are_listed_with_their_hits_and_strike_matching_calls_only() {
     let sandbox = with(json!({"kind": "html", "path_prefix": "/api/", "after": 1, "times": 1})).await;
     let stranger = crate::sandbox::client().get(format!("{}{LIST}", sandbox.url));
     assert_eq!(read(stranger).await.unwrap().code, 401);

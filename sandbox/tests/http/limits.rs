@@ -1,4 +1,4 @@
-//! The four limits over HTTP. Window edges to the microsecond are table tests of the binary itself.
+//! Tests the four rate limits over HTTP. The tests in `src/limits/tests.rs` cover the exact edges of the windows.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::sandbox::{KEY, Sandbox, read, wait_until};
 
-/// Calls that pass until the first 429, which is checked.
+/// Counts the calls that pass before the first 429, and checks that answer.
 async fn until_limited(sandbox: &Sandbox, method: &str, path: &str) -> usize {
     for passed in 0..400 {
         let reply = sandbox.send(method, path, json!({"customer_ref": "a", "phone": "15550001234"})).await;
@@ -17,7 +17,7 @@ async fn until_limited(sandbox: &Sandbox, method: &str, path: &str) -> usize {
             return passed;
         }
     }
-    panic!("no limit met");
+    panic!("no call was answered with 429");
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn each_class_has_its_documented_limit() {
     assert_eq!(until_limited(&sandbox, "POST", "/api/instances").await, 10);
     assert_eq!(until_limited(&sandbox, "GET", "/api/instances/cust_0001/proxy/status").await, 120);
     assert_eq!(until_limited(&sandbox, "GET", "/api/instances/1").await, 120);
-    // 253 calls so far, the refused ones included: the address has 47 left.
+    // 253 calls so far, including the refused ones, leave 47 of the 300 of this address.
     assert_eq!(until_limited(&sandbox, "GET", "/").await, 47);
     assert_eq!(sandbox.control("GET", "ledger/summary", "").await["by_code"]["429"], 4);
 }

@@ -1,4 +1,4 @@
-//! The built binary driven over real HTTP: every endpoint, control call and fault. Pure rules are tested beside them.
+//! Tests the built sandbox over HTTP: every endpoint, every control call and every fault.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;

@@ -1,4 +1,4 @@
-//! A running sandbox and a client for it. No assertions about the provider's API.
+//! Starts a sandbox for a test and calls it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -8,7 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-/// Longer than anything here takes, however busy the machine is.
+/// The time after which a test fails: longer than any call here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 pub const KEY: &str = "sk_test";
 
@@ -35,7 +35,7 @@ impl Reply {
     }
 }
 
-/// A client that follows nothing, keeps no proxy and inflates nothing.
+/// A client that follows no redirect, uses no proxy and inflates no body.
 pub fn client() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -53,7 +53,7 @@ pub fn command(flags: &[&str]) -> Command {
     command
 }
 
-/// Asks again and again until the answer is `Some`; fails after `PATIENCE`.
+/// Repeats `ask` until it returns `Some`; fails after `PATIENCE`.
 pub async fn wait_until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
@@ -62,7 +62,7 @@ pub async fn wait_until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("waited in vain for {what}");
+    panic!("timeout while waiting for {what}");
 }
 
 impl Sandbox {
@@ -80,7 +80,7 @@ impl Sandbox {
         self.client.request(method, format!("{}{path}", self.url)).bearer_auth(KEY)
     }
 
-    /// A call whose answer, or failure on the way, is the thing tested.
+    /// A call that may fail; the test checks the answer or the error.
     pub async fn attempt(&self, method: &str, path: &str) -> reqwest::Result<Reply> {
         read(self.request(method, path)).await
     }
@@ -108,7 +108,7 @@ impl Sandbox {
         reply.json()
     }
 
-    /// Asks for an orderly end with a signal and waits for it.
+    /// Sends a signal that ends the sandbox cleanly, and waits for the end.
     pub async fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());

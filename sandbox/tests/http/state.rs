@@ -1,4 +1,4 @@
-//! Start, end and the state file.
+//! Tests the start, the end and the state file.
 
 use std::process::Output;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, command, wait_until};
 
-/// Runs a sandbox that must give up by itself.
+/// Runs a sandbox that must exit with an error.
 fn failing(flags: &[&str]) -> Output {
     let output = command(flags).output().unwrap();
     assert!(!output.status.success(), "{output:?}");
@@ -15,7 +15,7 @@ fn failing(flags: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn the_world_survives_a_clean_end_at_once() {
+async fn the_world_survives_a_clean_end() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("state.json");
     let flags = ["--seed", "3", "--state", file.to_str().unwrap()];
@@ -36,7 +36,7 @@ async fn the_world_survives_a_clean_end_at_once() {
     assert!(sandbox.stop("-TERM").await.success());
     let sandbox = Sandbox::start(&flags);
     let next = sandbox.post("/api/instances", json!({"customer_ref": "new"})).await.json();
-    assert_eq!(next["id"], 6, "an id is never given twice");
+    assert_eq!(next["id"], 6, "an id is never used twice");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
@@ -60,7 +60,7 @@ async fn a_change_reaches_the_file_and_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_hanging_call_does_not_hold_the_end_up() {
+async fn a_hanging_call_does_not_delay_the_end() {
     let sandbox = Sandbox::start(&[]);
     sandbox.control("POST", "faults", json!({"kind": "hang"})).await;
     let call = tokio::spawn(sandbox.request("GET", "/api/instances").send());
@@ -84,7 +84,7 @@ fn a_damaged_state_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_start_that_cannot_work_says_why() {
+fn a_failed_start_prints_its_reason() {
     let sandbox = Sandbox::start(&[]);
     let taken = sandbox.url.strip_prefix("http://").unwrap();
     let output =

@@ -1,4 +1,4 @@
-//! Webhook calls as a receiver sees them.
+//! Tests webhook calls from the receiver's side.
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::sandbox::{Sandbox, wait_until};
 
-/// Takes one call, answers it with `code` and returns its path and JSON body.
+/// Receives one call, answers it with `code` and returns its path and JSON body.
 async fn receive(listener: &TcpListener, code: u16) -> (String, Value) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut text = String::new();
@@ -36,7 +36,7 @@ async fn outcomes(sandbox: &Sandbox, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn changes_of_status_are_told_once() {
+async fn a_change_of_status_causes_one_call() {
     let sandbox = Sandbox::start(&[]);
     let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let hook = format!("http://{}/hooks/a", receiver.local_addr().unwrap());
@@ -57,7 +57,7 @@ async fn changes_of_status_are_told_once() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_away_or_elsewhere_is_recorded() {
+async fn calls_that_fail_or_are_not_sent_are_recorded() {
     let sandbox = Sandbox::start(&[]);
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let rows = json!([

@@ -1,4 +1,4 @@
-//! The main job in under a minute: a fleet with every kind of drift, seen in SQL, planned, applied, planned again.
+//! Shows the main job in under a minute: a fleet with every kind of drift is queried in SQL, planned and repaired.
 #![allow(clippy::print_stdout)]
 
 use std::io::IsTerminal;
@@ -11,7 +11,7 @@ use e2e::process;
 use e2e::sandbox::KEY;
 use serde_json::{Value, json};
 
-/// Set by Ctrl-C; looked at between two steps, so that everything started is stopped on the way out.
+/// Set by Ctrl-C and checked after each step, so that the demo stops everything that it started before it ends.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 const FLEET_YAML: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }   # the sandbox runs 60 times as fast as the provider
@@ -46,7 +46,7 @@ fn demo() -> Result<()> {
         let _ = tokio::signal::ctrl_c().await;
         INTERRUPTED.store(true, Ordering::Relaxed);
     });
-    say("Starting a throwaway PostgreSQL and a sandbox that imitates the provider");
+    say("Starting a temporary PostgreSQL server and a sandbox that imitates the provider");
     let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
     runtime.block_on(create_world(&fleet))?;
     let yaml = fleet.fleet_yaml(FLEET_YAML)?;
@@ -56,14 +56,14 @@ fn demo() -> Result<()> {
         runtime.block_on(move_on(&fleet))?;
         leave_running(fleet, &yaml)?;
     } else {
-        say("Done. Everything that was started is stopped again; make demo KEEP=1 leaves it running.");
+        say("Done. The demo stops everything that it started; `make demo KEEP=1` leaves it running.");
     }
     Ok(())
 }
 
-/// 300 tenants and their bridges, with drift of every kind among them.
+/// Creates 300 tenants and their bridges, with every kind of drift.
 async fn create_world(fleet: &Fleet) -> Result<()> {
-    say("Creating a tenants table with 300 tenants, and their bridges at the provider");
+    say("Creating a table of 300 tenants, and their bridges at the provider");
     let mut bridges: Vec<Value> = Vec::new();
     for n in (1..=300).filter(|n| !(41..=48).contains(n)) {
         let status = match n {
@@ -100,53 +100,65 @@ async fn create_world(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
-/// What a DBA does.
+/// Shows the work of a DBA, in SQL.
 fn from_sql(fleet: &Fleet) -> Result<()> {
     psql(
         fleet,
-        "Bind the tenants table: it stays the source of truth",
+        "Bind your tenants table: it stays the source of truth for the tenants you want to serve",
         "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''',\n    \
          webhook_url => '''https://app.example.com/hooks/'' || wab_url_encode(id)')",
     )?;
-    psql(fleet, "One call lists the whole fleet and stores it", "SELECT * FROM wab_refresh()")?;
     psql(
         fleet,
-        "One tenant, one bridge, one statement (here with a webhook_url of its own)",
+        "Refresh: one call to the provider lists the whole fleet and stores it",
+        "SELECT * FROM wab_refresh()",
+    )?;
+    psql(
+        fleet,
+        "Provision a bridge for one tenant with one statement (here with its own webhook_url)",
         "SELECT * FROM wab_provision('cust_0041', 'https://staging.example.com/hooks/cust_0041')",
     )?;
     psql(
         fleet,
-        "The demo is seconds old, so let it mind at once what is not paired",
+        "Report unpaired numbers at once (by default after 15 minutes or 24 hours), as this fleet is seconds old",
         "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0'",
     )?;
     psql(
         fleet,
-        "Drift is a view",
+        "Count the drift: the differences between your tenants and the provider are a view",
         "SELECT kind, severity, count(*), sum(monthly_cost) AS monthly_cost\nFROM wab_drift GROUP BY 1, 2 ORDER BY 1",
     )?;
     psql(
         fleet,
-        "… with the reason for each row",
+        "Look at one row of each kind, with its reason",
         "SELECT DISTINCT ON (kind) kind, bridge_id, customer_ref, stored, observed, detail FROM wab_drift ORDER BY kind, customer_ref",
     )?;
     psql(
         fleet,
-        "What is being paid for in vain",
+        "List the bridges that you still pay for, although no tenant needs them",
         "SELECT bridge_id, customer_ref, status, monthly_cost FROM wab_orphaned_bridges ORDER BY 1",
     )?;
-    psql(fleet, "The summary that a cron job logs", "\\x on\nSELECT * FROM wab_summary()")
+    psql(
+        fleet,
+        "Summarize the fleet in one row, for example for a cron job to log",
+        "\\x on\nSELECT * FROM wab_summary()",
+    )
 }
 
-/// What a CI job does.
+/// Shows the work of a CI job, with `wab`.
 fn from_ci(fleet: &Fleet) -> Result<()> {
-    wab(fleet, "The plan: a dry run, nothing is written", &["plan"])?;
-    wab(fleet, "Apply it: create, bind, write statuses; delete nothing", &["apply", "--auto-approve"])?;
-    wab(fleet, "Plan again: nothing left to do, only findings", &["plan"])
+    wab(fleet, "Plan the repair: a dry run that changes nothing", &["plan"])?;
+    wab(
+        fleet,
+        "Apply the plan: create and link bridges, write statuses, delete nothing",
+        &["apply", "--auto-approve"],
+    )?;
+    wab(fleet, "Plan again: no step is left, only findings for you to decide on", &["plan"])
 }
 
-/// For those who want to play: the world goes on, and every kind of drift is there again.
+/// Changes the world after the apply, so that a fleet that is left running has drift again.
 async fn move_on(fleet: &Fleet) -> Result<()> {
-    say("The world goes on: new signups, a lost bridge_id, numbers that disconnect");
+    say("New drift for you to try: five signups, two lost bridge_ids, five numbers that disconnected");
     fleet.sql(
         "INSERT INTO tenants (id, name) SELECT 'cust_' || n, 'Customer ' || n FROM generate_series(8841, 8845) n;
          UPDATE tenants SET bridge_id = NULL WHERE id IN ('cust_0003', 'cust_0004');",
@@ -166,18 +178,18 @@ fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
     let (socket, yaml) = (fleet.cluster.socket_dir().display().to_string(), yaml.display().to_string());
     let stop = process::target_dir()?.join("demo-stop.sh");
     std::fs::write(&stop, fleet.leave_running()?)?;
-    say("Left running. Play with it:");
+    say("The demo is still running. Try it:");
     println!("  psql '{url}'");
     println!("  export DATABASE_URL='{url}' WA_API_KEY={KEY}");
     println!("  {} -f {yaml} plan", wab.display());
-    println!("The guide's three jobs, in psql:");
+    println!("The three main jobs, in psql:");
     println!("  SELECT * FROM wab_provision('cust_8842');");
     println!("  SELECT * FROM wab_reconcile();");
     println!("  SELECT * FROM wab_summary();");
-    println!("What the provider knows, and every call it received:");
+    println!("The provider's fleet, and every call that the provider received:");
     println!("  curl {provider}/_sandbox/summary");
     println!("  curl {provider}/_sandbox/ledger");
-    println!("The server's socket, log and data are in {socket}. Stop it all: make demo-stop");
+    println!("The server's socket, log and data are in {socket}. To stop everything: make demo-stop");
     Ok(())
 }
 
@@ -202,14 +214,14 @@ fn wab(fleet: &Fleet, why: &str, args: &[&str]) -> Result<()> {
     show(&mut fleet.wab_command(args)?)
 }
 
-/// Runs a command with its output on the terminal; stops the demo when it fails or Ctrl-C was pressed.
+/// Runs a command with its output on the terminal; ends the demo if the command fails or Ctrl-C was pressed.
 fn show(command: &mut Command) -> Result<()> {
     let status = command
         .stdin(std::process::Stdio::null())
         .status()
         .with_context(|| format!("cannot run {command:?}"))?;
     if INTERRUPTED.load(Ordering::Relaxed) {
-        bail!("interrupted; everything that was started is stopped");
+        bail!("interrupted; the demo stops everything that it started");
     }
     anyhow::ensure!(status.success(), "{command:?} failed: {status}");
     Ok(())

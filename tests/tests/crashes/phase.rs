@@ -1,10 +1,10 @@
-//! Names what a run was doing when it ended. Nothing is judged here.
+//! Names the phase in which a run ended.
 
 use anyhow::Result;
 
 use crate::scene::Scene;
 
-/// What the run was doing when it ended, as trail, rows and ledger tell.
+/// Finds the phase from the recorded operations, the tenants table and the ledger.
 pub async fn phase(scene: &Scene) -> Result<String> {
     let sql = |sql: &str| scene.fleet.sql(sql);
     let ledger = scene.fleet.sandbox.ledger().await?;
@@ -12,14 +12,14 @@ pub async fn phase(scene: &Scene) -> Result<String> {
     if runs.is_empty() {
         let list = ledger.iter().find(|call| call["path"] == "/api/instances");
         return Ok(match list {
-            None => "1 before the listing",
-            Some(list) if list["status"].is_null() => "2 listing in flight",
-            Some(_) => "3 planning, nothing on record",
+            None => "1 before the list call",
+            Some(list) if list["status"].is_null() => "2 list call not answered",
+            Some(_) => "3 planning, no operation recorded",
         }
         .to_owned());
     }
     if runs == "ended" {
-        return Ok("9 after its end".to_owned());
+        return Ok("9 after the run ended".to_owned());
     }
     let open = sql(
         "SELECT kind, coalesce(customer_ref, ''), coalesce(bridge_id, 0) FROM wab_operations WHERE finished_at IS NULL",
@@ -45,9 +45,9 @@ pub async fn phase(scene: &Scene) -> Result<String> {
     });
     let number = if method == "POST" { 5 } else { 6 };
     Ok(match call {
-        None => format!("{number} {method} on record, not sent"),
-        Some(call) if call["status"].is_null() => format!("{number} {method} in flight"),
-        Some(_) if recorded => format!("{number} {method} recorded, step open"),
-        Some(_) => format!("{number} {method} answered, not recorded"),
+        None => format!("{number} {method} recorded, not sent"),
+        Some(call) if call["status"].is_null() => format!("{number} {method} sent, not answered"),
+        Some(_) if recorded => format!("{number} {method} result stored, step not finished"),
+        Some(_) => format!("{number} {method} answered, result not stored"),
     })
 }

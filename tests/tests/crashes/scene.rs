@@ -1,5 +1,4 @@
-//! A fleet with 25 steps to do, put back as often as a test likes, and the promises that hold after a crash. No crash
-//! is made here.
+//! Prepares a fleet with a plan of 25 steps, and checks the promises that must hold after a crash.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +11,7 @@ use e2e::sandbox::KEY;
 use e2e::{process, wait};
 use serde_json::{Value, json};
 
-/// Steps of the plan: 5 binds, 5 status writes, 10 provisions, 5 deletions.
+/// Steps of the plan: 5 links, 5 status writes, 10 provisions, 5 deletions.
 pub const STEPS: usize = 25;
 
 const YAML: &str = "  connect_timeout: 5s
@@ -28,14 +27,14 @@ bridges:
     - { customer_ref: gone_5, bridge_id: 105, reason: left }
 ";
 
-/// The fleet, and where the last `wab` says what it says.
+/// The fleet of the crash tests.
 pub struct Scene {
-    /// The product.
+    /// The running product.
     pub fleet: Fleet,
 }
 
 impl Scene {
-    /// Starts the fleet; nothing is in it yet.
+    /// Starts an empty fleet.
     pub fn start() -> Result<Self> {
         let limits =
             ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
@@ -54,7 +53,7 @@ impl Scene {
         Ok(Self { fleet })
     }
 
-    /// Puts everything back: 25 steps are to be done, none is on record, no fault is in force.
+    /// Restores the initial state: the plan has 25 steps, no operation is recorded and no fault is active.
     pub async fn reset(&self) -> Result<()> {
         let sandbox = &self.fleet.sandbox;
         sandbox.heal().await?;
@@ -79,14 +78,14 @@ impl Scene {
         sandbox.clear_ledger().await
     }
 
-    /// Makes each tenant row that is written take so long.
+    /// Makes each write of a tenant row take this long.
     pub fn write_rows_in(&self, seconds: f64) -> Result<()> {
         self.fleet.sql(&format!("DELETE FROM pace; INSERT INTO pace VALUES ({seconds})")).map(drop)
     }
 
-    /// Makes the provider answer listings, provisions and deletions so late; it does its work at once.
+    /// Delays the answers to list, provision and delete calls; the provider still does the work at once.
     pub async fn answer_in(&self, ms: u64) -> Result<()> {
-        // The oldest fault that fits strikes: what is left for the last one are looks at single bridges.
+        // The oldest matching fault strikes, so the last fault strikes only the GET of a single bridge.
         let instances = "/api/instances";
         for fault in [
             json!({"method": "POST", "path": instances, "kind": "delay", "ms": ms}),
@@ -107,20 +106,20 @@ impl Scene {
             wab.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?).spawn()?;
         let running = Running { child, out, err };
         let cmdline = std::fs::read(format!("/proc/{}/cmdline", running.child.id()))?;
-        ensure!(!String::from_utf8_lossy(&cmdline).contains(KEY), "the key is on the command line");
+        ensure!(!String::from_utf8_lossy(&cmdline).contains(KEY), "the command line contains the API key");
         Ok(running)
     }
 
-    /// Runs `wab` to its end and sees that it keeps the key to itself.
+    /// Runs `wab` and checks its exit code, and that its output does not contain the key.
     pub fn wab(&self, args: &[&str], code: i32) -> Result<String> {
         let said = self.fleet.wab(args)?;
         let text = said.stdout + &said.stderr;
         ensure!(said.code == code, "wab {args:?} ended with {}: {text}", said.code);
-        ensure!(!text.contains(KEY), "wab {args:?} shows the key");
+        ensure!(!text.contains(KEY), "the output of wab {args:?} contains the API key");
         Ok(text)
     }
 
-    /// Waits until nobody holds the lock of apply.
+    /// Waits until no session holds the lock of `wab apply`.
     pub async fn lock_is_free(&self) -> Result<()> {
         wait::until("the lock is free", || async {
             let held = self.fleet.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")?;
@@ -129,12 +128,12 @@ impl Scene {
         .await
     }
 
-    /// Whether a row of wab_runs says that the run began and does not say that it ended.
+    /// Whether wab_runs contains a run that began and did not end.
     pub fn is_interrupted(&self) -> Result<bool> {
         Ok(self.fleet.sql("SELECT count(*) FROM wab_runs WHERE finished_at IS NULL")? != "0")
     }
 
-    /// `wab status` says so, and only if it is so.
+    /// Checks that `wab status` reports an interrupted run if and only if there is one.
     pub fn status_tells(&self) -> Result<()> {
         let interrupted = self.is_interrupted()?;
         let said = self.wab(&["status"], 0)?;
@@ -142,7 +141,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Holds at every moment: a tenant row has no bridge, or the live bridge that carries its id.
+    /// Checks that each tenant row has no bridge_id, or that of a live bridge with the tenant's customer_ref.
     pub async fn no_row_is_half_written(&self) -> Result<()> {
         let live = self.live().await?;
         for row in self.fleet.sql("SELECT id, bridge_id FROM tenants WHERE bridge_id IS NOT NULL")?.lines() {
@@ -152,7 +151,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Holds at every moment: a call that changes something was on record before it was made.
+    /// Checks that each call that changes something was recorded before it was sent.
     pub async fn every_call_is_on_record(&self) -> Result<()> {
         let trail = self
             .fleet
@@ -166,17 +165,17 @@ impl Scene {
                 _ => continue,
             };
             let known = trail.lines().any(|row| row.starts_with(&begin) && row.ends_with(end));
-            ensure!(known, "not on record: {call}, only: {trail}");
+            ensure!(known, "no operation was recorded for {call}, only: {trail}");
         }
         Ok(())
     }
 
-    /// One more apply ends well, and then everything is as the fleet file wants it, and nothing was done twice.
+    /// Checks that one more apply succeeds, that the fleet is then as fleet.yaml declares it, and that nothing was done twice.
     pub async fn one_more_apply_converges(&self) -> Result<()> {
         self.wab(&["apply", "-y"], 0)?;
         let plan = self.fleet.wab(&["plan", "--format", "json"])?;
         let plan: Value = serde_json::from_str(&plan.stdout)?;
-        ensure!(plan["steps"] == json!([]), "steps are left: {}", plan["steps"]);
+        ensure!(plan["steps"] == json!([]), "the next plan still has steps: {}", plan["steps"]);
         let wanted: Vec<String> =
             (1..=20).map(|n| format!("cust_{n:02}")).chain((1..=10).map(|n| format!("new_{n}"))).collect();
         let live = self.live().await?;
@@ -184,7 +183,10 @@ impl Scene {
         owners.sort();
         let mut sorted = wanted.clone();
         sorted.sort();
-        ensure!(owners == sorted, "one bridge a tenant, and no other: {owners:?}");
+        ensure!(
+            owners == sorted,
+            "each tenant must have one bridge, and no other bridge may exist: {owners:?}"
+        );
         let rows = |sql: &str| -> Result<BTreeMap<String, String>> {
             let rows = self.fleet.sql(sql)?;
             Ok(rows
@@ -193,14 +195,20 @@ impl Scene {
                 .map(|(a, b)| (a.into(), b.into()))
                 .collect())
         };
-        ensure!(rows("SELECT bridge_id, id FROM tenants")? == live, "each row holds its bridge's id");
-        ensure!(rows("SELECT bridge_id, customer_ref FROM wab_bridges")? == live, "so does wab_bridges");
+        ensure!(
+            rows("SELECT bridge_id, id FROM tenants")? == live,
+            "each tenant row must have the id of its bridge"
+        );
+        ensure!(
+            rows("SELECT bridge_id, customer_ref FROM wab_bridges")? == live,
+            "wab_bridges must contain the live bridges"
+        );
         let told = "SELECT count(*) FROM tenants t JOIN wab_bridges b USING (bridge_id) WHERE t.bridge_status = b.status";
-        ensure!(self.fleet.sql(told)? == "30", "each row has its bridge's status");
+        ensure!(self.fleet.sql(told)? == "30", "each tenant row must have the status of its bridge");
         self.nothing_was_done_twice().await
     }
 
-    /// Counted in the ledger, over the run that crashed and the one after it.
+    /// Checks the ledger of the crashed run and the next one: one POST per missing tenant, one DELETE per tombstone.
     async fn nothing_was_done_twice(&self) -> Result<()> {
         let mut made: BTreeMap<String, usize> = BTreeMap::new();
         let mut deleted: BTreeMap<String, usize> = BTreeMap::new();
@@ -212,34 +220,37 @@ impl Scene {
                 _ => {}
             }
         }
-        // The sandbox does a call's work when it enters the call: no POST is in the ledger without its bridge.
+        // The sandbox does the work of a call before it records it, so each POST in the ledger made its bridge.
         let posts = (1..=10).map(|n| (format!("new_{n}"), 1)).collect();
-        ensure!(made == posts, "one POST a missing tenant, and no other: {made:?}");
+        ensure!(made == posts, "each missing tenant needs one POST, and no other POST may be sent: {made:?}");
         let deletions = (101..=105).map(|id| (format!("/api/instances/{id}"), 1)).collect();
-        ensure!(deleted == deletions, "one DELETE a tombstone, and no other: {deleted:?}");
+        ensure!(
+            deleted == deletions,
+            "each tombstone needs one DELETE, and no other DELETE may be sent: {deleted:?}"
+        );
         Ok(())
     }
 
-    /// Bridge ids and the customer_refs they carry.
+    /// The provider's bridge ids and their customer_refs.
     pub async fn live(&self) -> Result<BTreeMap<String, String>> {
         let bridges = self.fleet.sandbox.bridges().await?;
         let carried = |b: &Value| b["customer_ref"].as_str().unwrap_or_default().to_owned();
         Ok(bridges.iter().map(|bridge| (bridge["id"].to_string(), carried(bridge))).collect())
     }
 
-    /// Neither a dump of the database nor the server's log, which has every statement, has the key.
+    /// Checks that neither a dump of the database nor the server's log, which has every statement, contains the key.
     pub fn key_is_nowhere(&self) -> Result<()> {
         let dump = process::must(&mut self.fleet.cluster.program("pg_dump", DATABASE))?;
         let log = self.fleet.cluster.log()?;
         for (text, what, known) in [(dump, "the dump", "cust_01"), (log, "the log", "wab_operations")] {
-            ensure!(text.contains(known), "{what} is not what it should be");
-            ensure!(!text.contains(KEY), "{what} has the key");
+            ensure!(text.contains(known), "{what} lacks {known:?}, so searching it proves nothing");
+            ensure!(!text.contains(KEY), "{what} contains the API key");
         }
         Ok(())
     }
 }
 
-/// A `wab apply` that runs; its output goes to files, so that it never waits for a reader.
+/// A running `wab apply`; its output goes to files, so that it never waits for a reader.
 pub struct Running {
     /// The process.
     pub child: Child,
@@ -248,14 +259,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// What it said so far, on both streams; never the key.
+    /// Its output so far, on both streams; fails if it contains the key.
     pub fn said(&self) -> Result<String> {
         let text = std::fs::read_to_string(&self.out)? + &std::fs::read_to_string(&self.err)?;
-        ensure!(!text.contains(KEY), "the key is shown");
+        ensure!(!text.contains(KEY), "the output contains the API key");
         Ok(text)
     }
 
-    /// Sends it a signal by its name.
+    /// Sends it the signal of this name.
     pub fn signal(&self, name: &str) -> Result<()> {
         process::must(
             std::process::Command::new("kill").args([&format!("-{name}"), &*self.child.id().to_string()]),
@@ -263,7 +274,7 @@ impl Running {
         .map(drop)
     }
 
-    /// Waits for its end; returns the exit code, -1 when a signal ended it.
+    /// Waits for its end; returns the exit code, or -1 if a signal ended it.
     pub fn end(&mut self) -> Result<i32> {
         Ok(self.child.wait()?.code().unwrap_or(-1))
     }

@@ -1,4 +1,4 @@
-//! A database is dumped and restored in the ways that people do it: everything is there again, and the fleet goes on.
+//! Tests dump and restore with the usual tools and options: the restored database has all data, and the product works on it.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use e2e::sandbox::KEY;
 use crate::picture::Picture;
 use crate::world;
 
-/// Tables with names that dumps have been tripped by: one sorts before all of ours, one after.
+/// Schemas and tables with names that break careless dumps: one sorts before all tables of the product, one after them.
 const HOSTILE: [(&str, &str); 2] = [("0 \"\"; --", "Te\"\"n'a\\nts; --"), ("zé 'x'", "select")];
 
-/// Into a database of this cluster, however the dump came about.
+/// Dumps the database in this format; returns the file.
 fn dump(fleet: &Fleet, format: &str) -> Result<PathBuf> {
     let file = fleet.write("dump", "")?;
     process::must(fleet.cluster.program("pg_dump", DATABASE).args([format, "-f"]).arg(&file))?;
@@ -31,7 +31,7 @@ fn restore_custom(cluster: &Cluster, database: &str, args: &[&str], file: &PathB
     process::must(pg_restore.args(["-d", database, "--exit-on-error"]).args(args).arg(file)).map(drop)
 }
 
-/// The tenants table gets another name, in another schema; fleet.yaml follows.
+/// Renames the tenants table, moves it to another schema and changes fleet.yaml accordingly.
 fn rename_tenants(fleet: &Fleet, (schema, table): (&str, &str)) -> Result<()> {
     fleet.sql(&format!(
         "CREATE SCHEMA \"{schema}\"; ALTER TABLE tenants SET SCHEMA \"{schema}\";
@@ -40,7 +40,7 @@ fn rename_tenants(fleet: &Fleet, (schema, table): (&str, &str)) -> Result<()> {
     fleet.fleet_yaml(&world::lived_in_yaml(&format!("\"{schema}\".\"{table}\""))).map(drop)
 }
 
-/// A restored database says what the dumped one says, and works: it is bound, looked at, and nothing is left to do.
+/// Checks that a restored database equals the dumped one and works: the binding, a refresh and a plan without steps.
 fn is_restored(fleet: &Fleet, before: &Picture, (cluster, database): (&Cluster, &str)) -> Result<()> {
     let restored = Picture::of(cluster, database)?;
     let after = Picture::of(&fleet.cluster, DATABASE)?;
@@ -61,7 +61,7 @@ fn is_restored(fleet: &Fleet, before: &Picture, (cluster, database): (&Cluster, 
         assert_eq!(is, [was[0] + 1, was[1]], "one observation, no event");
     }
     let said = fleet.wab_on(&cluster.url(database), &["plan", "--detailed-exitcode"])?;
-    ensure!(said.code == 0, "something is left to do: {}{}", said.stdout, said.stderr);
+    ensure!(said.code == 0, "the plan of the restored database has steps: {}{}", said.stdout, said.stderr);
     let said = fleet.wab_on(&cluster.url(database), &["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
     Ok(())
@@ -76,11 +76,11 @@ async fn a_dump_takes_every_table_and_sequence_along() -> Result<()> {
          JOIN pg_class c ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
          WHERE e.extname = 'pg_wabridges' AND c.relkind IN ('r', 'p', 'm', 'S') AND c.oid <> ALL (e.extconfig)",
     )?;
-    assert_eq!(left_out, "", "pg_extension_config_dump() is not called for these");
+    assert_eq!(left_out, "", "pg_extension_config_dump() must be called for each table and sequence");
     let only_some = fleet.sql(
         "SELECT c FROM pg_extension, unnest(extcondition) c WHERE extname = 'pg_wabridges' AND c <> ''",
     )?;
-    assert_eq!(only_some, "", "no row is left out");
+    assert_eq!(only_some, "", "pg_extension_config_dump() must leave out no row");
     Ok(())
 }
 
@@ -89,9 +89,9 @@ async fn a_plain_dump_restores_everything() -> Result<()> {
     for install in [Install::Extension, Install::SqlOnly] {
         let fleet = world::lived_in(install).await?;
         let before = Picture::of(&fleet.cluster, DATABASE)?;
-        // The fleet has findings left, and no step: these views may be empty.
+        // After an apply the fleet has findings but no steps, so the views in EMPTY have no rows.
         let silent: Vec<_> = before.silent().into_iter().filter(|name| !EMPTY.contains(name)).collect();
-        ensure!(silent.is_empty(), "comparing these proves nothing: {silent:?}");
+        ensure!(silent.is_empty(), "these are empty, so comparing them proves nothing: {silent:?}");
         let file = dump(&fleet, "-Fp")?;
         fleet.sql("CREATE DATABASE copy")?;
         restore_plain(&fleet.cluster, "copy", &file)?;
@@ -100,7 +100,7 @@ async fn a_plain_dump_restores_everything() -> Result<()> {
     Ok(())
 }
 
-/// Views of what an apply repairs.
+/// Views of drift that an apply repairs.
 const EMPTY: [&str; 2] = ["wab_missing_bridges", "wab_status_drift"];
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn a_restore_over_an_older_state_leaves_nothing_of_it() -> Result<()> {
     let file = dump(&fleet, "-Fc")?;
     restore_custom(&fleet.cluster, "older", &["--clean", "--if-exists"], &file)?;
     is_restored(&fleet, &before, (&fleet.cluster, "older"))?;
-    // And over itself, as every night.
+    // The second restore replaces the first, as in a nightly restore.
     restore_custom(&fleet.cluster, "older", &["--clean", "--if-exists", "--single-transaction"], &file)?;
     is_restored(&fleet, &before, (&fleet.cluster, "older"))
 }
@@ -156,7 +156,7 @@ async fn roles_grants_and_revokes_hold_on_another_server() -> Result<()> {
     let key_file = other.write_secret("api_key", KEY)?.display().to_string();
     other.configure(&[("wab.api_key_file", &key_file)])?;
     other.reload()?;
-    // The superuser is on both.
+    // The superuser exists on both servers.
     let roles: String = roles
         .lines()
         .filter(|line| *line != "CREATE ROLE postgres;")

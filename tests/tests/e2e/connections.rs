@@ -1,4 +1,4 @@
-//! The ways to the provider and to the database that production takes: TLS that is verified, passwords that are asked for.
+//! Tests verified TLS connections to the provider and to the database, and passwords from ~/.pgpass.
 
 use std::net::TcpListener;
 
@@ -98,5 +98,5 @@ async fn the_database_is_verified_and_asked_with_the_password_of_pgpass() -> Res
 
 async fn holds(fleet: &Fleet, name: &str, value: &str) -> Result<()> {
     let show = format!("LOAD 'pg_wabridges'; SHOW {name}");
-    wait::until("the setting holds", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
+    wait::until("the setting is in effect", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
 }

@@ -1,4 +1,4 @@
-//! `wab doctor`: all well, each thing broken, everything at once; it changes nothing.
+//! Tests that `wab doctor` finds each kind of problem, reports several at once, and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// Verdict and words of each check.
+/// The verdict and the text of each check.
 type Checks = BTreeMap<String, (String, String)>;
 
-/// Runs `wab doctor --json` with this environment; returns its exit code and each check's verdict and words.
+/// Runs `wab doctor --json` with these environment variables; returns its exit code and the checks.
 fn doctor(fleet: &Fleet, env: &[(&str, &str)]) -> Result<(i32, Checks)> {
     let said = process::run(fleet.wab_command(&["doctor", "--json"])?.envs(env.iter().copied()))?;
     let document: Value = serde_json::from_str(&said.stdout).with_context(|| said.stderr.clone())?;
@@ -25,7 +25,7 @@ fn doctor(fleet: &Fleet, env: &[(&str, &str)]) -> Result<(i32, Checks)> {
     Ok((said.code, checks.collect()))
 }
 
-/// Expects these verdicts, in words that hold these, and every other check to be well.
+/// Checks that these checks have these verdicts, with texts that contain these words, and that all other checks are ok.
 fn expect(fleet: &Fleet, env: &[(&str, &str)], code: i32, expected: &[(&str, &str, &str)]) -> Result<()> {
     let (exit, checks) = doctor(fleet, env)?;
     for (check, (verdict, says)) in &checks {
@@ -84,7 +84,7 @@ async fn it_goes_on_whatever_is_broken() -> Result<()> {
     )?;
     fleet.sandbox.clear_ledger().await?;
     expect(&fleet, &[], 3, &[("key", "problem", "0123456789abcdef"), ("provider", "skipped", "")])?;
-    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "another account's key is not sent anywhere");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "the key of another account must not be sent");
     fleet.write("fleet.yaml", &valid)?;
     expect(&fleet, &[("WA_API_KEY", "sk_wrong")], 3, &[("provider", "problem", "401")])?;
     fleet.sandbox.fault(json!({"path": "/api/instances", "kind": "status", "code": 500})).await?;
@@ -148,9 +148,9 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
         env!("CARGO_PKG_VERSION")
     ))?;
     fleet.fleet_yaml("tenants: { table: others }\n")?;
-    expect(&fleet, &[], 1, &[unknown, ("binding", "problem", "fleet.yaml says others")])?;
+    expect(&fleet, &[], 1, &[unknown, ("binding", "problem", "fleet.yaml names others")])?;
     fleet.fleet_yaml("tenants: { table: tenants, wanted: status = 'paying' }\n")?;
-    expect(&fleet, &[], 0, &[unknown, ("binding", "warning", "wab apply binds it anew")])?;
+    expect(&fleet, &[], 0, &[unknown, ("binding", "warning", "wab apply binds it again")])?;
 
     fleet.fleet_yaml(world::YAML)?;
     let mut other = fleet.connect().await?;
@@ -163,7 +163,7 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
     )?;
     drop(other);
 
-    // Before 15 a view reaches its table with its owner's rights: those on the view are then what is needed.
+    // Before PostgreSQL 15 a view reads its table with the rights of its owner, so the caller needs rights on the view only.
     let invoker = fleet.sql("SELECT current_setting('server_version_num')::integer >= 150000")? == "t";
     let written = if invoker { "tenants" } else { "wab_tenants" };
     fleet.sql(&format!(
@@ -182,7 +182,7 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
 
 #[tokio::test]
 async fn it_looks_at_the_jobs_of_pg_cron() -> Result<()> {
-    // No job is ever started: the launcher's own connection is refused to it.
+    // pg_cron starts no job here, because its launcher's connection is refused.
     let conf = [
         ("shared_preload_libraries", "pg_cron"),
         ("cron.database_name", DATABASE),

@@ -1,5 +1,5 @@
-//! `\d+` and `\df+` are documentation: every object has its comment, every column of a public one too, and every set-returning
-//! function tells the planner of its size.
+//! Tests that `\d+` and `\df+` document the product: every object and every public column has a comment. Every set-returning
+//! function must also give the planner a row estimate.
 
 use anyhow::Result;
 use e2e::fleet::Install;
@@ -32,7 +32,7 @@ async fn every_object_has_a_comment_and_its_size() -> Result<()> {
         assert_eq!(
             fleet.sql(WITHOUT_COMMENT)?,
             "wab_drift.since\nwab_work_queue(integer)",
-            "the question can be answered"
+            "the query must find objects"
         );
     }
     Ok(())

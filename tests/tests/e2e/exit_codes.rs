@@ -1,4 +1,4 @@
-//! The exit codes of the README, each reached.
+//! Tests each documented exit code of `wab`.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -38,7 +38,7 @@ async fn nothing_to_do_changes_and_usage() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_wrong_file_is_1_and_every_verb_says_all_that_is_wrong() -> Result<()> {
+async fn a_wrong_file_is_1_and_every_verb_reports_all_mistakes() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.write("bad.yaml", "version: 1\npolicy:\n  max_create: 5\n  rate_budget: 0%\n")?;
     for verb in [&["validate"][..], &["plan"], &["apply", "-y"], &["drift"], &["status"]] {
@@ -65,7 +65,7 @@ async fn a_wrong_file_is_1_and_every_verb_says_all_that_is_wrong() -> Result<()>
 }
 
 #[tokio::test]
-async fn the_schema_needs_no_file_and_validate_nothing_else() -> Result<()> {
+async fn schema_needs_no_file_and_validate_only_the_file() -> Result<()> {
     let fleet = Fleet::start(&[])?;
     let alone = |args: &[&str]| {
         let mut wab = fleet.wab_command(args)?;
@@ -87,7 +87,7 @@ async fn the_schema_needs_no_file_and_validate_nothing_else() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_keep_that_has_expired_is_drift_again_and_says_so() -> Result<()> {
+async fn an_expired_keep_is_reported_and_its_bridge_is_drift_again() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sandbox.add_one("demo", "connected").await?;
     let keep = |until: &str| {
@@ -104,7 +104,7 @@ async fn a_keep_that_has_expired_is_drift_again_and_says_so() -> Result<()> {
     assert!(said.contains("kept until 2020-01-01, which has passed"), "{said}");
     let said = code(&fleet, &["validate"], 0)?;
     assert!(
-        said.contains("demo is kept no longer: 2020-01-01 has passed") && said.contains("is valid"),
+        said.contains("demo is no longer kept: 2020-01-01 has passed") && said.contains("is valid"),
         "{said}"
     );
     Ok(())
@@ -151,7 +151,7 @@ async fn a_wrong_key_and_another_account_are_3() -> Result<()> {
     fleet.write("fleet.yaml", &pinned)?;
     let said = code(&fleet, &["plan"], 3)?;
     assert!(said.contains("0123456789abcdef"), "{said}");
-    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "refused before the first call");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "wab must refuse before the first call");
     Ok(())
 }
 
@@ -165,7 +165,7 @@ async fn partly_applied_is_4_and_safe_to_run_again() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?,
         "4",
-        "the others went on"
+        "the other steps must be done"
     );
     assert_eq!(
         fleet.sql(
@@ -195,7 +195,7 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
-    wait::until("the first apply calls", || async {
+    wait::until("the first apply calls the provider", || async {
         Ok((fleet.sandbox.calls("POST").await? > 0).then_some(()))
     })
     .await?;
@@ -220,14 +220,18 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
         fleet.sql("SELECT r.outcome, count(*), count(o.bridge_id) FROM wab_runs r JOIN wab_operations o USING (run_id)
                    WHERE r.who = 'ana@ship' GROUP BY 1")?,
         "stopped|1|1",
-        "the call in flight was finished and its bridge bound, no other begun"
+        "the running call must be finished and its bridge linked, and no other call begun"
     );
     fleet.sandbox.heal().await?;
     let patient = patient.wait_with_output()?;
     let said = String::from_utf8_lossy(&patient.stderr);
     assert_eq!(patient.status.code(), Some(0), "{said}");
     assert!(said.contains("waiting for another wab apply: wab apply of ana@ship"), "{said}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 5, "the second took over where the first stopped");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        5,
+        "the second apply must continue where the first one stopped"
+    );
     Ok(())
 }
 
@@ -262,7 +266,7 @@ async fn an_apply_that_was_killed_is_shown_and_picked_up() -> Result<()> {
     assert!(said.contains("interrupted"), "{said}");
     fleet.sandbox.heal().await?;
     code(&fleet, &["apply", "-y"], 0)?;
-    assert_eq!(fleet.sandbox.calls("POST").await?, 3, "one a tenant");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 3, "each tenant needs one POST");
     assert_eq!(fleet.sql("SELECT count(bridge_id) FROM tenants WHERE id LIKE 'new%'")?, "3");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Each file of `tests/golden/*.sql` gives exactly what the `.out` beside it says. UPDATE_GOLDEN=1 writes them anew.
+//! Tests that each script `tests/golden/*.sql` prints exactly its `.out` file. UPDATE_GOLDEN=1 writes the `.out` files anew.
 
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,10 @@ fn scripts() -> Result<Vec<PathBuf>> {
     Ok(scripts)
 }
 
-/// The first statement of each script; a comment takes its place where the objects are there already.
+/// The first statement of each script; a comment replaces it if the objects are already installed.
 const CREATE: &str = "CREATE EXTENSION pg_wabridges;";
 
-/// Installs without the extension; returns the script without its first statement, in as many lines.
+/// Installs without the extension; returns the script with its first statement replaced, so that line numbers stay the same.
 fn installed(cluster: &Cluster, dir: &Path, database: &str, script: &Path) -> Result<PathBuf> {
     let mut wab = std::process::Command::new(process::built("wab")?);
     wab.args(["init", "--sql-only"]).current_dir(dir).env("DATABASE_URL", cluster.url(database));
@@ -31,7 +31,7 @@ fn installed(cluster: &Cluster, dir: &Path, database: &str, script: &Path) -> Re
 }
 
 #[test]
-fn scripts_say_what_they_said() -> Result<()> {
+fn scripts_print_their_golden_output() -> Result<()> {
     let cluster = Cluster::start(&[])?;
     let (install, dir) = (Install::from_environment()?, tempfile::tempdir()?);
     for script in scripts()? {
@@ -46,9 +46,11 @@ fn scripts_say_what_they_said() -> Result<()> {
         let mut psql = cluster.program("psql", &name);
         psql.args(["-X", "-q", "-a", "-v", "VERBOSITY=verbose", "-v", "SHOW_CONTEXT=never", "-f"])
             .arg(&script);
-        // Messages belong where they were raised, so both streams go into one.
+        // stdout and stderr go into one file, so that each message stands where PostgreSQL raised it.
         let mut shell = std::process::Command::new("sh");
         shell.arg("-c").arg("exec \"$@\" 2>&1").arg("sh").arg(psql.get_program()).args(psql.get_args());
+        // `\i sql/signup.sql` is relative to the repository.
+        shell.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         for (key, value) in psql.get_envs() {
             if let Some(value) = value {
                 shell.env(key, value);
@@ -68,7 +70,10 @@ fn scripts_say_what_they_said() -> Result<()> {
         }
         let expected =
             std::fs::read_to_string(&expected).with_context(|| format!("{}", expected.display()))?;
-        assert_eq!(said, expected, "{name}: run with UPDATE_GOLDEN=1 if this is what it should say");
+        assert_eq!(
+            said, expected,
+            "{name}: the output differs; if the new output is right, run with UPDATE_GOLDEN=1"
+        );
     }
     Ok(())
 }
@@ -79,7 +84,7 @@ fn every_sql_file_has_a_golden_test() -> Result<()> {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
     for entry in std::fs::read_dir(sql)? {
         let name = entry?.file_name();
-        // The recipes are run as they are used, by scheduled.rs, main_job.rs and signup.rs; what only wab installs by setup.rs.
+        // scheduled.rs, main_job.rs and signup.rs run the recipes; setup.rs installs the files that only wab installs.
         let is_sql = Path::new(&name).extension().is_some_and(|e| e == "sql");
         if is_sql
             && !["cron.sql", "plain.sql", "roles.sql", "signup.sql", "version.sql"]

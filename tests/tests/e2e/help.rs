@@ -1,4 +1,4 @@
-//! `wab_help()` lists what a user calls or queries, and fits a terminal of 100 columns.
+//! Tests that `wab_help()` lists every public function and view and fits a terminal of 100 columns.
 
 use anyhow::Result;
 use e2e::fleet::DATABASE;

@@ -1,4 +1,4 @@
-//! Names and ids that want to be SQL, look-alike objects on the search_path: the right answer or a clear error, never injection.
+//! Tests that names and ids with SQL syntax, and objects of the same name earlier on the search_path, cause no SQL injection.
 
 use anyhow::{Context, Result};
 use e2e::fleet::{DATABASE, Fleet};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world;
 
-/// Names of schemas, tables and columns that are at most 63 bytes long.
+/// Hostile names of schemas, tables and columns, within PostgreSQL's limit of 63 bytes.
 const NAMES: [&str; 13] = [
     "with space",
     "Grüße 🌉",
@@ -23,7 +23,7 @@ const NAMES: [&str; 13] = [
     "binding",
 ];
 
-/// Ids of tenants; PostgreSQL takes any text but one with a NUL.
+/// Hostile ids of tenants. PostgreSQL accepts any text without a NUL.
 fn ids() -> Vec<String> {
     NAMES
         .iter()
@@ -54,7 +54,7 @@ async fn empty() -> Result<Fleet> {
 }
 
 #[tokio::test]
-async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
+async fn schema_table_and_columns_may_have_any_name() -> Result<()> {
     let fleet = empty().await?;
     fleet.sandbox.add_one("t1", "connected").await?;
     for (nth, name) in NAMES.into_iter().enumerate() {
@@ -70,7 +70,7 @@ async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
             "CREATE SCHEMA {schema}; CREATE TABLE {schema}.{table} ({id} text PRIMARY KEY, {wanted} boolean NOT NULL DEFAULT true);
              INSERT INTO {schema}.{table} VALUES ('t1', true), ('t2', true), ('t3', false)"
         ))?;
-        // Another table has other column types or none: the views follow.
+        // The next table has other column types or lacks columns, and the views must change with it.
         let bound = fleet
             .sql(&format!(
                 "SELECT tenant_rows, wanted_rows FROM wab_bind_tenants({}, tenant_id => {}, bridge_id => {}, bridge_status => {},
@@ -95,7 +95,7 @@ async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
             identifier(&status)
         ))?;
         assert_eq!(row, "1|paired", "{name:?}");
-        // A second time without arguments: what was stored of the names is read again.
+        // Without arguments the function binds again with the stored names.
         fleet.sql("SELECT * FROM wab_bind_tenants()").with_context(|| format!("again: {name:?}"))?;
     }
     fleet.sql("SELECT FROM public.witness").context("injected")?;
@@ -103,7 +103,7 @@ async fn any_name_will_do_for_schema_table_and_columns() -> Result<()> {
 }
 
 #[tokio::test]
-async fn any_text_will_do_for_an_id() -> Result<()> {
+async fn an_id_may_be_any_text() -> Result<()> {
     let fleet = empty().await?;
     fleet.sql(
         "CREATE TABLE tenants (id text PRIMARY KEY);
@@ -155,7 +155,7 @@ async fn any_text_will_do_for_an_id() -> Result<()> {
     Ok(())
 }
 
-/// Objects that would be found first by an unqualified name, each of which tells on whoever uses it.
+/// Objects that PostgreSQL finds first under an unqualified name. Each raises an error when it is used.
 const LOOK_ALIKES: &str = "
     CREATE SCHEMA evil;
     CREATE FUNCTION evil.tell(what text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil.% was used', what; END $$;
@@ -193,7 +193,7 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
     fleet.sql(LOOK_ALIKES)?;
     let path = "SET search_path = evil, pg_catalog, public; SET check_function_bodies = off";
     let told = fleet.sql_error(&format!("{path}; SELECT 'a'::text = 'b'::text"))?.1;
-    assert!(told.contains("was used"), "the look-alikes are not found at all: {told}");
+    assert!(told.contains("was used"), "an unqualified name must use a look-alike: {told}");
     let calls = [
         "wab_refresh()",
         "wab_poll_status(3)",
@@ -240,7 +240,7 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
 }
 
 #[tokio::test]
-async fn installed_under_a_hostile_path_it_uses_nothing_of_it() -> Result<()> {
+async fn an_installation_uses_no_object_of_a_hostile_search_path() -> Result<()> {
     let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
     fleet.sql(&format!(
         "DROP EXTENSION pg_wabridges; {}",
@@ -260,12 +260,12 @@ async fn installed_under_a_hostile_path_it_uses_nothing_of_it() -> Result<()> {
          WHERE d.refobjid OPERATOR(pg_catalog.=) ANY (SELECT o.oid FROM pg_catalog.pg_operator o WHERE o.oprnamespace OPERATOR(pg_catalog.=) 'public'::pg_catalog.regnamespace)
            AND d.classid OPERATOR(pg_catalog.<>) 'pg_catalog.pg_operator'::pg_catalog.regclass",
     )?;
-    assert_eq!(depending, "0", "an object of ours uses an operator of somebody else's");
+    assert_eq!(depending, "0", "an object of the product uses an operator of another schema");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_view_that_lay_in_wait_is_not_taken_over() -> Result<()> {
+async fn a_view_of_another_role_is_not_replaced() -> Result<()> {
     let fleet = empty().await?;
     fleet.sql(
         "CREATE ROLE nosy LOGIN; GRANT CREATE ON SCHEMA public TO nosy; CREATE TABLE tenants (id text PRIMARY KEY);
@@ -280,7 +280,7 @@ async fn a_view_that_lay_in_wait_is_not_taken_over() -> Result<()> {
         assert!(!columns.is_empty());
         fleet.sql(&format!("ALTER VIEW {view} OWNER TO postgres; SELECT * FROM wab_bind_tenants()"))?;
     }
-    // Another kind of relation, or a view of other columns, is refused by PostgreSQL.
+    // PostgreSQL itself refuses to replace another kind of relation, or a view with other columns.
     fleet.sql("DROP VIEW wab_tenants CASCADE; CREATE TABLE wab_tenants (x integer)")?;
     let (code, message) = fleet.sql_error("SELECT * FROM wab_bind_tenants('tenants')")?;
     assert_eq!(code, "42809", "{message}");

@@ -1,4 +1,4 @@
-//! Whatever the provider does, the error is clear, the observation before stays, and no drift is invented.
+//! Tests faulty answers of the provider: each gives a clear error, keeps the last observation and invents no drift.
 
 use anyhow::Result;
 use e2e::fleet::{Fleet, Install};
@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// A fault on the list, the SQLSTATE that it gives, and words that its message must hold.
+/// Faults of the list, the SQLSTATE that each causes, and words that its message must contain.
 fn faults() -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (json!({"kind": "status", "code": 401}), "28000", "refused the API key"),
         (json!({"kind": "status", "code": 403}), "28000", "refused the API key"),
         (json!({"kind": "status", "code": 500}), "58000", "HTTP 500"),
         (json!({"kind": "status", "code": 429, "retry_after": 3600}), "53400", "rate limit"),
-        (json!({"kind": "html"}), "58000", "makes no sense"),
-        (json!({"kind": "garbage"}), "58000", "makes no sense"),
-        (json!({"kind": "cut_json"}), "58000", "makes no sense"),
+        (json!({"kind": "html"}), "58000", "cannot be read"),
+        (json!({"kind": "garbage"}), "58000", "cannot be read"),
+        (json!({"kind": "cut_json"}), "58000", "cannot be read"),
         (json!({"kind": "truncated"}), "08006", "broke"),
         (json!({"kind": "reset"}), "08006", "broke"),
         (
@@ -44,7 +44,7 @@ async fn fleet() -> Result<Fleet> {
 }
 
 #[tokio::test]
-async fn sql_says_what_happened_and_changes_nothing() -> Result<()> {
+async fn sql_functions_report_the_fault_and_change_nothing() -> Result<()> {
     let fleet = fleet().await?;
     let before = world::observed(&fleet)?;
     for (fault, state, words) in faults() {
@@ -69,7 +69,7 @@ async fn wab_exits_3_on_auth_5_on_absence_and_1_on_the_rest_and_changes_nothing(
     fleet.fleet_yaml(world::YAML)?;
     let before = world::observed(&fleet)?;
     for (fault, state, _) in faults() {
-        // 3 MB is no problem for wab.
+        // `wab` accepts an answer of 3 MB.
         if state == "54000" {
             continue;
         }
@@ -83,7 +83,7 @@ async fn wab_exits_3_on_auth_5_on_absence_and_1_on_the_rest_and_changes_nothing(
                 said.code,
                 match state {
                     "28000" => 3,
-                    // An empty or shrunken list: a guard.
+                    // A guard refuses an empty or much shorter list.
                     "55000" => 5,
                     _ => 1,
                 },
@@ -104,7 +104,7 @@ async fn a_provider_that_is_down_is_an_error() -> Result<()> {
     fleet.fleet_yaml(world::YAML)?;
     let before = world::observed(&fleet)?;
     let yaml = std::fs::read_to_string(fleet.fleet_yaml(world::YAML)?)?;
-    // Port 1 is nobody's: a connection there is refused.
+    // No program listens on port 1, so the connection is refused.
     fleet.write("fleet.yaml", &yaml.replace(fleet.sandbox.url(), "http://127.0.0.1:1"))?;
     let said = fleet.wab(&["plan"])?;
     assert_eq!(said.code, 1, "{}", said.stderr);
@@ -112,7 +112,7 @@ async fn a_provider_that_is_down_is_an_error() -> Result<()> {
     if fleet.install == Install::Extension {
         fleet.cluster.configure(&[("wab.api_url", "http://127.0.0.1:1")])?;
         fleet.cluster.reload()?;
-        e2e::wait::until("the setting holds", || async {
+        e2e::wait::until("the setting is in effect", || async {
             Ok((fleet.sql("LOAD 'pg_wabridges'; SHOW wab.api_url")? == "http://127.0.0.1:1").then_some(()))
         })
         .await?;
@@ -140,13 +140,17 @@ async fn a_malformed_row_costs_neither_the_list_nor_a_bridge() -> Result<()> {
             );
         }
         let said = fleet.wab(&["plan", "--detailed-exitcode"])?;
-        assert_eq!(said.code, 1, "an incomplete reading is neither 0 nor 2: {}{}", said.stdout, said.stderr);
+        assert_eq!(
+            said.code, 1,
+            "an incomplete list must give exit code 1, not 0 or 2: {}{}",
+            said.stdout, said.stderr
+        );
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_lost_answer_that_cannot_be_looked_up_is_said_to_be_unknown() -> Result<()> {
+async fn a_lost_answer_that_cannot_be_looked_up_is_reported_as_unknown() -> Result<()> {
     let fleet = fleet().await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
     fleet

@@ -1,4 +1,4 @@
-//! The product from outside. Each module is one promise; every test starts its own cluster and sandbox.
+//! Tests the whole product from outside. Each module tests one promise, and each test starts its own cluster and sandbox.
 
 mod backup;
 mod connections;

@@ -1,4 +1,4 @@
-//! The guide's three jobs from SQL, every kind of drift, and numbers that agree with the provider's.
+//! Tests the main job from SQL: provision, reconcile and summary, each kind of drift, and the statuses of sessions.
 
 use anyhow::Result;
 use e2e::fleet::{Fleet, Install};
@@ -11,7 +11,7 @@ use crate::world::{self, KINDS};
 #[tokio::test]
 async fn every_kind_of_drift_is_seen() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
-    assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "a healthy fleet has no drift");
+    assert_eq!(world::kinds(&fleet)?, Vec::<String>::new(), "a healthy fleet must have no drift");
     world::break_everything(&fleet).await?;
     assert_eq!(world::kinds(&fleet)?, KINDS);
     Ok(())
@@ -29,7 +29,11 @@ async fn the_three_jobs_are_one_statement_each() -> Result<()> {
         "21|awaiting_scan"
     );
     assert_eq!(fleet.sql("SELECT * FROM wab_provision('cust_8842')")?, "cust_8842|21|running|existing");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "what exists is found, not posted for");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        1,
+        "wab_provision() must send no POST for a bridge that exists"
+    );
 
     fleet.sandbox.change(5, json!({"status": "disconnected"})).await?;
     fleet.sandbox.add_one("nobody", "connected").await?;
@@ -46,7 +50,7 @@ async fn the_three_jobs_are_one_statement_each() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_summary_says_what_the_provider_says() -> Result<()> {
+async fn the_summary_agrees_with_the_provider() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     world::break_everything(&fleet).await?;
     let provider = fleet.sandbox.summary().await?;
@@ -97,11 +101,11 @@ async fn a_second_reconcile_writes_nothing_but_its_own_observation() -> Result<(
 }
 
 #[tokio::test]
-async fn statuses_that_the_list_does_not_bring_are_asked_for() -> Result<()> {
+async fn reconcile_asks_for_statuses_that_the_list_lacks() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
     world::fill(&fleet).await?;
     assert_eq!(fleet.sql("SELECT unknown FROM wab_summary()")?, "20", "never learnt, never invented");
-    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0", "what is unknown is not drift");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0", "an unknown status must not be drift");
     assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(5)")?, "5|5|0|15");
     fleet.sandbox.change(20, json!({"status": "disconnected"})).await?;
     fleet
@@ -111,7 +115,7 @@ async fn statuses_that_the_list_does_not_bring_are_asked_for() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT * FROM wab_poll_status(100)")?,
         "14|14|1|1",
-        "one that fails does not fail the rest"
+        "one failing session must not stop the others"
     );
     assert_eq!(fleet.sql("SELECT disconnected, paired, unknown FROM wab_summary()")?, "1|18|1");
     fleet.sandbox.clear_ledger().await?;
@@ -119,12 +123,12 @@ async fn statuses_that_the_list_does_not_bring_are_asked_for() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT disconnected, paired FROM wab_summary()")?,
         "1|18",
-        "a list without statuses erases none"
+        "a list without statuses must not overwrite stored statuses"
     );
     Ok(())
 }
 
-/// A session is named by its customer_ref: which of two bridges would answer is not known, though only one came without a status.
+/// A session call names the customer_ref, not the bridge. If two bridges share it, the answer could come from either of them.
 #[tokio::test]
 async fn a_session_that_two_bridges_share_is_not_asked() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--list-status", "--speed", "60"])?;
@@ -213,7 +217,7 @@ async fn only_wanted_tenants_are_provisioned() -> Result<()> {
 }
 
 #[tokio::test]
-async fn who_could_not_record_it_sends_nothing() -> Result<()> {
+async fn a_role_that_cannot_record_the_result_sends_no_call() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_30'); CREATE ROLE half LOGIN")?;
     fleet.sandbox.clear_ledger().await?;
@@ -228,7 +232,7 @@ async fn who_could_not_record_it_sends_nothing() -> Result<()> {
         let (code, message) = fleet.sql_error(&format!("BEGIN READ ONLY; SELECT * FROM {call}"))?;
         assert_eq!(code, "25006", "{call}: {message}");
     }
-    // Half an operator: everything but the two columns of the tenants table.
+    // This role has all rights of an operator, except on the two columns of the tenants table.
     fleet.sql(&roles_recipe()?)?;
     fleet.sql(
         "GRANT wab_operator TO half; REVOKE UPDATE (bridge_id, bridge_status) ON tenants FROM wab_operator",
@@ -281,7 +285,7 @@ async fn the_roles_of_the_recipe_can_do_their_work_and_no_more() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sessions_that_fail_for_good_do_not_hold_up_the_rest() -> Result<()> {
+async fn sessions_that_always_fail_do_not_delay_the_others() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
     world::fill(&fleet).await?;
     for n in 1..=9 {
@@ -294,10 +298,14 @@ async fn sessions_that_fail_for_good_do_not_hold_up_the_rest() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT * FROM wab_poll_status(9)")?,
         "0|0|9|20",
-        "nobody answers: no error, they were asked"
+        "calls without an answer must give no error"
     );
     fleet.sql("SELECT * FROM wab_reconcile(max_status_calls => 20)")?;
-    assert_eq!(fleet.sql("SELECT paired, unknown FROM wab_summary()")?, "11|9", "the others get their turn");
+    assert_eq!(
+        fleet.sql("SELECT paired, unknown FROM wab_summary()")?,
+        "11|9",
+        "the other sessions must be asked next"
+    );
     fleet.sandbox.heal().await?;
     fleet.sql("UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 minutes'")?;
     assert_eq!(fleet.sql("SELECT polled, failed FROM wab_poll_status(100)")?, "20|0");
@@ -310,7 +318,7 @@ async fn sessions_that_hang_lose_their_place_in_the_queue() -> Result<()> {
     world::fill(&fleet).await?;
     fleet.cluster.configure(&[("wab.request_timeout", "500ms")])?;
     fleet.cluster.reload()?;
-    e2e::wait::until("the setting holds", || async {
+    e2e::wait::until("the setting is in effect", || async {
         Ok((fleet.sql("LOAD 'pg_wabridges'; SHOW wab.request_timeout")? == "500ms").then_some(()))
     })
     .await?;
@@ -321,21 +329,29 @@ async fn sessions_that_hang_lose_their_place_in_the_queue() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT * FROM wab_poll_status(9)")?,
         "0|0|5|20",
-        "it gives up, and remembers whom it asked"
+        "the poll must stop and record the sessions that it asked"
     );
-    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(100)")?, "11|11|4|9", "the others get their turn");
+    assert_eq!(
+        fleet.sql("SELECT * FROM wab_poll_status(100)")?,
+        "11|11|4|9",
+        "the other sessions must be asked next"
+    );
     fleet.sandbox.heal().await?;
     let limited = json!({"path_prefix": "/api/instances/", "kind": "status", "code": 429, "retry_after": 60});
     fleet.sandbox.fault(limited).await?;
     fleet.sql("UPDATE wab_bridges SET status_asked_at = NULL")?;
-    assert_eq!(fleet.sql_error("SELECT * FROM wab_poll_status(9)")?.0, "53400", "nobody could be asked");
+    assert_eq!(
+        fleet.sql_error("SELECT * FROM wab_poll_status(9)")?.0,
+        "53400",
+        "a poll that could ask no session must fail"
+    );
     assert_eq!(fleet.sql("SELECT count(status_asked_at) FROM wab_bridges")?, "0");
     fleet.sql("SELECT * FROM wab_reconcile()")?;
     Ok(())
 }
 
 #[tokio::test]
-async fn of_two_bridges_the_tenants_own_is_returned() -> Result<()> {
+async fn of_two_bridges_the_one_in_the_tenant_row_is_returned() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let second = fleet.sandbox.add_one("cust_04", "connected").await?;
     fleet.sql(&format!("UPDATE tenants SET bridge_id = {second} WHERE id = 'cust_04'"))?;
@@ -394,14 +410,14 @@ async fn refreshes_drain_when_they_stack_up() -> Result<()> {
         let _ = sqlx::query("SET statement_timeout = '20s'").execute(&mut first).await;
         sqlx::query("SELECT * FROM wab_refresh()").fetch_all(&mut first).await.map(drop)
     });
-    e2e::wait::until("the first refresh calls", || async {
+    e2e::wait::until("the first refresh calls the provider", || async {
         Ok((fleet.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")? != "0").then_some(()))
     })
     .await?;
     assert_eq!(
         fleet.sql("SELECT bridges, skipped FROM wab_refresh()")?,
         "20|t",
-        "the second does not wait for the first"
+        "the second refresh must not wait for the first"
     );
     fleet.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT * FROM wab_refresh()' AND state = 'active' AND pid <> pg_backend_pid()")?;
     assert!(hanging.await?.is_err());
@@ -409,7 +425,7 @@ async fn refreshes_drain_when_they_stack_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_provider_says_can_be_joined_in_parallel() -> Result<()> {
+async fn the_listed_bridges_can_be_joined_in_parallel() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let parallel =
         "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;

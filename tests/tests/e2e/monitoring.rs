@@ -1,4 +1,4 @@
-//! What those who watch get: a notification when drift changed, one row of status, a dashboard and metrics that work.
+//! Tests monitoring: notifications when drift changed, the row of wab_status, the dashboard and the metrics.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// What a listening session heard of each of these statements, which other sessions run.
+/// The notifications that a listening session gets for each of these statements, which another session runs.
 fn heard(fleet: &Fleet, statements: &[&str]) -> Result<Vec<Vec<Value>>> {
     let mut psql = fleet.cluster.program("psql", DATABASE);
     psql.args(["-X", "-q", "-A", "-t"]);
@@ -22,12 +22,13 @@ fn heard(fleet: &Fleet, statements: &[&str]) -> Result<Vec<Vec<Value>>> {
     std::thread::spawn(move || {
         output.lines().map_while(|line| line.ok()).try_for_each(|line| sender.send(line))
     });
-    // psql shows what it heard before the result of the next statement.
+    // psql prints notifications before the result of the next statement.
     let mut until_marked = |statement: &str| -> Result<Vec<Value>> {
         writeln!(say, "{statement}; SELECT 'mark';")?;
         let mut said = Vec::new();
         loop {
-            let line = lines.recv_timeout(Duration::from_secs(10)).context("the listener is silent")?;
+            let line =
+                lines.recv_timeout(Duration::from_secs(10)).context("the listening psql printed no line")?;
             if line == "mark" {
                 return Ok(said);
             }
@@ -41,7 +42,7 @@ fn heard(fleet: &Fleet, statements: &[&str]) -> Result<Vec<Vec<Value>>> {
     let mut all = Vec::new();
     for statement in statements {
         fleet.sql(statement)?;
-        // Twice: what came with the first answer is shown after it.
+        // psql prints a notification that arrives with a result after that result, so a second statement is needed.
         let mut said = until_marked("SELECT 1 WHERE false")?;
         said.extend(until_marked("SELECT 1 WHERE false")?);
         all.push(said);
@@ -83,7 +84,7 @@ async fn a_change_of_drift_is_notified_and_nothing_else_is() -> Result<()> {
 }
 
 #[tokio::test]
-async fn whoever_monitors_sees_the_status_and_no_bridge() -> Result<()> {
+async fn pg_monitor_sees_the_status_and_no_bridge() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher")?;
     assert_eq!(
@@ -100,7 +101,7 @@ async fn whoever_monitors_sees_the_status_and_no_bridge() -> Result<()> {
     Ok(())
 }
 
-/// A fleet with all kinds of drift, some history, and a role that may do what the dashboard says its role must.
+/// A fleet with all kinds of drift, some history, and a role with the rights that the dashboard asks for.
 async fn watched() -> Result<Fleet> {
     let fleet = world::healthy(&[]).await?;
     world::break_everything(&fleet).await?;

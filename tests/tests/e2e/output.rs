@@ -1,4 +1,4 @@
-//! What comes out: every format of every verb, the files of a CI job, the events of `--json`, and colours.
+//! Tests the output of `wab`: each format of each verb, the files of a CI job, the events of `--json`, and colours.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::world;
 
-/// What a job's step finds in the files that GitHub gives it.
+/// The result of a step of a GitHub job: its output and the files that GitHub provides.
 struct Step {
     said: Said,
     summary: String,
@@ -17,7 +17,7 @@ struct Step {
 }
 
 impl Step {
-    /// Runs `wab` as a step of a job, on files that hold something already.
+    /// Runs `wab` as a step of a job, with files that already have content.
     fn run(fleet: &Fleet, args: &[&str]) -> Result<Self> {
         let (summary, outputs) = Self::files(fleet)?;
         let said = process::run(
@@ -53,7 +53,7 @@ fn schema(fleet: &Fleet, verb: &str) -> Result<Value> {
 }
 
 #[tokio::test]
-async fn every_verb_speaks_every_format_and_fills_the_files_of_a_job() -> Result<()> {
+async fn every_verb_writes_every_format_and_the_files_of_a_job() -> Result<()> {
     let fleet = broken().await?;
     for (verb, args, code) in [
         ("plan", &["plan"][..], 0),
@@ -67,7 +67,9 @@ async fn every_verb_speaks_every_format_and_fills_the_files_of_a_job() -> Result
             assert_eq!(*actual, code, "{verb} {format}: {stdout}{stderr}");
             let marker = format!("<!-- wab:{verb} -->\n");
             match format {
-                "json" => drop(serde_json::from_str::<Value>(stdout).context("stdout is one document")?),
+                "json" => {
+                    drop(serde_json::from_str::<Value>(stdout).context("stdout must be one JSON document")?)
+                }
                 "markdown" => assert!(stdout.starts_with(&marker), "{stdout}"),
                 "github" => assert!(verb == "status" || stdout.contains("::group::"), "{stdout}"),
                 _ => assert!(!stdout.contains("::group::") && !stdout.contains("<!--"), "{stdout}"),
@@ -136,7 +138,7 @@ async fn refusals_and_errors_reach_the_job_too() -> Result<()> {
             step.said.stderr
         );
     }
-    // A directory is no file to append to: that is said, and is no failure.
+    // `wab` cannot append to a directory; it prints a warning and does not fail.
     let said = process::run(
         fleet
             .wab_command(&["status"])?
@@ -191,7 +193,7 @@ async fn json_writes_events() -> Result<()> {
 
     for (args, code, words) in [
         (&["apply", "-y", "--json", "--first-run"][..], 5, "first"),
-        (&["apply", "--json"], 1, "yes"),
+        (&["apply", "--json"], 1, "approval"),
         (&["apply", "-y", "--json", "-f", "nowhere.yaml"], 1, "nowhere.yaml"),
     ] {
         let said = fleet.wab(args)?;
@@ -204,7 +206,7 @@ async fn json_writes_events() -> Result<()> {
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals_and_for_whoever_forces_them() -> Result<()> {
+async fn colours_need_a_terminal_or_are_forced() -> Result<()> {
     let fleet = broken().await?;
     for (variables, flags, coloured) in [
         (&[][..], &["plan"][..], false),

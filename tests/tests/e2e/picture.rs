@@ -1,5 +1,5 @@
-//! Everything that a database says of its fleet, taken from the catalogs so that nothing is left out, to compare two
-//! databases. How one became the other is not known here.
+//! Reads the complete content of a database of the product, in order to compare two databases. It finds tables and views in
+//! the catalogs, so that new ones are included.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ const RELATIONS: &str = "SELECT c.oid::regclass, c.relkind FROM pg_class c
     WHERE (c.relname ~ '^_?wab_' OR c.oid = (SELECT b.tenants FROM wab_tenant_binding b)) AND c.relkind IN ('r', 'v', 'm', 'S')
     ORDER BY 1::text";
 
-/// What is no row: who may do what, how views are defined, what the catalogs say in words.
+/// Rights, view definitions, comments and other properties of the objects.
 const OBJECTS: &str = "SELECT c.oid::regclass::text AS object, r.rolname,
            (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(coalesce(c.relacl, acldefault('r', c.relowner))) a),
            (SELECT array_agg(a.attname || ' ' || a.attacl::text ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = c.oid),
@@ -28,12 +28,12 @@ const OBJECTS: &str = "SELECT c.oid::regclass::text AS object, r.rolname,
     FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole
     ORDER BY 1, 2, 6";
 
-/// What a database says, by table, view or subject; rows are sorted.
+/// The content of a database by table, view or property; rows are sorted.
 #[derive(Debug)]
 pub struct Picture(BTreeMap<String, String>);
 
 impl Picture {
-    /// Takes it.
+    /// Reads the content of this database.
     pub fn of(cluster: &Cluster, database: &str) -> Result<Self> {
         let mut said = BTreeMap::new();
         for relation in cluster.sql(database, RELATIONS)?.lines() {
@@ -49,18 +49,18 @@ impl Picture {
         Ok(Self(said))
     }
 
-    /// Tables, sequences and views that say nothing: comparing them proves nothing.
+    /// Empty tables, sequences and views: comparing them proves nothing.
     pub fn silent(&self) -> Vec<&str> {
         self.0.iter().filter(|(_, rows)| rows.is_empty()).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// What is said of one of them.
+    /// The content of one of them.
     pub fn says(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// This is a copy of a database that said the first before it was taken, and the last after. What differs between
-    /// these two tells the time: of that, only the number of rows can be compared.
+    /// Checks that this is a copy of a database with the pictures `before` and `after` the copy was made. Entries that differ
+    /// between these two depend on the time, so only their number of rows is compared.
     pub fn is_copy_of(&self, before: &Self, after: &Self) -> Result<()> {
         let names = |picture: &Self| picture.0.keys().cloned().collect::<Vec<_>>();
         ensure!(names(self) == names(before), "other objects: {:?}, not {:?}", names(self), names(before));
@@ -71,7 +71,7 @@ impl Picture {
                 true => copy == before,
                 false => copy.lines().count() == before.lines().count(),
             };
-            ensure!(same, "{name} says\n{copy}\nand not\n{before}");
+            ensure!(same, "{name} contains\n{copy}\ninstead of\n{before}");
         }
         Ok(())
     }

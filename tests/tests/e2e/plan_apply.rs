@@ -1,4 +1,4 @@
-//! `wab plan` changes nothing anywhere; `wab apply` does what the plan says; planning again finds nothing.
+//! Tests that `wab plan` changes nothing, that `wab apply` does the steps of the plan, and that the next plan has no steps.
 
 use anyhow::Result;
 use e2e::fleet::{DATABASE, Fleet, Install};
@@ -10,7 +10,7 @@ use crate::world;
 
 fn dump(fleet: &Fleet) -> Result<String> {
     let dump = process::must(fleet.cluster.program("pg_dump", DATABASE).args(["--data-only", "--no-owner"]))?;
-    // Newer releases of pg_dump write a random key into each dump.
+    // Newer releases of pg_dump write a random \restrict key into each dump.
     Ok(dump
         .lines()
         .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
@@ -81,7 +81,7 @@ async fn apply_repairs_and_the_next_plan_finds_nothing() -> Result<()> {
     assert_eq!(
         (fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?),
         (0, 0),
-        "nothing is done twice"
+        "a second apply must send no call that changes something"
     );
     let runs =
         fleet.sql("SELECT outcome, count(*) FILTER (WHERE finished_at IS NULL) FROM wab_runs GROUP BY 1")?;
@@ -127,7 +127,7 @@ async fn only_a_tombstone_that_names_both_ids_deletes() -> Result<()> {
         )
     };
     fleet.fleet_yaml(&yaml(5, other))?;
-    assert_eq!(steps(&plan(&fleet)?), 0, "the wrong bridge_id");
+    assert_eq!(steps(&plan(&fleet)?), 0, "a tombstone with a wrong bridge_id must delete nothing");
     fleet.fleet_yaml(&yaml(0, orphan))?;
     let said = fleet.wab(&["apply", "--auto-approve"])?;
     assert_eq!(said.code, 5, "max_deletes is 0: {}{}", said.stdout, said.stderr);
@@ -150,7 +150,7 @@ async fn fleet_yaml_alone_is_enough() -> Result<()> {
         world::YAML
     ))?;
     let said = fleet.wab(&["apply", "--auto-approve"])?;
-    assert_eq!(said.code, 5, "an empty account is not believed by itself: {}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 5, "a guard must refuse an empty list: {}{}", said.stdout, said.stderr);
     let said = fleet.wab(&["apply", "--auto-approve", "--first-run"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     let bridges = fleet.sandbox.bridges().await?;
@@ -195,12 +195,12 @@ async fn the_key_is_nowhere() -> Result<()> {
     said.push_str(&dump(&fleet)?);
     said.push_str(&fleet.cluster.log()?);
     said.push_str(&fleet.sql("SELECT s::text FROM pg_settings s; SELECT a::text FROM pg_stat_activity a")?);
-    assert!(said.len() > 10_000 && said.contains("wab_observe"), "there is something to search");
+    assert!(said.len() > 10_000 && said.contains("wab_observe"), "the searched texts must not be empty");
     assert!(!said.contains(KEY));
     Ok(())
 }
 
-/// Has the database do this when a step of the kind is about to be done: the ground moves under a run.
+/// Makes the database run `then` when a step of this kind begins, so that a precondition of the step changes during the run.
 fn when_a_step_begins(fleet: &Fleet, kind: &str, then: &str) -> Result<()> {
     fleet.sql(&format!(
         "CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {then}; RETURN NEW; END $$;
@@ -211,7 +211,7 @@ fn when_a_step_begins(fleet: &Fleet, kind: &str, then: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_bridge_is_made_for_a_tenant_no_longer_wanted() -> Result<()> {
+async fn a_tenant_that_is_no_longer_wanted_gets_no_bridge() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('new_1'), ('new_2'), ('new_3')")?;
     fleet.fleet_yaml(world::YAML)?;
@@ -233,7 +233,7 @@ async fn no_bridge_is_made_for_a_tenant_no_longer_wanted() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_bridge_is_deleted_that_is_needed_again() -> Result<()> {
+async fn a_bridge_that_is_needed_again_is_not_deleted() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let orphan = fleet.sandbox.add_one("nobody", "connected").await?;
     fleet.fleet_yaml(&format!(

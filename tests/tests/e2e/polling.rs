@@ -1,4 +1,4 @@
-//! `--poll-status`: where the list brings no statuses, `wab` asks the sessions themselves.
+//! Tests `--poll-status`, with which `wab` asks the sessions for statuses that the list lacks.
 
 use std::process::Stdio;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// Twenty tenants whose statuses were never learnt; one of them is disconnected.
+/// Twenty tenants with unknown statuses; the session of one of them is disconnected.
 async fn silent() -> Result<Fleet> {
     let fleet = Fleet::start(&["--speed", "60"])?;
     world::fill(&fleet).await?;
@@ -30,11 +30,11 @@ async fn sessions_asked(fleet: &Fleet) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn a_look_shows_what_sessions_say_and_stores_nothing() -> Result<()> {
+async fn drift_shows_polled_statuses_and_stores_none() -> Result<()> {
     let fleet = silent().await?;
     let before = world::observed(&fleet)?;
-    assert_eq!(fleet.wab(&["drift"])?.code, 0, "unknown is no drift");
-    assert_eq!(sessions_asked(&fleet).await?, 0, "nobody is asked unasked");
+    assert_eq!(fleet.wab(&["drift"])?.code, 0, "an unknown status must not be drift");
+    assert_eq!(sessions_asked(&fleet).await?, 0, "without --poll-status no session may be asked");
     let said = fleet.wab(&["drift", "--poll-status", "100", "--json"])?;
     assert_eq!(said.code, 2, "{}{}", said.stdout, said.stderr);
     let drift: Value = serde_json::from_str(&said.stdout)?;
@@ -48,7 +48,7 @@ async fn a_look_shows_what_sessions_say_and_stores_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_apply_asks_so_many_and_stores_what_they_say() -> Result<()> {
+async fn an_apply_polls_the_given_number_and_stores_the_statuses() -> Result<()> {
     let fleet = silent().await?;
     let said = fleet.wab(&["apply", "-y", "--poll-status", "5"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
@@ -58,18 +58,22 @@ async fn an_apply_asks_so_many_and_stores_what_they_say() -> Result<()> {
         .fault(json!({"path": "/api/instances/cust_07/proxy/status", "kind": "status", "code": 404}))
         .await?;
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
-    assert_eq!(said.code, 0, "one that fails does not fail the rest: {}{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("14 of 15 sessions told their status"), "{}", said.stderr);
+    assert_eq!(said.code, 0, "one failing session must not stop the others: {}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("14 of 15 sessions returned their status"), "{}", said.stderr);
     assert_eq!((sessions_asked(&fleet).await?, fleet.sql(STATUSES)?), (20, "18|1|20".to_owned()));
     assert_eq!(fleet.sql("SELECT id FROM tenants WHERE bridge_status = 'disconnected'")?, "cust_20");
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert_eq!(sessions_asked(&fleet).await?, 20, "who was asked within a minute is not asked again");
+    assert_eq!(
+        sessions_asked(&fleet).await?,
+        20,
+        "a session that was asked within a minute must not be asked again"
+    );
     Ok(())
 }
 
 #[tokio::test]
-async fn a_refused_key_ends_it_and_so_does_a_signal() -> Result<()> {
+async fn a_refused_key_or_a_signal_ends_the_poll() -> Result<()> {
     let fleet = silent().await?;
     let before = world::observed(&fleet)?;
     let refused = json!({"path": "/api/instances/cust_09/proxy/status", "kind": "status", "code": 401});
@@ -95,7 +99,7 @@ async fn a_refused_key_ends_it_and_so_does_a_signal() -> Result<()> {
 }
 
 #[tokio::test]
-async fn sessions_that_hang_are_given_up_and_lose_their_place() -> Result<()> {
+async fn sessions_that_hang_are_abandoned_and_asked_last_next_time() -> Result<()> {
     let fleet = silent().await?;
     fleet.fleet_yaml(&format!("  request_timeout: 500ms\n{}", world::YAML))?;
     for n in 1..=9 {
@@ -105,9 +109,13 @@ async fn sessions_that_hang_are_given_up_and_lose_their_place() -> Result<()> {
     let said = fleet.wab(&["apply", "-y", "--poll-status", "9"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert!(said.stderr.contains("0 of 9 sessions"), "{}", said.stderr);
-    assert_eq!(fleet.sql(STATUSES)?, "0|0|5", "it gives up after five, and remembers whom it asked");
+    assert_eq!(
+        fleet.sql(STATUSES)?,
+        "0|0|5",
+        "the poll must stop after five sessions and record that it asked them"
+    );
     let said = fleet.wab(&["apply", "-y", "--poll-status", "100"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
-    assert_eq!(fleet.sql(STATUSES)?, "10|1|20", "the others get their turn");
+    assert_eq!(fleet.sql(STATUSES)?, "10|1|20", "the other sessions must be asked next");
     Ok(())
 }

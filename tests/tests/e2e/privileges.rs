@@ -1,4 +1,4 @@
-//! Who was granted nothing gets nothing: found in the catalogs, so that an object made tomorrow is covered too.
+//! Tests the privileges of roles on every object. It finds the objects in the catalogs, so that new ones are included.
 
 use anyhow::Result;
 use e2e::fleet::{DATABASE, Fleet};
@@ -7,20 +7,20 @@ use serde_json::json;
 
 use crate::world;
 
-/// What PUBLIC may execute: pure functions, and those that the views call.
+/// The functions that PUBLIC may execute: pure functions and those that the views call.
 const PUBLIC: &str = "_wab_lock_id _wab_percent_encode _wab_row_json _wab_serves wab_help wab_normalize_status wab_url_encode wab_version";
 
 const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
 const FUNCTIONS: &str = "SELECT p.oid::regprocedure FROM pg_proc p WHERE p.proname ~ '^_?wab_'";
 
-/// Everything of ours: one name a line.
+/// The names that this query returns, one per line.
 fn names(fleet: &Fleet, query: &str) -> Result<Vec<String>> {
     let names: Vec<_> = fleet.sql(query)?.lines().map(str::to_owned).collect();
-    anyhow::ensure!(names.len() > 5, "that is not all: {names:?}");
+    anyhow::ensure!(names.len() > 5, "the query must find more objects: {names:?}");
     Ok(names)
 }
 
-/// A call of this function with nulls, which is refused before any argument is looked at.
+/// A call of this function with nulls; PostgreSQL refuses it before the function sees an argument.
 fn call_of(fleet: &Fleet, function: &str) -> Result<String> {
     fleet.sql(&format!(
         "SELECT format(CASE f.prokind WHEN 'p' THEN 'CALL %s(%s)' ELSE 'SELECT * FROM %s(%s)' END, f.oid::regproc,
@@ -31,7 +31,7 @@ fn call_of(fleet: &Fleet, function: &str) -> Result<String> {
 }
 
 #[tokio::test]
-async fn an_ordinary_role_reads_nothing_and_calls_nothing() -> Result<()> {
+async fn an_ordinary_role_can_read_and_call_nothing() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("CREATE ROLE nosy LOGIN; GRANT SELECT ON tenants TO nosy")?;
     for relation in names(&fleet, RELATIONS)? {
@@ -65,11 +65,11 @@ async fn an_ordinary_role_reads_nothing_and_calls_nothing() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_reader_reads_every_view_and_asks_the_provider_nothing() -> Result<()> {
+async fn the_reader_can_read_every_view_and_cannot_call_the_provider() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let recipe =
         std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"))?;
-    // A path on which others may lay objects does not lead the recipe astray; and it may be run again.
+    // The recipe must ignore objects of other users on the search_path, and it may run twice.
     fleet.sql("CREATE FUNCTION public.format(text, regnamespace, name) RETURNS text LANGUAGE sql AS $$ SELECT 'nonsense' $$")?;
     for path in ["pg_catalog, public", "public, pg_catalog", "public"] {
         fleet.sql(&format!("SET search_path = {path}; {recipe}"))?;
@@ -95,12 +95,12 @@ async fn the_reader_reads_every_view_and_asks_the_provider_nothing() -> Result<(
 }
 
 #[tokio::test]
-async fn nobody_but_the_operator_says_where_the_key_goes() -> Result<()> {
+async fn only_the_operator_decides_where_the_key_is_sent() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let elsewhere = Sandbox::start(&["--list-status"])?;
     let url = elsewhere.url();
     fleet.sql("CREATE ROLE nosy LOGIN; CREATE ROLE boss SUPERUSER; GRANT CREATE ON DATABASE app TO nosy")?;
-    // Loaded or not: in a session of one's own nobody changes them, not even a superuser.
+    // No user, not even a superuser, can change these settings in a session, whether the library is loaded or not.
     for name in
         fleet.sql("LOAD 'pg_wabridges'; SELECT name FROM pg_settings WHERE name LIKE 'wab.%'")?.lines()
     {
@@ -125,7 +125,7 @@ async fn nobody_but_the_operator_says_where_the_key_goes() -> Result<()> {
         )?;
         assert!(said.stderr.contains("permission denied"), "{name}: {said:?}");
     }
-    // What is set before the library is loaded, by all ways there are, is not believed.
+    // The library must ignore every value that was set before it was loaded, whichever way it was set.
     fleet
         .sql(&format!("SET ROLE nosy; SET wab.api_url = '{url}'; RESET ROLE; SELECT * FROM wab_refresh()"))?;
     fleet.sql(&format!("SELECT set_config('wab.api_url', '{url}', false); SELECT * FROM wab_refresh()"))?;
@@ -148,11 +148,11 @@ async fn nobody_but_the_operator_says_where_the_key_goes() -> Result<()> {
         assert_eq!(said.stdout.lines().nth(1), Some(fleet.sandbox.url()), "{statement}: {said:?}");
         fleet.sql("ALTER ROLE postgres RESET ALL; ALTER DATABASE app RESET ALL")?;
     }
-    assert_eq!(elsewhere.ledger().await?.len(), 0, "the key went elsewhere");
+    assert_eq!(elsewhere.ledger().await?.len(), 0, "the key was sent to another address");
     Ok(())
 }
 
-/// Every fault that gives an error of ours, one SQLSTATE each at least.
+/// Faults that together cause every SQLSTATE of a failed call.
 fn faults() -> Vec<serde_json::Value> {
     vec![
         json!({"kind": "status", "code": 401, "body": {"error": format!("no such key: {KEY}")}}),
@@ -231,7 +231,7 @@ async fn the_key_is_found_nowhere() -> Result<()> {
     for source in
         ["pg_settings", "pg_stat_statements", "pg_stat_activity", "pg_file_settings", "pg_db_role_setting"]
     {
-        // The statements that look for it name it themselves; the backend of the last one may still be there.
+        // The searching statements contain the key themselves, and the backend of the last one may still run.
         let found = fleet.sql(&format!(
             "LOAD 'pg_wabridges'; SELECT count(*) FROM {source} s
              WHERE s::text LIKE '%{}%' AND s::text NOT LIKE '%WHERE s::text LIKE%'",
@@ -241,10 +241,13 @@ async fn the_key_is_found_nowhere() -> Result<()> {
     }
     assert_ne!(fleet.sql("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%wab_refresh%'")?, "0");
     let dump = e2e::process::must(&mut fleet.cluster.program("pg_dump", DATABASE))?;
-    assert!(dump.contains("cust_01") && !dump.contains(KEY), "the dump has the key");
+    assert!(
+        dump.contains("cust_01") && !dump.contains(KEY),
+        "the dump must contain the data and not the key"
+    );
     let searches = format!("LIKE '%{}%'", &KEY[8..]);
     let log = fleet.cluster.log()?;
-    assert!(log.contains("DEBUG:"), "the log is not at debug5");
+    assert!(log.contains("DEBUG:"), "the log must be at level debug5");
     let lines: Vec<_> =
         log.lines().filter(|line| line.contains(&KEY[8..]) && !line.contains(&searches)).collect();
     assert!(lines.is_empty(), "{lines:?}");

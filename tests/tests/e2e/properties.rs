@@ -1,5 +1,5 @@
-//! Random fleets: a plan is the same twice, apply makes what is missing and deletes what tombstones name, and then there is
-//! nothing left to plan. What is expected is worked out here from the fleet, not asked of `wab`.
+//! Tests random fleets: two plans are equal, apply creates the missing bridges and deletes those with tombstones, and the next
+//! plan has no steps. The test computes the expected result itself, without `wab`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const CASES: u32 = 150;
 
-/// What a tenant row holds as its bridge_id.
+/// The bridge_id in a tenant row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stored {
     Nothing,
@@ -22,7 +22,7 @@ enum Stored {
     AnotherOne,
 }
 
-/// What fleet.yaml says of a customer_ref.
+/// The entry of fleet.yaml for a customer_ref.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Declared {
     Nothing,
@@ -39,10 +39,10 @@ enum Tombstone {
     OfAGoneBridge,
 }
 
-/// Everything about one customer_ref.
+/// All facts about one customer_ref.
 #[derive(Clone, Debug)]
 struct Customer {
-    /// Whether there is a tenant row, and whether it is wanted.
+    /// `None` without a tenant row, else whether the tenant is wanted.
     row: Option<bool>,
     bridges: usize,
     stored: Stored,
@@ -72,7 +72,7 @@ impl Customer {
         self.row == Some(true) || self.declared == Declared::Extra
     }
 
-    /// The bridge that serves a customer somebody wants or keeps; every other one is paid for in vain.
+    /// The bridge that serves a customer that is wanted or kept; all other bridges are needless.
     fn serving(&self, nth: usize) -> Option<i64> {
         let ids = self.ids(nth);
         let stored = self.stored_id(nth).filter(|id| self.row.is_some() && ids.contains(id));
@@ -80,7 +80,7 @@ impl Customer {
         serves.filter(|_| self.is_needed() || self.declared == Declared::Keep)
     }
 
-    /// What its tombstone names: customer_ref and bridge_id.
+    /// The customer_ref and bridge_id that its tombstone names.
     fn removed(&self, nth: usize) -> Option<(String, i64)> {
         let (ids, name) = (self.ids(nth), name(nth));
         match self.tombstone {
@@ -113,8 +113,8 @@ fn customer() -> impl Strategy<Value = Customer> {
     ]);
     (any::<Option<bool>>(), 0_usize..=2, stored, prop::sample::select(statuses), status, declared, tombstone)
         .prop_map(|(row, bridges, stored, stored_status, status, declared, tombstone)| {
-            // fleet.yaml may not keep and remove the same. A customer who left has one bridge here: with two of them and a
-            // tombstone for the one that serves, the next plan binds the row to the other.
+            // fleet.yaml cannot keep and remove the same bridge. A customer who left has at most one bridge here: with two
+            // bridges and a tombstone for the one that serves, the next plan would link the row to the other one.
             let tombstone = if declared == Declared::Keep { Tombstone::None } else { tombstone };
             let bridges = if row == Some(false) { bridges.min(1) } else { bridges };
 
@@ -122,9 +122,9 @@ fn customer() -> impl Strategy<Value = Customer> {
         })
 }
 
-/// The provider's and the database's side, as these customers are; with one healthy tenant, for an empty list is refused,
-/// and a bridge that has no customer_ref.
-async fn reconcile_until_done(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
+/// Creates these customers at the provider, in the database and in fleet.yaml. It adds one healthy tenant, because a guard
+/// refuses an empty list, and one bridge without a customer_ref.
+async fn set_up(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     let sandbox = &fleet.sandbox;
     for bridge in sandbox.bridges().await? {
         sandbox.remove(bridge["id"].as_i64().context("no id")?).await?;
@@ -181,15 +181,18 @@ fn plan(fleet: &Fleet) -> Result<Value> {
     Ok(serde_json::from_str(&said.stdout)?)
 }
 
-async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
-    reconcile_until_done(fleet, customers).await?;
+async fn converges(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
+    set_up(fleet, customers).await?;
     let (one, other) = (plan(fleet)?, plan(fleet)?);
     ensure!(one["steps"] == other["steps"] && one["plan_sha256"] == other["plan_sha256"], "{one}\n{other}");
-    ensure!(fleet.sandbox.calls("GET").await? == fleet.sandbox.ledger().await?.len(), "a plan only looks");
+    ensure!(
+        fleet.sandbox.calls("GET").await? == fleet.sandbox.ledger().await?.len(),
+        "a plan must send no call but GET"
+    );
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "apply exits {}: {}{}", said.code, said.stdout, said.stderr);
     let left = plan(fleet)?;
-    ensure!(left["steps"] == json!([]), "left: {}\nafter: {}", left["steps"], said.stdout);
+    ensure!(left["steps"] == json!([]), "steps left: {}\nafter this apply: {}", left["steps"], said.stdout);
 
     let all = || customers.iter().enumerate();
     let missing: BTreeSet<String> =
@@ -210,7 +213,7 @@ async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     ensure!(posts == missing.iter().cloned().collect::<Vec<_>>(), "posts {posts:?}, missing {missing:?}");
     let deletes = called("DELETE", |call| call["path"].as_str().unwrap_or_default().to_owned());
     let wished: Vec<String> = deleted.iter().map(|id| format!("/api/instances/{id}")).collect();
-    ensure!(deletes == wished, "deletes {deletes:?}, tombstones that hold {wished:?}");
+    ensure!(deletes == wished, "the plan deletes {deletes:?}, the valid tombstones name {wished:?}");
 
     let live = fleet.sandbox.bridges().await?;
     let live: BTreeMap<i64, &str> = live
@@ -219,9 +222,9 @@ async fn hold(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
         .collect();
     let kept: BTreeSet<i64> =
         all().flat_map(|(nth, c)| c.ids(nth)).filter(|id| !deleted.contains(id)).collect();
-    ensure!(kept.iter().all(|id| live.contains_key(id)), "a bridge is lost: {live:?}");
-    ensure!(live.get(&2) == Some(&"-"), "the bridge without a customer_ref is lost: {live:?}");
-    ensure!(live.len() == 2 + kept.len() + missing.len(), "a bridge too many: {live:?}");
+    ensure!(kept.iter().all(|id| live.contains_key(id)), "a bridge that must be kept is missing: {live:?}");
+    ensure!(live.get(&2) == Some(&"-"), "the bridge without a customer_ref is missing: {live:?}");
+    ensure!(live.len() == 2 + kept.len() + missing.len(), "there are more bridges than expected: {live:?}");
     Ok(())
 }
 
@@ -238,7 +241,7 @@ fn random_fleets_converge_and_lose_nothing() -> Result<()> {
     TestRunner::new(config)
         .run(&prop::collection::vec(customer(), 1..14), |customers| {
             runtime
-                .block_on(hold(&fleet, &customers))
+                .block_on(converges(&fleet, &customers))
                 .map_err(|error| TestCaseError::fail(format!("{error:#}")))
         })
         .map_err(|error| anyhow::anyhow!("{error}"))

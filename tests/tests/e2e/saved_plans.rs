@@ -1,4 +1,4 @@
-//! Plans as files and by their sha256: what was approved is done, what moved meanwhile is left alone.
+//! Tests saved plans and `--expect`: `wab apply` does the approved steps and skips those with changed preconditions.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// Three tenants without a bridge, three loose rows, one wrong status, one bridge to delete.
+/// A fleet with three tenants without a bridge, three rows without bridge_id, one wrong status and one bridge to delete.
 async fn drifted() -> Result<Fleet> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql(
@@ -40,7 +40,7 @@ fn read(fleet: &Fleet, name: &str) -> Result<(PathBuf, Value)> {
 }
 
 #[tokio::test]
-async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<()> {
+async fn a_saved_plan_is_shown_and_applied_and_cannot_be_applied_twice() -> Result<()> {
     let fleet = drifted().await?;
     let said = must(&fleet, &["plan", "--out", "plan.json", "--json"], 0)?;
     let (_, saved) = read(&fleet, "plan.json")?;
@@ -58,7 +58,7 @@ async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<
         ("USER", "ana"),
         ("HOSTNAME", "runner"),
     ]))?;
-    assert_eq!(said.code, 0, "never asks: {}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 0, "apply of a saved plan must not ask: {}{}", said.stdout, said.stderr);
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (3, 1));
     let run = fleet.sql("SELECT who, git_sha, ci_url, plan_sha256, outcome FROM wab_runs")?;
     let plan_sha256 = saved["plan_sha256"].as_str().context("no plan_sha256")?;
@@ -66,7 +66,7 @@ async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<
     let hooks = fleet.sandbox.bridges().await?;
     assert!(
         hooks.iter().any(|bridge| bridge["webhook_url"] == "https://app.example.com/top-secret/new_1"),
-        "what no file holds is taken from fleet.yaml: {hooks:?}"
+        "apply must take the webhook_url, which a saved plan does not contain, from fleet.yaml: {hooks:?}"
     );
 
     let said = must(&fleet, &["apply", "plan.json"], 0)?;
@@ -79,7 +79,7 @@ async fn a_saved_plan_is_shown_and_done_and_then_it_is_done_already() -> Result<
 async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<()> {
     let fleet = drifted().await?;
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
-    // One tenant leaves, one finds its bridge, one row is bound by hand, one wrongly, and the orphan gets an owner.
+    // new_1 is cancelled, new_2 gets a bridge, cust_01 is linked by hand, cust_02 is linked wrongly, the orphan gets a tenant.
     fleet.sql(
         "UPDATE tenants SET status = 'cancelled' WHERE id = 'new_1';
          UPDATE tenants SET bridge_id = 1 WHERE id = 'cust_01';
@@ -103,7 +103,11 @@ async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<(
     assert_eq!(skipped("done"), ["link cust_01", "provision new_2"], "{report}");
     assert_eq!(skipped("stale"), ["delete nobody", "link cust_02", "provision new_1"], "{report}");
     assert_eq!(report["done"], json!(3), "{report}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "new_3; new_4 was not in the plan");
+    assert_eq!(
+        fleet.sandbox.calls("POST").await?,
+        1,
+        "only new_3 may be provisioned, because new_4 is not in the plan"
+    );
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
     assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_02'")?, "77");
     Ok(())
@@ -121,7 +125,7 @@ async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() 
     fleet.write("not.json", "version: 1\n")?;
     for (file, code, words) in [
         ("changed.json", 1, "was changed after it was made"),
-        ("not.json", 1, "no saved plan"),
+        ("not.json", 1, "not a saved plan"),
         ("nowhere.json", 1, "cannot read"),
         ("late.json", 6, "expired at"),
     ] {
@@ -132,10 +136,14 @@ async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() 
     let yaml = std::fs::read_to_string(path.with_file_name("fleet.yaml"))?;
     fleet.write("fleet.yaml", &(yaml + "# another line\n"))?;
     let said = must(&fleet, &["apply", "plan.json"], 6)?;
-    assert!(said.stderr.contains("fleet.yaml is no longer the one"), "{}", said.stderr);
+    assert!(said.stderr.contains("fleet.yaml was changed after"), "{}", said.stderr);
     let said = process::run(fleet.wab_command(&["apply", "plan.json"])?.env("WA_API_KEY", "sk_other"))?;
     assert_eq!(said.code, 3, "{}", said.stderr);
-    assert_eq!((world::observed(&fleet)?, fleet.sandbox.ledger().await?.len()), before, "nobody was called");
+    assert_eq!(
+        (world::observed(&fleet)?, fleet.sandbox.ledger().await?.len()),
+        before,
+        "a refused plan must send no call and store nothing"
+    );
 
     let said = must(&fleet, &["plan", "--out", "/nonexistent/plan.json"], 1)?;
     assert!(said.stderr.contains("cannot write the plan"), "{}", said.stderr);
@@ -158,7 +166,7 @@ async fn only_the_plan_of_the_sha256_is_applied() -> Result<()> {
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
     let (_, saved) = read(&fleet, "plan.json")?;
     let sha256 = saved["plan_sha256"].as_str().context("no plan_sha256")?;
-    assert!(must(&fleet, &["plan"], 0)?.stdout.contains(sha256), "every plan says its sha256");
+    assert!(must(&fleet, &["plan"], 0)?.stdout.contains(sha256), "every plan must show its sha256");
     fleet.sql("INSERT INTO tenants (id) VALUES ('new_4')")?;
     let said = must(&fleet, &["apply", "--expect", sha256], 6)?;
     assert!(said.stderr.contains(sha256) && said.stderr.contains("with 9 steps"), "{}", said.stderr);
@@ -175,7 +183,7 @@ async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
     let fleet = drifted().await?;
     let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;
     assert!(said.stdout.starts_with("Plan: 2 to provision."), "{}", said.stdout);
-    assert!(said.stdout.contains("6 rows of drift are outside of it"), "{}", said.stdout);
+    assert!(said.stdout.contains("6 rows of drift are out of scope"), "{}", said.stdout);
     must(&fleet, &["apply", "-y", "--target", "new_3"], 0)?;
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (1, 0));
     assert_eq!(
@@ -204,7 +212,7 @@ async fn a_deadline_ends_the_run_in_time_and_the_exit_is_9() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT count(*) FILTER (WHERE outcome = 'done') = count(*) FROM wab_operations")?,
         "t",
-        "what was begun was finished"
+        "every step that was begun must be finished"
     );
     fleet.fleet_yaml(&format!("  limits: {{ provision: 10/1s }}\n{}", world::YAML))?;
     must(&fleet, &["apply", "-y", "--max-duration", "5m"], 0)?;

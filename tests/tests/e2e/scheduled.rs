@@ -1,4 +1,4 @@
-//! The recipe of `sql/cron.sql` with the real pg_cron: the jobs run, fail while the provider is down, and recover.
+//! Tests the recipe `sql/cron.sql` with the real pg_cron: the jobs run, fail while the provider is down, and recover.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::world;
 
-/// In a background worker, and over a connection of its own: pg_cron's two ways.
+/// A fleet with pg_cron, which runs its jobs in background workers or over connections.
 async fn scheduled(state: &Path, workers: &str) -> Result<Fleet> {
     let state = state.display().to_string();
     let sandbox = Sandbox::start(&["--list-status", "--speed", "60", "--state", &state])?;
@@ -41,7 +41,11 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sql(&recipe()?)?;
     let jobs = fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?;
     fleet.sql(&recipe()?)?;
-    assert_eq!(fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?, jobs, "the recipe may be run again");
+    assert_eq!(
+        fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?,
+        jobs,
+        "the recipe must be safe to run twice"
+    );
     let before = fleet.sql("SELECT max(observed_at) FROM wab_observations")?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
 
@@ -50,7 +54,7 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT max(observed_at) FROM wab_observations")?,
         before,
-        "the observation before stays"
+        "the last observation must stay"
     );
     assert_eq!(
         fleet.sql(
@@ -88,13 +92,15 @@ async fn jobs_run_over_connections_too() -> Result<()> {
     Ok(())
 }
 
-/// Waits for the job's first run that ended so; pg_cron starts it with each minute.
+/// Waits for the first run of the job that ended with this status; pg_cron starts it every minute.
 async fn job(fleet: &Fleet, command: &str, status: &str) -> Result<()> {
     let runs = format!(
         "SELECT 1 FROM cron.job_run_details WHERE command LIKE '%{command}%' AND status = '{status}' LIMIT 1"
     );
-    wait::until_within(Duration::from_secs(150), &format!("a run of {command} that {status}"), || async {
-        Ok((!fleet.sql(&runs)?.is_empty()).then_some(()))
-    })
+    wait::until_within(
+        Duration::from_secs(150),
+        &format!("a run of {command} has ended with status {status}"),
+        || async { Ok((!fleet.sql(&runs)?.is_empty()).then_some(())) },
+    )
     .await
 }

@@ -1,4 +1,4 @@
-//! One bridge's WhatsApp session from SQL: status, QR code, pairing, logout; and many at once, polled.
+//! Tests WhatsApp sessions from SQL: status, QR code, pairing and logout of one bridge, and polling of many.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT status FROM wab_bridges WHERE bridge_id = 11")?,
         "unknown",
-        "a look stores nothing"
+        "wab_session_status() must store nothing"
     );
     let png = "substring(q.png FROM 1 FOR 8) = '\\x89504e470d0a1a0a'::bytea";
     assert_eq!(fleet.sql(&format!("SELECT {png} FROM wab_qr(2) AS q(png)"))?, "t");
@@ -44,13 +44,13 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
     assert_eq!(
         fleet.sql("SELECT status, status_since IS NOT NULL FROM wab_bridges WHERE bridge_id = 11")?,
         "disconnected|t",
-        "what became of it is known at once"
+        "the status must be stored at once"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_refused_before_any_call() -> Result<()> {
+async fn impossible_requests_are_refused_before_any_call() -> Result<()> {
     let fleet = two().await?;
     fleet.sandbox.clear_ledger().await?;
     for (call, state) in [
@@ -65,7 +65,7 @@ async fn what_cannot_be_asked_is_refused_before_any_call() -> Result<()> {
     ] {
         let (said, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
         assert_eq!(said, state, "{call}: {message}");
-        assert!(!message.contains("1999"), "no phone number in a message: {message}");
+        assert!(!message.contains("1999"), "a message must not contain the phone number: {message}");
     }
     assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
     for call in ["wab_session_status('nobody')", "wab_pair('nobody', '15550001234')", "wab_logout('nobody')"]
@@ -75,9 +75,9 @@ async fn what_cannot_be_asked_is_refused_before_any_call() -> Result<()> {
     Ok(())
 }
 
-/// Sixty bridges; asking one takes 200 ms, and one of them fails.
+/// Each of the sixty sessions answers after 200 ms, and one call fails.
 #[tokio::test]
-async fn many_are_polled_at_once_and_one_that_fails_fails_alone() -> Result<()> {
+async fn sessions_are_polled_at_the_same_time_and_one_failure_stops_no_other() -> Result<()> {
     let fleet = Fleet::start(&["--limit-proxy", "0", "--limit-floor", "0"])?;
     let bridges: Vec<_> =
         (1..=60).map(|n| json!({"id": n, "customer_ref": format!("c{n}"), "status": "connected"})).collect();
@@ -93,11 +93,14 @@ async fn many_are_polled_at_once_and_one_that_fails_fails_alone() -> Result<()> 
     assert_eq!(
         fleet.sql("SELECT polled, changed, failed, remaining FROM wab_poll_status(48)")?,
         "47|47|1|13",
-        "c7 was asked, and is still not known"
+        "the call for c7 must count as failed, and its status must stay unknown"
     );
     let took = start.elapsed();
-    assert!(took < Duration::from_millis(48 * 200 / 3), "they were asked at once: {took:?}");
-    // Never asked before disconnected, disconnected before stalest.
+    assert!(
+        took < Duration::from_millis(48 * 200 / 3),
+        "the sessions must be asked at the same time, but it took {took:?}"
+    );
+    // The order is: sessions that were never asked, then disconnected ones, then those asked longest ago.
     fleet.sql(
         "UPDATE wab_bridges SET status_asked_at = status_asked_at - interval '2 hours' - bridge_id * interval '1 second';
          UPDATE wab_bridges SET status = 'disconnected', status_asked_at = now() - interval '1 hour' WHERE bridge_id = 20",
@@ -112,7 +115,10 @@ async fn many_are_polled_at_once_and_one_that_fails_fails_alone() -> Result<()> 
         .map(|call| call["path"].as_str().map(str::to_owned).context("no path"))
         .collect::<Result<_>>()?;
     let asked = |n: u32| asked.contains(&format!("/api/instances/c{n}/proxy/status"));
-    assert!((49..=60).all(asked), "those never asked");
-    assert!(asked(20) && asked(48) && asked(47), "then the disconnected one, then those asked longest ago");
+    assert!((49..=60).all(asked), "sessions that were never asked must come first");
+    assert!(
+        asked(20) && asked(48) && asked(47),
+        "the disconnected session and those asked longest ago must come next"
+    );
     Ok(())
 }

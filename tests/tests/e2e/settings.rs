@@ -1,4 +1,5 @@
-//! The settings are the operator's, the key file is private, and whoever was not granted anything can call nothing.
+//! Tests that only the operator can change the settings, that the key file must be private, and that a role without grants can
+//! call nothing.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -12,7 +13,7 @@ async fn set(fleet: &Fleet, name: &str, value: &str) -> Result<()> {
     fleet.cluster.configure(&[(name, value)])?;
     fleet.cluster.reload()?;
     let show = format!("LOAD 'pg_wabridges'; SHOW {name}");
-    wait::until("the setting holds", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
+    wait::until("the setting is in effect", || async { Ok((fleet.sql(&show)? == value).then_some(())) }).await
 }
 
 #[tokio::test]
@@ -84,16 +85,16 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nobody_redirects_the_key() -> Result<()> {
+async fn a_session_cannot_redirect_the_key() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let mut connection = fleet.connect().await?;
-    // Before the library is loaded anybody may set a placeholder of that name; loading must not believe it.
+    // Before the library is loaded, any user may set a placeholder of that name; the library must ignore it.
     sqlx::query("SET wab.api_url = 'http://127.0.0.1:1'").execute(&mut connection).await?;
     sqlx::query("SELECT * FROM wab_refresh()").execute(&mut connection).await?;
     let error = sqlx::query("SET wab.api_url = 'http://127.0.0.1:1'").execute(&mut connection).await.err();
     assert!(format!("{error:?}").contains("55P02"), "{error:?}");
     let error = sqlx::query("SET wab.api_key = 'sk_oops'").execute(&mut connection).await.err();
-    assert!(format!("{error:?}").contains("42602"), "a name that does not exist is refused: {error:?}");
+    assert!(format!("{error:?}").contains("42602"), "an unknown setting must be refused: {error:?}");
     for (url, words) in [
         ("http://example.com", "https"),
         ("https://me:pw@example.com", "user name"),
@@ -108,7 +109,7 @@ async fn nobody_redirects_the_key() -> Result<()> {
 }
 
 #[tokio::test]
-async fn another_schema_will_do() -> Result<()> {
+async fn the_extension_works_in_another_schema() -> Result<()> {
     let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
     fleet.sql("DROP EXTENSION pg_wabridges; CREATE SCHEMA \"Wa Bridges\"; CREATE EXTENSION pg_wabridges SCHEMA \"Wa Bridges\"")?;
     fleet.sandbox.add_one("t1", "connected").await?;

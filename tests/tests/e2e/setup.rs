@@ -1,4 +1,4 @@
-//! Getting started: `wab init` writes a fleet.yaml, `wab init --sql-only` installs where no extension can be.
+//! Tests `wab init`, which writes a fleet.yaml, and `wab init --sql-only`, which installs without the extension.
 
 use anyhow::Result;
 use e2e::fleet::{DATABASE, Fleet, Install};
@@ -7,7 +7,7 @@ use e2e::sandbox::Sandbox;
 
 use crate::world;
 
-/// A database with no wab_ object in it, and an ordinary role, which may create in the schema public.
+/// A database without wab_ objects, and an ordinary role that may create objects in the schema public.
 fn bare() -> Result<Fleet> {
     let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
     let fleet = Fleet::installed(Install::Nothing, sandbox, &[])?;
@@ -21,7 +21,7 @@ fn wab_as(fleet: &Fleet, role: &str, args: &[&str]) -> Result<Said> {
     process::run(fleet.wab_command(args)?.env("DATABASE_URL", url))
 }
 
-/// Everything that an installation consists of, to compare before and after.
+/// All objects of an installation, to compare before and after.
 fn catalog(fleet: &Fleet) -> Result<String> {
     fleet.sql(
         "SELECT 'function', p.oid::regprocedure::text, p.xmin::text, p.proacl::text FROM pg_proc p WHERE p.proname ~ '^_?wab_'
@@ -31,7 +31,7 @@ fn catalog(fleet: &Fleet) -> Result<String> {
 }
 
 #[test]
-fn init_writes_a_fleet_yaml_and_overwrites_none() -> Result<()> {
+fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let wab = |args: &[&str]| {
         process::run(
@@ -47,7 +47,7 @@ fn init_writes_a_fleet_yaml_and_overwrites_none() -> Result<()> {
     assert_eq!(wab(&["validate"])?.code, 0);
     let said = wab(&["init"])?;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
-    assert!(said.stderr.contains("fleet.yaml is there already"), "{}", said.stderr);
+    assert!(said.stderr.contains("fleet.yaml exists already"), "{}", said.stderr);
     assert_eq!(std::fs::read_to_string(dir.path().join("fleet.yaml"))?, written);
     assert_eq!(wab(&["init", "-f", "other.yaml"])?.code, 0);
     Ok(())
@@ -55,7 +55,7 @@ fn init_writes_a_fleet_yaml_and_overwrites_none() -> Result<()> {
 
 #[test]
 fn public_may_call_the_same_with_and_without_the_extension() -> Result<()> {
-    // _wab_row_json() is a part of a function that only the extension has.
+    // Only the extension has _wab_row_json().
     let open = "SELECT p.proname, p.proacl IS NULL FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND p.proname <> '_wab_row_json'
                 AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1";
     let fleet = bare()?;
@@ -161,7 +161,11 @@ fn the_schema_is_that_of_the_flag_or_of_fleet_yaml_and_is_found_again() -> Resul
     assert_eq!(fleet.sql("SELECT \"My wab\".wab_version()")?, env!("CARGO_PKG_VERSION"));
     fleet.fleet_yaml("")?;
     let said = fleet.wab(&["init", "--sql-only"])?;
-    assert!(said.stdout.contains("Schema \"My wab\" has version"), "no second installation: {}", said.stdout);
+    assert!(
+        said.stdout.contains("Schema \"My wab\" has version"),
+        "init must not install a second time: {}",
+        said.stdout
+    );
     fleet.sql("CREATE TABLE tenants (id text PRIMARY KEY, status text, bridge_id bigint, bridge_status text); INSERT INTO tenants VALUES ('a', 'active')")?;
     fleet.fleet_yaml(world::YAML)?;
     let said = fleet.wab(&["apply", "-y", "--first-run"])?;

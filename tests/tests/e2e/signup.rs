@@ -1,4 +1,4 @@
-//! Provision on signup: the entry is part of the tenant's transaction, and the provider is asked later, by whoever comes first.
+//! Tests provisioning on signup: the queue entry is part of the tenant's transaction, and a worker calls the provider later.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use crate::world;
 
 const RECIPE: &str = include_str!("../../../sql/signup.sql");
 
-/// Twenty healthy tenants, the trigger, and these tenants more.
+/// A fleet of twenty healthy tenants with the signup trigger, to which these tenants are added.
 async fn signing_up(tenants: &[&str]) -> Result<Fleet> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql(RECIPE)?;
@@ -31,7 +31,7 @@ async fn nothing_is_sent_for_a_signup_that_rolls_back() -> Result<()> {
     fleet.sql("CALL wab_work_queue()")?;
     assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
     fleet.sql("INSERT INTO tenants (id) VALUES ('new')")?;
-    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "signing up asks nobody");
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0, "a signup itself must send no call");
     fleet.sql("CALL wab_work_queue()")?;
     assert_eq!(fleet.sql(QUEUE)?, "new|1|provisioned");
     assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'new'")?, "21");
@@ -66,7 +66,7 @@ async fn several_workers_share_the_queue() -> Result<()> {
 }
 
 #[tokio::test]
-async fn no_lock_and_no_row_is_held_while_the_provider_is_asked() -> Result<()> {
+async fn a_worker_holds_no_lock_while_it_waits_for_the_provider() -> Result<()> {
     let fleet = signing_up(&["new"]).await?;
     fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "hang"})).await?;
     let mut psql = fleet.cluster.program("psql", DATABASE);
@@ -89,14 +89,14 @@ async fn no_lock_and_no_row_is_held_while_the_provider_is_asked() -> Result<()> 
     assert_eq!(
         fleet.sql("SELECT attempts, claimed_until > now(), finished_at FROM wab_queue")?,
         "1|t|",
-        "what was taken up is committed"
+        "the claim of the entry must be committed before the call"
     );
     fleet.sql(&format!("SELECT pg_terminate_backend({pid})"))?;
     worker.wait()?;
-    // The worker is gone and its lease ends: the next one takes the entry up.
+    // After the worker ended, the next one takes the entry as soon as the lease of the first has expired.
     fleet.sandbox.heal().await?;
     fleet.sql("CALL wab_work_queue()")?;
-    assert_eq!(fleet.sql(QUEUE)?, "new|1|", "not before");
+    assert_eq!(fleet.sql(QUEUE)?, "new|1|", "no worker may take the entry before the lease expires");
     fleet.sql("UPDATE wab_queue SET claimed_until = now()")?;
     fleet.sql("CALL wab_work_queue()")?;
     assert_eq!(fleet.sql(QUEUE)?, "new|2|provisioned");
@@ -104,21 +104,21 @@ async fn no_lock_and_no_row_is_held_while_the_provider_is_asked() -> Result<()> 
 }
 
 #[tokio::test]
-async fn an_entry_that_fails_waits_and_holds_up_no_other() -> Result<()> {
+async fn an_entry_that_fails_waits_and_delays_no_other() -> Result<()> {
     let fleet = signing_up(&["new_1", "new_2"]).await?;
     fleet
         .sandbox
         .fault(json!({"method": "POST", "path": "/api/instances", "kind": "status", "code": 400, "times": 1}))
         .await?;
     let (state, message) = fleet.sql_error("CALL wab_work_queue()")?;
-    assert_eq!(state, "58000", "it says that one failed: {message}");
+    assert_eq!(state, "58000", "the error must report the failed entry: {message}");
     assert_eq!(fleet.sql(QUEUE)?, "new_1|1|\nnew_2|1|provisioned");
     assert_eq!(
         fleet.sql("SELECT claimed_until > now(), last_error <> '' FROM wab_queue WHERE outcome IS NULL")?,
         "t|t"
     );
     assert_eq!(fleet.sql("SELECT failing_job, pending_provisions FROM wab_status")?, "work_queue|1");
-    // Where nobody is let in, the next entry would fare no better.
+    // If the provider refuses the key, the worker stops, because every other entry would fail too.
     fleet.sql("UPDATE wab_queue SET claimed_until = NULL; INSERT INTO tenants (id) VALUES ('new_3')")?;
     fleet.sandbox.clear_ledger().await?;
     fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "status", "code": 401})).await?;
@@ -133,7 +133,7 @@ async fn an_entry_that_fails_waits_and_holds_up_no_other() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_apply_takes_tenants_off_the_queue_and_says_that_they_waited() -> Result<()> {
+async fn an_apply_provisions_queued_tenants_and_reports_that_they_waited() -> Result<()> {
     let fleet = signing_up(&["new"]).await?;
     fleet.fleet_yaml(world::YAML)?;
     let said = fleet.wab(&["plan"])?;
@@ -145,7 +145,7 @@ async fn an_apply_takes_tenants_off_the_queue_and_says_that_they_waited() -> Res
 }
 
 #[tokio::test]
-async fn an_application_that_may_only_enqueue_can_do_just_that() -> Result<()> {
+async fn an_application_with_the_right_to_enqueue_can_do_nothing_else() -> Result<()> {
     let fleet = signing_up(&[]).await?;
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
     fleet

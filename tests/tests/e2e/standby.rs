@@ -1,5 +1,5 @@
-//! A streaming standby: everything can be read there, nobody is called from there, and an apply whose primary dies goes on
-//! on the promoted one with nothing lost.
+//! Tests a streaming standby: all views can be read there, no function calls the provider from there, and after a promotion
+//! during an apply the next apply loses nothing.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -30,7 +30,11 @@ async fn every_view_answers_on_a_standby_as_on_the_primary() -> Result<()> {
     let standby = fleet.cluster.standby()?;
     fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_08'; INSERT INTO tenants (id) VALUES ('late')")?;
     let before = Picture::of(&fleet.cluster, DATABASE)?;
-    ensure!(before.silent().is_empty(), "comparing these proves nothing: {:?}", before.silent());
+    ensure!(
+        before.silent().is_empty(),
+        "these are empty, so comparing them proves nothing: {:?}",
+        before.silent()
+    );
     caught_up(&fleet.cluster, &standby).await?;
     let there = Picture::of(&standby, DATABASE)?;
     there.is_copy_of(&before, &Picture::of(&fleet.cluster, DATABASE)?)
@@ -38,7 +42,7 @@ async fn every_view_answers_on_a_standby_as_on_the_primary() -> Result<()> {
 
 #[tokio::test]
 async fn no_function_calls_the_provider_from_a_standby() -> Result<()> {
-    // The argument that serves as a tenant's id, a customer_ref and a phone number.
+    // This text serves as a tenant id, a customer_ref and a phone number.
     const NUMBER: &str = "15550001234";
     let fleet = world::healthy(&[]).await?;
     fleet.sandbox.add(json!([{"id": 3000, "customer_ref": NUMBER, "status": "qr"}])).await?;
@@ -47,7 +51,7 @@ async fn no_function_calls_the_provider_from_a_standby() -> Result<()> {
     ))?;
     let standby = fleet.cluster.standby()?;
     fleet.sandbox.clear_ledger().await?;
-    // All that is compiled, whatever it will be, but for what calls nobody.
+    // All compiled functions, including future ones, except two that never call the provider.
     let calls = fleet.sql(&format!(
         "SELECT p.proname || '(' || coalesce((SELECT string_agg(CASE t::regtype::text WHEN 'text' THEN '''{NUMBER}''' WHEN 'bigint' THEN '3000'
                     WHEN 'integer' THEN '5' WHEN 'interval' THEN '''0''' WHEN 'boolean' THEN 'true' ELSE 'NULL' END || '::' || t::regtype, ', ' ORDER BY n)
@@ -69,13 +73,13 @@ async fn no_function_calls_the_provider_from_a_standby() -> Result<()> {
     assert_eq!(
         fleet.sql("BEGIN READ ONLY; SELECT count(*) FROM wab_list_instances()")?,
         "21",
-        "what only reads is for all primaries"
+        "a read-only transaction on a primary must be able to list"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn wab_reads_a_standby_and_does_nothing_else_there() -> Result<()> {
+async fn wab_can_only_read_on_a_standby() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     world::break_everything(&fleet).await?;
     fleet.fleet_yaml(world::YAML)?;
@@ -101,10 +105,10 @@ async fn wab_reads_a_standby_and_does_nothing_else_there() -> Result<()> {
     Ok(())
 }
 
-/// Tenants that an apply makes bridges for.
+/// The number of tenants without a bridge.
 const TENANTS: usize = 30;
 
-/// When the primary dies, counted in bridges made; and when its last word reached the standby.
+/// The moment of the primary's crash and, if the standby is disconnected earlier, that moment; both in bridges made.
 struct Loss {
     dies_at: usize,
     last_heard_at: Option<usize>,
@@ -120,7 +124,7 @@ async fn a_promotion_amid_an_apply_loses_nothing() -> Result<()> {
     Ok(())
 }
 
-/// A fleet of which all but two tenants lack their bridges; each call takes a while.
+/// A fleet in which all tenants but two have no bridge; each POST takes 60 ms.
 async fn empty_handed() -> Result<Fleet> {
     let limits = ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
     let fleet = Fleet::installed(
@@ -146,15 +150,15 @@ async fn empty_handed() -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Waits until the provider has made so many bridges.
+/// Waits until the provider has made this number of bridges.
 async fn made(fleet: &Fleet, bridges: usize) -> Result<()> {
-    wait::until("so many bridges are made", || async {
+    wait::until("the provider has made enough bridges", || async {
         Ok((fleet.sandbox.calls("POST").await? >= bridges).then_some(()))
     })
     .await
 }
 
-/// The standby hears nothing more.
+/// Disconnects the standby from its primary.
 async fn cut_off(standby: &Cluster) -> Result<()> {
     standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''")?;
     standby.reload()?;
@@ -190,11 +194,11 @@ async fn promoted(loss: Loss) -> Result<()> {
     let status = fleet.wab_on(&standby.url(DATABASE), &["status"])?;
     ensure!(status.code == 0, "{}", status.stderr);
     ensure!(status.stdout.contains("interrupted") == (runs == "1"), "{runs} open runs: {}", status.stdout);
-    ensure!((runs == "1") == (loss.last_heard_at != Some(0)), "{runs} open runs arrived");
+    ensure!((runs == "1") == (loss.last_heard_at != Some(0)), "{runs} open runs reached the standby");
     converges(&fleet, &standby).await
 }
 
-/// Every bridge that the run's report calls done is there, and every bridge that was made is in the report.
+/// Checks that each bridge that the report calls done exists, and that the report contains each bridge that was made.
 async fn tells_the_truth(fleet: &Fleet, report: &Value) -> Result<()> {
     let live = live(fleet).await?;
     let steps = report["run"]["steps"].as_array().with_context(|| format!("no steps: {report}"))?;
@@ -208,32 +212,32 @@ async fn tells_the_truth(fleet: &Fleet, report: &Value) -> Result<()> {
     for (id, customer_ref) in live.iter().filter(|(_, customer_ref)| *customer_ref > &"t02".to_owned()) {
         ensure!(
             steps.iter().any(|step| step["customer_ref"] == *customer_ref),
-            "bridge {id} is not in {report}"
+            "bridge {id} is missing in {report}"
         );
     }
     Ok(())
 }
 
-/// One apply on the promoted standby, and every tenant has one bridge, made once, and its row says so.
+/// Checks that after one apply on the promoted standby each tenant has one bridge, made once, and its id in the tenant row.
 async fn converges(fleet: &Fleet, standby: &Cluster) -> Result<()> {
     let url = standby.url(DATABASE);
     fleet.sandbox.heal().await?;
     let said = fleet.wab_on(&url, &["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
     let said = fleet.wab_on(&url, &["plan", "--detailed-exitcode"])?;
-    ensure!(said.code == 0, "something is left to do: {}", said.stdout);
+    ensure!(said.code == 0, "the next plan has steps: {}", said.stdout);
     let live = live(fleet).await?;
     let mut owners: Vec<_> = live.values().cloned().collect();
     owners.sort();
     let tenants: Vec<_> = (1..=TENANTS + 2).map(|n| format!("t{n:02}")).collect();
-    ensure!(owners == tenants, "one bridge a tenant: {owners:?}");
+    ensure!(owners == tenants, "each tenant must have one bridge: {owners:?}");
     let rows = standby.sql(DATABASE, "SELECT t.bridge_id, t.id FROM tenants t JOIN wab_bridges b ON (b.bridge_id, b.customer_ref) = (t.bridge_id, t.id)")?;
     let rows: BTreeMap<String, String> = rows
         .lines()
         .filter_map(|row| row.split_once('|'))
         .map(|(id, tenant)| (id.into(), tenant.into()))
         .collect();
-    ensure!(rows == live, "each row holds its bridge: {rows:?}");
+    ensure!(rows == live, "each tenant row must have the id of its bridge: {rows:?}");
     let ledger = fleet.sandbox.ledger().await?;
     let mut posts: Vec<_> = ledger
         .iter()
@@ -241,12 +245,12 @@ async fn converges(fleet: &Fleet, standby: &Cluster) -> Result<()> {
         .filter_map(|call| call["customer_ref"].as_str())
         .collect();
     posts.sort_unstable();
-    ensure!(posts == tenants[2..], "each was asked for once: {posts:?}");
-    ensure!(fleet.sandbox.calls("DELETE").await? == 0, "nothing was deleted");
+    ensure!(posts == tenants[2..], "each bridge must be provisioned once: {posts:?}");
+    ensure!(fleet.sandbox.calls("DELETE").await? == 0, "no bridge may be deleted");
     Ok(())
 }
 
-/// Bridge ids and the customer_refs they carry.
+/// The provider's bridge ids and their customer_refs.
 async fn live(fleet: &Fleet) -> Result<BTreeMap<String, String>> {
     let bridges = fleet.sandbox.bridges().await?;
     let carried = |bridge: &Value| bridge["customer_ref"].as_str().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The library has exactly the functions that the installed objects call.
+//! Tests that the library contains exactly the functions that the installed objects call.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use e2e::cluster::Cluster;
 use e2e::process;
 
-/// What PostgreSQL looks up beside every symbol that an SQL function names.
+/// The prefix of the second symbol that PostgreSQL looks up for each compiled function.
 const INFO: &str = "pg_finfo_";
 
 #[test]

@@ -1,4 +1,4 @@
-//! `wab apply` on a terminal: it shows, it asks, it draws its progress. `script` gives it a terminal to be on.
+//! Tests `wab` on a terminal, which the program `script` provides: questions, colours and progress.
 
 use std::io::Write;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use e2e::process::Said;
 
 use crate::world;
 
-/// Runs `wab` on a terminal whose user types this; stdout and stderr come as one.
+/// Runs `wab` on a terminal with this typed input; returns stdout and stderr as one text.
 fn typing(fleet: &Fleet, args: &str, typed: &str) -> Result<Said> {
     let wab = fleet.wab_command(&[])?;
     let mut script = std::process::Command::new("script");
@@ -29,7 +29,7 @@ fn typing(fleet: &Fleet, args: &str, typed: &str) -> Result<Said> {
 }
 
 #[tokio::test]
-async fn nothing_is_done_without_a_yes() -> Result<()> {
+async fn apply_does_nothing_without_a_yes() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 3) n")?;
     fleet.fleet_yaml(world::YAML)?;
@@ -54,7 +54,7 @@ async fn nothing_is_done_without_a_yes() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_logout_asks_and_a_code_is_drawn_in_colours_of_its_own() -> Result<()> {
+async fn a_logout_asks_and_a_qr_code_sets_its_own_colours() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml("")?;
     for (answer, code, calls) in [("no\n", 1, 0), ("yes\n", 0, 1)] {
@@ -82,7 +82,7 @@ async fn progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> Result<()> {
     );
     assert!(said.stdout.contains('█'), "a bar: {:?}", said.stdout);
 
-    // A line comes every five seconds, so the limits must make the run last longer.
+    // `wab` prints a line every five seconds, so the run must last longer; the limits make it last.
     fleet.sql("INSERT INTO tenants (id) SELECT 'more_' || n FROM generate_series(1, 14) n")?;
     fleet.fleet_yaml(&format!("  limits: {{ provision: 2/1s }}\n{}", world::YAML))?;
     let said = fleet.wab(&["apply", "-y"])?;

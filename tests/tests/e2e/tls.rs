@@ -1,4 +1,4 @@
-//! Certificates made for one test, and a TLS front before a plain server. Who trusts whom is the test's business.
+//! Makes certificates for a test, and provides a TLS proxy for a plain server.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// A certificate for 127.0.0.1, its key, and the authority that signed it: all PEM.
+/// A certificate for 127.0.0.1, its key, and the authority that signed it, all in PEM.
 pub struct Certificate {
-    /// The authority's certificate, to be trusted.
+    /// The authority's certificate, for the trust store of a client.
     pub authority: String,
     /// The server's certificate.
     pub certificate: String,
@@ -22,7 +22,7 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// A new authority and a certificate by it.
+    /// Makes a new authority and a certificate that it signs.
     pub fn new() -> Result<Self> {
         let mut about = CertificateParams::default();
         about.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -38,7 +38,7 @@ impl Certificate {
         })
     }
 
-    /// Takes TLS connections on a free port and passes what they say to a plain server; ends with the runtime.
+    /// Accepts TLS connections on a free port and forwards them to a plain server, until the runtime ends.
     pub async fn front(&self, plain: SocketAddr) -> Result<SocketAddr> {
         let (certificate, key) = self.der.clone();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -56,7 +56,7 @@ impl Certificate {
             while let Ok((outside, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
-                    // A client that does not trust us hangs up; that is its right.
+                    // A client that does not trust the certificate closes the connection, as some tests expect.
                     let mut outside = acceptor.accept(outside).await.ok()?;
                     let mut inside = TcpStream::connect(plain).await.ok()?;
                     tokio::io::copy_bidirectional(&mut outside, &mut inside).await.ok()

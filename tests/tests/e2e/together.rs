@@ -1,4 +1,4 @@
-//! Several at once: of many runs one acts.
+//! Tests concurrent runs: of several applies one acts, and refreshes and an apply do not disturb each other.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ async fn of_eight_applies_one_runs() -> Result<()> {
     fleet.fleet_yaml(world::YAML)?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 5) n")?;
     fleet.sandbox.clear_ledger().await?;
-    // It outlasts the start of the seven others, so that none of them comes when the lock is free again.
+    // The first apply must last longer than the start of the seven others, so that none of them finds the lock free.
     let slow = json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 3000, "times": 1});
     fleet.sandbox.fault(slow).await?;
     let mut runs = Vec::new();
@@ -31,7 +31,7 @@ async fn of_eight_applies_one_runs() -> Result<()> {
         if code == Some(10) {
             let first = stderr.lines().next().unwrap_or_default().to_owned();
             for named in ["server process ", "role postgres", "since "] {
-                assert!(first.contains(named), "it does not name {named:?}: {stderr}");
+                assert!(first.contains(named), "the message does not contain {named:?}: {stderr}");
             }
             holders.insert(first);
         }
@@ -39,14 +39,14 @@ async fn of_eight_applies_one_runs() -> Result<()> {
     }
     codes.sort();
     assert_eq!(codes, [vec![Some(0)], vec![Some(10); 7]].concat());
-    assert_eq!(holders.len(), 1, "all name the one that runs: {holders:?}");
-    assert_eq!(fleet.sandbox.calls("POST").await?, 5, "one call for each missing bridge");
-    assert!(world::kinds(&fleet)?.is_empty(), "the fleet has converged");
+    assert_eq!(holders.len(), 1, "all must name the same running apply: {holders:?}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 5, "each missing bridge needs one POST");
+    assert!(world::kinds(&fleet)?.is_empty(), "the fleet must have no drift");
     Ok(())
 }
 
 #[tokio::test]
-async fn refreshes_and_an_apply_do_not_get_in_each_others_way() -> Result<()> {
+async fn refreshes_and_an_apply_do_not_disturb_each_other() -> Result<()> {
     let limits = ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
     let fleet = world::healthy(&limits).await?;
     fleet.fleet_yaml(&format!(
@@ -56,7 +56,7 @@ async fn refreshes_and_an_apply_do_not_get_in_each_others_way() -> Result<()> {
     let slow = json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 25});
     fleet.sandbox.fault(slow).await?;
     for round in 0..3 {
-        // Steps of each kind that writes rows; statuses too, which wab_reconcile() writes as well.
+        // The plan has steps of each kind that writes rows, also status writes, which wab_reconcile() does too.
         fleet.sql(&format!(
             "INSERT INTO tenants (id) SELECT 'new_{round}_' || n FROM generate_series(1, 30) n;
              UPDATE tenants SET bridge_id = NULL WHERE id IN ('cust_01', 'cust_02', 'cust_03');
@@ -82,7 +82,7 @@ async fn refreshes_and_an_apply_do_not_get_in_each_others_way() -> Result<()> {
         }
         let output = run.wait_with_output()?;
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        assert!(refreshes >= 8, "they did run at the same time: {refreshes}");
+        assert!(refreshes >= 8, "too few refreshes ran during the applies: {refreshes}");
     }
     assert!(!fleet.cluster.log()?.contains("deadlock detected"));
     fleet.observe().await?;
@@ -91,13 +91,21 @@ async fn refreshes_and_an_apply_do_not_get_in_each_others_way() -> Result<()> {
     let mut live: Vec<String> =
         live.iter().filter_map(|b| Some(format!("{}|{}", b["customer_ref"].as_str()?, b["id"]))).collect();
     live.sort();
-    assert_eq!(live.len(), 20 + 90, "one bridge each");
+    assert_eq!(live.len(), 20 + 90, "each tenant must have one bridge");
     let lines = |sql: &str| -> Result<Vec<String>> {
         let mut lines: Vec<String> = fleet.sql(sql)?.lines().map(str::to_owned).collect();
         lines.sort();
         Ok(lines)
     };
-    assert_eq!(lines("SELECT id, bridge_id FROM tenants")?, live, "each row holds its own");
-    assert_eq!(lines("SELECT customer_ref, bridge_id FROM wab_bridges")?, live, "and each was observed");
+    assert_eq!(
+        lines("SELECT id, bridge_id FROM tenants")?,
+        live,
+        "each tenant row must have the id of its bridge"
+    );
+    assert_eq!(
+        lines("SELECT customer_ref, bridge_id FROM wab_bridges")?,
+        live,
+        "wab_bridges must contain each bridge"
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Whatever a refresh or a reconcile left out because it knew what a change could not touch: nothing is missed.
+//! Tests that a refresh and a reconcile, which evaluate only rows that a change can affect, miss no drift.
 
 use anyhow::Result;
 use e2e::fleet::Fleet;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// What the list says and what is stored of it: equal after every refresh.
+/// Checks that wab_bridges equals the provider's list.
 async fn assert_stored_as_listed(fleet: &Fleet, after: &str) -> Result<()> {
     let mut listed: Vec<Value> = serde_json::from_str(&fleet.sandbox.listing().await?)?;
     listed.sort_by_key(|bridge| bridge["id"].as_i64());
@@ -19,11 +19,11 @@ async fn assert_stored_as_listed(fleet: &Fleet, after: &str) -> Result<()> {
     Ok(())
 }
 
-/// A fleet with every kind of drift, and tenants whose ids read like those of bridges.
+/// A fleet with every kind of drift, and tenants with ids that look like bridge ids.
 async fn world() -> Result<Fleet> {
     let fleet = world::healthy(&[]).await?;
     world::break_everything(&fleet).await?;
-    // Drift of statuses begins with the status, whatever the clock says.
+    // With a negative delay a status is drift from its first moment, so the result does not depend on the clock.
     fleet.sql(
         "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day';
          INSERT INTO tenants (id) SELECT n::text FROM generate_series(1, 20) n;
@@ -32,23 +32,26 @@ async fn world() -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// What happens at the provider, one thing after the other.
+/// Makes the nth change at the provider and returns its name, or `None` after the last one.
 async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
     let sandbox = &fleet.sandbox;
     Ok(Some(match nth {
         0 => sandbox.change(1, json!({"status": "closed"})).await.map(|()| "a status")?,
         1 => sandbox.change(8, json!({"state": "stopped"})).await.map(|()| "a state")?,
-        2 => sandbox.change(1, json!({"status": "connected"})).await.map(|()| "a status as it was")?,
-        3 => sandbox.change(4, json!({"status": "qr"})).await.map(|()| "the status of one of two")?,
-        4 => sandbox.change(9, json!({"customer_ref": "cust_22"})).await.map(|()| "an owner")?,
-        5 => sandbox.remove(10).await.map(|()| "one that goes")?,
-        6 => sandbox.add_one("cust_10", "connected").await.map(|_| "one that comes")?,
-        7 => sandbox.add_one("cust_11", "qr").await.map(|_| "one too many")?,
+        2 => sandbox.change(1, json!({"status": "connected"})).await.map(|()| "the old status again")?,
+        3 => sandbox
+            .change(4, json!({"status": "qr"}))
+            .await
+            .map(|()| "the status of one of two duplicates")?,
+        4 => sandbox.change(9, json!({"customer_ref": "cust_22"})).await.map(|()| "another customer_ref")?,
+        5 => sandbox.remove(10).await.map(|()| "a removed bridge")?,
+        6 => sandbox.add_one("cust_10", "connected").await.map(|_| "a new bridge")?,
+        7 => sandbox.add_one("cust_11", "qr").await.map(|_| "a new duplicate")?,
         8 => {
             for id in 12..=19 {
                 sandbox.change(id, json!({"status": "disconnected"})).await?;
             }
-            "many at once"
+            "eight statuses at once"
         }
         9 => "nothing",
         _ => return Ok(None),
@@ -56,7 +59,7 @@ async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
 }
 
 #[tokio::test]
-async fn a_refresh_leaves_nothing_to_store_and_nothing_to_note() -> Result<()> {
+async fn a_refresh_stores_every_change_and_records_all_drift() -> Result<()> {
     let fleet = world().await?;
     for nth in 0.. {
         let Some(what) = happen(&fleet, nth).await? else { break };
@@ -77,11 +80,11 @@ async fn a_refresh_leaves_nothing_to_store_and_nothing_to_note() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_reconcile_returns_all_drift_and_leaves_none_to_write() -> Result<()> {
+async fn a_reconcile_returns_all_drift_and_writes_every_status() -> Result<()> {
     let drift = "SELECT kind, tenant_id, bridge_id, customer_ref, stored, observed, detail FROM wab_drift ORDER BY 1, 4, 3";
     let reconcile = "SELECT * FROM wab_reconcile()";
     let fleet = world().await?;
-    // Drift of statuses that was noted by a refresh, and drift that nobody has seen yet.
+    // The refresh records this drift; the loop below adds drift that no refresh has recorded.
     fleet.sql(
         "UPDATE tenants SET bridge_status = 'unknown' WHERE bridge_id < 12; SELECT * FROM wab_refresh()",
     )?;
@@ -94,7 +97,7 @@ async fn a_reconcile_returns_all_drift_and_leaves_none_to_write() -> Result<()> 
         assert_stored_as_listed(&fleet, what).await?;
         assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0", "{what}");
     }
-    // A tenant that comes or goes is seen too.
+    // The reconcile must also see new and deleted tenants.
     fleet.sql("DELETE FROM tenants WHERE id = 'cust_13'; INSERT INTO tenants (id) VALUES ('cust_30')")?;
     assert_eq!(fleet.sql(reconcile)?, fleet.sql(drift)?);
     assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0");

@@ -1,4 +1,4 @@
-//! A list that says what the last one said costs one row; and whatever was written since makes the next refresh look at all.
+//! Tests that a refresh with an unchanged list writes one row, unless wab_bridges was written since the last refresh.
 
 use anyhow::Result;
 use e2e::fleet::Fleet;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::world;
 
-/// Rows that one refresh writes, by table, and what it says.
+/// Runs a refresh; returns its result and the number of rows that it wrote per table.
 const WRITTEN: &str = "
     BEGIN;
     SELECT appeared, changed, disappeared, skipped FROM wab_refresh();
@@ -16,7 +16,7 @@ const WRITTEN: &str = "
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY 1;
     COMMIT";
 
-/// What the list has a say in.
+/// The stored columns that come from the list.
 const LISTED: &str =
     "SELECT bridge_id, customer_ref, state, raw_status, created_at FROM wab_bridges ORDER BY 1";
 
@@ -29,14 +29,14 @@ async fn an_unchanged_refresh_writes_one_row() -> Result<()> {
         assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_observations|1|0|0");
     }
     assert_eq!(fleet.sql("SELECT count(DISTINCT listing_sha256) FROM (SELECT * FROM wab_observations ORDER BY observed_at DESC LIMIT 3) o")?, "1");
-    // Drift that begins or ends on the tenants' side is noted all the same.
+    // The refresh also records drift that a change of the tenants table causes.
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_23')")?;
     assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_drift_episodes|1|0|0\nwab_observations|1|0|0");
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_written_in_between_is_looked_at() -> Result<()> {
+async fn a_write_between_two_refreshes_is_corrected() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("SELECT * FROM wab_refresh()")?;
     let before = fleet.sql(LISTED)?;
@@ -65,7 +65,7 @@ async fn a_list_with_malformed_rows_is_merged_again() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let mirrored = "SELECT mirrored FROM wab_observations ORDER BY observed_at DESC LIMIT 1";
     assert_eq!(fleet.sql(mirrored)?, "t");
-    // A bridge that the list cannot know of yet, and a status that is newer than the list.
+    // wab_bridges has a bridge that is newer than the list, and later a status that is newer than the list.
     let observe = |at: &str| {
         fleet.sql(&format!(
             "SELECT o.changed, o.disappeared FROM (SELECT array_agg(bridge_id) AS i, array_agg(customer_ref) AS r,
@@ -85,7 +85,7 @@ async fn a_list_with_malformed_rows_is_merged_again() -> Result<()> {
     assert_eq!(fleet.sql(mirrored)?, "f");
     assert_eq!(observe("clock_timestamp()")?, "1|0");
     assert_eq!(fleet.sql(mirrored)?, "t");
-    // Another listing, a time that is past or to come, a snapshot that is older than the lock: no.
+    // It returns no row for another list, a wrong time, or a snapshot that is older than the lock.
     assert_eq!(fleet.sql("SELECT count(*) FROM _wab_observe_again('other', clock_timestamp(), 'sql')")?, "0");
     for at in ["clock_timestamp() - interval '1 hour'", "clock_timestamp() + interval '1 hour'"] {
         assert_eq!(again(at)?, "0", "{at}");
@@ -96,7 +96,7 @@ async fn a_list_with_malformed_rows_is_merged_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn polls_do_not_matter_to_a_list_without_statuses() -> Result<()> {
+async fn a_list_without_statuses_counts_as_unchanged_after_a_poll() -> Result<()> {
     let fleet = Fleet::with(Sandbox::start(&["--speed", "60"])?, &[])?;
     world::fill(&fleet).await?;
     fleet.sql("SELECT * FROM wab_poll_status(5)")?;
@@ -104,7 +104,7 @@ async fn polls_do_not_matter_to_a_list_without_statuses() -> Result<()> {
     Ok(())
 }
 
-/// A plan of what is stored already is the plan of the list, whichever way it is made.
+/// `wab plan` reads the stored bridges if the list is unchanged, else it merges the list. Both ways give the same plan.
 #[tokio::test]
 async fn a_plan_is_the_same_from_what_is_stored_and_from_the_list() -> Result<()> {
     let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
@@ -129,26 +129,26 @@ async fn a_plan_is_the_same_from_what_is_stored_and_from_the_list() -> Result<()
         Ok((plan, merges()?))
     };
     let (stored, none) = plan()?;
-    assert_eq!(none, merges()?, "the list did not go to the database");
+    assert_eq!(none, merges()?, "the plan must not merge an unchanged list");
     fleet.sql("UPDATE wab_observations SET mirrored = false")?;
     let (listed, one) = plan()?;
-    assert_ne!(none, one, "now it did");
+    assert_ne!(none, one, "the plan must merge the list");
     assert!(stored["steps"].as_array().is_some_and(|steps| steps.len() > 2), "{stored}");
     assert_eq!(stored, listed);
-    // What changes at the provider meanwhile is seen.
+    // The plan must contain later changes at the provider.
     fleet.sql("SELECT * FROM wab_refresh()")?;
     fleet.sandbox.change(5, json!({"state": "stopped"})).await?;
     fleet.sandbox.change(8, json!({"status": "closed"})).await?;
     let (changed, _) = plan()?;
     assert_ne!(changed, stored);
-    // Whether only the drift of the two is read again or all of it, it is the same.
+    // Evaluating only the two changed bridges must give the same plan as evaluating all.
     fleet.sql("UPDATE wab_observations SET mirrored = false")?;
     assert_eq!(plan()?.0, changed);
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_written_while_the_same_answer_comes_is_looked_at() -> Result<()> {
+async fn a_write_during_a_refresh_is_corrected() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml(world::YAML)?;
     let before = fleet.sql(LISTED)?;
@@ -158,8 +158,10 @@ async fn what_is_written_while_the_same_answer_comes_is_looked_at() -> Result<()
     for call in ["SELECT * FROM wab_refresh()", "SELECT * FROM wab_reconcile()"] {
         fleet.sandbox.clear_ledger().await?;
         let (called, written) = tokio::join!(sqlx::query(call).execute(&mut connection), async {
-            wait::until("the call", async || Ok((fleet.sandbox.calls("GET").await? > 0).then_some(())))
-                .await?;
+            wait::until("the provider has received the list call", async || {
+                Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))
+            })
+            .await?;
             fleet.sql(write)
         });
         called?;
@@ -170,11 +172,14 @@ async fn what_is_written_while_the_same_answer_comes_is_looked_at() -> Result<()
     fleet.sandbox.clear_ledger().await?;
     let mut plan = fleet.wab_command(&["plan", "--format", "json"])?;
     let plan = std::thread::spawn(move || e2e::process::run(&mut plan));
-    wait::until("the call", async || Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))).await?;
+    wait::until("the provider has received the list call", async || {
+        Ok((fleet.sandbox.calls("GET").await? > 0).then_some(()))
+    })
+    .await?;
     fleet.sql(write)?;
-    let said = plan.join().expect("it does not panic")?;
+    let said = plan.join().expect("the thread must not panic")?;
     assert_eq!(said.code, 0, "{}", said.stderr);
     let plan: Value = serde_json::from_str(&said.stdout)?;
-    assert_eq!(plan["findings"], json!([]), "the list knows better");
+    assert_eq!(plan["findings"], json!([]), "the plan must use the list and not the stored state");
     Ok(())
 }

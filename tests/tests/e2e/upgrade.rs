@@ -1,5 +1,5 @@
-//! Upgrades are made of two install scripts: the upgraded objects are those of a fresh installation, the new library works with
-//! the old objects, and what was stored stays. From every frozen version, and from one that this file makes up.
+//! Tests upgrades from every frozen version and from an invented one: the objects are those of a fresh installation, stored
+//! data stays, and the new library works with the old objects.
 
 use anyhow::Result;
 use e2e::cluster::Cluster;
@@ -10,7 +10,7 @@ use install_sql::{Target, VERSION};
 
 use crate::world;
 
-/// Everything that the catalogs say of the objects, in a text that two databases can be compared by.
+/// Returns the definitions of all objects as text, to compare two databases.
 const CATALOG: &str = "
     SELECT 'column', c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid),
            col_description(c.oid, a.attnum)
@@ -39,7 +39,7 @@ fn same(upgraded: &str, fresh: &str) {
     assert_eq!(upgraded.lines().count(), fresh.lines().count());
 }
 
-/// A script as psql takes it outside of CREATE EXTENSION.
+/// Changes an extension script so that psql can run it without CREATE EXTENSION.
 fn runnable(script: &str) -> String {
     let statements = install_sql::statements(script).into_iter();
     let runnable = statements
@@ -51,7 +51,7 @@ fn runnable(script: &str) -> String {
     )
 }
 
-/// Runs a script that may be longer than an argument.
+/// Runs a script from a file, because it may be too long for a command-line argument.
 fn run(cluster: &Cluster, database: &str, script: &str) -> Result<()> {
     let file = tempfile::NamedTempFile::new()?;
     std::fs::write(&file, runnable(script))?;
@@ -60,14 +60,14 @@ fn run(cluster: &Cluster, database: &str, script: &str) -> Result<()> {
     Ok(())
 }
 
-/// The script of a version that never was: what the upgrade has to do is all there.
+/// The install script of an invented old version, from which the upgrade needs each kind of change.
 fn made_up(script: &str) -> String {
     let replaced = |script: String, from: &str, to: &str| {
         assert!(script.contains(from), "{from}");
         script.replacen(from, to, 1)
     };
     let mut old = script.to_owned();
-    // Another body, one more argument, another comment, none.
+    // A function has another body, a function has one more argument, a comment differs, and a comment is missing.
     old = replaced(old, "WHEN 'qr' THEN 'awaiting_scan'", "WHEN 'qr' THEN 'paired'");
     old = replaced(
         old,
@@ -77,7 +77,7 @@ fn made_up(script: &str) -> String {
     let comment = "COMMENT ON TABLE @extschema@.wab_bridges IS";
     old = replaced(old, comment, &format!("{comment} 'Once.'; SELECT"));
     old = replaced(old, "COMMENT ON COLUMN @extschema@.wab_bridges.state IS", "SELECT");
-    // Another index, and what is gone.
+    // An index differs, and objects exist that the new version does not have.
     old = replaced(
         old,
         "CREATE INDEX wab_bridges_duplicated ON @extschema@.wab_bridges (bridge_id) WHERE duplicated",
@@ -94,14 +94,14 @@ fn made_up(script: &str) -> String {
 }
 
 #[test]
-fn the_difference_of_two_scripts_makes_the_one_the_other() -> Result<()> {
+fn the_upgrade_script_turns_the_old_objects_into_the_new_ones() -> Result<()> {
     let cluster = Cluster::start(&[])?;
     for (name, new) in [("extension", install_sql::extension()), ("plain", install_sql::plain())] {
         let old = made_up(&new);
         let refused = install_sql::upgrade(&old, &new, None);
         assert!(
             refused.is_err_and(|why| why.contains("wab_gone_view TO pg_monitor")),
-            "a right that ends is no matter of course"
+            "an upgrade that removes a grant must need approval"
         );
         let upgrade = install_sql::upgrade(&old, &new, Some("")).map_err(anyhow::Error::msg)?;
         let (fresh, upgraded) = (format!("{name}_fresh"), format!("{name}_upgraded"));
@@ -132,7 +132,7 @@ fn the_upgraded_objects_are_those_of_a_fresh_installation() -> Result<()> {
     Ok(())
 }
 
-/// A fleet whose objects are those of a frozen version.
+/// A fleet with the objects of a frozen version.
 async fn old(version: &str, install: Install) -> Result<Fleet> {
     let mut fleet =
         Fleet::installed(Install::Nothing, Sandbox::start(&["--list-status", "--speed", "60"])?, &[])?;
@@ -176,7 +176,7 @@ async fn the_new_library_works_with_the_old_objects() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_stored_stays_and_the_work_goes_on() -> Result<()> {
+async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()> {
     for version in install_sql::versions() {
         for install in [Install::Extension, Install::SqlOnly] {
             let fleet = old(version, install).await?;
@@ -202,7 +202,7 @@ async fn what_was_stored_stays_and_the_work_goes_on() -> Result<()> {
                 assert_eq!(fleet.sql("SELECT wab_version()")?, VERSION);
             } else {
                 fleet.sql(UPDATE)?;
-                assert_eq!(world::kinds(&fleet)?, kinds, "the old views still answer");
+                assert_eq!(world::kinds(&fleet)?, kinds, "the old views must still work");
                 fleet.sql("SELECT * FROM wab_bind_tenants()")?;
             }
             assert_eq!((fleet.sql(rows)?, world::kinds(&fleet)?), (before, kinds));
@@ -227,8 +227,8 @@ fn a_plain_upgrade_is_a_fresh_installation_or_is_refused() -> Result<()> {
         fleet.sql("ALTER TABLE wab_bridges ALTER status DROP NOT NULL")?;
         let said = fleet.wab(&["init", "--sql-only"])?;
         assert_eq!(said.code, 5, "{}", said.stderr);
-        assert!(said.stderr.contains(&format!("not those of wab {version}")), "{}", said.stderr);
-        assert_eq!(fleet.sql("SELECT wab_version()")?, version, "nothing was changed");
+        assert!(said.stderr.contains(&format!("differ from those of wab {version}")), "{}", said.stderr);
+        assert_eq!(fleet.sql("SELECT wab_version()")?, version, "a refused upgrade must change nothing");
         fleet.sql("ALTER TABLE wab_bridges ALTER status SET NOT NULL")?;
         let said = fleet.wab(&["init", "--sql-only"])?;
         assert_eq!(said.code, 0, "{}", said.stderr);

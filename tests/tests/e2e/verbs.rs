@@ -1,4 +1,4 @@
-//! The verbs around plan and apply: adopting an account, pairing, shells' completions, the manual.
+//! Tests the verbs besides plan and apply: export, drift, pair, qr, logout, completion and man.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ fn planned(fleet: &Fleet, file: &str) -> Result<Value> {
     Ok(serde_json::from_str(&said(fleet, &["plan", "--json", "-f", file], 0)?.stdout)?)
 }
 
-/// Ids that mean something else to YAML, to SQL, to a comment or to a terminal.
+/// Ids with a special meaning in YAML, in SQL, in a comment or on a terminal.
 const HOSTILE: [&str; 18] = [
     "5e3",
     "true",
@@ -43,7 +43,7 @@ const HOSTILE: [&str; 18] = [
     "$$:x :'y' %s\t",
 ];
 
-/// An account of 30 and more bridges that no database has seen: tenants with hostile ids, all unbound, and unowned.
+/// An account with 37 bridges that the database has not observed: 18 tenants with hostile ids, and 19 orphaned bridges.
 async fn existing_account(fleet: &Fleet) -> Result<()> {
     let bridge = |customer_ref: String| json!({"customer_ref": customer_ref, "status": "connected"});
     let mut bridges: Vec<Value> = HOSTILE.iter().map(|id| bridge((*id).to_owned())).collect();
@@ -59,7 +59,7 @@ async fn existing_account(fleet: &Fleet) -> Result<()> {
     Ok(())
 }
 
-/// Runs a script as a person would: piped into psql.
+/// Runs a script in psql through its standard input, as a user would.
 fn psql(fleet: &Fleet, script: &str) -> Result<()> {
     let mut psql = fleet.cluster.program("psql", DATABASE);
     let mut child = psql.args(["-X", "-q"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
@@ -103,12 +103,12 @@ async fn an_existing_account_is_adopted() -> Result<()> {
     said(&fleet, &["validate"], 0)?;
     let plan = planned(&fleet, "fleet.yaml")?;
     assert_eq!(plan["steps"], json!([]), "{plan:#}");
-    assert_eq!(plan["binding"], Value::Null, "the script bound it as the file says");
+    assert_eq!(plan["binding"], Value::Null, "the script must bind the table as fleet.yaml declares it");
     let left = plan["findings"].as_array().context("no findings")?;
-    assert_eq!(left.len(), 1, "only the bridge that nothing can name: {plan:#}");
+    assert_eq!(left.len(), 1, "only the bridge without a customer_ref may be left: {plan:#}");
     assert_eq!((&left[0]["kind"], &left[0]["customer_ref"]), (&json!("orphaned"), &Value::Null));
 
-    // A second export adds nothing; a third one, from the database alone, says the same.
+    // A second export adds nothing. A third one, which reads only the database, gives the same result.
     said(&fleet, &["apply", "-y"], 0)?;
     assert_eq!(said(&fleet, &["export"], 0)?.stdout, yaml);
     let nothing = said(&fleet, &["export", "--sql"], 0)?.stdout;
@@ -147,7 +147,7 @@ async fn without_a_tenants_table_every_bridge_is_kept() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_export_keeps_what_was_declared_and_what_is_in_doubt() -> Result<()> {
+async fn an_export_keeps_declared_entries_and_doubtful_bridges() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let sandbox = &fleet.sandbox;
     for name in ["kept", "expired", "removed", "twice", "twice", "stranger"] {
@@ -191,7 +191,7 @@ async fn an_export_keeps_what_was_declared_and_what_is_in_doubt() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_bad_listing_is_not_exported_as_if_it_were_whole() -> Result<()> {
+async fn an_export_of_an_incomplete_list_is_refused_or_marked() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml(world::YAML)?;
     let list = |kind| json!({"method": "GET", "path": "/api/instances", "kind": kind});
@@ -253,9 +253,9 @@ async fn drift_can_fail_on_or_ignore_kinds() -> Result<()> {
     let text = said(&fleet, &["drift", "--ignore", "orphaned,unbound"], 0)?;
     assert!(text.stderr.contains("ignored: 1 unbound, 1 orphaned"), "{}", text.stderr);
     let both = said(&fleet, &["drift", "--ignore", "orphaned", "--fail-on", "missing,orphaned"], 1)?;
-    assert!(both.stderr.contains("orphaned is named by"), "{}", both.stderr);
+    assert!(both.stderr.contains("--fail-on and --ignore name orphaned"), "{}", both.stderr);
     let wrong = said(&fleet, &["drift", "--ignore", "orphand"], 1)?;
-    assert!(wrong.stderr.contains("status_drift"), "it names the kinds: {}", wrong.stderr);
+    assert!(wrong.stderr.contains("status_drift"), "the message must list the kinds: {}", wrong.stderr);
     Ok(())
 }
 
@@ -264,7 +264,7 @@ async fn a_tenant_is_paired_and_logged_out() -> Result<()> {
     let fleet = Fleet::start(&["--speed", "60"])?;
     fleet.fleet_yaml("")?;
     fleet.sandbox.add_one("a b/ü", "qr").await?;
-    // None of these needs a database.
+    // These commands need no database.
     let wab = |args: &[&str], code| -> Result<Said> {
         let said = process::run(
             fleet.wab_command(args)?.env("DATABASE_URL", "postgres:///nowhere?host=/nonexistent"),
@@ -305,13 +305,13 @@ async fn a_tenant_is_paired_and_logged_out() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_while_pairing_is_told() -> Result<()> {
+async fn errors_while_pairing_are_reported() -> Result<()> {
     let fleet = Fleet::start(&["--speed", "60"])?;
     fleet.fleet_yaml("")?;
     fleet.sandbox.add_one("a", "connected").await?;
     for args in [&["qr", "b"][..], &["pair", "b", "--phone", "15550001234"], &["logout", "b", "-y"]] {
         let none = said(&fleet, args, 1)?;
-        assert!(none.stderr.contains("no bridge whose customer_ref is \"b\""), "{}", none.stderr);
+        assert!(none.stderr.contains("no bridge with the customer_ref \"b\""), "{}", none.stderr);
         assert!(none.stderr.contains("wab apply provisions"), "{}", none.stderr);
         let refused = process::run(fleet.wab_command(args)?.env("WA_API_KEY", "sk_wrong"))?;
         assert_eq!(refused.code, 3, "{args:?}: {}", refused.stderr);
@@ -320,7 +320,7 @@ async fn what_goes_wrong_while_pairing_is_told() -> Result<()> {
     fleet.sandbox.fault(json!({"method": "DELETE", "kind": "lost_reply"})).await?;
     let lost = said(&fleet, &["logout", "a", "-y"], 1)?;
     assert!(lost.stderr.contains("not known whether"), "{}", lost.stderr);
-    assert_eq!(fleet.sandbox.calls("DELETE").await?, 1, "it is sent once");
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 1, "the DELETE must be sent once");
     Ok(())
 }
 
@@ -343,7 +343,7 @@ async fn completions_and_manual_need_nothing_and_are_well_formed() -> Result<()>
     let help = wab(&["--help"])?;
     for page in std::fs::read_dir(dir.path().join("share/man1"))? {
         let page = page?.path();
-        // Whoever has groff hears its warnings.
+        // If groff is installed, it must print no warning.
         if let Ok(said) = process::run(Command::new("groff").args(["-man", "-ww", "-z"]).arg(&page)) {
             assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{}", page.display());
         }

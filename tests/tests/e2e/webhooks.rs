@@ -1,15 +1,15 @@
-//! Webhook events handed over by the user's backend end as if they had come once and in order.
+//! Tests that webhook events, which the user's backend passes on, give the same result in any order and when repeated.
 
 use anyhow::Result;
 use e2e::fleet::Fleet;
 
 use crate::world;
 
-/// What a history of events left behind, to compare.
+/// The stored result of a history of events, to compare.
 const STATE: &str = "SELECT b::text FROM wab_bridges b UNION ALL SELECT e::text FROM wab_bridge_events e
                      UNION ALL SELECT h::text FROM wab_status_history h ORDER BY 1";
 
-/// Twenty bridges, every third with a status, at the beginning of the year.
+/// Observes twenty bridges, every third with a status, at the beginning of the year.
 const OBSERVE: &str = "
     TRUNCATE wab_bridges, wab_bridge_events, wab_observations;
     SELECT appeared FROM wab_observe(
@@ -18,7 +18,7 @@ const OBSERVE: &str = "
         (SELECT array_agg(CASE n % 3 WHEN 0 THEN 'connected' END) FROM generate_series(1, 20) n),
         (SELECT array_agg(NULL::timestamptz) FROM generate_series(1, 20) n), '2026-01-01')";
 
-/// 8,000 events within two days, many of them at the same minute; a quarter of them comes twice.
+/// Makes 8,000 events within two days, many of them in the same minute; a quarter of them is repeated.
 const EVENTS: &str = "
     CREATE TABLE event AS
     SELECT 'c' || (1 + (random() * 19)::integer) AS customer_ref, (ARRAY['connected', 'disconnected'])[1 + (random() > 0.5)::integer] AS said,
@@ -26,7 +26,7 @@ const EVENTS: &str = "
     FROM generate_series(1, 8000)";
 
 #[tokio::test]
-async fn shuffled_and_doubled_events_end_as_those_in_order_do() -> Result<()> {
+async fn shuffled_and_repeated_events_give_the_result_of_ordered_ones() -> Result<()> {
     let fleet = Fleet::start(&[])?;
     fleet.sql(EVENTS)?;
     let ingest = |events: &str| -> Result<String> {
@@ -39,11 +39,11 @@ async fn shuffled_and_doubled_events_end_as_those_in_order_do() -> Result<()> {
         fleet.sql(STATE)
     };
     let in_order = ingest("SELECT * FROM event ORDER BY at, said DESC")?;
-    assert!(in_order.lines().count() > 6000, "most of them changed something");
+    assert!(in_order.lines().count() > 6000, "most of the events must change something");
     let twice =
         "SELECT * FROM event UNION ALL SELECT * FROM (SELECT * FROM event ORDER BY at, said LIMIT 2000) e";
     let shuffled = ingest(&format!("SELECT * FROM ({twice}) e ORDER BY random()"))?;
-    assert!(in_order == shuffled, "the same bridges, the same history");
+    assert!(in_order == shuffled, "the bridges and their history must be the same");
     Ok(())
 }
 

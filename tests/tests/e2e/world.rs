@@ -1,11 +1,11 @@
-//! A small fleet with every kind of drift, and its fleet.yaml.
+//! Makes a small fleet, with every kind of drift if a test wants it, and its fleet.yaml.
 
 use anyhow::{Result, ensure};
 use e2e::fleet::{Fleet, Install};
 use e2e::sandbox::Sandbox;
 use serde_json::json;
 
-/// Ten kinds of drift, as design and views name them.
+/// The ten kinds of drift.
 pub const KINDS: [&str; 10] = [
     "awaiting_scan",
     "churned",
@@ -19,7 +19,7 @@ pub const KINDS: [&str; 10] = [
     "webhook",
 ];
 
-/// What a fleet.yaml says after its account.
+/// The part of a fleet.yaml after its account section.
 pub const YAML: &str = "\
 tenants: { table: public.tenants, wanted: status = 'active' }
 policy: { max_creates: 50 }
@@ -32,7 +32,7 @@ pub async fn healthy(sandbox_args: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// Adds the twenty healthy tenants and their bridges, bound and observed.
+/// Adds twenty healthy tenants and their bridges, binds the table and observes the fleet.
 pub async fn fill(fleet: &Fleet) -> Result<()> {
     let bridges: Vec<_> = (1..=20)
         .map(|n| json!({"id": n, "customer_ref": format!("cust_{n:02}"), "status": "connected"}))
@@ -46,7 +46,7 @@ pub async fn fill(fleet: &Fleet) -> Result<()> {
     fleet.observe().await
 }
 
-/// Gives a healthy fleet one drift of each kind at least, and observes it.
+/// Causes each kind of drift in a healthy fleet, and observes it.
 pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     let sandbox = &fleet.sandbox;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
@@ -66,7 +66,7 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     fleet.observe().await
 }
 
-/// A fleet that has been used: drift of all kinds was there, an apply repaired what can be, and every table has a row.
+/// A fleet that has been used: it had all kinds of drift, an apply repaired those that it can, and every table has a row.
 pub async fn lived_in(install: Install) -> Result<Fleet> {
     let fleet = Fleet::installed(install, Sandbox::start(&["--list-status", "--speed", "60"])?, &[])?;
     fill(&fleet).await?;
@@ -78,7 +78,7 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     Ok(fleet)
 }
 
-/// The fleet.yaml of `lived_in`, with this table.
+/// The fleet.yaml of `lived_in`, for this tenants table.
 pub fn lived_in_yaml(table: &str) -> String {
     format!(
         "tenants: {{ table: {}, wanted: status = 'active' }}
@@ -90,13 +90,13 @@ bridges:
     )
 }
 
-/// The kinds of drift there are now, sorted.
+/// The current kinds of drift, sorted.
 pub fn kinds(fleet: &Fleet) -> Result<Vec<String>> {
     let kinds = fleet.sql("SELECT DISTINCT kind FROM wab_drift ORDER BY 1")?;
     Ok(kinds.lines().map(str::to_owned).collect())
 }
 
-/// Everything that an observation stored, to compare before and after.
+/// All rows that an observation writes, to compare before and after.
 pub fn observed(fleet: &Fleet) -> Result<String> {
     fleet.sql(
         "SELECT 'bridge', b::text FROM wab_bridges b UNION ALL SELECT 'observation', o::text FROM wab_observations o

@@ -1,4 +1,4 @@
-//! What ends a backend from outside while its call hangs: its client is gone, the postmaster dies, its database is dropped.
+//! Tests that a hanging call ends when its client disappears, the postmaster dies or its database is dropped.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use e2e::{process, wait};
 
 const A_SECOND: Duration = Duration::from_secs(1);
 
-/// Starts a hanging call in psql, with these options for its session; returns psql and its backend.
+/// Starts a hanging call in a psql session with these options; returns psql and the process id of its backend.
 async fn call(fleet: &Fleet, options: &str) -> Result<(std::process::Child, i32)> {
     let client = fleet
         .cluster
@@ -45,10 +45,10 @@ async fn no_process_outlives_the_postmaster() -> Result<()> {
     let (mut client, pid) = call(&fleet, "").await?;
     let postmaster = fleet.cluster.postmaster()?;
     let all = children(postmaster)?;
-    assert!(all.contains(&pid), "{pid} is none of {all:?}");
+    assert!(all.contains(&pid), "backend {pid} is not among the postmaster's children {all:?}");
     process::must(Command::new("kill").args(["-9", &postmaster.to_string()]))?;
     super::gone(pid).await?;
-    wait::until("every other process of the server is gone", || async {
+    wait::until("every other process of the server has ended", || async {
         Ok((!all.iter().any(|pid| super::alive(*pid))).then_some(()))
     })
     .await?;
@@ -76,7 +76,7 @@ async fn dropping_the_database_is_refused_and_waits_no_longer_than_for_any_sessi
     let start = Instant::now();
     let said = fleet.cluster.psql("postgres", &format!("DROP DATABASE {DATABASE}"))?;
     assert!(said.stderr.contains("is being accessed by other users"), "{}", said.stderr);
-    // PostgreSQL itself asks for five seconds whether the others have gone.
+    // PostgreSQL itself waits five seconds for the other sessions to end.
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     fleet.cluster.psql("postgres", &format!("SELECT pg_terminate_backend({pid})"))?;
     super::gone(pid).await?;
@@ -86,12 +86,12 @@ async fn dropping_the_database_is_refused_and_waits_no_longer_than_for_any_sessi
     Ok(())
 }
 
-/// The processes whose parent this is.
+/// The child processes of this process.
 fn children(parent: i32) -> Result<Vec<i32>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>() else { continue };
-        // A process may end while we look.
+        // A process may end while the test reads its entry.
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
         let after_name = stat.rsplit(')').next().context("no name")?;
         if after_name.split_whitespace().nth(1) == Some(parent.to_string().as_str()) {

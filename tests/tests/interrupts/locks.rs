@@ -1,9 +1,9 @@
-//! A call that hangs holds no lock that DDL would wait for: what was read before it is read in a subtransaction.
+//! Tests that a hanging call holds no lock that DDL waits for: the extension reads tables in a subtransaction before it calls.
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
-/// What calls the provider, each with something to read before.
+/// The functions that read tables before they call the provider.
 const CALLS: [&str; 7] = [
     "wab_refresh(max_age => '1 second')",
     "wab_reconcile()",
@@ -15,7 +15,7 @@ const CALLS: [&str; 7] = [
 ];
 
 #[tokio::test]
-async fn a_hanging_call_is_in_the_way_of_no_ddl() -> Result<()> {
+async fn a_hanging_call_does_not_block_ddl() -> Result<()> {
     let fleet = super::hanging().await?;
     fleet.sql(
         "UPDATE wab_bridges SET status_asked_at = NULL;
@@ -39,13 +39,13 @@ async fn a_hanging_call_is_in_the_way_of_no_ddl() -> Result<()> {
                 .with_context(|| format!("during {call}"))?;
         }
         fleet.sql(&format!("SELECT pg_cancel_backend({pid})"))?;
-        assert_eq!(super::sqlstate(&calling.await?.context("it ended well")?), "57014", "{call}");
+        assert_eq!(super::sqlstate(&calling.await?.context("the call succeeded")?), "57014", "{call}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_whose_extension_was_dropped_meanwhile_says_so() -> Result<()> {
+async fn a_call_fails_clearly_if_the_extension_was_dropped_meanwhile() -> Result<()> {
     let fleet = super::world::healthy(&[]).await?;
     fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "delay", "ms": 1500})).await?;
     let mut connection = fleet.connect().await?;
@@ -57,15 +57,15 @@ async fn a_call_whose_extension_was_dropped_meanwhile_says_so() -> Result<()> {
     super::in_call(&fleet, pid).await?;
     fleet.sql("SET lock_timeout = '900ms'; DROP EXTENSION pg_wabridges CASCADE")?;
     let (mut connection, error) = calling.await?;
-    let error = error.context("it ended well")?;
+    let error = error.context("the call succeeded")?;
     assert_eq!(super::sqlstate(&error), "58000", "{error}");
     assert!(error.to_string().contains("the extension has no schema"), "{error}");
-    sqlx::query("SELECT 1").execute(&mut connection).await.context("the backend lives on")?;
+    sqlx::query("SELECT 1").execute(&mut connection).await.context("the backend must survive")?;
     Ok(())
 }
 
 #[tokio::test]
-async fn what_is_read_before_a_call_may_fail_inside_a_handler() -> Result<()> {
+async fn an_error_before_the_call_can_be_handled_in_plpgsql() -> Result<()> {
     let fleet = super::world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id, status) VALUES ('gone', 'cancelled')")?;
     let said = fleet.sql(

@@ -1,4 +1,4 @@
-//! A name that no name server ever answers for: the lookup blocks a thread of its own, and neither the backend nor its end.
+//! Tests that a name lookup without an answer blocks only its own thread, neither the backend nor the end of the backend.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -9,17 +9,17 @@ use e2e::fleet::Fleet;
 use e2e::{process, wait};
 use sqlx::postgres::PgConnection;
 
-/// An address of the loopback network that nothing else uses; name servers are asked at port 53.
+/// A loopback address that no other program uses; the resolver sends its queries to port 53.
 const SILENT: &str = "127.153.53.1";
 
-/// The fleet's server, started again where the only name server is one that never answers.
+/// A fleet with a single name server, which never answers; `None` without root.
 #[allow(clippy::print_stderr)]
 async fn where_no_name_is_answered() -> Result<Option<(Fleet, UdpSocket)>> {
     if !process::is_root()? {
-        eprintln!("skipped: only root can give the server a resolv.conf of its own, and listen at port 53");
+        eprintln!("skipped: only root can give the server its own resolv.conf and listen on port 53");
         return Ok(None);
     }
-    let name_server = UdpSocket::bind((SILENT, 53)).context("cannot listen at port 53")?;
+    let name_server = UdpSocket::bind((SILENT, 53)).context("cannot listen on port 53")?;
     name_server.set_nonblocking(true)?;
     let fleet = super::world::healthy(&[]).await?;
     let resolver = fleet.cluster.socket_dir().join("resolv.conf");
@@ -34,16 +34,19 @@ async fn where_no_name_is_answered() -> Result<Option<(Fleet, UdpSocket)>> {
     Ok(Some((fleet, name_server)))
 }
 
-/// Waits until the server was asked for the name.
+/// Waits until the name server has received a query.
 async fn asked(name_server: &UdpSocket) -> Result<()> {
     let mut question = [0; 512];
-    wait::until("the name server is asked", || async { Ok(name_server.recv(&mut [0; 512]).ok()) }).await?;
-    // A lookup asks for both kinds of addresses.
+    wait::until("the name server has received a query", || async {
+        Ok(name_server.recv(&mut [0; 512]).ok())
+    })
+    .await?;
+    // A lookup sends one query for IPv4 and one for IPv6.
     while name_server.recv(&mut question).is_ok() {}
     Ok(())
 }
 
-/// Starts a call, and waits until it looks the name up.
+/// Starts a call and waits until it looks up the name.
 async fn look_up(
     fleet: &Fleet,
     name_server: &UdpSocket,
@@ -67,8 +70,8 @@ async fn a_name_that_is_never_answered_is_given_up_at_once() -> Result<()> {
     fleet.sql(&format!("SELECT pg_cancel_backend({pid})"))?;
     let (mut connection, error) = calling.await?;
     assert!(start.elapsed() < super::AT_ONCE, "{:?}", start.elapsed());
-    assert_eq!(super::sqlstate(&error.context("it ended well")?), "57014");
-    assert_eq!(super::threads(pid)?.len(), 3, "the lookup goes on, on a thread of its own");
+    assert_eq!(super::sqlstate(&error.context("the call succeeded")?), "57014");
+    assert_eq!(super::threads(pid)?.len(), 3, "the lookup must continue on its own thread");
 
     fleet.cluster.configure(&[("wab.api_url", fleet.sandbox.url())])?;
     fleet.cluster.reload()?;
@@ -78,16 +81,16 @@ async fn a_name_that_is_never_answered_is_given_up_at_once() -> Result<()> {
     let start = Instant::now();
     let bridges: i64 =
         sqlx::query_scalar("SELECT count(*) FROM wab_list_instances()").fetch_one(&mut connection).await?;
-    assert_eq!(bridges, 20, "the same backend calls on");
+    assert_eq!(bridges, 20, "the same backend must be able to call again");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert_eq!(super::threads(pid)?.len(), 3, "while the first lookup still waits");
+    assert_eq!(super::threads(pid)?.len(), 3, "the first lookup must still wait");
 
-    // Its end does not wait for the lookup either, nor does that of a backend that is in the middle of one.
+    // A backend ends without waiting for its lookup, both after the call and during it.
     fleet.sql(&format!("SELECT pg_terminate_backend({pid})"))?;
     super::gone(pid).await?;
     fleet.cluster.configure(&[("wab.api_url", "https://provider.example")])?;
     fleet.cluster.reload()?;
-    wait::until("the setting holds", || async {
+    wait::until("the setting is in effect", || async {
         Ok((fleet.sql("LOAD 'pg_wabridges'; SHOW wab.api_url")? == "https://provider.example").then_some(()))
     })
     .await?;

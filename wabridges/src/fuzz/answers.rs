@@ -1,4 +1,5 @@
-//! Any body in answer to any call: no panic, nothing of a list lost, nothing believed that was not said.
+//! Feeds any body to the reader of any call: it never panics, loses no row of a list, and returns no value that the body does
+//! not contain.
 
 use std::fmt::Debug;
 
@@ -26,10 +27,10 @@ fn is_read(body: &[u8]) {
     }
     let (id, user) = (BridgeId::new(42).unwrap(), CustomerRef::new("user-123").unwrap());
     for call in [request::delete(id), request::logout(&user).unwrap()] {
-        let is_yes = read(&call, 200, &body).is_ok();
+        let is_accepted = read(&call, 200, &body).is_ok();
         let text = String::from_utf8_lossy(&body);
         let text = text.trim();
-        assert!(!is_yes || text.is_empty() || (text.starts_with('{') && text.ends_with('}')));
+        assert!(!is_accepted || text.is_empty() || (text.starts_with('{') && text.ends_with('}')));
     }
     let qr = read(&request::qr(&user).unwrap(), 200, &body);
     assert_eq!(qr.ok().as_deref(), body.starts_with(b"\x89PNG\r\n\x1a\n").then_some(&*body));
@@ -41,7 +42,7 @@ fn is_read(body: &[u8]) {
     }
 }
 
-/// What the client makes of a body before anybody reads it.
+/// The body after the client has replaced the key.
 fn redacted(body: &[u8]) -> Bytes {
     let redacted = ApiKey::new(KEY).unwrap().redact(Bytes::copy_from_slice(body));
     match str::from_utf8(body) {
@@ -51,7 +52,7 @@ fn redacted(body: &[u8]) -> Bytes {
     redacted
 }
 
-/// Reads an answer. Whatever comes of it can be shown, and does not hold the key unless its letters were escaped.
+/// Reads an answer. The result can be displayed, and does not contain the key unless the body spells it with escapes.
 fn read<T: Debug>(call: &Call<T>, status: u16, body: &[u8]) -> Result<T, Error> {
     let answer = Answer {
         status: StatusCode::from_u16(status).unwrap(),
@@ -61,8 +62,8 @@ fn read<T: Debug>(call: &Call<T>, status: u16, body: &[u8]) -> Result<T, Error> 
     let read = call.read(&answer);
     assert!(body.contains(&b'\\') || !format!("{read:?}").contains(KEY));
     if let Err(error) = &read {
-        let told = error.to_string();
-        assert!(!told.is_empty() && !told.contains(char::is_control), "{told:?}");
+        let shown = error.to_string();
+        assert!(!shown.is_empty() && !shown.contains(char::is_control), "{shown:?}");
         if let Error::BadAnswer { excerpt, .. } | Error::Server { excerpt, .. } = error {
             assert!(excerpt.len() <= 200 && !excerpt.contains(char::is_control), "{excerpt:?}");
         }
@@ -74,8 +75,8 @@ fn means_what_it_says(text: &str) {
     let user = CustomerRef::new("user-123").unwrap();
     list_is_whole(text);
     let value = serde_json::from_str::<Value>(text).ok();
-    let says = |name: &str, ours: Option<&str>| {
-        // What is too deep or too large for a Value is read all the same.
+    let is_in_body = |name: &str, ours: Option<&str>| {
+        // A body that is too deep or too large for a Value cannot be compared.
         let Some(value) = &value else { return };
         assert_eq!(value.get(name).and_then(Value::as_str), ours, "{name} of {text}");
     };
@@ -86,23 +87,23 @@ fn means_what_it_says(text: &str) {
     }
     if let Some(provisioned) = whole(&request::provision(&user, None).unwrap(), text) {
         assert_eq!(provisioned.customer_ref, user);
-        says("customer_ref", Some(user.as_str()));
-        says("state", provisioned.state.as_deref());
+        is_in_body("customer_ref", Some(user.as_str()));
+        is_in_body("state", provisioned.state.as_deref());
         assert!(provisioned.id.get() > 0);
     }
     if let Some(session) = whole(&request::session(&user).unwrap(), text) {
-        says("status", Some(&session.raw_status));
-        says("jid", session.jid.as_deref());
-        says("name", session.name.as_deref());
+        is_in_body("status", Some(&session.raw_status));
+        is_in_body("jid", session.jid.as_deref());
+        is_in_body("name", session.name.as_deref());
     }
     let phone = Phone::new("15550001234").unwrap();
     if let Some(code) = whole(&request::pair(&user, &phone).unwrap(), text) {
         assert!(!code.as_str().is_empty());
-        says("code", Some(code.as_str()));
+        is_in_body("code", Some(code.as_str()));
     }
 }
 
-/// What the call reads in the text; then it must not read anything in a part of it.
+/// The value that the call reads from the text. If it reads one, it must refuse every truncation of the text.
 fn whole<T: Debug>(call: &Call<T>, text: &str) -> Option<T> {
     let whole = read(call, 200, text.as_bytes()).ok()?;
     for cut in (0..text.len()).step_by(text.len() / 12 + 1).chain([text.len() - 1]) {
@@ -159,7 +160,7 @@ fn is_as_written(bridge: &Bridge) {
     }
 }
 
-/// The rows of a JSON array, told apart by its brackets, quotes and commas alone.
+/// The rows of a JSON array, split by its brackets, quotes and commas only.
 fn rows(array: &str) -> Vec<&str> {
     let inner = array.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap();
     let (mut depth, mut quoted, mut escaped) = (0, false, false);

@@ -1,4 +1,4 @@
-//! Any text as a header, a setting or an id: no panic, and what is accepted can be used and written again.
+//! Feeds any text to the readers of headers, settings and ids: they never panic, and accepted values can be used and printed.
 
 use chrono::DateTime;
 use percent_encoding::percent_decode_str;
@@ -50,7 +50,7 @@ fn api_key(text: &str) {
     }
 }
 
-/// The key goes to nobody who could read it on the way, and not in a path of somebody else's.
+/// The key is sent over https or to the same machine only, and only to the path of the API.
 fn api_url(text: &str) {
     let Ok(url) = ApiUrl::parse(text) else { return };
     assert_eq!(ApiUrl::parse(url.as_str()).unwrap().as_str(), url.as_str());
@@ -66,7 +66,7 @@ fn api_url(text: &str) {
     assert_eq!(sent.as_str(), format!("{url}/api/instances"));
 }
 
-/// It stays one segment of the path, and the body says it as it is.
+/// A customer_ref is one segment of the path, and appears unchanged in the body.
 fn customer_ref(text: &str) {
     let Ok(customer_ref) = CustomerRef::new(text) else {
         let refused = text.is_empty() || text.contains('\0') || text == "." || text == "..";

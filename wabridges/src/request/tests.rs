@@ -1,4 +1,4 @@
-//! Requests and answers against fixtures; no socket may be opened here.
+//! Tests requests and the reading of answers against fixtures. It never opens a socket.
 
 use super::*;
 
@@ -28,7 +28,7 @@ fn what<T>(result: Result<T, Error>) -> String {
     match result {
         Err(Error::BadAnswer { what, .. }) => what,
         Err(other) => panic!("{other:?}"),
-        Ok(_) => panic!("it was believed"),
+        Ok(_) => panic!("the answer was accepted"),
     }
 }
 
@@ -138,7 +138,7 @@ fn absence_counts_only_in_a_complete_list() {
     assert_eq!(what(list().read(&answer(200, &b"[\"\xff\"]"[..]))), "not JSON: not UTF-8 at byte 2");
     assert_eq!(what(list().read(&answer(200, &b"[\"\xc3"[..]))), "the JSON is cut off after 3 bytes");
     for status in [201, 204, 206] {
-        assert_eq!(what(list().read(&answer(status, "[]"))), "only 200 would be an answer");
+        assert_eq!(what(list().read(&answer(status, "[]"))), "only status 200 is expected");
     }
 }
 
@@ -149,7 +149,7 @@ fn one_bridge_comes_with_its_manager() {
     let manager = detail.manager.unwrap();
     assert_eq!((manager.health.as_deref(), manager.fail_count), (Some("healthy"), Some(3)));
     assert_eq!(manager.started_at.unwrap().to_rfc3339(), "2026-02-01T00:00:00+00:00");
-    assert_eq!(what(get(id(7)).read(&answer(200, body))), "it is about bridge 42, not bridge 7");
+    assert_eq!(what(get(id(7)).read(&answer(200, body))), "it describes bridge 42, not bridge 7");
     assert_eq!(what(get(id(7)).read(&answer(200, "[]"))), "it is not a JSON object");
 }
 
@@ -202,7 +202,7 @@ fn pictures_codes_and_empty_answers_are_read() {
         assert!(logout(&user).unwrap().read(&answer(status, "{}")).is_ok());
     }
     for page in ["<html>Back soon</html>", "[]", "true", "{", "OK"] {
-        assert!(delete(id(42)).read(&answer(200, page)).is_err(), "a page of something in between: {page}");
+        assert!(delete(id(42)).read(&answer(200, page)).is_err(), "a page of a proxy: {page}");
         assert!(logout(&user).unwrap().read(&answer(200, page)).is_err(), "{page}");
     }
 }
@@ -224,9 +224,9 @@ fn a_status_says_what_the_caller_can_do() {
         assert!(matches!(error, Error::NotFound { .. }));
         assert_eq!(error.to_string(), expected);
     }
-    assert_eq!(what(list().read(&answer(404, "[]"))), "no such path: check the API URL");
+    assert_eq!(what(list().read(&answer(404, "[]"))), "this path does not exist: check the API URL");
     for status in [400, 409, 422] {
-        assert_eq!(what(list().read(&answer(status, "[]"))), "the request was refused");
+        assert_eq!(what(list().read(&answer(status, "[]"))), "the provider refused the request");
     }
     let page = include_str!("../../fixtures/error_page.html");
     let error = list().read(&answer(502, page)).unwrap_err();
@@ -235,9 +235,9 @@ fn a_status_says_what_the_caller_can_do() {
     assert!(what(list().read(&moved)).starts_with("a redirect to https://elsewhere.example/"));
 }
 
-/// Half a second unoptimized; the bound leaves room for a busy machine and still fails on anything quadratic.
+/// It takes 0.5 s unoptimized. The bound of 5 s allows for a busy machine, and fails on quadratic behaviour.
 #[test]
-fn a_large_fleet_is_read_at_once() {
+fn a_large_fleet_is_read_in_linear_time() {
     let rows: Vec<String> = (1..=100_000)
         .rev()
         .map(|n| format!(r#"{{"id":{n},"customer_ref":"customer-{n}","state":"running","created_at":"2026-01-31T12:00:00Z"}}"#))

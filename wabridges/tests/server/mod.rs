@@ -1,4 +1,4 @@
-//! A raw TCP server that answers as scripted, for the tests of the client; it knows nothing of the provider's API.
+//! A raw TCP server with scripted answers, for the tests of the client.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -9,21 +9,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
-/// What the server does with one request.
+/// The server's reaction to one request.
 pub enum Reply {
     /// Writes this and reads the next request.
     Send(Vec<u8>),
     /// Writes this and closes the connection in an orderly way.
     Close(Vec<u8>),
-    /// Breaks the connection off without a word.
+    /// Resets the connection without an answer.
     Reset,
-    /// Writes this and says nothing more until the client hangs up.
+    /// Writes this, then nothing until the client closes the connection.
     Hang(Vec<u8>),
-    /// Writes this, then a byte now and then until the client hangs up.
+    /// Writes this, then a byte every 20 ms until the client closes the connection.
     Drip(Vec<u8>),
 }
 
-/// A complete answer; `head` is the status line's end and further headers.
+/// A complete answer. `head` is the rest of the status line and further headers.
 pub fn answer(head: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let mut bytes = format!("HTTP/1.1 {head}\r\ncontent-length: {}\r\n\r\n", body.len()).into_bytes();
@@ -31,24 +31,24 @@ pub fn answer(head: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
-/// What the server has seen so far.
+/// The connections and requests that the server has seen.
 #[derive(Clone, Default)]
 pub struct Seen {
     pub connections: usize,
-    /// How many connections the client closed.
+    /// The number of connections that the client closed.
     pub hung_up: usize,
-    /// Head and body of each request.
+    /// The head and body of each request.
     pub requests: Vec<String>,
 }
 
-/// A running server; it ends with the test's runtime.
+/// A running server, which ends with the test's runtime.
 pub struct Server {
     pub port: u16,
     seen: watch::Receiver<Seen>,
 }
 
 impl Server {
-    /// Starts a server that takes one reply of the script per request, on whatever connection it comes.
+    /// Starts a server that uses one reply of the script per request, on any connection.
     pub async fn start(script: impl IntoIterator<Item = Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -64,12 +64,12 @@ impl Server {
         Self { port, seen }
     }
 
-    /// What was seen until now.
+    /// The connections and requests so far.
     pub fn seen(&self) -> Seen {
         self.seen.borrow().clone()
     }
 
-    /// Waits until the server has seen it.
+    /// Waits until the condition holds, for at most 10 s.
     pub async fn wait_until(&self, description: &str, condition: impl Fn(&Seen) -> bool) {
         let mut seen = self.seen.clone();
         let reached = timeout(Duration::from_secs(10), seen.wait_for(condition)).await;

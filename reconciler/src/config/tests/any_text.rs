@@ -1,4 +1,5 @@
-//! Whatever the text is: no panic, places inside of it, and numbers where the YAML library everybody uses sees them.
+//! Property tests over random text: no panic, places inside the text, and the same numbers as another YAML
+//! library.
 
 use std::path::Path;
 
@@ -40,7 +41,7 @@ pub fn is_inspected(text: &str) {
     assert!(annotations.lines().all(|line| line.starts_with("::error file=f,line=")), "{annotations}");
 }
 
-/// Pieces that mean something in YAML or in fleet.yaml.
+/// Pieces of text with a meaning in YAML or in fleet.yaml.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "version: 1\n",
@@ -103,7 +104,8 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// The same of both readers: numbers are only numbers, and the ends of texts in blocks are left out.
+/// Reduces the results of both readers to comparable values: numbers lose their value, and block texts their
+/// ends.
 fn ours(node: &Node) -> serde_json::Value {
     match &node.content {
         Content::Nothing => "nothing".into(),
@@ -159,8 +161,8 @@ proptest! {
     }
 
     #[test]
-    fn what_others_can_read_too_means_the_same(text in pieces()) {
-        // YAML 1.1, which the others follow in this, breaks lines there.
+    fn texts_mean_the_same_to_another_yaml_library(text in pieces()) {
+        // YAML 1.1 breaks lines here, and the other library follows it.
         let text = text.replace(['\u{85}', '\u{2028}', '\u{feff}'], "");
         let Ok(document) = reader::read(&text, &Source::new(&text)) else { return Ok(()) };
         let other = serde_yaml::from_str(&text).ok().and_then(|value: serde_yaml::Value| theirs(&value));
@@ -171,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn scalars_are_what_others_take_them_for(text in "[-+]?(0[xob])?[-+.0-9a-fA-FxobeElnrsuinfNtTR_~]{0,8}") {
+    fn scalars_have_the_same_type_in_another_yaml_library(text in "[-+]?(0[xob])?[-+.0-9a-fA-FxobeElnrsuinfNtTR_~]{0,8}") {
         prop_assume!(!text.starts_with("- ") && text != "-" && !text.starts_with("---"));
         let other: serde_yaml::Value = serde_yaml::from_str(&format!("[{text}]")).unwrap();
         let ours = Content::plain(&text);

@@ -1,4 +1,4 @@
-//! fleet.yaml under the fuzzer, from its bytes to what is shown of it; the corpus is in `fuzz/corpus/fleet`.
+//! Fuzzes fleet.yaml, from its bytes to the output about it; the corpus is in `fuzz/corpus/fleet`.
 
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn is_read(bytes: &[u8]) {
     }
 }
 
-/// Whoever reads the file sees each time that this is an API key.
+/// Looks like an API key everywhere in the file.
 fn is_marked_as_secret(text: &str) -> bool {
     let before: Vec<&str> = text.split(SECRET).collect();
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');

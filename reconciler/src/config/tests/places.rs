@@ -1,4 +1,4 @@
-//! Where problems are placed, whatever the text is written like.
+//! Tests of the places of problems, in every style of YAML.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ fn places(text: &str) -> Vec<String> {
     inspect(text, Path::new("f")).problems.into_iter().map(said).collect()
 }
 
-/// One problem of each text begins like this.
+/// Each text has a problem that begins with this.
 fn each(table: &[(&str, &str)]) {
     for (text, place) in table {
         let found = places(text);
@@ -49,8 +49,8 @@ fn keys_and_values_are_placed_in_every_style() {
         ("version: 1\nversion: 1\n", "2:1-8 version: \"version\" is given already, in line 1"),
         ("version: ~\n", "1:10-11 version: must be a text or a number, not nothing"),
         ("version:\n", "1:1-8 version: must be a text or a number, not nothing"),
-        ("version: 1\n? [a]\n: b\n", "2:3-4 : a key is a text"),
-        ("version: !x 1\n", "1:13-14 version: this carries a tag"),
+        ("version: 1\n? [a]\n: b\n", "2:3-4 : a key must be a text"),
+        ("version: !x 1\n", "1:13-14 version: tags are not allowed"),
         ("version: 1\n<<: { a: 1 }\n", "2:1-3 <<: unknown key"),
     ]);
 }
@@ -69,13 +69,13 @@ fn columns_count_characters_in_every_encoding_of_lines() {
 }
 
 #[test]
-fn anchors_stand_for_what_they_name() {
+fn aliases_stand_for_the_values_of_their_anchors() {
     let text = "version: 1\nbridges:\n  keep: [ &a { customer_ref: a, reason: &r r } ]\n  extra: [ { tenant_id: b, reason: *r } ]\n";
     let fleet = inspect(text, Path::new("f")).fleet.unwrap();
     assert_eq!((&*fleet.keep[0].reason, &*fleet.extra[0].reason), ("r", "r"));
     each(&[
         ("version: 1\npolicy: { max_creates: &x y, max_deletes: *x }\n", "2:27-28 policy.max_deletes: \"y\""),
-        ("version: 1\naccount: &a [ *a ]\n", "2:15-17 : this alias stands inside"),
+        ("version: 1\naccount: &a [ *a ]\n", "2:15-17 : this alias is inside"),
         ("version: 1\naccount: *a\n", "2:10"),
     ]);
     let nine = ["*x"; 9].join(",").replace('x', "{}");
@@ -89,19 +89,19 @@ fn anchors_stand_for_what_they_name() {
 }
 
 #[test]
-fn what_is_no_fleet_at_all_is_said_in_one_problem() {
+fn a_text_that_is_not_a_fleet_has_one_problem() {
     for (text, said) in [
-        ("", "1:1-1 : the file says nothing"),
-        ("\n\n# nothing\n", "1:1-1 : the file says nothing"),
-        ("---\n", "1:1-1 : the file says nothing"),
+        ("", "1:1-1 : the file is empty"),
+        ("\n\n# nothing\n", "1:1-1 : the file is empty"),
+        ("---\n", "1:1-1 : the file is empty"),
         ("- version: 1\n", "1:1-13 : must be a section with keys of its own, not a list"),
         ("version\n", "1:1-8 : must be a section with keys of its own, not a text"),
-        ("version: [1\n", "1:12-12 : this is no YAML: "),
-        ("version: 'x\n\n\n", "1:10-11 : this is no YAML: "),
-        ("version: 1\n\tx: 1\n", "2:1-1 : this is no YAML: "),
-        ("\tversion: 1\n", "1:2-9 : this is no YAML: only spaces can indent"),
-        ("version: 1\n\0x: 1\n", "2:1-2 : the character \\u{0} cannot stand in YAML"),
-        ("version: \u{1b}[2J\n", "1:10-11 : the character \\u{1b} cannot"),
+        ("version: [1\n", "1:12-12 : this is not YAML: "),
+        ("version: 'x\n\n\n", "1:10-11 : this is not YAML: "),
+        ("version: 1\n\tx: 1\n", "2:1-1 : this is not YAML: "),
+        ("\tversion: 1\n", "1:2-9 : this is not YAML: indent with spaces"),
+        ("version: 1\n\0x: 1\n", "2:1-2 : YAML does not allow the character \\u{0}"),
+        ("version: \u{1b}[2J\n", "1:10-11 : YAML does not allow the character \\u{1b}"),
         ("version: 1\n---\nversion: 2\n", "2:1-4 : a second document begins here"),
     ] {
         let found = places(text);

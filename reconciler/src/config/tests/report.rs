@@ -1,4 +1,4 @@
-//! The whole report, as people, GitHub and programs get it.
+//! Tests of the report on a wrong file, in all three formats.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
 
-/// What people see of a wrong file.
+/// The report for a terminal.
 pub fn rendered(text: &str) -> String {
     let problems = inspect(text, Path::new("fleet.yaml")).problems;
     Screen::new(Colour::Never).problems("fleet.yaml", &problems)
@@ -70,12 +70,12 @@ fn people_see_each_problem_under_its_line() {
     7 |   webhook_url: …
       |                ^ bridges.webhook_url
 
-    error: fleet.yaml:9:48: "tomorrow" is no day: write it like 2027-01-31
+    error: fleet.yaml:9:48: "tomorrow" is not a date: write it like 2027-01-31
       |
     9 |     - { customer_ref: 'é日本', reason: r, until: tomorrow }
       |                                                  ^^^^^^^^ bridges.keep[0].until
 
-    error: fleet.yaml:10:21: a number like this can be read in several ways: put it in quotes
+    error: fleet.yaml:10:21: YAML parsers read this number in different ways: put it in quotes
        |
     10 |     - customer_ref: 0x1F
        |                     ^^^^ bridges.keep[1].customer_ref
@@ -95,7 +95,7 @@ fn people_see_each_problem_under_its_line() {
     13 |     - { customer_ref: "b\u001b", reason: ok, tenant_id: … }
        |                                              ^^^^^^^^^ bridges.keep[3].tenant_id
 
-    error: fleet.yaml:16:23: kept is kept by bridges.keep[4]: take one of the two out
+    error: fleet.yaml:16:23: kept is kept by bridges.keep[4]: remove one of the two entries
        |
     16 |     - { customer_ref: kept, bridge_id: 1, reason: r }
        |                       ^^^^ bridges.remove[0].customer_ref
@@ -166,7 +166,7 @@ fn a_line_break_ends_no_annotation() {
 }
 
 #[test]
-fn no_secret_is_shown_whatever_else_is_wrong() {
+fn no_secret_is_shown_beside_any_other_problem() {
     for text in [
         "account: { api_key_env: sk_live_1secret, x: 1 }",
         "account: { api_key_env: [sk_live_1secret, secret] }",
@@ -202,7 +202,7 @@ fn no_secret_is_shown_whatever_else_is_wrong() {
 }
 
 #[test]
-fn what_steers_a_terminal_is_escaped() {
+fn characters_that_control_a_terminal_are_escaped() {
     let shown = rendered("version: 1\nx\u{202e}y: 1\n");
     assert!(shown.contains("\\u{202e}") && !shown.contains('\u{202e}'), "{shown}");
 }
@@ -225,7 +225,7 @@ fn a_keep_that_has_expired_is_noted_from_the_next_day_on() {
     insta::assert_snapshot!(
         Screen::new(Colour::Never).notes("f", &notes("2026-03-02")),
         @r#"
-    note: f:4:44: a is kept no longer: 2026-03-01 has passed, so it is drift again
+    note: f:4:44: a is no longer kept: 2026-03-01 has passed, so it is reported as drift again
       |
     4 |     - { customer_ref: a, reason: r, until: 2026-03-01 }
       |                                            ^^^^^^^^^^ bridges.keep[0].until

@@ -1,4 +1,4 @@
-//! The JSON Schema that editors use: it is the one that is committed, and it says what `wab` says.
+//! Tests of the JSON Schema: the committed file is current, and it accepts the same files as `wab`.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::config::shape::schema;
 
 const EXAMPLE: &str = include_str!("../../../../fleet.yaml.example");
 
-/// What an editor would complain about.
+/// The complaints of an editor.
 fn complaints(yaml: &str) -> Vec<String> {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     let json: Value = serde_yaml::from_str(yaml).unwrap();
@@ -23,7 +23,7 @@ fn the_committed_schema_is_the_one_that_is_printed() {
     assert_eq!(committed, format!("{:#}\n", schema()), "run: wab schema > fleet.schema.json");
 }
 
-/// A key that is commented out, without its mark.
+/// A commented-out key, without its `#`.
 fn uncommented(line: &str) -> Option<String> {
     let (indent, rest) = line.split_once("# ")?;
     let (key, _) = rest.split_once(": ")?;
@@ -33,7 +33,7 @@ fn uncommented(line: &str) -> Option<String> {
 }
 
 #[test]
-fn the_example_fits_with_and_without_what_is_commented_out() {
+fn the_example_fits_with_and_without_its_commented_keys() {
     assert!(EXAMPLE.starts_with("# yaml-language-server: $schema="));
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
@@ -93,7 +93,7 @@ fn the_defaults_it_names_are_the_defaults() {
 }
 
 #[test]
-fn an_editor_sees_what_wab_refuses_and_nothing_else() {
+fn an_editor_refuses_the_same_files_as_wab() {
     let in_section = |path: &str, value: &str| {
         let (section, key) = path.split_once('.').unwrap();
         let others = if section == "tenants" && key != "table" { "table: t, " } else { "" };

@@ -1,4 +1,5 @@
--- The template $1, cut at the placeholder $2, with the encoded id between the pieces. Digits, letters and hyphens need no encoding.
+-- Turns the template $1 into a SQL expression: splits it at the placeholder $2 and puts the encoded tenant_id
+-- between the pieces. Integers and uuids need no encoding.
 SELECT string_agg(e.piece, ' || ' ORDER BY t.nth, e.nth)
 FROM string_to_table($1, $2) WITH ORDINALITY AS t(literal, nth)
 CROSS JOIN (

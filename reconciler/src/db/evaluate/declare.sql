@@ -1,14 +1,14 @@
-WITH wished AS MATERIALIZED (
+WITH expected AS MATERIALIZED (
     SELECT w.customer_ref, w.kind, w.reason, w.until,
            CASE w.kind WHEN 'extra' THEN
                replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
     FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
 ), gone AS (
     DELETE FROM @extschema@.wab_declared d
-    WHERE NOT EXISTS (SELECT FROM wished w WHERE w.customer_ref = d.customer_ref) RETURNING 1
+    WHERE NOT EXISTS (SELECT FROM expected w WHERE w.customer_ref = d.customer_ref) RETURNING 1
 ), written AS (
     INSERT INTO @extschema@.wab_declared AS d (customer_ref, kind, reason, until, webhook_url)
-    SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM wished w
+    SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM expected w
     ON CONFLICT (customer_ref) DO UPDATE
     SET kind = excluded.kind, reason = excluded.reason, until = excluded.until,
         webhook_url = excluded.webhook_url

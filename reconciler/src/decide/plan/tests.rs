@@ -1,4 +1,4 @@
-//! Table tests of the plan: input in, steps, findings and refusals out. No database, no provider.
+//! Table tests of the plan: input in; steps, findings and refusals out.
 
 use wabridges::Class;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Fleet;
 use crate::model::{Binding, BindingChange, Declared, RecentCall, Refusal};
 
-/// Without `max_deletes`, which is 0 then.
+/// Has no `max_deletes`, so the default 0 applies.
 const TOMBSTONE_ONLY: &str = TOMBSTONE;
 const TOMBSTONE: &str = "bridges: { remove: [ { customer_ref: c, bridge_id: 7, reason: left } ] }\n";
 
@@ -93,7 +93,7 @@ fn no_drift_no_plan() {
 }
 
 #[test]
-fn steps_are_sorted_by_kind_then_customer_ref_and_carry_what_they_need() {
+fn steps_are_sorted_by_kind_then_customer_ref_and_carry_their_values() {
     let drift = vec![
         row(Kind::Missing, "b", 0),
         row(Kind::StatusDrift, "z", 3),
@@ -123,7 +123,7 @@ fn an_incomplete_listing_makes_no_bridge() {
 }
 
 #[test]
-fn a_bridge_is_deleted_by_its_id_whatever_it_carries() {
+fn a_bridge_is_deleted_by_its_id_even_if_no_call_can_carry_its_ref() {
     let yaml = "bridges: { remove: [ { customer_ref: '..', bridge_id: 7, reason: left } ] }\n";
     let plan = planned(&input(vec![row(Kind::Orphaned, "..", 7)]), yaml);
     assert_eq!(steps(&plan), ["delete .."]);
@@ -148,7 +148,7 @@ fn a_ref_that_no_call_can_carry_is_a_finding_and_stops_nothing() {
 }
 
 #[test]
-fn a_tombstone_deletes_only_what_nobody_needs() {
+fn a_tombstone_deletes_only_unneeded_bridges() {
     for kind in Kind::ALL {
         let plan = planned(&input(vec![row(kind, "c", 7)]), TOMBSTONE);
         let unneeded = matches!(kind, Kind::Orphaned | Kind::Churned | Kind::Duplicate);
@@ -310,7 +310,7 @@ fn the_sha256_covers_what_is_done_and_not_how_it_is_worded() {
 }
 
 #[test]
-fn what_is_outside_of_the_scope_is_left_out_and_counted() {
+fn drift_out_of_scope_is_left_out_and_counted() {
     let drift = vec![
         row(Kind::Missing, "eu-1", 0),
         row(Kind::Missing, "us-1", 0),

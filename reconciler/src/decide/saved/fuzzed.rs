@@ -1,4 +1,4 @@
-//! Saved plans under the fuzzer; the corpus is in `fuzz/corpus/plans`.
+//! Fuzzes the reading of saved plans; the corpus is in `fuzz/corpus/plans`.
 
 use serde_json::Value;
 
@@ -20,11 +20,11 @@ fn is_read(bytes: &[u8]) {
     let Ok(mut json) = serde_json::from_str::<Value>(text) else {
         return assert!(plan.is_err_and(|what| !what.is_empty()));
     };
-    digests_do_not_depend_on_white_space(&json);
+    hashes_do_not_depend_on_white_space(&json);
     if plan.is_ok() {
         assert_eq!(json["sha256"], seal(json.clone()));
     }
-    // The fuzzer cannot seal a plan, but whoever writes one can.
+    // The fuzzer cannot compute the checksum, but a person who writes a plan can.
     if json.is_object() {
         json["sha256"] = seal(json.clone()).into();
     }
@@ -33,14 +33,14 @@ fn is_read(bytes: &[u8]) {
         let selection = select(&plan.plan, &plan.plan, &[]).unwrap();
         assert_eq!(selection.steps.len() + selection.stale.len(), plan.plan.steps.len());
         json["sha256"] = "".into();
-        assert!(SavedPlan::parse(&json.to_string()).is_err(), "the seal is looked at");
+        assert!(SavedPlan::parse(&json.to_string()).is_err(), "the checksum is verified");
     }
 }
 
-fn digests_do_not_depend_on_white_space(json: &Value) {
+fn hashes_do_not_depend_on_white_space(json: &Value) {
     let pretty = serde_json::to_string_pretty(json).unwrap();
     let read: Value = serde_json::from_str(&pretty).unwrap();
-    // A float of seventeen digits may move by its last one on the way; money, which has two decimals, does not.
+    // A float with 17 digits may change in its last digit on the way; money, with two decimals, does not.
     assert!(read != *json || sha256::of_value(&read) == sha256::of_value(json), "{pretty}");
 }
 

@@ -1,4 +1,4 @@
-//! Saved plans: whole, fresh, and still standing; on random plans too.
+//! Tests of saved plans: their checksum, age, origin and preconditions, with random plans too.
 
 use std::path::Path;
 use std::time::Duration;
@@ -105,7 +105,7 @@ fn a_plan_is_read_as_it_was_written_and_holds_no_secret() {
 }
 
 #[test]
-fn whatever_is_changed_in_the_file_is_noticed() {
+fn every_change_in_the_file_is_noticed() {
     let saved = SavedPlan::new(everything(), origin());
     let whole: Value = serde_json::from_str(&text(&saved)).unwrap();
     let refused = |json: &Value| SavedPlan::parse(&json.to_string()).unwrap_err();
@@ -131,7 +131,7 @@ fn whatever_is_changed_in_the_file_is_noticed() {
     }
 }
 
-/// Pointers to all values that hold no others.
+/// JSON pointers to all scalar values.
 fn leaves(value: &Value, at: String, places: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -162,16 +162,16 @@ fn another_account_another_file_and_a_late_hour_are_refused() {
 }
 
 #[test]
-fn steps_are_done_already_or_stale_by_what_the_ground_is_now() {
+fn preconditions_decide_whether_a_step_is_done_already_or_stale() {
     let saved = everything();
-    let nobody = Precondition {
+    let absent = Precondition {
         customer_ref: customer_ref("new"),
         wanted: true,
         bridge_id: None,
         stored_bridge_id: None,
         stored_status: None,
     };
-    let precondition = |name: &str| Precondition { customer_ref: customer_ref(name), ..nobody.clone() };
+    let precondition = |name: &str| Precondition { customer_ref: customer_ref(name), ..absent.clone() };
     for (step, now, already) in [
         ("new", Precondition { bridge_id: Some(id(9)), ..precondition("new") }, true),
         ("new", Precondition { bridge_id: Some(id(9)), wanted: false, ..precondition("new") }, false),
@@ -188,7 +188,7 @@ fn steps_are_done_already_or_stale_by_what_the_ground_is_now() {
         ),
         ("sick", Precondition { stored_status: Some("paired".into()), ..precondition("sick") }, true),
         ("sick", Precondition { stored_status: Some("unknown".into()), ..precondition("sick") }, false),
-        ("old", precondition("somebody"), true),
+        ("old", precondition("other"), true),
         ("old", Precondition { bridge_id: Some(id(7)), ..precondition("old") }, false),
     ] {
         let selection = select(&saved, &planned(vec![]), std::slice::from_ref(&now)).unwrap();
@@ -200,16 +200,16 @@ fn steps_are_done_already_or_stale_by_what_the_ground_is_now() {
 }
 
 #[test]
-fn a_step_that_would_be_another_now_is_stale_and_a_new_one_is_not_done() {
+fn a_step_that_would_be_different_now_is_stale_and_a_new_one_is_not_done() {
     let saved = planned(vec![row(Kind::Unbound, "a", 1), row(Kind::Missing, "b", 0)]);
     let fresh =
         planned(vec![row(Kind::Unbound, "a", 2), row(Kind::Missing, "b", 0), row(Kind::Missing, "c", 0)]);
-    let asked = in_question(&saved, &fresh);
+    let asked = changed_refs(&saved, &fresh);
     assert_eq!(asked, [&customer_ref("a")]);
     let selection = select(&saved, &fresh, &[]).unwrap();
     assert_eq!(selection.steps.iter().map(|step| step.customer_ref().as_str()).collect::<Vec<_>>(), ["b"]);
     assert_eq!(selection.stale.len(), 1);
-    assert_eq!(selection.stale[0].1, "it would be another step now");
+    assert_eq!(selection.stale[0].1, "the step would be different now");
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn another_declaration_is_stale_as_a_whole() {
     let mut same = saved.clone();
     same.declared.removed = 1;
     assert!(select(&same, &fresh, &[]).is_ok());
-    assert!(select(&same, &saved, &[]).is_ok(), "somebody declared it meanwhile");
+    assert!(select(&same, &saved, &[]).is_ok(), "it was declared meanwhile");
 }
 
 fn drifts() -> impl Strategy<Value = Vec<Drift>> {
@@ -229,7 +229,7 @@ fn drifts() -> impl Strategy<Value = Vec<Drift>> {
         let kind = Kind::ALL[kind];
         row(kind, &format!("c{nth}"), if kind == Kind::Missing { 0 } else { 100 + nth })
     });
-    // Of one bridge the view has one row a kind, and no bridge is missing and live.
+    // The view has one row per bridge and kind, and no bridge is both missing and live.
     prop::collection::vec(one, 0..40).prop_map(|mut all| {
         all.sort_by(|a, b| (&a.customer_ref, a.kind).cmp(&(&b.customer_ref, b.kind)));
         all.dedup_by(|a, b| (&a.customer_ref, a.kind) == (&b.customer_ref, b.kind));
@@ -268,7 +268,7 @@ proptest! {
     fn a_saved_plan_survives_the_file_and_stands_as_long_as_nothing_moves(drift in drifts()) {
         let saved = SavedPlan::new(planned(drift.clone()), origin());
         let read = SavedPlan::parse(&text(&saved)).unwrap();
-        prop_assert!(in_question(&read.plan, &saved.plan).is_empty());
+        prop_assert!(changed_refs(&read.plan, &saved.plan).is_empty());
         let selection = select(&read.plan, &saved.plan, &[]).unwrap();
         prop_assert_eq!(selection, Selection { steps: saved.plan.steps, ..Selection::default() });
     }

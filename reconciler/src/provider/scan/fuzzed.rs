@@ -1,4 +1,5 @@
-//! Pictures under the fuzzer: PNG files as they are, and QR codes drawn with `#`; the corpus is in `fuzz/corpus/pictures`.
+//! Fuzzes the QR code reader with PNG files and with QR codes drawn with `#`; the corpus is in
+//! `fuzz/corpus/pictures`.
 
 use super::{Picture, QUIET, SCALE, read};
 
@@ -8,7 +9,7 @@ fn fuzz_pictures() -> std::io::Result<()> {
 }
 
 fn is_scanned(bytes: &[u8]) {
-    // libFuzzer's hook would end the process at a panic that is caught, too.
+    // libFuzzer's panic hook would end the process even if the panic is caught.
     #[cfg(fuzzing)]
     std::panic::set_hook(Box::new(|_| {}));
     if bytes.starts_with(b"\x89PNG") {

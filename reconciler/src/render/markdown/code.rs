@@ -1,11 +1,12 @@
-//! Foreign text as Markdown code that nothing in it can leave: nothing in a code span is a mention, a link or HTML.
+//! Renders foreign text as Markdown code. In a code span no text is a mention, a link or HTML, and no text
+//! can end the span.
 
 use crate::ground::harmless;
 
-/// So many bytes of one text are shown at the most.
+/// How many bytes of one text are shown at most.
 const MOST: usize = 300;
 
-/// The text as a code span, fit for a table's cell too.
+/// The text as a code span, also usable in a table cell.
 pub fn code(text: &str) -> String {
     let mut out = String::from("`");
     let start: String = text.chars().take(MOST).collect();
@@ -13,13 +14,13 @@ pub fn code(text: &str) -> String {
         if out.len() > MOST {
             break;
         }
-        // These could end the span, the cell, or look like the marker of a comment to whoever searches for it.
+        // These could end the span or the cell, or look like the marker by which a job finds its comment.
         if matches!(c, '`' | '|' | '<' | '>') { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     if out.len() > MOST || start.len() < text.len() {
         out.push('…');
     }
-    // Two backticks with nothing between them would open another span.
+    // Two backticks without text between them would open another span.
     if out.len() == 1 {
         return "—".to_owned();
     }
@@ -27,7 +28,8 @@ pub fn code(text: &str) -> String {
     out
 }
 
-/// Lines as a block of code, which ends at a fence that is not in it. Comments stay ours alone.
+/// Lines as a code block with a fence that does not occur in them. HTML comments are escaped: only wab writes
+/// markers.
 pub fn block(language: &str, lines: &str) -> String {
     let lines = lines.replace("<!--", "\\u{3c}!--");
     let mut fence = "```".to_owned();

@@ -1,4 +1,5 @@
-//! Folded details, each at the best of its levels for which there is room: what does not fit is grouped, never cut.
+//! Fits folded details into the size limit of a comment. Each detail uses its best level that fits; it is
+//! grouped, never cut.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,34 +7,36 @@ use std::fmt::Write;
 use crate::ground::thousands;
 use crate::render::markdown::ids::compact;
 
-/// GitHub takes 65,536 characters in a comment. Bytes are counted: there are never fewer of them.
+/// GitHub allows 65,536 characters in a comment. Bytes are counted instead, because a text never has fewer
+/// bytes than characters.
 const LIMIT: usize = 65_000;
 
-/// Kept free for saying what was left out.
+/// Bytes reserved for the note on what was left out.
 const NOTICE: usize = 2_000;
 
-/// So many different reasons are told apart.
+/// How many different reasons are listed separately.
 const REASONS: usize = 20;
 
-/// What is shown of one thing among many.
+/// One item of a list.
 pub struct Item<'a> {
-    /// The cells of its row, as Markdown.
+    /// The cells of its table row, as Markdown.
     pub cells: Vec<String>,
-    /// Whose it is, as it is.
+    /// Its customer_ref, unescaped.
     pub id: &'a str,
-    /// What it has in common with others of the group, as Markdown.
+    /// The reason that it shares with other items of its group, as Markdown.
     pub reason: String,
 }
 
-/// Details that can be folded away.
+/// Folded details.
 pub struct Fold {
     title: String,
-    /// From the best to the shortest, each with what it leaves out.
+    /// The texts, from the best to the shortest, each with a description of what it leaves out.
     levels: Vec<(String, &'static str)>,
 }
 
 impl Fold {
-    /// Items of a kind: a table, else their ids by reason, else how many there are of each reason, else how many.
+    /// Items of one kind: a table, else their ids by reason, else the number of items by reason, else their
+    /// number.
     pub fn of(title: String, columns: &[&str], items: &[Item<'_>]) -> Self {
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for item in items {
@@ -52,7 +55,7 @@ impl Fold {
         Self { title, levels }
     }
 
-    /// Something that is shown whole or not at all.
+    /// A text that is shown as a whole or left out.
     pub fn whole(title: String, body: String) -> Self {
         Self { title, levels: vec![(body, ""), (String::new(), "all of it")] }
     }
@@ -82,13 +85,13 @@ fn list(reasons: &BTreeMap<&str, Vec<&str>>, which: impl Fn(&[&str]) -> String) 
     reasons.iter().map(line).collect()
 }
 
-/// The head, and below it of each fold as much as there is room for. `where_all` says where all of it is.
+/// The head, and below it as much of each fold as fits. `where_all` names a place with everything.
 pub fn fit(head: &str, folds: &[Fold], where_all: &str) -> String {
     let mut levels: Vec<usize> = folds.iter().map(|fold| fold.levels.len() - 1).collect();
     let size = |nth: usize, level: usize| folds[nth].shown(level).len();
     let least: usize = levels.iter().enumerate().map(|(nth, level)| size(nth, *level)).sum();
     let mut room = LIMIT.saturating_sub(NOTICE + head.len() + least);
-    // First everybody gets a fair share, then whoever comes first takes what was left.
+    // First each fold gets an equal share, then the folds in order use the remaining room.
     for fair in [true, false] {
         for (nth, level) in levels.iter_mut().enumerate() {
             let share = if fair { room / (folds.len() - nth) } else { room };
@@ -111,7 +114,7 @@ pub fn fit(head: &str, folds: &[Fold], where_all: &str) -> String {
     if !missing.is_empty() {
         let _ = writeln!(
             out,
-            "\nLeft out, because GitHub takes no longer text: {}. All of it: {where_all}.",
+            "\nLeft out, because GitHub limits the length: {}. Everything is in {where_all}.",
             missing.join("; ")
         );
     }

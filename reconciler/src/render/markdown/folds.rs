@@ -1,4 +1,4 @@
-//! What a plan, a run and the drift have to fold: which columns, and what stands for a group. Sizes are not looked at here.
+//! The folded details of a plan, a run and the drift: their columns and groups.
 
 use rust_decimal::Decimal;
 use wabridges::BridgeId;
@@ -10,7 +10,7 @@ use crate::render::markdown::fit::{Fold, Item};
 use crate::render::words::Paint;
 use crate::render::{rows, text};
 
-/// Everything about a plan that its head does not say.
+/// The details of a plan.
 pub fn plan(plan: &Plan) -> Vec<Fold> {
     let mut folds: Vec<Fold> = ["delete", "provision", "link", "set_status"]
         .into_iter()
@@ -29,7 +29,7 @@ pub fn plan(plan: &Plan) -> Vec<Fold> {
                 reason: "changes".to_owned(),
             })
             .collect();
-        folds.push(Fold::of("bind the tenants table".to_owned(), &["what", "before", "after"], &rows));
+        folds.push(Fold::of("bind the tenants table".to_owned(), &["setting", "before", "after"], &rows));
     }
     if !plan.notes.is_empty() {
         let notes: String = plan.notes.iter().map(|note| format!("- {}\n", code(note))).collect();
@@ -85,7 +85,7 @@ fn findings(plan: &Plan) -> Fold {
             reason: format!("{} ({})", finding.kind, finding.severity),
         })
         .collect();
-    let title = format!("{} that apply does nothing about", count(items.len(), "finding"));
+    let title = format!("{} that apply does not repair", count(items.len(), "finding"));
     Fold::of(title, &["kind", "severity", "tenant", "bridge", "detail", "wasted"], &items)
 }
 
@@ -97,7 +97,7 @@ fn bridge(id: Option<BridgeId>) -> String {
     id.map_or_else(|| "—".to_owned(), |id| id.to_string())
 }
 
-/// The steps that were not done.
+/// The steps that failed.
 pub fn failures(report: &Report) -> Option<Fold> {
     let items: Vec<Item<'_>> = report
         .steps
@@ -120,7 +120,7 @@ pub fn failures(report: &Report) -> Option<Fold> {
     (!items.is_empty()).then(|| Fold::of(title, &columns, &items))
 }
 
-/// The drift, a fold a kind.
+/// The drift, one fold per kind.
 pub fn drift(drift: &[Drift]) -> Vec<Fold> {
     let fold = |kind: Kind| {
         let items: Vec<Item<'_>> = drift.iter().filter(|row| row.kind == kind).map(difference).collect();

@@ -1,13 +1,13 @@
-//! Many ids in few words: those that count up without a gap are told by the first and the last of them.
+//! Shortens lists of ids: consecutive ids are written as the first and the last one.
 
 use std::collections::BTreeSet;
 
 use crate::render::markdown::code::code;
 
-/// Fewer than these are as short one by one.
+/// Shorter runs of ids are listed one by one.
 const ROW: usize = 3;
 
-/// An id apart from the number it ends in.
+/// An id, split into a prefix and the number that it ends with.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Numbered<'a> {
     prefix: &'a str,
@@ -24,7 +24,7 @@ impl<'a> Numbered<'a> {
         Self { prefix, digits: id.len() - prefix.len(), number: number.unwrap_or(0), id }
     }
 
-    /// Whether the other is the next one: `9` then `10`, `09` then `10`, but not `9` then `010`.
+    /// Whether the other id is the next one: `9` then `10`, `09` then `10`, but not `9` then `010`.
     fn is_followed_by(self, next: Self) -> bool {
         let wider = !next.id[next.prefix.len()..].starts_with('0');
         self.digits > 0
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_that_count_up_are_told_by_their_ends() {
+    fn consecutive_ids_are_shortened() {
         assert_eq!(compact(["c_3", "c_1", "c_2", "d", "c_5"]), "`c_1` … `c_3`, `c_5`, `d`");
         let plain: Vec<String> = (1..=1000).map(|n| n.to_string()).collect();
         assert_eq!(compact(plain.iter().map(String::as_str)), "`1` … `1000`");

@@ -1,4 +1,4 @@
-//! Every format of every verb's result, as it is: the snapshots beside this file.
+//! Snapshots of every verb's result in every format.
 
 use chrono::{DateTime, Utc};
 use insta::assert_snapshot;
@@ -7,13 +7,13 @@ use super::*;
 use crate::model::{Binding, BindingChange, Colour, Format, LastRun, Status};
 use crate::render::screen::Screen;
 
-const SCREEN: Screen = Screen { wish: Colour::Never, paint: Paint::Plain };
+const SCREEN: Screen = Screen { colour: Colour::Never, paint: Paint::Plain };
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-/// A plan with everything that a plan can have.
+/// A plan with every kind of content.
 pub fn everything() -> Plan {
     let mut drift = vec![
         row(Kind::Missing, "cust_0003", 0),
@@ -48,7 +48,7 @@ pub fn everything() -> Plan {
     plan
 }
 
-/// A run of it with every outcome.
+/// A run of this plan with every outcome.
 pub fn partly(plan: &Plan) -> Report {
     let outcomes = [Outcome::Done, Outcome::Failed, Outcome::Unknown];
     let steps = plan.steps.iter().zip(outcomes).enumerate().map(|(nth, (step, outcome))| StepReport {
@@ -65,7 +65,7 @@ pub fn partly(plan: &Plan) -> Report {
         steps: steps.collect(),
         skipped: Vec::new(),
     };
-    report.skip(&plan.steps[..1], &[(plan.steps[1].clone(), "it is no longer called for".into())]);
+    report.skip(&plan.steps[..1], &[(plan.steps[1].clone(), "the step is no longer needed".into())]);
     report
 }
 

@@ -1,4 +1,4 @@
-//! Foreign text that would like to be more than text: no format lets it.
+//! Tests with hostile text: in no format does it become a command, markup or a terminal sequence.
 
 use super::formats::partly;
 use super::*;
@@ -42,14 +42,14 @@ fn run_of(plan: &Plan) -> Report {
     report
 }
 
-/// What the runner takes for a command, as broadly as its comparison could be.
+/// Whether the runner would treat the line as a command, judged as broadly as its comparison could be.
 fn is_command(line: &str) -> bool {
     let seen: String = line.chars().filter(char::is_ascii).collect();
     seen.trim_start().starts_with("::") || seen.contains("##[")
 }
 
 #[test]
-fn only_our_own_commands_are_commands() {
+fn only_the_commands_of_wab_are_commands() {
     let plan = plan_of(&HOSTILE);
     let log = github::applied(&plan, Some(&run_of(&plan)), Length::Full);
     let (mut groups, mut annotations) = (0_i32, 0);
@@ -67,7 +67,7 @@ fn only_our_own_commands_are_commands() {
         assert!((0..=1).contains(&groups), "{line}");
     }
     assert!(groups == 0 && annotations > 4, "{log}");
-    assert!(log.contains("%250A") && !log.contains('\r'), "what looks escaped is escaped again: {log}");
+    assert!(log.contains("%250A") && !log.contains('\r'), "text that looks escaped is escaped again: {log}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn no_line_of_any_other_format_is_a_command_either() {
         assert_eq!(command, None, "{text}");
     }
     let value: serde_json::Value = serde_json::from_str(&json::drift(&seen(&drift))).unwrap();
-    assert_eq!(value["drift"][4]["customer_ref"], HOSTILE[4], "programs read what it was");
+    assert_eq!(value["drift"][4]["customer_ref"], HOSTILE[4], "programs read the original text");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn markdown_keeps_its_shape() {
     let (tame_html, _, _) = tags(&tame, &quiet);
     assert_eq!(html, tame_html, "{text}");
     assert_eq!(text.matches("<!--").count(), 1);
-    // Outside of code there is no mention and no HTML but ours.
+    // Outside of code there is no mention, and no HTML except wab's own.
     for line in text.lines().filter(|line| line.starts_with('|')) {
         assert!(line.split('`').step_by(2).all(|prose| !prose.contains(['@', '<', '\\'])), "{line}");
         assert_eq!(line.matches('`').count() % 2, 0, "{line}");
@@ -120,7 +120,7 @@ fn markdown_keeps_its_shape() {
 }
 
 #[test]
-fn an_error_is_told_safely() {
+fn an_error_is_shown_safely() {
     let error = Error::config(HOSTILE.join("\n"), "```\n@all");
     let text = markdown::failed("plan", &error);
     assert!(text.starts_with("<!-- wab:plan -->\n### wab plan\n"), "{text}");
@@ -130,7 +130,7 @@ fn an_error_is_told_safely() {
 }
 
 #[test]
-fn harmless_text_is_left_alone() {
+fn harmless_text_stays_as_it_is() {
     for text in ["id::text", "a: b", "[x]", "# [x]", "10:30"] {
         assert_eq!(harmless(text), text);
     }

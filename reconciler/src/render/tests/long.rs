@@ -1,4 +1,4 @@
-//! Ten thousand of everything: what stays whole, what is grouped, and that the limit is kept.
+//! Tests with ten thousand items: grouping, and the size limit.
 
 use insta::assert_snapshot;
 
@@ -8,7 +8,7 @@ use crate::render::{github, markdown};
 
 const COMMENT: usize = 65_536;
 
-/// Every tag that is opened is closed, and no row of a table is cut.
+/// Checks that every opened tag is closed, and that no table row is cut.
 fn assert_whole(text: &str) {
     assert!(text.len() < COMMENT, "{} bytes", text.len());
     assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
@@ -21,7 +21,7 @@ fn assert_whole(text: &str) {
     }
 }
 
-/// So many of each kind that a step follows from.
+/// Drift rows: this many of each kind that leads to a step.
 fn many(n: usize, name: impl Fn(usize) -> String) -> Plan {
     let kinds = [Kind::Missing, Kind::Unbound, Kind::StatusDrift, Kind::State, Kind::Webhook];
     let drift = (1..=n).map(|i| row(kinds[i % kinds.len()], &name(i), i as i64)).collect();
@@ -29,7 +29,7 @@ fn many(n: usize, name: impl Fn(usize) -> String) -> Plan {
 }
 
 #[test]
-fn ids_that_count_up_are_told_by_their_ends() {
+fn consecutive_ids_are_shortened() {
     let kinds = [Kind::Missing, Kind::Unbound, Kind::StatusDrift, Kind::State];
     let drift = (0..10_000).map(|i| row(kinds[i / 2_500], &format!("cust_{i:05}"), i as i64 + 1)).collect();
     let plan = planned(drift, "policy: { max_creates: 10000 }");
@@ -42,7 +42,7 @@ fn ids_that_count_up_are_told_by_their_ends() {
 }
 
 #[test]
-fn whatever_the_ids_and_reasons_are_the_limit_is_kept_and_what_is_missing_is_said() {
+fn the_limit_is_kept_for_all_ids_and_reasons_and_omissions_are_named() {
     let scattered = |i: usize| format!("{:x}-{}", i * 2_654_435_761, i % 7);
     for (n, wide) in [(2_000, 1), (10_000, 1), (10_000, 30), (2_000, 200)] {
         let plan = many(n, |i| scattered(i).repeat(wide).chars().take(200).collect());
@@ -66,7 +66,7 @@ fn whatever_the_ids_and_reasons_are_the_limit_is_kept_and_what_is_missing_is_sai
 }
 
 #[test]
-fn ten_thousand_reasons_are_as_short_as_one() {
+fn ten_thousand_reasons_are_grouped() {
     let drift = (0..10_000).map(|i| Drift {
         detail: format!("reason {}", i * 7),
         ..row(Kind::Missing, &format!("c{}", i * 3), 0)
@@ -77,7 +77,7 @@ fn ten_thousand_reasons_are_as_short_as_one() {
 }
 
 #[test]
-fn ten_thousand_differences_fit_too() {
+fn ten_thousand_drift_rows_fit_too() {
     let rows: Vec<Drift> =
         (0..10_000).map(|i| row(Kind::ALL[i % 10], &format!("c{}", i * 31), i as i64 + 1)).collect();
     assert_whole(&markdown::drift(&seen(&rows), Length::Full));

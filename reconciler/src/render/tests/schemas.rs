@@ -1,4 +1,4 @@
-//! The documents as printed against the schemas as printed; and that wrong documents are found.
+//! Validates the printed documents with the printed schemas, and checks that wrong documents are refused.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn assert_valid(schema: &Value, document: &Value) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
-/// Each change makes the document a wrong one.
+/// Each change makes the document invalid.
 fn assert_each_is_found(schema: &Value, document: &Value, changes: &[(&str, Value)]) {
     let validator = jsonschema::validator_for(schema).unwrap();
     for (pointer, wrong) in changes {
@@ -28,7 +28,7 @@ fn assert_each_is_found(schema: &Value, document: &Value, changes: &[(&str, Valu
     }
 }
 
-/// Each field of the object is one that must be there.
+/// Checks that every field of the object is required.
 fn assert_complete(schema: &Value, document: &Value, object: &str) {
     let validator = jsonschema::validator_for(schema).unwrap();
     let keys: Vec<String> = document.pointer(object).unwrap().as_object().unwrap().keys().cloned().collect();
@@ -96,7 +96,7 @@ fn runs() {
         RunEnd::GaveUp,
         RunEnd::Auth,
         RunEnd::Database("x".into()),
-        RunEnd::TrailLost("x".into()),
+        RunEnd::LogLost("x".into()),
     ] {
         assert_valid(&schema, &value(&json::applied(&plan, Some(&Report { end, ..report.clone() }))));
     }

@@ -1,4 +1,4 @@
-//! Whatever fleet.yaml holds is read back as it was; and one whole file, to look at.
+//! Tests that a written fleet.yaml is read back unchanged, and a snapshot of one whole file.
 
 use chrono::NaiveDate;
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ fn parsed(text: &str) -> Fleet {
 }
 
 #[test]
-fn everything_said_is_said_again_but_for_the_webhook_url() {
+fn every_value_is_written_again_except_the_webhook_url() {
     let (given, mut said) = (parsed(EVERYTHING), fleet(&adoption(parsed(EVERYTHING))));
     assert!(!said.contains("s3cret"), "{said}");
     said = said.replace("  # webhook_url:", "  webhook_url: https://app.example.com/s3cret/{tenant_id} #");
@@ -84,7 +84,7 @@ fn the_file_reads_like_one_written_by_hand() {
     insta::assert_snapshot!(fleet(&adoption));
 }
 
-/// All that a fleet.yaml says, however it is written.
+/// All values of a fleet.yaml, independent of its spelling.
 fn said_by(fleet: &Fleet) -> String {
     format!("{:?}", Fleet { sha256: String::new(), ..fleet.clone() })
 }
@@ -93,7 +93,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_id_and_no_reason_is_read_as_another(ids in prop::collection::btree_set("(?s)[^\0]{1,12}", 1..6), word in "(?s)\\PC{0,5}[^\0]{0,8}") {
+        fn ids_and_reasons_are_read_back_unchanged(ids in prop::collection::btree_set("(?s)[^\0]{1,12}", 1..6), word in "(?s)\\PC{0,5}[^\0]{0,8}") {
             let mut given = parsed("version: 1");
             let reason = format!("x{word}x");
             for (nth, id) in ids.iter().enumerate() {
