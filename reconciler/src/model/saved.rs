@@ -13,7 +13,7 @@ use crate::model::plan::Plan;
 use crate::model::step::Step;
 
 /// Increases when a field changes its meaning or is removed.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A plan with its origin. It holds no secret. `wab plan --json` prints the same document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

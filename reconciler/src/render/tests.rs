@@ -226,7 +226,7 @@ fn the_webhook_url_is_not_shown() {
 #[test]
 fn the_json_plan_has_its_documented_fields() {
     let value: serde_json::Value = serde_json::from_str(&json::saved(&sealed(&small()))).unwrap();
-    assert_eq!(value["format_version"], 1);
+    assert_eq!(value["format_version"], 2);
     assert_eq!(value["summary"]["steps"]["provision"], 1);
     assert_eq!(value["summary"]["findings"]["orphaned"], 1);
     assert_eq!(

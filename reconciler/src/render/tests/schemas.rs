@@ -68,7 +68,7 @@ fn plans() {
         &schema,
         &document,
         &[
-            ("/format_version", json!(2)),
+            ("/format_version", json!(1)),
             ("/monthly_cost/change", json!("9.00")),
             ("/duration_seconds", json!(1.5)),
             ("/duration_seconds", json!(-1)),
