@@ -56,11 +56,13 @@ fn rows(section: &Value, prefix: &str, rows: &mut Vec<String>) -> Result<()> {
             self::rows(&Value::Object(key.clone()), &format!("{path}."), rows)?;
             continue;
         }
+        // A default that is no plain value stands at the end of the meaning.
+        let (meaning, in_words) = meaning.split_once("Default: ").unwrap_or((meaning, ""));
         let default = match key.get("default") {
             _ if required.contains(&name.as_str()) => "required".to_owned(),
             Some(Value::String(text)) => format!("`{text}`"),
             Some(other) => format!("`{other}`"),
-            None => String::new(),
+            None => cell(in_words.trim_end_matches('.')),
         };
         rows.push(format!("| `{path}` | {} | {} | {default} |\n", kind(key), cell(meaning)));
         if let Some(items) = key.get("items") {
