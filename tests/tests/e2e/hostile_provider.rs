@@ -24,7 +24,7 @@ fn faults() -> Vec<(Value, &'static str, &'static str)> {
             "58000",
             "elsewhere.example.com",
         ),
-        (json!({"kind": "empty_list"}), "55000", "listed no bridge at all"),
+        (json!({"kind": "empty_list"}), "55000", "has no bridges"),
         (json!({"kind": "half_list"}), "55000", "shrank too much"),
         (json!({"kind": "huge", "bytes": 3_000_000}), "54000", "too large"),
     ]
