@@ -19,9 +19,9 @@ use wabridges::BridgeId;
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Kind {
-    /// The tenant row holds no bridge_id, or the id of another bridge.
+    /// A wanted tenant has no live bridge.
     Missing,
-    /// The tenant row holds no bridge_id, or another one.
+    /// The tenant row holds no bridge_id, or the id of another bridge.
     Unbound,
     /// The tenant row holds a status that differs from the observed one.
     StatusDrift,
