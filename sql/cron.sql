@@ -16,8 +16,9 @@ SELECT cron.schedule('wab-work-queue', '* * * * *', $$CALL wab_work_queue(max_ca
 -- Writes the hourly summary to wab_summaries and the server log.
 SELECT cron.schedule('wab-summary', '5 * * * *', $$CALL wab_run_job('summary', 'SELECT wab_log_summary()')$$);
 
--- Deletes history older than 400 days, and pg_cron's run log older than 7 days.
+-- Deletes history older than 400 days, and the run log of these jobs older than 7 days.
 SELECT cron.schedule('wab-prune', '15 3 * * *',
     $$CALL wab_run_job('prune', 'SELECT wab_prune_history(interval ''400 days'')')$$);
 SELECT cron.schedule('wab-purge-cron', '20 3 * * *',
-    $$DELETE FROM cron.job_run_details WHERE end_time < now() - interval '7 days'$$);
+    $$DELETE FROM cron.job_run_details d USING cron.job j
+      WHERE j.jobid = d.jobid AND j.jobname LIKE 'wab-%' AND d.end_time < now() - interval '7 days'$$);

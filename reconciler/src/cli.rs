@@ -71,7 +71,7 @@ impl Cli {
 }
 
 const EXIT_CODES: &str = "\
-stdout is the result, stderr is progress and messages. If GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and
+stdout is the result, stderr is progress and messages. If GITHUB_STEP_SUMMARY and GITHUB_OUTPUT name files, plan, apply, drift and \
 status append a summary and values to them, whatever the format.
 
 Exit codes:

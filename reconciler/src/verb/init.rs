@@ -49,9 +49,10 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The example with the values of the flags.
+/// The example with the values of the flags. Its bridges become comments: the first apply must not provision or keep
+/// the bridges of an example.
 fn filled_in(args: &InitArgs) -> String {
-    let mut text = EXAMPLE.to_owned();
+    let mut text = without_bridges(EXAMPLE);
     for (line, key, value) in [
         ("  table: public.tenants\n", "table", &args.table),
         ("  wanted: status = 'active'          #", "wanted", &args.wanted),
@@ -63,6 +64,18 @@ fn filled_in(args: &InitArgs) -> String {
         }
     }
     text
+}
+
+/// The text with the section `bridges` as a comment.
+fn without_bridges(text: &str) -> String {
+    let mut in_bridges = false;
+    let line = |line: &str| {
+        in_bridges =
+            line.starts_with("bridges:") || (in_bridges && (line.is_empty() || line.starts_with(' ')));
+        let is_yaml = in_bridges && !line.is_empty() && !line.trim_start().starts_with('#');
+        format!("{}{line}\n", if is_yaml { "# " } else { "" })
+    };
+    text.lines().map(line).collect()
 }
 
 fn write_new(file: &Path, text: &str) -> Result<(), Error> {
@@ -112,9 +125,15 @@ mod tests {
     }
 
     #[test]
-    fn the_new_file_is_the_example_and_is_valid() {
-        assert_eq!(with(None, None), EXAMPLE);
-        Fleet::parse(EXAMPLE, Path::new("fleet.yaml")).unwrap();
+    fn the_new_file_is_the_example_without_its_bridges() {
+        let new = with(None, None);
+        let fleet = Fleet::parse(&new, Path::new("fleet.yaml")).unwrap();
+        assert!(fleet.extra.is_empty() && fleet.keep.is_empty() && fleet.remove.is_empty());
+        assert!(fleet.webhook_url.is_none() && fleet.tenants.is_some());
+        for (new, example) in new.lines().zip(EXAMPLE.lines()) {
+            assert!(new == example || new.strip_prefix("# ") == Some(example), "{new}");
+        }
+        assert_eq!(new.lines().count(), EXAMPLE.lines().count());
     }
 
     #[test]

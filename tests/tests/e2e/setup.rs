@@ -44,6 +44,11 @@ fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
     assert!(
         written.contains("  table: \"app.customers\"\n") && written.contains("  wanted: \"plan <> 'free'\"")
     );
+    assert!(
+        written.contains("\n# bridges:\n")
+            && written.contains("\n#   extra:\n#     - { tenant_id: ops-alerts"),
+        "a first fleet.yaml must not ask for the bridges of an example:\n{written}"
+    );
     assert_eq!(wab(&["validate"])?.code, 0);
     let said = wab(&["init"])?;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
