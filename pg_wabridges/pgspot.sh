@@ -11,12 +11,12 @@ readable() {
     # 2. pgspot parses the text of OPEN … FOR EXECUTE as a statement. As an assignment it checks the same expression.
     # 3. PS015 warns of OR REPLACE for views. wab_bind_tenants() needs it to change a binding, and afterwards refuses
     #    views of another owner, which is the risk that PS015 names. Only wab_ views are rewritten.
-    # 4. An upgrade script replaces functions of the extension. PostgreSQL refuses to replace other functions there.
+    # 4. An upgrade script replaces functions and procedures of the extension. PostgreSQL refuses to replace others there.
     perl -0p \
         -e 's/^RETURN\s(.*?);$/SET search_path = pg_catalog, pg_temp AS \$body\$ SELECT $1 \$body\$;/gms;' \
-        -e 's/^BEGIN ATOMIC\n(.*?)^END;$/SET search_path = pg_catalog, pg_temp AS \$body\$ $1 \$body\$;/gms;' \
+        -e 's/^BEGIN ATOMIC\n(.*?)^END\s*;$/SET search_path = pg_catalog, pg_temp AS \$body\$ $1 \$body\$;/gms;' \
         -e 's/OPEN (\w+) FOR EXECUTE /$1 := /g;' \
-        -e 's/CREATE OR REPLACE (VIEW|FUNCTION) (?=\@extschema\@\._?wab_)/CREATE $1 /g;' \
+        -e 's/CREATE OR REPLACE (VIEW|FUNCTION|PROCEDURE) (?=\@extschema\@\._?wab_)/CREATE $1 /g;' \
         "$1"
 }
 
