@@ -11,7 +11,8 @@ readable() {
     # 2. pgspot parses the text of OPEN … FOR EXECUTE as a statement. As an assignment it checks the same expression.
     # 3. PS015 warns of OR REPLACE for views. wab_bind_tenants() needs it to change a binding, and afterwards refuses
     #    views of another owner, which is the risk that PS015 names. Only wab_ views are rewritten.
-    # 4. An upgrade script replaces functions and procedures of the extension. PostgreSQL refuses to replace others there.
+    # 4. An upgrade script replaces functions and procedures of the extension. PostgreSQL refuses to replace any other
+    #    there.
     perl -0p \
         -e 's/^RETURN\s(.*?);$/SET search_path = pg_catalog, pg_temp AS \$body\$ SELECT $1 \$body\$;/gms;' \
         -e 's/^BEGIN ATOMIC\n(.*?)^END\s*;$/SET search_path = pg_catalog, pg_temp AS \$body\$ $1 \$body\$;/gms;' \
