@@ -173,19 +173,37 @@ async fn move_on(fleet: &Fleet) -> Result<()> {
 
 fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
     let wab = process::built("wab")?;
-    let url = fleet.cluster.url(DATABASE);
+    let (url, mine) = (fleet.cluster.url(DATABASE), fleet.cluster.url("mine"));
     let provider = fleet.sandbox.url().to_owned();
     let (socket, yaml) = (fleet.cluster.socket_dir().display().to_string(), yaml.display().to_string());
     let stop = process::target_dir()?.join("demo-stop.sh");
     std::fs::write(&stop, fleet.leave_running()?)?;
     say("The demo is still running. Try it:");
     println!("  psql '{url}'");
-    println!("  export DATABASE_URL='{url}' WA_API_KEY={KEY}");
-    println!("  {} -f {yaml} plan", wab.display());
+    println!(
+        "  export DATABASE_URL='{url}' WA_API_KEY={KEY} PATH={}:$PATH",
+        wab.with_file_name("").display()
+    );
+    println!("  wab -f {yaml} plan");
     println!("The three main jobs, in psql:");
     println!("  SELECT * FROM wab_provision('cust_8842');");
     println!("  SELECT * FROM wab_reconcile();");
     println!("  SELECT * FROM wab_summary();");
+    println!(
+        "Your own first plan, in a database of your own. The provider has the demo's bridges: they are orphaned here."
+    );
+    println!("  psql '{url}' -c 'CREATE DATABASE mine'");
+    println!("  export DATABASE_URL='{mine}'");
+    println!("  psql \"$DATABASE_URL\" -c 'CREATE EXTENSION pg_wabridges' \\");
+    println!("    -c \"CREATE TABLE tenants (id text PRIMARY KEY, status text)\" \\");
+    println!("    -c \"INSERT INTO tenants VALUES ('bakery', 'active'), ('florist', 'active')\" \\");
+    println!(
+        "    -c \"SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', add_columns => true)\""
+    );
+    println!("  echo 'version: 1' > fleet.yaml");
+    println!("  echo 'account: {{ api_url: \"{provider}\" }}' >> fleet.yaml");
+    println!("  echo \"tenants: {{ table: tenants, wanted: status = 'active' }}\" >> fleet.yaml");
+    println!("  wab plan");
     println!("The provider's fleet, and every call that the provider received:");
     println!("  curl {provider}/_sandbox/summary");
     println!("  curl {provider}/_sandbox/ledger");
