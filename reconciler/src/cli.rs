@@ -171,6 +171,8 @@ mod tests {
         assert!(args.consent.auto_approve && !args.consent.input);
         assert_eq!((args.output.format(), args.shrink.policy()), (Format::Json, ShrinkPolicy::Allow));
         assert_eq!(apply(&["--first-run"]).shrink.policy(), ShrinkPolicy::FirstRun);
+        assert!(apply(&["--yes"]).consent.auto_approve);
+        assert!(Cli::try_parse_from(["wab", "plan", "--dry-run"]).is_ok(), "a plan is a dry run");
         assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
         assert_eq!(apply(&["--concise"]).detail.length(), Length::Concise);
     }
@@ -196,7 +198,7 @@ mod tests {
             &["pair", "cust_01"],
             &["pair", "cust_01", "--phone", "0155 5000 1234"],
             &["qr", ".."],
-            &["qr", "cust_01", "--shrink"],
+            &["qr", "cust_01", "--force"],
             &["export", "--sql", "--format", "yaml"],
             &["export", "--wanted", "true"],
             &["completion", "tcsh"],

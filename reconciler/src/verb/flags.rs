@@ -29,7 +29,7 @@ impl Output {
 #[derive(Clone, Debug, Args)]
 pub struct Consent {
     /// Do not ask
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, alias = "yes")]
     pub auto_approve: bool,
     /// Whether wab may ask on the terminal
     #[arg(long, value_name = "BOOL", default_value = "true", action = clap::ArgAction::Set)]

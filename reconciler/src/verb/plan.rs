@@ -41,6 +41,9 @@ pub struct PlanArgs {
     pub detailed_exitcode: bool,
     #[command(flatten)]
     pub detail: Detail,
+    /// A plan is always a dry run; the flag is accepted for people who expect it
+    #[arg(long = "dry-run", hide = true)]
+    _dry_run: bool,
 }
 
 /// Shows the plan, and writes it to a file if `--out` names one.
