@@ -146,7 +146,7 @@ CREATE FUNCTION @extschema@.wab_bind_tenants(
     bridge_status text DEFAULT 'bridge_status', wanted text DEFAULT 'true', webhook_url text DEFAULT NULL,
     add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'))
 RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
     binding       @extschema@.wab_tenant_binding;
@@ -172,6 +172,7 @@ BEGIN
         binding := ROW(true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                        coalesce(nullif(resolved_in, ''), 'pg_catalog'), clock_timestamp(), session_user);
     END IF;
+    PERFORM @extschema@._wab_require_all_rows(binding.tenants);
     PERFORM @extschema@._wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
     PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_id', binding.bridge_id,
         CASE WHEN add_columns THEN 'bigint' END, '{bigint}');

@@ -2,12 +2,12 @@
 
 -- PostgreSQL plans the query at each call, because it serves the whole fleet as well as a few bridges by index. JIT is
 -- off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash table should fit in
--- memory. A role that may not read the tenants gets one row of nulls.
+-- memory. A role that may not read all tenants gets one row of nulls.
 CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
                wasted boolean)
-LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
-SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
@@ -24,7 +24,7 @@ COMMENT ON FUNCTION @extschema@._wab_drift_rows IS
     'SELECT * FROM wab_drift shows the error.';
 
 CREATE FUNCTION @extschema@._wab_record_drift() RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET hash_mem_multiplier = 64
 AS $$
 DECLARE
     kinds  text[];
@@ -32,19 +32,22 @@ DECLARE
     refs   text[];
     wasted boolean[];
     reason text;
+    hints  text;
 BEGIN
     IF to_regclass('@extschema@.wab_drift') IS NULL THEN
         RETURN 0;
     END IF;
     BEGIN
+        PERFORM @extschema@._wab_require_all_rows();
         SELECT array_agg(d.kind), array_agg(d.bridge_id), array_agg(d.customer_ref), array_agg(d.wasted)
         INTO kinds, ids, refs, wasted
         FROM @extschema@.wab_drift d;
     -- The observation is kept although this role cannot read the drift, for instance without SELECT on the tenants.
     EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
-        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT;
+        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hints = PG_EXCEPTION_HINT;
         RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = reason,
-            HINT = 'The observation is stored. SELECT * FROM wab_drift shows the error.';
+            HINT = 'The observation is stored. '
+                   || coalesce(nullif(hints, ''), 'SELECT * FROM wab_drift shows the error.');
         RETURN 0;
     END;
     RETURN @extschema@._wab_note_drift(kinds, ids, refs, wasted);

@@ -77,7 +77,7 @@ COMMENT ON FUNCTION @extschema@._wab_status_began IS
 
 CREATE FUNCTION @extschema@.wab_ingest_event(customer_ref text, event jsonb,
     occurred_at timestamptz DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE

@@ -60,7 +60,7 @@ COMMENT ON FUNCTION @extschema@._wab_serves IS
 CREATE FUNCTION @extschema@._wab_poll_candidates(
     max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
 RETURNS TABLE (bridge_id bigint, customer_ref text)
-LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     SELECT c.bridge_id, c.customer_ref
     FROM (SELECT l.bridge_id, l.customer_ref
@@ -81,7 +81,7 @@ COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
 
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -112,7 +112,7 @@ COMMENT ON FUNCTION @extschema@._wab_wanted_webhook_url IS
     'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant and 55000 for an unwanted one.';
 
 CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 BEGIN
     RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t
@@ -128,6 +128,7 @@ AS $$
 DECLARE
     lacking text;
 BEGIN
+    PERFORM @extschema@._wab_require_all_rows();
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
         FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates}'::name[])
@@ -159,13 +160,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_require_recording IS
-    'Raises 42501, before any provider call, if the caller lacks a privilege that recording its result needs.';
+    'Raises 42501, before any provider call, if the caller lacks a privilege that recording its result needs, or '
+    'row-level security hides rows from it.';
 
 -- Called after the provider answered, by wab_provision(), wab_work_queue() and wab apply alike.
 CREATE FUNCTION @extschema@._wab_record_provision(
     customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -222,7 +224,7 @@ COMMENT ON FUNCTION @extschema@._wab_record_provision IS
     'the tenant row, and finishes the tenant''s entry in wab_queue.';
 
 CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 BEGIN
     IF raw_status IS NOT NULL THEN
@@ -237,7 +239,7 @@ COMMENT ON FUNCTION @extschema@._wab_record_session IS
     'Records the status that a tenant''s session just reported (null: it reported none), and returns it normalized.';
 
 CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -257,7 +259,7 @@ COMMENT ON FUNCTION @extschema@._wab_record_delete IS
     'Records that the provider deleted a bridge. Does not call the provider.';
 
 CREATE FUNCTION @extschema@._wab_link_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
     written integer;
@@ -274,7 +276,7 @@ COMMENT ON FUNCTION @extschema@._wab_link_bridges IS
     'changed.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 AS $$
 DECLARE
     written integer;
@@ -292,7 +294,7 @@ COMMENT ON FUNCTION @extschema@._wab_write_statuses IS
     'changed. A status of unknown is never written.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 AS $$
 DECLARE
     written integer;
@@ -323,11 +325,12 @@ COMMENT ON FUNCTION @extschema@.wab_summary IS
     'One row: bridges by status and by drift, and US dollars per month, as of the last observation.';
 
 CREATE FUNCTION @extschema@.wab_log_summary() RETURNS @extschema@.wab_summaries
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
     logged @extschema@.wab_summaries;
 BEGIN
+    PERFORM @extschema@._wab_require_all_rows();
     INSERT INTO @extschema@.wab_summaries
         (observed_at, bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned, missing, monthly_cost,
             monthly_waste)

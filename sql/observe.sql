@@ -8,7 +8,7 @@ CREATE FUNCTION @extschema@.wab_observe(
     malformed integer DEFAULT 0, force boolean DEFAULT false, listing_sha256 text DEFAULT NULL)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer,
                skipped boolean)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -49,7 +49,7 @@ CREATE FUNCTION @extschema@._wab_store_listing(
     listed_at timestamptz, source text, malformed integer, allow_shrink boolean)
 RETURNS TABLE (observed_at timestamptz, bridges integer, appeared integer, changed integer, disappeared integer,
                skipped boolean)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -200,7 +200,7 @@ COMMENT ON FUNCTION @extschema@._wab_last_observation IS
     'after the clock was set back.';
 
 CREATE FUNCTION @extschema@._wab_mark_duplicates() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     WITH twice AS (
         SELECT b.customer_ref FROM @extschema@.wab_bridges b
@@ -217,7 +217,7 @@ COMMENT ON FUNCTION @extschema@._wab_mark_duplicates IS
 CREATE FUNCTION @extschema@._wab_observe_statuses(
     bridge_ids bigint[], raw_statuses text[], asked_at timestamptz DEFAULT clock_timestamp())
 RETURNS integer
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (

@@ -47,7 +47,7 @@ COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
 
 CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
-LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_column
 DECLARE

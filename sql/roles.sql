@@ -29,7 +29,8 @@ BEGIN
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
-                  AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_last_observation') LOOP
+                  AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
+                                    '_wab_last_observation') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p

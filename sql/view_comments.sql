@@ -39,7 +39,9 @@ COMMENT ON COLUMN @extschema@.wab_fleet.declared_reason IS 'The reason in wab_de
 COMMENT ON COLUMN @extschema@.wab_fleet.kept_until IS 'The last day on which the keep holds.';
 COMMENT ON COLUMN @extschema@.wab_fleet.drift IS 'The kinds of drift of this row; empty if it has none.';
 
-COMMENT ON VIEW @extschema@.wab_drift IS 'One row per difference between the tenants table and the observed fleet.';
+COMMENT ON VIEW @extschema@.wab_drift IS
+    'One row per difference between the tenants table and the observed fleet. It shows the bridges of tenants that '
+    'row-level security hides from the caller as orphaned; the functions that decide or write refuse instead.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS
     'missing, unbound, status_drift, orphaned, churned, duplicate, disconnected, awaiting_scan, state or webhook.';
 COMMENT ON COLUMN @extschema@.wab_drift.severity IS

@@ -20,7 +20,7 @@ pub use adoption::{Adoption, Found, FoundBridge, Why};
 pub use check::{Check, Verdict};
 pub use drift::{Differences, Drift, Kind};
 pub use error::{DatabaseError, Error, chain};
-pub use examined::{Index, Job, Objects, Source, Unfinished};
+pub use examined::{Index, Job, Objects, RowSecurity, Source, Unfinished};
 pub use output::{Colour, Format, Length};
 pub use plan::{Cost, Finding, Plan, Refusal, Summary};
 pub use plan_input::{Binding, BindingChange, Declared, PlanInput, RecentCall};

@@ -48,6 +48,7 @@ macro_rules! part {
 /// All files, in the order of installation: each refers only to objects of files before it.
 pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
+    part!("row_security.sql", None),
     part!("functions.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),

@@ -61,6 +61,11 @@ pub fn require_binding() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
 }
 
+/// Raises 42501 if row-level security hides rows from this role.
+pub fn require_all_rows() -> Result<(), Raise> {
+    one_unlocked("SELECT @extschema@._wab_require_all_rows()", &[], |_| Ok(()))
+}
+
 /// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one.
 pub fn record_provision(
     customer_ref: &CustomerRef,

@@ -8,7 +8,7 @@ use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
 use crate::db::store::Store;
 use crate::db::{connect, find};
-use crate::model::{BindingChange, Error, Index, Job, Objects, Source, Unfinished};
+use crate::model::{BindingChange, Error, Index, Job, Objects, RowSecurity, Source, Unfinished};
 
 /// A connection to a database that may have no wab_ objects.
 #[derive(Debug)]
@@ -85,6 +85,29 @@ impl Store {
             .fetch_optional(&mut self.conn)
             .await
             .map_err(Error::database("cannot look for an index on the tenants table"))
+    }
+
+    /// Row-level security on the bound table; `None` if no table is bound.
+    pub async fn row_security(&mut self) -> Result<Option<RowSecurity>, Error> {
+        const DOING: &str = "cannot read whether the tenants table has row-level security";
+        let has_jobs: bool = sqlx::query_scalar(include_str!("examine/may_read_cron.sql"))
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database(DOING))?;
+        let found: Option<(String, bool)> =
+            sqlx::query_as(self.names.sql(include_str!("examine/row_security.sql")))
+                .fetch_optional(&mut self.conn)
+                .await
+                .map_err(Error::database(DOING))?;
+        let Some((table, enabled)) = found else { return Ok(None) };
+        let mut filtered = Vec::new();
+        if enabled && has_jobs {
+            filtered = sqlx::query_scalar(self.names.sql(include_str!("examine/filtered_jobs.sql")))
+                .fetch_all(&mut self.conn)
+                .await
+                .map_err(Error::database(DOING))?;
+        }
+        Ok(Some(RowSecurity { table, enabled, filtered }))
     }
 
     /// Runs without a recorded end.

@@ -27,11 +27,14 @@ impl Store {
 
     /// Fails if the bridge is needed again.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
-        let unneeded: bool = sqlx::query_scalar(self.names.sql(include_str!("precondition/is_unneeded.sql")))
+        let mut evaluation = self.evaluation().await?;
+        let is_unneeded = evaluation.names.sql(include_str!("precondition/is_unneeded.sql"));
+        let unneeded: bool = sqlx::query_scalar(is_unneeded)
             .bind(id.get())
-            .fetch_one(&mut self.conn)
+            .fetch_one(&mut *evaluation.tx)
             .await
             .map_err(Error::database("cannot check whether the bridge is still unneeded"))?;
+        evaluation.rollback().await?;
         if unneeded {
             return Ok(());
         }

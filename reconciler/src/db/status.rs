@@ -21,7 +21,11 @@ impl Store {
                 "store an observation: wab apply, or SELECT * FROM wab_refresh();",
             )
         })?;
-        Ok((drift(&mut self.conn, &self.names, None).await?, usize::try_from(malformed).unwrap_or(0)))
+        self.require_all_rows().await?;
+        let mut evaluation = self.evaluation().await?;
+        let rows = drift(&mut evaluation.tx, evaluation.names, None).await?;
+        evaluation.rollback().await?;
+        Ok((rows, usize::try_from(malformed).unwrap_or(0)))
     }
 
     /// Unreadable rows in the last listing; `None` if there was none.
@@ -37,10 +41,13 @@ impl Store {
         self.require_binding().await?;
         let applying = self.lock_holder().await?;
         let last_run = self.last_run(applying.as_deref()).await?;
-        let stored: Status = sqlx::query_as(self.names.sql(include_str!("status/status.sql")))
-            .fetch_one(&mut self.conn)
+        self.require_all_rows().await?;
+        let mut evaluation = self.evaluation().await?;
+        let stored: Status = sqlx::query_as(evaluation.names.sql(include_str!("status/status.sql")))
+            .fetch_one(&mut *evaluation.tx)
             .await
             .map_err(Error::database("cannot read the stored fleet"))?;
+        evaluation.rollback().await?;
         Ok(Status { applying, last_run, ..stored })
     }
 

@@ -44,10 +44,25 @@ impl Store {
         ))
     }
 
-    /// Opens the transaction of an evaluation; dropping it rolls back.
+    /// Opens the transaction of an evaluation; dropping it rolls back. In it PostgreSQL raises an error where
+    /// row-level security would leave rows out: a hidden tenant would look like one that is gone.
     pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
-        let tx = self.conn.begin().await.map_err(Error::database("cannot begin a transaction"))?;
+        const DOING: &str = "cannot begin a transaction";
+        let mut tx = self.conn.begin().await.map_err(Error::database(DOING))?;
+        sqlx::query("SET LOCAL row_security = off")
+            .execute(&mut *tx)
+            .await
+            .map_err(Error::database(DOING))?;
         Ok(Evaluation::new(tx, &self.names))
+    }
+
+    /// Fails if row-level security hides rows from this role.
+    pub async fn require_all_rows(&mut self) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_all_rows()"))
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("cannot read the whole fleet"))
     }
 
     /// Records which drift began and which ended, and notifies the listeners.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ground::{OURS, Version, span};
-use crate::model::{BindingChange, Check, Index, Job, Objects, Source, Status, Unfinished};
+use crate::model::{BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished};
 
 /// The server's version, and the role.
 pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
@@ -106,6 +106,27 @@ pub fn index(index: Option<&Index>) -> Check {
             "index",
             format!("{column} of {table} has no index"),
             format!("CREATE UNIQUE INDEX ON {table} ({column});"),
+        ),
+    }
+}
+
+/// Row-level security on the tenants table, for a role that sees all rows. The roles of scheduled jobs must see
+/// them too.
+pub fn row_security(found: Option<&RowSecurity>) -> Check {
+    const CHECK: &str = "hidden rows";
+    let Some(RowSecurity { table, enabled, filtered }) = found else {
+        return Check::skipped(CHECK, "no tenants table is bound yet");
+    };
+    match (enabled, filtered.as_slice()) {
+        (false, _) => Check::ok(CHECK, format!("{table} has no row-level security")),
+        (true, []) => Check::ok(
+            CHECK,
+            format!("{table} has row-level security, and this role sees all rows; roles of jobs must too"),
+        ),
+        (true, roles) => Check::problem(
+            CHECK,
+            format!("row-level security of {table} hides rows from roles of jobs: {}", roles.join(", ")),
+            format!("ALTER ROLE {} BYPASSRLS; or schedule the jobs as the owner of the table", roles[0]),
         ),
     }
 }

@@ -35,6 +35,17 @@ pub struct Index {
     pub unique: Option<bool>,
 }
 
+/// Row-level security on the tenants table.
+#[derive(Clone, Debug)]
+pub struct RowSecurity {
+    /// The table.
+    pub table: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Roles of enabled pg_cron jobs from which it hides rows.
+    pub filtered: Vec<String>,
+}
+
 /// Runs without a recorded end.
 #[derive(Clone, Debug)]
 pub struct Unfinished {

@@ -86,6 +86,7 @@ impl<'a> Evaluator<'a> {
     pub async fn new(config: EvaluatorConfig<'a>, store: &mut Store) -> Result<Self, Error> {
         let EvaluatorConfig { fleet, client, events, shrink, scope } = config;
         store.require_primary().await?;
+        store.require_all_rows().await?;
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
         let now = std::time::Instant::now();
         for call in &recent {

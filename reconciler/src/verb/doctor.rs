@@ -18,8 +18,8 @@ use crate::render::screen::validated;
 use crate::verb::flags::Output;
 
 /// The checks that need the `wab_` objects, in order.
-const IN_THE_DATABASE: [&str; 8] =
-    ["objects", "rights", "binding", "index", "observation", "statuses", "runs", "pg_cron"];
+const IN_THE_DATABASE: [&str; 9] =
+    ["objects", "rights", "binding", "index", "hidden rows", "observation", "statuses", "runs", "pg_cron"];
 
 /// Makes every check, even if earlier ones fail.
 pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit, Error> {
@@ -128,6 +128,12 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
         None => Check::skipped("binding", "there is no valid fleet.yaml to compare it with"),
     });
     checks.push(Check::of("index", index, |index| database_checkup::index(index.as_ref())));
+    checks.push(match store.require_all_rows().await {
+        Ok(()) => Check::of("hidden rows", store.row_security().await, |found| {
+            database_checkup::row_security(found.as_ref())
+        }),
+        Err(error) => Check::failed("hidden rows", &error),
+    });
     match (store.status().await, &table) {
         (Ok(status), _) => {
             checks.extend([database_checkup::observation(&status), database_checkup::statuses(&status)])

@@ -81,6 +81,7 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
     let client = reader(&base.fleet, key)?;
     let mut store = Store::connect(&base.fleet.database).await?;
     store.require_primary().await?;
+    store.require_all_rows().await?;
     let observer = Observer { client: &client, events: &Console::default() };
     let mut reading = observer.read(&mut store).await?;
     let evaluate = async |store: &mut Store, reading: &Reading| evaluate(store, reading, &base, args).await;

@@ -38,7 +38,7 @@ fn expect(fleet: &Fleet, env: &[(&str, &str)], code: i32, expected: &[(&str, &st
             "{check}: {verdict}: {says}\nnot {wanted}: {words}"
         );
     }
-    assert_eq!((exit, checks.len()), (code, 13), "{checks:?}");
+    assert_eq!((exit, checks.len()), (code, 14), "{checks:?}");
     Ok(())
 }
 
@@ -91,7 +91,17 @@ async fn it_goes_on_whatever_is_broken() -> Result<()> {
     expect(&fleet, &[], 1, &[("provider", "problem", "500")])?;
     fleet.sandbox.heal().await?;
 
-    let all = ["objects", "rights", "binding", "index", "observation", "statuses", "runs", "pg_cron"];
+    let all = [
+        "objects",
+        "rights",
+        "binding",
+        "index",
+        "hidden rows",
+        "observation",
+        "statuses",
+        "runs",
+        "pg_cron",
+    ];
     let no_objects: Vec<_> =
         all.map(|check| (check, if check == "objects" { "problem" } else { "skipped" }, "")).into();
     expect(&fleet, &[("DATABASE_URL", &fleet.cluster.url("postgres"))], 1, &no_objects)?;
@@ -106,8 +116,8 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
     let fleet = Fleet::installed(Install::SqlOnly, Sandbox::start(&["--speed", "60"])?, &[])?;
     fleet.fleet_yaml("tenants: { table: tenants }\n")?;
     fleet.sql("CREATE TABLE tenants (id text, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text)")?;
-    let unbound =
-        ["index", "observation", "statuses"].map(|check| (check, "skipped", "no tenants table is bound"));
+    let unbound = ["index", "hidden rows", "observation", "statuses"]
+        .map(|check| (check, "skipped", "no tenants table is bound"));
     expect(&fleet, &[], 0, &[&[("binding", "warning", "wab apply binds it")], &unbound[..]].concat())?;
 
     fleet.sql("DROP TABLE tenants")?;

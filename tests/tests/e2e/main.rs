@@ -19,6 +19,7 @@ mod polling;
 mod privileges;
 mod properties;
 mod recipes;
+mod row_security;
 mod saved_plans;
 mod scheduled;
 mod sessions;
