@@ -10,6 +10,7 @@ DEBIAN     := /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
 PG_CONFIG  ?= $(or $(wildcard $(DEBIAN)),$(shell command -v pg_config),$(DEBIAN))
 PREFIX     ?= /usr/local
 DESTDIR    ?=
+PROFILE    := release
 KEEP       ?=
 SKIP       ?=
 
@@ -103,7 +104,7 @@ bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures 
 	$(call install_packages,$(BENCH_PACKAGES),$$node)
 	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
 	cargo build --release $(BUILT) -p bench
-	$(call install_extension,release)
+	$(call install_extension,$(TARGET)/release)
 	$(TARGET)/release/bench
 
 .PHONY: lint
@@ -125,14 +126,15 @@ $(PGSPOT): | test-tools
 .PHONY: extension
 extension: tools ## build the extension for development and install it, with old versions for the tests
 	cargo build $(BUILT)
-	$(call install_extension,debug)
+	$(call install_extension,$(TARGET)/debug)
 	for old in sql/versions/*.sql; do [ ! -f "$$old" ] || $$put -m 0644 -t "$$share" "$$old"; done
 
 .PHONY: install
+install: built := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 install: tools ## install the extension (PG_CONFIG), and wab with man pages and completions (PREFIX, DESTDIR)
-	cargo build --release -p pg_wabridges -p reconciler -p install-sql $(FEATURES)
-	$(call install_extension,release)
-	put="$(call sudo_for,$(PREFIX)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=$(TARGET)/release/wab
+	cargo build --profile $(PROFILE) $(if $(filter dev,$(PROFILE)),$(BUILT),-p pg_wabridges -p reconciler -p install-sql $(FEATURES))
+	$(call install_extension,$(built))
+	put="$(call sudo_for,$(PREFIX)) install -D" share=$(DESTDIR)$(PREFIX)/share wab=$(built)/wab
 	$$put -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
 	rm -rf $(TARGET)/man && $$wab man --out $(TARGET)/man
 	$$put -m 0644 -t $$share/man/man1 $(TARGET)/man/*.1
@@ -140,12 +142,12 @@ install: tools ## install the extension (PG_CONFIG), and wab with man pages and 
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
-# Installs the library, the control file and the scripts from this profile's folder ($(1)) of the target directory.
+# Installs the library, the control file and the scripts from the folder $(1), into which cargo built them.
 define install_extension
 lib=$(DESTDIR)$$($(PG_CONFIG) --pkglibdir) share=$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension
 put="$(call sudo_for,$$share) install -D"
-$(TARGET)/$(1)/install-sql write $(TARGET)/sql
-$$put -m 0755 -T $(TARGET)/$(1)/libpg_wabridges.so "$$lib/pg_wabridges.so"
+$(1)/install-sql write $(TARGET)/sql
+$$put -m 0755 -T $(1)/libpg_wabridges.so "$$lib/pg_wabridges.so"
 $$put -m 0644 -t "$$share" $(TARGET)/sql/*
 endef
 

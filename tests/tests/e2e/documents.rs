@@ -8,6 +8,7 @@ mod fleet_yaml;
 mod fleets;
 mod generated;
 mod links;
+mod machine;
 mod mask;
 mod page;
 mod pages;

@@ -2,9 +2,6 @@
 
 use anyhow::{Result, bail};
 
-/// The reasons for which a block need not run.
-const REASONS: [&str; 2] = ["installs on the machine", "another machine"];
-
 /// A fenced block of a page.
 #[derive(Debug)]
 pub struct Block {
@@ -29,6 +26,8 @@ pub enum Kind {
     Sql,
     /// Commands for bash.
     Shell,
+    /// Commands for bash that change a machine, or name other ones.
+    Machine,
     /// The next fleet.yaml of the page.
     FleetYaml,
     /// Settings of the server.
@@ -39,8 +38,6 @@ pub enum Kind {
     Recipe,
     /// A drawing.
     Picture,
-    /// One of the blocks that need not run.
-    NotRun,
 }
 
 impl Block {
@@ -84,15 +81,9 @@ impl Block {
 
     /// What becomes of it; an error if the convention of CONTRIBUTING.md knows no such block.
     pub fn kind(&self) -> Result<Kind> {
-        if let Some(reason) = self.comment.as_deref().and_then(|comment| comment.strip_prefix("not run:")) {
-            anyhow::ensure!(
-                REASONS.contains(&reason.trim()),
-                "not run because of {reason}: use one of {REASONS:?}"
-            );
-            return Ok(Kind::NotRun);
-        }
         Ok(match (self.tag.as_str(), self.body.lines().next().unwrap_or_default()) {
             ("sql", _) => Kind::Sql,
+            ("sh", _) if self.comment.as_deref() == Some("another machine") => Kind::Machine,
             ("sh", _) => Kind::Shell,
             ("ini", _) => Kind::Settings,
             ("text", _) if self.comment.as_deref() == Some("picture") => Kind::Picture,
@@ -106,20 +97,15 @@ impl Block {
 
 #[test]
 fn blocks_are_found_with_their_kind() -> Result<()> {
-    let text = "a\n```sql\nSELECT 1;\n```\n```text\n1\n```\n1. b\n\n   ```sh\n   wab\n   ```\n<!-- not run: another machine -->\n```sh\nx\n```\n";
+    let text = "a\n```sql\nSELECT 1;\n```\n```text\n1\n```\n1. b\n\n   ```sh\n   wab\n   ```\n<!-- another machine -->\n```sh\nx\n```\n";
     let blocks = Block::all(text)?;
     let kinds: Vec<_> =
         blocks.iter().map(|block| Ok((block.kind()?, block.body.as_str()))).collect::<Result<_>>()?;
     assert_eq!(
         kinds,
-        [(Kind::Sql, "SELECT 1;\n"), (Kind::Output, "1\n"), (Kind::Shell, "wab\n"), (Kind::NotRun, "x\n")]
+        [(Kind::Sql, "SELECT 1;\n"), (Kind::Output, "1\n"), (Kind::Shell, "wab\n"), (Kind::Machine, "x\n")]
     );
-    for unknown in [
-        "```\nx\n```\n",
-        "```text\nx\n```\n",
-        "```perl\nx\n```\n",
-        "<!-- not run: too slow -->\n```sh\nx\n```\n",
-    ] {
+    for unknown in ["```\nx\n```\n", "```text\nx\n```\n", "```perl\nx\n```\n"] {
         assert!(Block::all(unknown)?[0].kind().is_err(), "{unknown}");
     }
     assert!(Block::all("```sh\nwab\n").is_err());

@@ -11,6 +11,7 @@ use e2e::process::{self, Said};
 use super::block::{Block, Kind};
 use super::fleets;
 use super::generated::GENERATED;
+use super::machine::Machine;
 use super::mask;
 use super::page::{Page, root, updates};
 use crate::world;
@@ -31,12 +32,13 @@ pub async fn run(page: &Page) -> Result<()> {
     std::os::unix::fs::symlink(root().join("sql").canonicalize()?, dir.join("sql"))?;
 
     let (mut wrong, mut outputs, mut said) = (Vec::new(), Vec::new(), None);
-    let (mut ran, mut not_run) = (0, 0);
+    let mut ran = 0;
     for block in &blocks {
         let at = format!("{}:{}", page.name, block.line);
         let done = match block.kind() {
             Ok(Kind::Sql) => sql(&fleet, block).map(Some),
-            Ok(Kind::Shell) => shell(&fleet, &dir, block).map(Some),
+            Ok(Kind::Shell) => shell(&fleet, &dir, &typed(&block.body)?).map(Some),
+            Ok(Kind::Machine) => machine(&fleet, &dir, block).await.map(Some),
             Ok(Kind::FleetYaml) => fleet_yaml(&fleet, block).map(Some),
             Ok(Kind::Settings) => settings(&fleet, block).map(Some),
             Ok(Kind::Output) => compare(block, said.take().as_deref(), &mut outputs).map(|()| None),
@@ -44,10 +46,6 @@ pub async fn run(page: &Page) -> Result<()> {
                 Err(anyhow!("recipes.rs runs the recipes of {RECIPES} only"))
             }
             Ok(Kind::Recipe | Kind::Picture) => Ok(None),
-            Ok(Kind::NotRun) => {
-                not_run += 1;
-                Ok(None)
-            }
             Err(unknown) => Err(unknown),
         };
         match done {
@@ -63,7 +61,7 @@ pub async fn run(page: &Page) -> Result<()> {
         }
     }
     println!(
-        "{}: {ran} blocks run, {} outputs compared, {not_run} blocks not run",
+        "{}: {ran} blocks run, {} outputs compared",
         page.name,
         blocks.iter().filter(|block| matches!(block.kind(), Ok(Kind::Output))).count()
     );
@@ -128,22 +126,35 @@ fn sql(fleet: &Fleet, block: &Block) -> Result<String> {
     Ok(said.stdout)
 }
 
-/// Runs a block in bash. Commands of the Makefile are looked up and not run.
-fn shell(fleet: &Fleet, dir: &Path, block: &Block) -> Result<String> {
+/// The block without the commands of the Makefile, which are looked up: most of them would build or test the product again.
+fn typed(body: &str) -> Result<String> {
     let mut script = String::new();
-    for line in block.body.lines() {
+    for line in body.lines() {
         match line.strip_prefix("make ") {
             Some(target) => make(target)?,
             None => script += &format!("{line}\n"),
         }
     }
+    Ok(script)
+}
+
+/// Runs a block that changes a machine or names another one, and checks what it made.
+async fn machine(fleet: &Fleet, dir: &Path, block: &Block) -> Result<String> {
+    let machine = Machine::new(fleet, dir)?;
+    let said = shell(fleet, dir, &machine.script(fleet, &block.body))?;
+    machine.check(fleet, &block.body).await?;
+    Ok(said)
+}
+
+/// Runs a script in bash.
+fn shell(fleet: &Fleet, dir: &Path, script: &str) -> Result<String> {
     let exits = script
         .split("# exits ")
         .nth(1)
         .and_then(|code| code.split_whitespace().next())
         .unwrap_or("0")
         .to_owned();
-    let file = fleet.write(".block.sh", &script)?;
+    let file = fleet.write(".block.sh", script)?;
     let (wab, psql) = (fleet.wab_command(&[])?, fleet.cluster.program("psql", DATABASE));
     let folder =
         |command: &Command| PathBuf::from(command.get_program()).with_file_name("").display().to_string();
