@@ -5,7 +5,13 @@ CREATE FUNCTION @extschema@._wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF to_regclass('@extschema@.wab_tenants') IS NULL THEN
+    IF to_regclass('@extschema@.wab_tenants') IS NOT NULL THEN
+        RETURN;
+    ELSIF EXISTS (SELECT FROM @extschema@.wab_tenant_binding b JOIN pg_class c ON c.oid = b.tenants) THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the views of the tenants table are missing',
+            DETAIL = 'They were dropped, for instance together with a column that they read.',
+            HINT = 'Create them again: SELECT * FROM wab_bind_tenants();';
+    ELSE
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table is bound yet',
             HINT = 'SELECT * FROM wab_bind_tenants(''public.tenants'', wanted => ''status = ''''active'''''');';
     END IF;
@@ -157,7 +163,7 @@ DECLARE
     view          name;
 BEGIN
     IF tenants IS NULL THEN
-        SELECT b.* INTO binding FROM @extschema@.wab_tenant_binding b;
+        SELECT b.* INTO binding FROM @extschema@._wab_binding() b;
         IF NOT FOUND THEN
             RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table was bound before',
                 HINT = 'Name it: SELECT * FROM wab_bind_tenants(''public.tenants'');';
@@ -165,6 +171,7 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the tenants table that was bound no longer exists',
                 HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
         END IF;
+        binding := @extschema@._wab_with_present_names(binding);
     ELSIF tenant_id IS NULL OR bridge_id IS NULL OR bridge_status IS NULL OR wanted IS NULL OR add_columns IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004',
             MESSAGE = 'wab_bind_tenants(): only tenants and webhook_url may be null';

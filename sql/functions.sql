@@ -146,7 +146,7 @@ BEGIN
         WHERE NOT has_table_privilege(g.target, g.privilege)
         UNION ALL
         SELECT format('GRANT UPDATE (%I) ON %s', a.attname, a.attrelid::regclass)
-        FROM @extschema@.wab_tenant_binding b
+        FROM @extschema@._wab_binding() b
         JOIN pg_attribute a
           ON (a.attrelid = to_regclass('@extschema@.wab_tenants') AND a.attname IN ('bridge_id', 'bridge_status'))
           -- Before PostgreSQL 15 a view accesses its table with the rights of the view's owner.

@@ -9,13 +9,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
             MESSAGE = 'wab_enqueue_provision(): tenant_id may be neither null nor empty';
     END IF;
-    -- Two sessions that enqueue one tenant make one entry.
-    PERFORM pg_advisory_xact_lock(7761620, hashtext(tenant_id));
-    IF EXISTS (SELECT FROM @extschema@.wab_queue q WHERE q.customer_ref = tenant_id AND q.finished_at IS NULL) THEN
-        RETURN false;
-    END IF;
-    INSERT INTO @extschema@.wab_queue (customer_ref) VALUES (tenant_id);
-    RETURN true;
+    INSERT INTO @extschema@.wab_queue (customer_ref) VALUES (tenant_id) ON CONFLICT DO NOTHING;
+    RETURN FOUND;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(text) IS
@@ -28,22 +23,43 @@ AS $$ SELECT @extschema@.wab_enqueue_provision($1::text); $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS
     'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
 
+-- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
+-- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing. It compares tenant_id, which
+-- has an index, and customer_ref, which is exact. A tenant that row-level security hides from the role that signs it up
+-- is enqueued too: the worker sees all rows, and refuses an entry that is not wanted.
 CREATE FUNCTION @extschema@._wab_enqueue_wanted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    id text := to_jsonb(NEW) ->> TG_ARGV[0];
+    key      name := @extschema@._wab_bound_column('tenant_id');
+    enqueue  constant text := 'INSERT INTO @extschema@.wab_queue (customer_ref)
+        SELECT n.customer_ref
+        FROM (SELECT k.id, k.id::text COLLATE "C" AS customer_ref FROM (SELECT %s) AS k(id)) n
+        LEFT JOIN @extschema@.wab_tenants t ON t.tenant_id = n.id AND t.customer_ref = n.customer_ref
+        WHERE n.customer_ref <> '''' AND CASE WHEN t.customer_ref IS NOT NULL THEN t.wanted AND t.bridge_id IS NULL
+                                              ELSE row_security_active($1) END
+        ON CONFLICT DO NOTHING';
 BEGIN
-    IF EXISTS (SELECT FROM @extschema@.wab_tenants t
-               WHERE t.customer_ref = id AND t.wanted AND t.bridge_id IS NULL) THEN
-        PERFORM @extschema@.wab_enqueue_provision(id);
+    IF key IS NULL THEN
+        RAISE WARNING USING
+            MESSAGE = format('the new rows of %s were not enqueued: no tenants table is bound', TG_RELID::regclass),
+            HINT = format('SELECT * FROM wab_bind_tenants(); or DROP TRIGGER %I ON %s;', TG_NAME, TG_RELID::regclass);
+    ELSIF NOT EXISTS (SELECT FROM pg_attribute a
+                      WHERE a.attrelid = TG_RELID AND a.attname = key AND NOT a.attisdropped) THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('trigger %I enqueues tenants, but %s is not the bound table: it has no column %I', TG_NAME,
+                             TG_RELID::regclass, key),
+            HINT = format('DROP TRIGGER %I ON %s; then run sql/signup.sql again.', TG_NAME, TG_RELID::regclass);
+    ELSIF TG_LEVEL = 'STATEMENT' THEN
+        EXECUTE format(enqueue, format('r.%I FROM new_rows r', key)) USING TG_RELID;
+    ELSE
+        EXECUTE format(enqueue, format('($2).%I', key)) USING TG_RELID, NEW;
     END IF;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
-    'Trigger on the tenants table (sql/signup.sql): enqueues a tenant that is wanted and has no bridge. Its argument '
-    'is the name of the column with the tenant''s id.';
+    'Trigger on the tenants table (sql/signup.sql): enqueues tenants that are wanted and have no bridge.';
 
 CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
 RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)

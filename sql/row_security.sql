@@ -1,7 +1,7 @@
 -- Refuses roles from which row-level security hides rows. A hidden tenant would look like a tenant that is gone.
 --
--- Every function that reads the fleet to decide, record or write something has `SET row_security = off`: PostgreSQL then
--- raises an error instead of leaving rows out. The functions of this file raise it earlier, and say what to do.
+-- Every function that reads the fleet to decide, record or write something has `SET row_security = off`: PostgreSQL
+-- then raises an error instead of leaving rows out. The functions of this file raise it earlier, and say what to do.
 
 CREATE FUNCTION @extschema@._wab_require_all_rows(relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off

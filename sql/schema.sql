@@ -311,9 +311,10 @@ CREATE TABLE @extschema@.wab_queue (
     last_error    text,
     finished_at   timestamptz,
     outcome       text CHECK (outcome IN ('provisioned', 'refused')),
-    CHECK ((finished_at IS NULL) = (outcome IS NULL))
+    CHECK ((finished_at IS NULL) = (outcome IS NULL)),
+    -- One waiting entry per tenant. Not a unique index: a btree refuses customer_refs of more than about 2,700 bytes.
+    CONSTRAINT wab_queue_waiting EXCLUDE USING hash (customer_ref WITH =) WHERE (finished_at IS NULL)
 );
-CREATE INDEX wab_queue_pending ON @extschema@.wab_queue USING hash (customer_ref) WHERE finished_at IS NULL;
 
 COMMENT ON TABLE @extschema@.wab_queue IS
     'Tenants waiting for their bridge, as enqueued by wab_enqueue_provision() in the transaction that created them. '

@@ -215,7 +215,7 @@ fn wab_reconcile(
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
     require_writable(c"wab_reconcile()");
     database::require_binding().or_raise();
-    database::require_all_rows().or_raise();
+    database::require_recording().or_raise();
     let drift = reconcile(max_calls).or_raise();
     TableIterator::new(
         drift

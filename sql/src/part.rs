@@ -68,6 +68,7 @@ pub const PARTS: &[Part] = &[
             comment: "Sets the COMMENTs of the drift views. Called by wab_bind_tenants().",
         }
     ),
+    part!("bound_names.sql", None),
     part!("binding.sql", None),
     part!("events.sql", None),
     part!("history.sql", None),

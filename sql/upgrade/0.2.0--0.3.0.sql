@@ -5,3 +5,12 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_observations RENAME COLUMN digest TO listing_sha256;
 UPDATE @extschema@.wab_operations SET kind = 'link' WHERE kind = 'bind';
+
+-- Of several waiting entries of one tenant, the oldest stays.
+DELETE FROM @extschema@.wab_queue q
+WHERE q.finished_at IS NULL
+  AND EXISTS (SELECT FROM @extschema@.wab_queue k
+              WHERE k.customer_ref = q.customer_ref AND k.finished_at IS NULL
+                AND (k.enqueued_at, k.queue_id) < (q.enqueued_at, q.queue_id));
+ALTER TABLE @extschema@.wab_queue ADD CONSTRAINT wab_queue_waiting
+    EXCLUDE USING hash (customer_ref WITH =) WHERE (finished_at IS NULL);

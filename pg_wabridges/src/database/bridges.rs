@@ -51,7 +51,7 @@ pub fn stored_bridge_id(customer_ref: &CustomerRef) -> Result<Option<i64>, Raise
     one_unlocked(sql, &[customer_ref.as_str().into()], |row| row.get(1))
 }
 
-/// Raises 42501 unless this role may record the result of a provider call.
+/// Raises 42501 unless this role sees all rows and may record the result of a provider call.
 pub fn require_recording() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_recording()", &[], |_| Ok(()))
 }
@@ -59,11 +59,6 @@ pub fn require_recording() -> Result<(), Raise> {
 /// Raises 55000 unless a tenants table is bound.
 pub fn require_binding() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
-}
-
-/// Raises 42501 if row-level security hides rows from this role.
-pub fn require_all_rows() -> Result<(), Raise> {
-    one_unlocked("SELECT @extschema@._wab_require_all_rows()", &[], |_| Ok(()))
 }
 
 /// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one.

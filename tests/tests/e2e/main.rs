@@ -1,6 +1,7 @@
 //! Tests the whole product from outside. Each module tests one promise, and each test starts its own cluster and sandbox.
 
 mod backup;
+mod binding;
 mod connections;
 mod doctor;
 mod documented;

@@ -39,6 +39,92 @@ async fn nothing_is_sent_for_a_signup_that_rolls_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn thirty_thousand_tenants_sign_up_in_one_statement() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 30000) n")?;
+    let waiting = "SELECT count(*), count(DISTINCT customer_ref) FROM wab_queue WHERE finished_at IS NULL";
+    assert_eq!(fleet.sql(waiting)?, "30000|30000");
+    fleet.sql("DELETE FROM wab_queue; UPDATE tenants SET status = 'active' WHERE id LIKE 'new_2_'")?;
+    assert_eq!(fleet.sql(waiting)?, "10|10");
+    fleet.sql("UPDATE tenants SET status = 'left' WHERE id LIKE 'new_3_'")?;
+    assert_eq!(fleet.sql(waiting)?, "10|10", "a tenant that is not wanted does not wait");
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_sessions_that_enqueue_one_tenant_make_one_entry() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    let long = "x".repeat(3000);
+    for id in ["new", &long] {
+        let enqueue = format!("SELECT wab_enqueue_provision('{id}')");
+        for (end, entered) in [("ROLLBACK", true), ("COMMIT", false)] {
+            let (mut first, mut second) = (fleet.connect().await?, fleet.connect().await?);
+            let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut second).await?;
+            sqlx::raw_sql("BEGIN").execute(&mut first).await?;
+            sqlx::raw_sql(sqlx::AssertSqlSafe(enqueue.clone())).execute(&mut first).await?;
+            let text = enqueue.clone();
+            let waits = tokio::spawn(async move {
+                sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(text)).fetch_one(&mut second).await
+            });
+            let blocked = format!("SELECT cardinality(pg_blocking_pids({pid}))");
+            wait::until("the second session waits", || async {
+                Ok(Some(()).filter(|()| fleet.sql(&blocked).is_ok_and(|n| n == "1")))
+            })
+            .await?;
+            sqlx::raw_sql(end).execute(&mut first).await?;
+            assert_eq!(waits.await??, entered, "{end}");
+            if entered {
+                fleet.sql(&format!("DELETE FROM wab_queue WHERE customer_ref = '{id}'"))?;
+            }
+        }
+    }
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_queue")?, "2");
+    fleet.sql("UPDATE wab_queue SET finished_at = now(), outcome = 'refused'")?;
+    assert_eq!(fleet.sql("SELECT wab_enqueue_provision('new')")?, "t", "a finished entry is no obstacle");
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_of_partitions_sign_up_however_they_are_written() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "CREATE TABLE parts (id bigint PRIMARY KEY, bridge_id bigint, bridge_status text) PARTITION BY RANGE (id);
+         CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (100);
+         CREATE TABLE high (bridge_status text, bridge_id bigint, id bigint NOT NULL);
+         ALTER TABLE parts ATTACH PARTITION high FOR VALUES FROM (100) TO (200);
+         SELECT * FROM wab_bind_tenants('parts', wanted => 'id <> 13')",
+    )?;
+    fleet.sql(RECIPE)?;
+    fleet.sql(
+        "INSERT INTO parts VALUES (1), (13), (101); INSERT INTO high (id) VALUES (102);
+         INSERT INTO low (id) VALUES (2); INSERT INTO low VALUES (3, 30);
+         UPDATE parts SET bridge_id = NULL WHERE id = 3",
+    )?;
+    assert_eq!(
+        fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY customer_ref::int) FROM wab_queue")?,
+        "1 2 3 101 102"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signup_whose_row_is_hidden_is_enqueued_all_the_same() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    fleet.sql(include_str!("../../../sql/roles.sql"))?;
+    fleet.sql(
+        "CREATE ROLE shop LOGIN; GRANT wab_enqueuer TO shop; GRANT SELECT, INSERT ON tenants TO shop;
+         ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY may_insert ON tenants FOR INSERT WITH CHECK (true)",
+    )?;
+    fleet.sql("SET ROLE shop; INSERT INTO tenants (id) VALUES ('new')")?;
+    fleet.sql("SET ROLE shop; INSERT INTO tenants (id, status) VALUES ('left', 'left')")?;
+    assert_eq!(fleet.sql(QUEUE)?, "left|0|\nnew|0|");
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "left|1|refused\nnew|1|provisioned");
+    Ok(())
+}
+
+#[tokio::test]
 async fn several_workers_share_the_queue() -> Result<()> {
     let ids: Vec<String> = (1..=9).map(|n| format!("new_{n}")).collect();
     let fleet = signing_up(&ids.iter().map(String::as_str).collect::<Vec<_>>()).await?;

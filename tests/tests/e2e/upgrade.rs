@@ -183,6 +183,11 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
             world::fill(&fleet).await?;
             fleet
                 .sql("UPDATE wab_policy SET price_per_bridge = 2.50; GRANT SELECT ON wab_drift TO PUBLIC")?;
+            // Entries that are twice there keep their oldest row.
+            fleet.sql(
+                "INSERT INTO wab_queue (customer_ref, enqueued_at) VALUES ('cust_01', '2026-01-02'), ('cust_01', '2026-01-01'), ('cust_02', '2026-01-03');
+                 INSERT INTO wab_queue (customer_ref, finished_at, outcome) VALUES ('cust_01', now(), 'refused'), ('cust_01', now(), 'refused')",
+            )?;
             world::break_everything(&fleet).await?;
             fleet.sandbox.remove(20).await?;
             fleet.observe().await?;
@@ -206,6 +211,11 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
                 fleet.sql("SELECT * FROM wab_bind_tenants()")?;
             }
             assert_eq!((fleet.sql(rows)?, world::kinds(&fleet)?), (before, kinds));
+            assert_eq!(
+                fleet.sql("SELECT customer_ref, enqueued_at::date FROM wab_queue WHERE finished_at IS NULL ORDER BY 1")?,
+                "cust_01|2026-01-01\ncust_02|2026-01-03"
+            );
+            assert_eq!(fleet.sql("SELECT count(*) FROM wab_queue")?, "4");
             assert_eq!(fleet.sql("SELECT has_table_privilege('public', 'wab_drift', 'SELECT')")?, "t");
             fleet.observe().await?;
             fleet.fleet_yaml(world::YAML)?;

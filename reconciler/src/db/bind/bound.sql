@@ -1,4 +1,4 @@
 SELECT b.tenants::oid AS oid, b.tenants::text AS table, b.tenant_id::text, b.bridge_id::text,
        b.bridge_status::text, b.wanted, b.webhook_url, b.resolved_in,
        to_regclass('@extschema@.wab_drift') IS NOT NULL AS usable
-FROM @extschema@.wab_tenant_binding b
+FROM @extschema@._wab_binding() b

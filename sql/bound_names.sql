@@ -1,0 +1,67 @@
+-- Tells the present names of the bound columns. A binding is made with names; the columns may be renamed later.
+--
+-- The view wab_tenants stores the table and the numbers of its columns, so it follows every rename, and a dump of it
+-- has the present names. The names in wab_tenant_binding are those given at binding; they count while there is no view.
+
+CREATE FUNCTION @extschema@._wab_bound_column(shown text) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- In the stored query of a view, an output column has :resname, then :resorigtbl and :resorigcol, its origin.
+    SELECT a.attname
+    FROM pg_rewrite r
+    CROSS JOIN LATERAL (SELECT split_part(r.ev_action::text, ' :resname ' || shown || ' ', 2) AS entry) e
+    JOIN pg_attribute a
+      ON a.attrelid = split_part(split_part(e.entry, ':resorigtbl ', 2), ' ', 1)::oid
+     AND a.attnum = split_part(split_part(e.entry, ':resorigcol ', 2), ' ', 1)::smallint
+    WHERE r.ev_class = to_regclass('@extschema@.wab_tenants') AND r.rulename = '_RETURN';
+$$;
+COMMENT ON FUNCTION @extschema@._wab_bound_column IS
+    'The present name of the column that wab_tenants shows as tenant_id, bridge_id or bridge_status; null if no '
+    'tenants table is bound.';
+
+CREATE FUNCTION @extschema@._wab_binding() RETURNS SETOF @extschema@.wab_tenant_binding
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT b.only_row, b.tenants,
+           coalesce(@extschema@._wab_bound_column('tenant_id'), b.tenant_id),
+           coalesce(@extschema@._wab_bound_column('bridge_id'), b.bridge_id),
+           coalesce(@extschema@._wab_bound_column('bridge_status'), b.bridge_status),
+           b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by
+    FROM @extschema@.wab_tenant_binding b;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_binding IS 'The row of wab_tenant_binding with the present names of the columns.';
+
+-- The expressions of the view as PostgreSQL prints them: with the present names, and qualified where the search_path of
+-- this function does not find a name.
+CREATE FUNCTION @extschema@._wab_shown_expressions() RETURNS TABLE (wanted text, webhook_url text)
+LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m[1], nullif(m[2], 'NULL::text')
+    FROM regexp_match(pg_get_viewdef(to_regclass('@extschema@.wab_tenants')),
+                      '\n\s*COALESCE\((.*), false\) AS wanted,\n\s*(.*) AS webhook_url\n\s*FROM ') AS m
+    WHERE m IS NOT NULL;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_shown_expressions IS
+    'The expressions wanted and webhook_url of the view wab_tenants, with the present names of the columns.';
+
+CREATE FUNCTION @extschema@._wab_with_present_names(binding @extschema@.wab_tenant_binding)
+RETURNS @extschema@.wab_tenant_binding
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
+        binding.resolved_in);
+    PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', coalesce(binding.webhook_url, 'NULL'),
+        'text', binding.resolved_in);
+    RETURN binding;
+EXCEPTION WHEN undefined_column OR undefined_table THEN
+    SELECT s.wanted, s.webhook_url INTO binding.wanted, binding.webhook_url
+    FROM @extschema@._wab_shown_expressions() s;
+    IF NOT FOUND THEN
+        RAISE;
+    END IF;
+    RETURN binding;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_with_present_names IS
+    'The binding, with the expressions of the present view if their texts name a column or table that was renamed.';
