@@ -74,19 +74,19 @@ BEGIN
                d.is_wasted
         FROM unnest(kinds, bridge_ids, customer_refs, wasted) AS d(kind, bridge_id, customer_ref, is_wasted)
     ), lasting AS MATERIALIZED (
-        SELECT e.kind, e.subject, e.ctid AS row FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL
+        SELECT e.kind, e.subject, e.episode_id FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL
     ), moved AS MATERIALIZED (
         -- A full join is never a nested loop, however wrong the estimates are.
-        SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.row
+        SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.episode_id
         FROM present p FULL JOIN lasting l ON l.kind = p.kind AND l.subject = p.subject
         WHERE p.kind IS NULL OR l.kind IS NULL
     ), began AS (
         INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at)
-        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at FROM moved m WHERE m.row IS NULL
+        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at FROM moved m WHERE m.episode_id IS NULL
         RETURNING kind
     ), ended AS (
         UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
-        WHERE e.ctid = ANY (ARRAY(SELECT m.row FROM moved m WHERE m.row IS NOT NULL))
+        WHERE e.episode_id = ANY (ARRAY(SELECT m.episode_id FROM moved m WHERE m.episode_id IS NOT NULL))
         RETURNING e.kind
     )
     SELECT (SELECT jsonb_object_agg(b.kind, b.n) FROM (SELECT kind, count(*) AS n FROM began GROUP BY kind) b),

@@ -159,6 +159,7 @@ $$;
 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridges', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridge_events', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridge_events_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_observations', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_declared', '');
@@ -167,5 +168,6 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_operations', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_summaries', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_drift_episodes', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_drift_episodes_episode_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_jobs', '');

@@ -55,7 +55,8 @@ CREATE TABLE @extschema@.wab_bridge_events (
     event        text NOT NULL CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref')),
     was          text,
     became       text,
-    since        timestamptz
+    since        timestamptz,
+    event_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 );
 CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_id, at);
 CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
@@ -72,6 +73,7 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
     'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
     'null.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.event_id IS 'The row''s own id.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
@@ -282,7 +284,8 @@ CREATE TABLE @extschema@.wab_drift_episodes (
     customer_ref text,
     wasted       boolean NOT NULL,
     began_at     timestamptz NOT NULL,
-    ended_at     timestamptz CHECK (ended_at >= began_at)
+    ended_at     timestamptz CHECK (ended_at >= began_at),
+    episode_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 );
 CREATE INDEX wab_drift_episodes_open ON @extschema@.wab_drift_episodes USING hash (subject) WHERE ended_at IS NULL;
 CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began_at) WHERE ended_at IS NULL;
@@ -300,6 +303,7 @@ COMMENT ON COLUMN @extschema@.wab_drift_episodes.wasted IS
     'Whether the account paid for a bridge that no tenant needs. wab_costs counts these.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When the drift was first found.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When the drift was no longer found; null while it lasts.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.episode_id IS 'The row''s own id.';
 
 CREATE TABLE @extschema@.wab_queue (
     queue_id      uuid PRIMARY KEY DEFAULT gen_random_uuid(),

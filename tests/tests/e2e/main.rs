@@ -21,6 +21,7 @@ mod privileges;
 mod properties;
 mod recipes;
 mod row_security;
+mod replicated;
 mod saved_plans;
 mod scheduled;
 mod sessions;
