@@ -1,7 +1,7 @@
 //! Defines and reads the settings `wab.*`, which only `postgresql.conf` or the command line can set (SIGHUP). The API key is
 //! read from a file; it is never a setting.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -68,18 +68,48 @@ pub fn define() {
         #[cfg(feature = "pg14")]
         pg_sys::EmitWarningsOnPlaceholders(c"wab".as_ptr());
     }
-    read_postgresql_conf_again();
+    // SAFETY: reads plain flags of this process.
+    if unsafe { pg_sys::IsUnderPostmaster && !pg_sys::process_shared_preload_libraries_in_progress } {
+        read_our_settings_again();
+    }
 }
 
 /// Before the library is loaded, a role, a database or a client can set `wab.*` as placeholders, which hide the values of
-/// `postgresql.conf`. Defining the settings drops the placeholders, so `postgresql.conf` must be read again.
-fn read_postgresql_conf_again() {
-    // SAFETY: reads plain flags of this process; PostgreSQL reads the files as on a reload.
+/// `postgresql.conf`. Defining the settings drops the placeholders, so the files are read again. Of their settings only `wab.*`
+/// are applied: the others may be waiting for a reload.
+fn read_our_settings_again() {
+    let (mut first, mut last) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: parses the files as PostgreSQL does at a reload. The list of settings is valid until it is freed.
     unsafe {
-        if pg_sys::IsUnderPostmaster && !pg_sys::process_shared_preload_libraries_in_progress {
-            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        let mut parse = |file: *const std::ffi::c_char, strict| {
+            let (no_caller, level) = (std::ptr::null(), pg_sys::DEBUG2 as i32);
+            pg_sys::ParseConfigFile(file, strict, no_caller, 0, 0, level, &mut first, &mut last)
+        };
+        // postgresql.auto.conf, which ALTER SYSTEM writes, is read last and need not exist.
+        if parse(pg_sys::ConfigFileName, true) && parse(pg_sys::PG_AUTOCONF_FILENAME.as_ptr(), false) {
+            let mut setting = first;
+            while let Some(read) = setting.as_ref() {
+                if !read.ignore
+                    && CStr::from_ptr(read.name).to_bytes().to_ascii_lowercase().starts_with(b"wab.")
+                {
+                    apply(read);
+                }
+                setting = read.next;
+            }
         }
+        pg_sys::FreeConfigVariables(first);
     }
+}
+
+/// Applies one setting of `postgresql.conf`. As at a reload, an invalid value is logged and left out, and a later line for the
+/// same setting wins.
+unsafe fn apply(setting: &pg_sys::ConfigVariable) {
+    let (context, source) = (pg_sys::GucContext::PGC_SIGHUP, pg_sys::GucSource::PGC_S_FILE);
+    let action = pg_sys::GucAction::GUC_ACTION_SET;
+    // SAFETY: name and value are NUL-terminated strings of a parsed file.
+    unsafe {
+        pg_sys::set_config_option(setting.name, setting.value, context, source, action, true, 0, false)
+    };
 }
 
 type Text = &'static std::ffi::CStr;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::Result;
 use e2e::fleet::Fleet;
 use e2e::wait;
+use sqlx::PgConnection;
 
 use crate::world;
 
@@ -105,6 +106,49 @@ async fn a_session_cannot_redirect_the_key() -> Result<()> {
         assert_eq!(code, "55000", "{message}");
         assert!(message.contains(words) && !message.contains("pw@"), "{message}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn loading_the_library_applies_no_setting_of_others_before_a_reload() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let mut connection = fleet.connect().await?;
+    let show = async |connection: &mut PgConnection, name: &str| -> Result<String> {
+        Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(connection).await?)
+    };
+    let foreign = ["work_mem", "log_min_duration_statement", "search_path", "statement_timeout"];
+    let mut before = Vec::new();
+    for name in foreign {
+        before.push(show(&mut connection, name).await?);
+    }
+    // Lines in postgresql.conf, in an included file and in postgresql.auto.conf, all without a reload.
+    let more = fleet
+        .cluster
+        .write_secret("more.conf", "log_min_duration_statement = 7\nWAB.Connect_Timeout = 4s\n")?;
+    fleet.cluster.configure(&[
+        ("work_mem", "123MB"),
+        ("search_path", "nowhere"),
+        ("include", &more.display().to_string()),
+        ("wab.request_timeout", "11s"),
+        ("wab.request_timeout", "12s"),
+    ])?;
+    fleet.sql("ALTER SYSTEM SET statement_timeout = '77s'")?;
+    sqlx::query("SET wab.request_timeout = '1s'").execute(&mut connection).await?;
+    sqlx::query("SELECT wab_version()").execute(&mut connection).await?;
+    for (name, value) in foreign.into_iter().zip(before) {
+        assert_eq!(show(&mut connection, name).await?, value, "{name}");
+    }
+    assert_eq!(show(&mut connection, "wab.request_timeout").await?, "12s", "the last line counts");
+    assert_eq!(show(&mut connection, "wab.connect_timeout").await?, "4s");
+    assert_eq!(show(&mut connection, "wab.api_url").await?, fleet.sandbox.url());
+    // A reload applies the others, and a session's reset goes back to the file's value.
+    fleet.cluster.reload()?;
+    wait::until("the reload is done", || async {
+        Ok((fleet.sql("SHOW work_mem")? == "123MB").then_some(()))
+    })
+    .await?;
+    sqlx::query("RESET ALL").execute(&mut connection).await?;
+    assert_eq!(show(&mut connection, "wab.request_timeout").await?, "12s");
     Ok(())
 }
 
