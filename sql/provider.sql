@@ -81,8 +81,8 @@ COMMENT ON FUNCTION @extschema@.wab_qr(text) IS
 CREATE FUNCTION @extschema@.wab_pair(tenant_id text, phone text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_pair_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_pair(text, text) IS
-    'A code that the tenant types on the phone with this number, under Linked Devices. phone is digits only, with the '
-    'country code. A ROLLBACK does not undo the call.';
+    'A code that the tenant types on the phone with this number, under Linked Devices. phone has its country code; +, a '
+    'leading 00, spaces, dashes, dots, slashes and brackets are left out. A ROLLBACK does not undo the call.';
 
 CREATE FUNCTION @extschema@.wab_logout(tenant_id text)
 RETURNS TABLE (tenant_id text, status text, raw_status text)

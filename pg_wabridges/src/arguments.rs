@@ -37,10 +37,8 @@ pub fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {
 }
 
 pub fn phone_argument(given: Option<String>) -> Result<Phone, Raise> {
-    let digits = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
+    let text = given.ok_or_else(|| Raise::null_argument("phone may not be null"))?;
     // The message is logged, so it must not contain the number.
-    Phone::new(digits).map_err(|invalid| {
-        Raise::bad_argument("phone is not a valid phone number", invalid.to_string())
-            .with_hint("Pass country code and number in digits only, for instance 15550001234.")
-    })
+    Phone::new(&text)
+        .map_err(|invalid| Raise::bad_argument("phone is not a valid phone number", invalid.to_string()))
 }

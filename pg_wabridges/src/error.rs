@@ -108,7 +108,9 @@ fn code(error: &Error) -> PgSqlErrorCode {
         Error::Auth { .. } => PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
         Error::RateLimited { .. } => PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         Error::TooLarge { .. } => PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-        Error::BadAnswer { .. } | Error::Server { .. } => PgSqlErrorCode::ERRCODE_SYSTEM_ERROR,
+        Error::BadAnswer { .. } | Error::Server { .. } | Error::Refused { .. } => {
+            PgSqlErrorCode::ERRCODE_SYSTEM_ERROR
+        }
         Error::NotFound { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
         Error::Config { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
     }
@@ -124,6 +126,7 @@ fn message(error: &Error) -> &'static str {
         Error::RateLimited { .. } => "the provider's rate limit is used up",
         Error::TooLarge { .. } => "the provider's answer is too large",
         Error::BadAnswer { .. } => "the provider's answer cannot be read",
+        Error::Refused { .. } => "the provider refused the request",
         Error::Server { .. } => "the provider failed",
         Error::NotFound { .. } => "the provider does not know this bridge",
         Error::Config { .. } => "the client cannot be set up",
@@ -151,6 +154,10 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::NotFound { .. } => {
             "Check whether it is still listed: SELECT * FROM wab_refresh(); then query wab_fleet.".to_owned()
+        }
+        Error::Refused { .. } => {
+            "The provider did nothing; its message is in DETAIL. Repeat the call once the reason is gone."
+                .to_owned()
         }
         Error::Config { .. } => return None,
     })

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use wabridges::{
     Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
-    resolve,
+    Session, resolve,
 };
 
 use crate::answers::{Outcome, Provisioned};
@@ -165,10 +165,18 @@ pub async fn pair(
     told(client.reader(), &customer_ref, answer).await
 }
 
-/// The code, or the session's status for which the provider has no code.
-pub type Told<T> = Result<T, String>;
+/// The code, or why the provider has none.
+pub type Told<T> = Result<T, NoCode>;
 
-/// If the provider refused the request with a 4xx status, asks for the session's status as the reason.
+/// The provider refused a code.
+pub struct NoCode {
+    /// The provider's answer.
+    pub refusal: Error,
+    /// The session, if it told its status.
+    pub session: Option<Session>,
+}
+
+/// If the provider refused the request, asks for the session's status: the bridge may be paired already.
 async fn told<T>(
     reader: &ReadClient,
     customer_ref: &CustomerRef,
@@ -176,8 +184,8 @@ async fn told<T>(
 ) -> Result<Told<T>, Error> {
     match answer {
         Ok(value) => Ok(Ok(value)),
-        Err(error @ Error::BadAnswer { status: 400..500, .. }) => {
-            reader.session(customer_ref).await.map(|session| Err(session.raw_status)).map_err(|_| error)
+        Err(refusal @ Error::Refused { .. }) => {
+            Ok(Err(NoCode { refusal, session: reader.session(customer_ref).await.ok() }))
         }
         Err(error) => Err(error),
     }

@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use crate::arguments::{phone_argument, tenant_argument};
 use crate::error::{OrRaise, Raise};
+use crate::provider::NoCode;
 use crate::server::require_writable;
 use crate::{database, provider};
 
@@ -72,9 +73,13 @@ fn wab_logout(
     TableIterator::once((customer_ref.into(), status, raw_status))
 }
 
-fn no_code(raw_status: String) -> Raise {
-    Raise::not_configured("there is no code for this bridge", format!("its session's status is {raw_status}"))
-        .with_hint(
-            "Only an unpaired bridge can be paired. To pair another phone, first: SELECT * FROM wab_logout(…);",
-        )
+/// The provider's own reason. Only for a session that is paired, the hint names the logout, which destroys the session.
+fn no_code(NoCode { refusal, session }: NoCode) -> Raise {
+    let Some(session) = session else { return refusal.into() };
+    let detail = format!("{refusal}; the session's status is {}", session.raw_status);
+    if session.is_paired() {
+        return Raise::not_configured("this bridge is paired already", detail)
+            .with_hint("To pair another phone, unpair this one first: SELECT * FROM wab_logout(…);");
+    }
+    Raise::from(refusal).with_detail(detail)
 }

@@ -32,10 +32,24 @@ pub enum Error {
         source: Cause,
     },
     /// The provider answered 401 or 403.
-    #[error("the provider refused the API key (HTTP {status}): check the key and that its account is active")]
+    #[error(
+        "the provider refused the API key (HTTP {status}): check the key and that its account is active{}",
+        after("; it said: ", .said)
+    )]
     Auth {
         /// The HTTP status.
         status: u16,
+        /// The provider's own message, see [`Error::Refused`].
+        said: String,
+    },
+    /// The provider answered another 4xx: it understood the request and did not carry it out.
+    #[error("the provider refused the request (HTTP {status}){}", after(": ", .said))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The provider's own message, or the start of the body: at most 200 bytes, control characters escaped, the API key
+        /// replaced.
+        said: String,
     },
     /// The provider answered 429 for longer than `rate_limit_patience` allows. The call was not carried out.
     #[error("the provider's rate limit is used up: try again in {retry_after:.0?}")]
@@ -49,8 +63,8 @@ pub enum Error {
         /// The size cap, in bytes after decompression.
         limit: u64,
     },
-    /// The answer is not one that the API describes, or the provider refused the request.
-    #[error("unexpected answer from the provider (HTTP {status}): {what}{}", starting(.excerpt))]
+    /// The answer is not one that the API describes.
+    #[error("unexpected answer from the provider (HTTP {status}): {what}{}", after("; it starts with: ", .excerpt))]
     BadAnswer {
         /// The HTTP status.
         status: u16,
@@ -60,7 +74,7 @@ pub enum Error {
         excerpt: String,
     },
     /// The provider answered 5xx.
-    #[error("the provider failed (HTTP {status}): try again later{}", starting(.excerpt))]
+    #[error("the provider failed (HTTP {status}): try again later{}", after("; it starts with: ", .excerpt))]
     Server {
         /// The HTTP status.
         status: u16,
@@ -147,6 +161,7 @@ impl Error {
             Self::BadAnswer { status, .. } => (200..300).contains(status),
             Self::Connect { .. }
             | Self::Auth { .. }
+            | Self::Refused { .. }
             | Self::RateLimited { .. }
             | Self::NotFound { .. }
             | Self::Ambiguous { .. }
@@ -175,6 +190,19 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     shown
 }
 
-fn starting(excerpt: &str) -> String {
-    if excerpt.is_empty() { String::new() } else { format!("; it starts with: {excerpt}") }
+/// The message in the body of a refusal (`{"error": "…"}`), or else the start of the body.
+pub(crate) fn said(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Refusal<'a> {
+        // A borrowed text has no escapes, so it holds no key that was spelt with them and not found by the redaction.
+        error: &'a str,
+    }
+    match serde_json::from_slice::<Refusal<'_>>(body) {
+        Ok(refusal) => excerpt(refusal.error.trim().as_bytes()),
+        Err(_) => excerpt(body.trim_ascii()),
+    }
+}
+
+fn after(words: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("{words}{text}") }
 }

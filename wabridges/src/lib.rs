@@ -14,6 +14,7 @@ pub mod flat;
 mod fuzz;
 mod limits;
 mod listing;
+mod phone;
 mod poll;
 mod provision;
 mod request;
@@ -30,10 +31,11 @@ pub use config::{ApiUrl, Config, InvalidApiUrl};
 pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
+pub use phone::{InvalidPhone, Phone};
 pub use poll::Polled;
 pub use provision::{Made, resolve};
 pub use throttle::Throttle;
 pub use types::{
-    Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, InvalidPhone, Listing,
-    MalformedRow, Manager, PairingCode, Phone, Provisioned, Session,
+    Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, Listing, MalformedRow,
+    Manager, PairingCode, Provisioned, Session,
 };

@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::error::{Error, excerpt};
+use crate::error::{Error, excerpt, said};
 use crate::listing::listing;
 use crate::row;
 use crate::{
@@ -243,11 +243,11 @@ impl<T> Call<T> {
         let status = answer.status.as_u16();
         let bad = |what: String| Error::BadAnswer { status, what, excerpt: excerpt(&answer.body) };
         match (status, &self.names) {
-            (401 | 403, _) => Err(Error::Auth { status }),
+            (401 | 403, _) => Err(Error::Auth { status, said: said(&answer.body) }),
             (404, Some(names)) => Err(Error::NotFound { what: names.clone() }),
             (404, None) => Err(bad("this path does not exist: check the API URL".to_owned())),
             (300..400, _) => Err(bad(redirect(answer.location.as_deref()))),
-            (400..500, _) => Err(bad("the provider refused the request".to_owned())),
+            (400..500, _) => Err(Error::Refused { status, said: said(&answer.body) }),
             (500..600, _) => Err(Error::Server { status, excerpt: excerpt(&answer.body) }),
             (201..300, _) if self.repeat() == Repeat::Never => (self.read_body)(&answer.body).map_err(bad),
             (200, _) => (self.read_body)(&answer.body).map_err(bad),

@@ -91,7 +91,7 @@ mod tests {
         assert!(!again(server(501)));
         assert!(!again(timeout(Phase::Headers)));
         assert!(!again(timeout(Phase::Body)));
-        assert!(!again(Error::Auth { status: 401 }));
+        assert!(!again(Error::Auth { status: 401, said: String::new() }));
         assert!(!again(Error::TooLarge { limit: 1 }));
     }
 

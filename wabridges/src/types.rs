@@ -139,32 +139,6 @@ impl fmt::Display for CustomerRef {
     }
 }
 
-/// A phone number in the provider's format: 7 to 15 digits of E.164, without the plus.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Phone(String);
-
-/// The text is not an international phone number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a phone number is 7 to 15 digits with the country code, without +, spaces or dashes: 15550001234")]
-pub struct InvalidPhone;
-
-impl Phone {
-    /// Accepts 7 to 15 ASCII digits.
-    ///
-    /// # Errors
-    /// [`InvalidPhone`] for any other text.
-    pub fn new(digits: impl Into<String>) -> Result<Self, InvalidPhone> {
-        let digits = digits.into();
-        let fits = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        if fits { Ok(Self(digits)) } else { Err(InvalidPhone) }
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// The code that the customer types on the phone under Linked Devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairingCode(pub(crate) String);
@@ -263,6 +237,13 @@ pub struct Session {
     pub name: Option<String>,
 }
 
+impl Session {
+    /// Whether the provider says that a phone is paired. Without that word, no message advises a logout.
+    pub fn is_paired(&self) -> bool {
+        ["connected", "paired"].iter().any(|word| self.raw_status.eq_ignore_ascii_case(word))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,13 +276,5 @@ mod tests {
         }
         assert_eq!(CustomerRef::listed(""), Err(InvalidCustomerRef::Empty));
         assert_eq!(CustomerRef::listed("a\0b"), Err(InvalidCustomerRef::Nul));
-    }
-
-    #[test]
-    fn phones_are_digits() {
-        assert_eq!(Phone::new("15550001234").unwrap().as_str(), "15550001234");
-        for wrong in ["", "+15550001234", "123456", "1234567890123456", "1555 000123", "١٢٣٤٥٦٧"] {
-            assert_eq!(Phone::new(wrong), Err(InvalidPhone), "{wrong}");
-        }
     }
 }

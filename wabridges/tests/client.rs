@@ -288,13 +288,10 @@ async fn refusals_are_final_and_mean_that_nothing_was_done() {
     );
     let error = client.provision(&user(), None).await.unwrap_err();
     assert!(matches!(error, Error::BadAnswer { status: 307, .. }), "{error:?}");
-    assert!(matches!(client.provision(&user(), None).await, Err(Error::Auth { status: 401 })));
+    assert!(matches!(client.provision(&user(), None).await, Err(Error::Auth { status: 401, .. })));
     assert!(matches!(client.delete(id()).await, Err(Error::NotFound { .. })));
     let error = client.provision(&user(), None).await.unwrap_err();
-    assert!(
-        matches!(&error, Error::BadAnswer { status: 409, excerpt, .. } if excerpt == "taken"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::Refused { status: 409, said } if said == "taken"), "{error:?}");
     assert_eq!(server.seen().requests.len(), 5);
 }
 

@@ -111,7 +111,7 @@ mod tests {
     fn a_problem_decides_the_exit_code_and_the_key_outranks_the_rest() {
         let (ok, warning) = (Check::ok("a", "x"), Check::warning("b", "x", "y"));
         let problem = Check::problem("c", "x", "y");
-        let refused = Error::provider("x")(wabridges::Error::Auth { status: 401 });
+        let refused = Error::provider("x")(wabridges::Error::Auth { status: 401, said: String::new() });
         let key = Check::failed("d", &refused);
         assert_eq!(exit(&[ok.clone(), warning.clone()]), Exit::Done);
         assert_eq!(exit(&[ok, problem.clone(), warning]), Exit::Error);
@@ -126,7 +126,7 @@ mod tests {
         let provider = |error| provider(Err(error), Duration::ZERO);
         let limited = provider(wabridges::Error::RateLimited { retry_after: Duration::from_secs(60) });
         assert_eq!((limited.verdict, limited.says.as_str()), (Verdict::Warning, "accepts no calls for 1m"));
-        assert_eq!(provider(wabridges::Error::Auth { status: 401 }).exit, Exit::Auth);
+        assert_eq!(provider(wabridges::Error::Auth { status: 401, said: String::new() }).exit, Exit::Auth);
         assert_eq!(provider(wabridges::Error::NotFound { what: "x".into() }).exit, Exit::Error);
     }
 

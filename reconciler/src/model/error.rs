@@ -215,7 +215,7 @@ mod tests {
             (Error::config("x", "y"), Exit::Error),
             (Error::Fleet { file: "f".into(), problems: vec![] }, Exit::Error),
             (Error::database("x")(sqlx::Error::PoolClosed), Exit::Error),
-            (Error::provider("x")(wabridges::Error::Auth { status: 401 }), Exit::Auth),
+            (Error::provider("x")(wabridges::Error::Auth { status: 401, said: String::new() }), Exit::Auth),
             (Error::provider("x")(wabridges::Error::NotFound { what: "bridge 1".into() }), Exit::Error),
             (Error::Account { what: "pinned is", pinned: pin(), actual: pin() }, Exit::Auth),
             (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
@@ -229,7 +229,9 @@ mod tests {
 
     #[test]
     fn the_chain_is_one_line_from_top_to_bottom() {
-        let lost = wabridges::Error::Ambiguous { source: Box::new(wabridges::Error::Auth { status: 403 }) };
+        let lost = wabridges::Error::Ambiguous {
+            source: Box::new(wabridges::Error::Auth { status: 403, said: String::new() }),
+        };
         let text = chain(&Error::provider("not made")(lost));
         assert!(
             text.starts_with("not made: the provider gave no usable answer")

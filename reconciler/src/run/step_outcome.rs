@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_refused_key_ends_the_run_and_a_lost_answer_does_not() {
-        let refused = wabridges::Error::Auth { status: 401 };
+        let refused = wabridges::Error::Auth { status: 401, said: String::new() };
         assert_eq!(StepOutcome::failed(&Error::provider("x")(refused)).end, Some(RunEnd::Auth));
         let lost = wabridges::Error::Ambiguous {
             source: Box::new(wabridges::Error::Server { status: 500, excerpt: String::new() }),

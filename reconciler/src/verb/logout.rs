@@ -34,7 +34,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
         let session = match client.reader().session(tenant).await {
             Ok(session) => session,
             Err(error) => {
-                return Err(args.tenant.failed(client.reader(), "nothing was done", error).await);
+                return Err(args.tenant.failed("nothing was done", error));
             }
         };
         if !approval::ask(&logout_question(tenant, &session))? {
@@ -50,7 +50,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
         } else {
             "the session was not destroyed"
         };
-        return Err(args.tenant.failed(client.reader(), doing, error).await);
+        return Err(args.tenant.failed(doing, error));
     }
     screen.result(&logged_out(tenant))?;
     Ok(Exit::Done)

@@ -38,7 +38,7 @@ pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Er
     let client = reader(fleet, fleet.api_key()?)?;
     let image = match client.qr(&args.tenant.tenant).await {
         Ok(image) => image,
-        Err(error) => return Err(args.tenant.failed(&client, "the provider sent no QR code", error).await),
+        Err(error) => return Err(args.tenant.no_code(&client, "the provider sent no QR code", error).await),
     };
     match &args.out {
         Some(file) => save(file, &image, if args.force { Old::Replaced } else { Old::Kept })?,

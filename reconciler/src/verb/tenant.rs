@@ -1,4 +1,4 @@
-//! The TENANT argument of `pair`, `qr` and `logout`, and the error for a failed call.
+//! The TENANT argument of `pair`, `qr` and `logout`, and the errors for a failed call.
 
 use clap::Args;
 use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient};
@@ -18,26 +18,27 @@ fn customer_ref(text: &str) -> Result<CustomerRef, InvalidCustomerRef> {
 }
 
 impl TenantArg {
-    /// The error for a failed call about the tenant's bridge. A 4xx answer may mean that the bridge is
-    /// paired, so the session is asked.
-    pub async fn failed(&self, client: &ReadClient, doing: &'static str, error: wabridges::Error) -> Error {
-        let tenant = &self.tenant;
+    /// The error for a failed call about the tenant's bridge.
+    pub fn failed(&self, doing: &'static str, error: wabridges::Error) -> Error {
         match error {
             wabridges::Error::NotFound { .. } => Error::config(
-                format!("the provider has no bridge with the customer_ref {:?}", tenant.as_str()),
+                format!("the provider has no bridge with the customer_ref {:?}", self.tenant.as_str()),
                 "check the spelling in the tenants table; wab plan shows tenants without a bridge, wab apply provisions them",
             ),
-            wabridges::Error::BadAnswer { status: 400..500, .. } if self.is_paired(client).await => {
-                Error::config(
-                    format!("{:?} is paired already: the provider has no code for it", tenant.as_str()),
-                    "to pair another phone, first: wab logout",
-                )
-            }
             error => Error::provider(doing)(error),
         }
     }
 
-    async fn is_paired(&self, client: &ReadClient) -> bool {
-        client.session(&self.tenant).await.is_ok_and(|session| session.raw_status == "connected")
+    /// The error for a failed call for a code. The session of a refused call is asked: it may be paired already.
+    pub async fn no_code(&self, client: &ReadClient, doing: &'static str, error: wabridges::Error) -> Error {
+        if let wabridges::Error::Refused { .. } = error
+            && client.session(&self.tenant).await.is_ok_and(|session| session.is_paired())
+        {
+            return Error::config(
+                format!("{:?} is paired already: {error}", self.tenant.as_str()),
+                "to pair another phone, first: wab logout",
+            );
+        }
+        self.failed(doing, error)
     }
 }

@@ -11,7 +11,8 @@ use crate::world;
 async fn every_table_has_a_primary_key() -> Result<()> {
     for install in [Install::Extension, Install::SqlOnly] {
         let fleet = Fleet::installed(install, Sandbox::start(&[])?, &[])?;
-        let of_ours = "SELECT c.relname FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'p')";
+        let of_ours =
+            "SELECT c.relname FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'p')";
         assert!(fleet.sql(of_ours)?.lines().count() > 5);
         let without_key = fleet.sql(&format!(
             "{of_ours} AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary) ORDER BY 1"

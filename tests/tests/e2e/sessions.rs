@@ -58,8 +58,8 @@ async fn impossible_requests_are_refused_before_any_call() -> Result<()> {
         ("wab_qr('')", "22023"),
         ("wab_logout('..')", "22023"),
         ("wab_pair('2', NULL)", "22004"),
-        ("wab_pair('2', '+19998887777')", "22023"),
-        ("wab_pair('2', '1999 888 7777')", "22023"),
+        ("wab_pair('2', '01999 888 7777')", "22023"),
+        ("wab_pair('2', '+44 (0)1999 888777')", "22023"),
         ("wab_pair('2', '199988')", "22023"),
         ("wab_pair('2', '1999888777766665')", "22023"),
     ] {
@@ -71,6 +71,90 @@ async fn impossible_requests_are_refused_before_any_call() -> Result<()> {
     for call in ["wab_session_status('nobody')", "wab_pair('nobody', '15550001234')", "wab_logout('nobody')"]
     {
         assert_eq!(fleet.sql_error(&format!("SELECT * FROM {call}"))?.0, "P0002", "{call}");
+    }
+    Ok(())
+}
+
+/// The provider's own reason is reported, and only a session that is paired is said to be.
+#[tokio::test]
+async fn a_refusal_says_what_the_provider_said_and_advises_no_logout() -> Result<()> {
+    let fleet = two().await?;
+    fleet.fleet_yaml("")?;
+    let refusal = |method: &str, path: &str| json!({"method": method, "path": format!("/api/instances/{path}"), "kind": "status", "code": 400, "body": {"error": "invalid phone"}});
+    let calls = [
+        ("wab_pair('2', '5550001')", &["pair", "2", "--phone", "5550001"][..], "POST", "2/proxy/pair"),
+        ("wab_qr('2')", &["qr", "2"], "GET", "2/proxy/qr"),
+        ("wab_logout('2')", &["logout", "2", "-y"], "DELETE", "2/proxy/logout"),
+        ("wab_logout('1')", &["logout", "1", "-y"], "DELETE", "1/proxy/logout"),
+    ];
+    for (sql, verb, method, path) in calls {
+        fleet.sandbox.fault(refusal(method, path)).await?;
+        let (state, message) = fleet.sql_error(&format!("SELECT * FROM {sql}"))?;
+        assert_eq!(state, "58000", "{sql}: {message}");
+        let said = fleet.wab(verb)?;
+        assert_eq!(said.code, 1, "{verb:?}: {}", said.stderr);
+        for text in [message, said.stderr] {
+            assert!(
+                text.contains("the provider refused the request (HTTP 400): invalid phone"),
+                "{sql}: {text}"
+            );
+            assert!(
+                !text.contains("paired already")
+                    && !text.contains("wab_logout(…)")
+                    && !text.contains("first: wab logout"),
+                "{text}"
+            );
+        }
+        fleet.sandbox.heal().await?;
+    }
+    for (sql, path) in
+        [("wab_provision('3')", "/api/instances"), ("wab_delete_instance(12, '2')", "/api/instances/12")]
+    {
+        fleet.sql("INSERT INTO tenants (id) VALUES (3) ON CONFLICT DO NOTHING")?;
+        let method = if path.ends_with('s') { "POST" } else { "DELETE" };
+        for (code, state) in [(402, "58000"), (403, "28000")] {
+            let fault = json!({"method": method, "path": path, "kind": "status", "code": code, "body": {"error": "no money"}});
+            fleet.sandbox.fault(fault).await?;
+            let (said, message) = fleet.sql_error(&format!("SELECT * FROM {sql}"))?;
+            assert!(
+                said == state && message.contains(&format!("(HTTP {code})")) && message.contains("no money"),
+                "{message}"
+            );
+            fleet.sandbox.heal().await?;
+        }
+    }
+    // A session that is paired: the message says so, beside the provider's own words.
+    fleet.sandbox.fault(refusal("POST", "1/proxy/pair")).await?;
+    let (state, message) = fleet.sql_error("SELECT wab_pair('1', '5550001')")?;
+    assert!(
+        state == "55000" && message.contains("invalid phone") && message.contains("wab_logout(…)"),
+        "{message}"
+    );
+    let said = fleet.wab(&["pair", "1", "--phone", "5550001"])?;
+    assert!(
+        said.stderr.contains("invalid phone") && said.stderr.contains("first: wab logout"),
+        "{}",
+        said.stderr
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn sql_and_wab_take_the_same_phone_numbers() -> Result<()> {
+    let fleet = two().await?;
+    fleet.fleet_yaml("")?;
+    for phone in ["15550001234", "+1 555 000-1234", "001 (555) 000.1234", " 1/555/0001234 "] {
+        let code = fleet.sql(&format!("SELECT wab_pair(2, '{phone}')"))?;
+        let said = fleet.wab(&["pair", "2", "--phone", phone])?;
+        assert_eq!((said.code, said.stdout.trim()), (0, code.as_str()), "{phone}: {}", said.stderr);
+    }
+    for phone in ["0155 500 1234", "+44 (0)20 7946 0000", "123456", "+1 555 CALL ME"] {
+        let (state, message) = fleet.sql_error(&format!("SELECT wab_pair(2, '{phone}')"))?;
+        let said = fleet.wab(&["pair", "2", "--phone", phone])?;
+        assert_eq!((state.as_str(), said.code), ("22023", 1), "{phone}: {}", said.stderr);
+        let reason =
+            message.split("DETAIL:  ").nth(1).and_then(|rest| rest.lines().next()).context("no detail")?;
+        assert!(said.stderr.contains(reason), "{}\n{message}", said.stderr);
     }
     Ok(())
 }

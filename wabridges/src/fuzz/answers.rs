@@ -64,7 +64,11 @@ fn read<T: Debug>(call: &Call<T>, status: u16, body: &[u8]) -> Result<T, Error> 
     if let Err(error) = &read {
         let shown = error.to_string();
         assert!(!shown.is_empty() && !shown.contains(char::is_control), "{shown:?}");
-        if let Error::BadAnswer { excerpt, .. } | Error::Server { excerpt, .. } = error {
+        if let Error::BadAnswer { excerpt, .. }
+        | Error::Server { excerpt, .. }
+        | Error::Refused { said: excerpt, .. }
+        | Error::Auth { said: excerpt, .. } = error
+        {
             assert!(excerpt.len() <= 200 && !excerpt.contains(char::is_control), "{excerpt:?}");
         }
     }

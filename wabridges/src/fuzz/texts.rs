@@ -20,7 +20,12 @@ fn fuzz_texts() -> std::io::Result<()> {
 fn is_taken_or_refused(text: &str) {
     let now = DateTime::from_timestamp(1_769_860_800, 0).unwrap();
     assert!(retry_after(text, now).is_none_or(|wait| (Duration::from_secs(1)..=DAY).contains(&wait)));
-    assert_eq!(Phone::new(text).is_ok(), text.len() >= 7 && text.len() < 16 && text.bytes().all(is_digit));
+    if let Ok(phone) = Phone::new(text) {
+        let digits = phone.as_str();
+        assert!((7..=15).contains(&digits.len()) && digits.bytes().all(is_digit) && !digits.starts_with('0'));
+        assert_eq!(Phone::new(digits), Ok(phone.clone()));
+        assert!(text.bytes().filter(|b| is_digit(*b)).collect::<Vec<_>>().ends_with(digits.as_bytes()));
+    }
     limit(text);
     api_key(text);
     api_url(text);

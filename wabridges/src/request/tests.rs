@@ -211,7 +211,9 @@ fn pictures_codes_and_empty_answers_are_read() {
 fn a_status_says_what_the_caller_can_do() {
     let user = customer("user-123");
     for status in [401, 403] {
-        assert!(matches!(list().read(&answer(status, "{}")), Err(Error::Auth { status: s }) if s == status));
+        assert!(
+            matches!(list().read(&answer(status, "{}")), Err(Error::Auth { status: s, .. }) if s == status)
+        );
     }
     for (error, expected) in [
         (get(id(42)).read(&answer(404, "")).unwrap_err(), "the provider has no bridge 42"),
@@ -226,7 +228,17 @@ fn a_status_says_what_the_caller_can_do() {
     }
     assert_eq!(what(list().read(&answer(404, "[]"))), "this path does not exist: check the API URL");
     for status in [400, 409, 422] {
-        assert_eq!(what(list().read(&answer(status, "[]"))), "the provider refused the request");
+        let refused = format!("the provider refused the request (HTTP {status})");
+        for (body, expected) in [
+            ("", refused.clone()),
+            (r#"{"error": "invalid phone", "code": 7}"#, format!("{refused}: invalid phone")),
+            (r#"{"error":"with\u0020escapes"}"#, format!(r#"{refused}: {{"error":"with\u0020escapes"}}"#)),
+            ("no JSON\n", format!("{refused}: no JSON")),
+        ] {
+            let error = list().read(&answer(status, body)).unwrap_err();
+            assert!(matches!(error, Error::Refused { status: s, .. } if s == status));
+            assert_eq!(error.to_string(), expected);
+        }
     }
     let page = include_str!("../../fixtures/error_page.html");
     let error = list().read(&answer(502, page)).unwrap_err();
