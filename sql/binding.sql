@@ -20,6 +20,37 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_require_binding IS
     'Raises 55000, with the call to make as hint, if no tenants table is bound.';
 
+-- A function in the expression may name an object that its own search_path does not have, which PostgreSQL finds out when
+-- it runs: on a table without rows never. It is run on a sample row. Other errors are those of the sample's values.
+CREATE FUNCTION @extschema@._wab_try_expression(tenants regclass, expression text, type regtype, resolved_in text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    command text := format(E'SELECT (\n%s\n)::%s FROM jsonb_populate_record(NULL::%s, %L) AS %I', expression, type,
+        tenants, @extschema@._wab_sample_row(tenants), (SELECT c.relname FROM pg_class c WHERE c.oid = tenants));
+    probe   refcursor;
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog, ' || resolved_in, true);
+    -- An expression that needs the table itself, for instance a system column, cannot be run on a sample.
+    BEGIN
+        OPEN probe FOR EXECUTE command;
+    EXCEPTION WHEN OTHERS THEN
+        RETURN;
+    END;
+    BEGIN
+        MOVE probe;
+        CLOSE probe;
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
+        RAISE;
+    WHEN OTHERS THEN
+        NULL;
+    END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_try_expression IS
+    'Raises an error if evaluating the expression on a sample row uses an object that is not found.';
+
 -- A cursor accepts exactly one query, so PostgreSQL refuses an expression that ends the query and starts another,
 -- before it runs either.
 CREATE FUNCTION @extschema@._wab_check_expression(tenants regclass, what text, expression text, type regtype,
@@ -38,9 +69,11 @@ BEGIN
     OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0',
                                   tenants, expression, type);
     CLOSE probe;
+    PERFORM @extschema@._wab_try_expression(tenants, expression, type, resolved_in);
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE;
-WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supported OR invalid_cursor_definition THEN
+WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supported OR invalid_cursor_definition
+     OR invalid_schema_name THEN
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
     RAISE EXCEPTION USING ERRCODE = state,
         MESSAGE = format('%s is not a valid SQL expression over %s', what, tenants),
@@ -109,6 +142,12 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_tenant_ids IS 'Raises 23505 when two tenant rows have the same id.';
 
+CREATE FUNCTION @extschema@._wab_customer_ref_of(table_alias text, tenant_id text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN format('(%s%I)::pg_catalog.text', table_alias || '.', tenant_id);
+COMMENT ON FUNCTION @extschema@._wab_customer_ref_of IS
+    'The SQL expression of a tenant row''s customer_ref, for this alias of the table.';
+
 CREATE FUNCTION @extschema@._wab_create_tenants_view(binding @extschema@.wab_tenant_binding) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -130,22 +169,45 @@ BEGIN
     END IF;
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW @extschema@.wab_tenants AS
-        SELECT %1$I AS tenant_id, %1$I::pg_catalog.text AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
+        SELECT %1$I AS tenant_id, %7$s AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
                COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
         FROM %6$s WHERE %1$I IS NOT NULL',
         binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted,
-        coalesce(binding.webhook_url, 'NULL'), binding.tenants);
-    IF pg_relation_is_updatable(to_regclass('@extschema@.wab_tenants'), false) & 4 = 0 THEN
+        coalesce(binding.webhook_url, 'NULL'), binding.tenants,
+        @extschema@._wab_customer_ref_of(NULL, binding.tenant_id));
+    IF pg_relation_is_updatable(binding.tenants, true) & 4 = 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42809',
-            MESSAGE = format('rows of %s cannot be updated through wab_tenants', binding.tenants),
-            DETAIL = format('wanted: %s; webhook_url: %s', binding.wanted, binding.webhook_url),
-            HINT = 'Bind a table, and use expressions over a single row: no aggregate, '
-                   'window or set-returning function.';
+            MESSAGE = format('rows of %s cannot be updated', binding.tenants),
+            HINT = 'Bind a table, or a view that can be updated.';
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_create_tenants_view IS
-    'Creates or replaces the auto-updatable view wab_tenants for this binding.';
+    'Creates or replaces the view wab_tenants for this binding.';
+
+CREATE FUNCTION @extschema@._wab_count_tenants() RETURNS TABLE (tenant_rows bigint, wanted_rows bigint)
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+DECLARE
+    with_webhook bigint;
+    reason       text;
+    state        text;
+BEGIN
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE t.wanted), pg_catalog.count(t.webhook_url)
+    INTO tenant_rows, wanted_rows, with_webhook
+    FROM @extschema@.wab_tenants t;
+    RETURN NEXT;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
+    RAISE EXCEPTION USING ERRCODE = state, MESSAGE = 'an expression of the binding fails on a row of the tenants table',
+        DETAIL = (SELECT format('wanted: %s; webhook_url: %s; %s', b.wanted, b.webhook_url, reason)
+                  FROM @extschema@.wab_tenant_binding b),
+        HINT = 'The expressions must give a value for every row.';
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_count_tenants IS
+    'Evaluates the expressions of the binding on all rows, and counts the rows and the wanted ones.';
 
 CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT 'id', bridge_id text DEFAULT 'bridge_id',
@@ -220,7 +282,8 @@ BEGIN
     END IF;
     DELETE FROM @extschema@.wab_tenant_binding;
     INSERT INTO @extschema@.wab_tenant_binding SELECT binding.*;
-    RETURN QUERY SELECT binding.tenants, count(*), count(*) FILTER (WHERE t.wanted) FROM @extschema@.wab_tenants t;
+    RETURN QUERY SELECT binding.tenants, c.tenant_rows, c.wanted_rows FROM @extschema@._wab_count_tenants() c;
+    PERFORM @extschema@._wab_check_writing();
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS

@@ -11,10 +11,12 @@ SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 BEGIN
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     RETURN QUERY
-    SELECT d.kind, d.tenant_id::text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted
+    SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted
     FROM @extschema@.wab_drift d
-    WHERE _wab_drift_rows.bridge_ids IS NULL OR d.bridge_id = ANY (_wab_drift_rows.bridge_ids);
+    WHERE _wab_drift_rows.bridge_ids IS NULL
+       OR d.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.bridge_ids);
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
     RETURN NEXT;
 END
@@ -39,7 +41,9 @@ BEGIN
     END IF;
     BEGIN
         PERFORM @extschema@._wab_require_all_rows();
-        SELECT array_agg(d.kind), array_agg(d.bridge_id), array_agg(d.customer_ref), array_agg(d.wasted)
+        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+        SELECT pg_catalog.array_agg(d.kind), pg_catalog.array_agg(d.bridge_id), pg_catalog.array_agg(d.customer_ref),
+               pg_catalog.array_agg(d.wasted)
         INTO kinds, ids, refs, wasted
         FROM @extschema@.wab_drift d;
     -- The observation is kept although this role cannot read the drift, for instance without SELECT on the tenants.
@@ -50,6 +54,7 @@ BEGIN
                    || coalesce(nullif(hints, ''), 'SELECT * FROM wab_drift shows the error.');
         RETURN 0;
     END;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     RETURN @extschema@._wab_note_drift(kinds, ids, refs, wasted);
 END
 $$;

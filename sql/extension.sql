@@ -74,13 +74,14 @@ COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
     'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
     'name, and raises the command''s error if there was one.';
 
--- Claims an entry, calls the provider and records the answer, each in its own transaction: no lock is held during the
--- call.
+-- Claims an entry and tries its tenant row, calls the provider, and records the answer, each in its own transaction: no
+-- lock is held during the call.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
 LANGUAGE plpgsql AS $$
 DECLARE
     entry   record;
     made    record;
+    refusal text;
     state   text;
     message text;
     details text;
@@ -90,22 +91,32 @@ BEGIN
     FOR nth IN 1 .. max_calls LOOP
         SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
         FROM @extschema@._wab_claim_queued() c;
+        refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_try_row(entry.customer_ref) END;
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
         failed := false;
         BEGIN
-            SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
-            FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
+            IF refusal IS NULL THEN
+                SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
+                FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
+            END IF;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL,
                 hints = PG_EXCEPTION_HINT;
             failed := true;
         END;
-        IF failed THEN
+        IF refusal IS NULL AND NOT failed THEN
+            refusal := @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state,
+                                                         made.raw_status, made.webhook_url);
+        END IF;
+        IF refusal IS NOT NULL THEN
+            SELECT '55000', 'the row of this tenant could not be written',
+                   pg_catalog.format('tenant_id: %s; %s', entry.customer_ref, refusal),
+                   'Change the constraint, the trigger, the rule or the policy that keeps the row. The entry waits.'
+            INTO state, message, details, hints;
+        END IF;
+        IF failed OR refusal IS NOT NULL THEN
             PERFORM @extschema@._wab_release_queued(entry.queue_id, pg_catalog.concat_ws(': ', message, details));
-        ELSE
-            PERFORM @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state, made.raw_status,
-                                                      made.webhook_url);
         END IF;
         COMMIT;
         -- Classes of errors that the next entry would meet too: connection (08), API key (28), rate limit (53),

@@ -1,5 +1,5 @@
--- Creates the functions that record provider calls, write tenant rows, choose bridges to poll and log summaries. They
--- never call the provider.
+-- Creates the functions that record provider calls, choose bridges to poll and log summaries. They never call the
+-- provider.
 
 CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
@@ -89,8 +89,10 @@ DECLARE
     webhook   text;
 BEGIN
     PERFORM @extschema@._wab_require_binding();
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t
-        WHERE t.customer_ref = _wab_wanted_webhook_url.customer_ref;
+        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_wanted_webhook_url.customer_ref;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF is_wanted IS NOT TRUE AND NOT EXISTS (SELECT FROM @extschema@.wab_declared d
                                              WHERE d.customer_ref = customer_ref AND d.kind = 'extra') THEN
         IF is_wanted IS NULL THEN
@@ -115,8 +117,7 @@ CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS big
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 BEGIN
-    RETURN (SELECT t.bridge_id FROM @extschema@.wab_tenants t
-            WHERE t.customer_ref = _wab_stored_bridge_id.customer_ref);
+    RETURN (SELECT t.bridge_id FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
@@ -131,7 +132,8 @@ BEGIN
     PERFORM @extschema@._wab_require_all_rows();
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
-        FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates}'::name[])
+        FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates,
+                      _wab_write_rows}'::name[])
              AS w(name)
         JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
         CROSS JOIN LATERAL (SELECT p.oid::regprocedure AS f) r
@@ -145,14 +147,12 @@ BEGIN
                      ('@extschema@.wab_queue', 'SELECT'), ('@extschema@.wab_queue', 'UPDATE')) AS g(target, privilege)
         WHERE NOT has_table_privilege(g.target, g.privilege)
         UNION ALL
-        SELECT format('GRANT UPDATE (%I) ON %s', a.attname, a.attrelid::regclass)
+        SELECT format('GRANT %s (%I) ON %s', g.privilege, a.attname, a.attrelid::regclass)
         FROM @extschema@._wab_binding() b
-        JOIN pg_attribute a
-          ON (a.attrelid = to_regclass('@extschema@.wab_tenants') AND a.attname IN ('bridge_id', 'bridge_status'))
-          -- Before PostgreSQL 15 a view accesses its table with the rights of the view's owner.
-          OR (a.attrelid = b.tenants AND a.attname IN (b.bridge_id, b.bridge_status)
-              AND current_setting('server_version_num')::integer >= 150000)
-        WHERE NOT has_column_privilege(a.attrelid, a.attnum, 'UPDATE')) n;
+        CROSS JOIN LATERAL (VALUES (b.tenant_id, 'SELECT'), (b.bridge_id, 'SELECT'), (b.bridge_status, 'SELECT'),
+                                   (b.bridge_id, 'UPDATE'), (b.bridge_status, 'UPDATE')) AS g(column_name, privilege)
+        JOIN pg_attribute a ON a.attrelid = b.tenants AND a.attname = g.column_name
+        WHERE NOT has_column_privilege(a.attrelid, a.attnum, g.privilege)) n;
     IF lacking IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = 'permission denied to record the result of a provider call',
             DETAIL = format('%s lacks: %s', current_user, lacking), HINT = 'Nothing was sent to the provider.';
@@ -166,13 +166,15 @@ COMMENT ON FUNCTION @extschema@._wab_require_recording IS
 -- Called after the provider answered, by wab_provision(), wab_work_queue() and wab apply alike.
 CREATE FUNCTION @extschema@._wab_record_provision(
     customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
-RETURNS void
+RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
-    at  timestamptz := clock_timestamp();
-    was @extschema@.wab_bridges;
+    at     timestamptz := clock_timestamp();
+    was    @extschema@.wab_bridges;
+    status text;
+    reason text;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT b.* INTO was FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_provision.bridge_id;
@@ -209,19 +211,24 @@ BEGIN
     IF raw_status IS NOT NULL THEN
         PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
     END IF;
-    UPDATE @extschema@.wab_tenants t
-    SET bridge_id = b.bridge_id, bridge_status = CASE b.status WHEN 'unknown' THEN t.bridge_status ELSE b.status END
-    FROM @extschema@.wab_bridges b
-    WHERE b.bridge_id = _wab_record_provision.bridge_id AND t.customer_ref = _wab_record_provision.customer_ref
-      AND (t.bridge_id IS DISTINCT FROM b.bridge_id
-           OR (b.status <> 'unknown' AND t.bridge_status IS DISTINCT FROM b.status));
-    UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
-    WHERE q.customer_ref = _wab_record_provision.customer_ref AND q.finished_at IS NULL;
+    -- An extra of wab_declared has no tenant row.
+    IF EXISTS (SELECT FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t) THEN
+        SELECT nullif(b.status, 'unknown') INTO status FROM @extschema@.wab_bridges b
+        WHERE b.bridge_id = _wab_record_provision.bridge_id;
+        SELECT w.reason INTO reason FROM @extschema@._wab_write_rows(
+            ARRAY[customer_ref], ARRAY[bridge_id], CASE WHEN status IS NOT NULL THEN ARRAY[status] END) w;
+    END IF;
+    IF reason IS NULL THEN
+        UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
+        WHERE q.customer_ref = _wab_record_provision.customer_ref AND q.finished_at IS NULL;
+    END IF;
+    RETURN reason;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_provision IS
     'Records a bridge that the provider just created or returned, writes its bridge_id and its status, if known, on '
-    'the tenant row, and finishes the tenant''s entry in wab_queue.';
+    'the tenant row, and finishes the tenant''s entry in wab_queue. Returns null, or why the row does not hold them '
+    'afterwards: the bridge is recorded all the same, because it is paid for.';
 
 CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -258,56 +265,6 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_record_delete IS
     'Records that the provider deleted a bridge. Does not call the provider.';
 
-CREATE FUNCTION @extschema@._wab_link_bridges(customer_refs text[], bridge_ids bigint[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
-AS $$
-DECLARE
-    written integer;
-BEGIN
-    UPDATE @extschema@.wab_tenants t SET bridge_id = u.bridge_id
-    FROM unnest(customer_refs, bridge_ids) AS u(customer_ref, bridge_id)
-    WHERE t.customer_ref = u.customer_ref AND t.bridge_id IS DISTINCT FROM u.bridge_id;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    RETURN written;
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_link_bridges IS
-    'Writes these bridge_ids on the tenant rows with these customer_refs, in one statement. Returns how many rows '
-    'changed.';
-
-CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-AS $$
-DECLARE
-    written integer;
-BEGIN
-    UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
-    FROM @extschema@.wab_status_drift s
-    WHERE t.customer_ref = s.customer_ref
-      AND (_wab_write_statuses.customer_refs IS NULL OR s.customer_ref = ANY (_wab_write_statuses.customer_refs));
-    GET DIAGNOSTICS written = ROW_COUNT;
-    RETURN written;
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_write_statuses IS
-    'Writes the observed status on the tenant rows with status_drift (all, or those given). Returns how many rows '
-    'changed. A status of unknown is never written.';
-
-CREATE FUNCTION @extschema@._wab_write_statuses_of(bridge_ids bigint[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-AS $$
-DECLARE
-    written integer;
-BEGIN
-    UPDATE @extschema@.wab_tenants t SET bridge_status = s.status
-    FROM @extschema@.wab_status_drift s
-    WHERE t.customer_ref = s.customer_ref AND s.bridge_id = ANY (_wab_write_statuses_of.bridge_ids);
-    GET DIAGNOSTICS written = ROW_COUNT;
-    RETURN written;
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_write_statuses_of IS '_wab_write_statuses() for the tenants of these bridges.';
-
 CREATE FUNCTION @extschema@.wab_summary()
 RETURNS TABLE (observed_at timestamptz, bridges bigint, paired bigint, awaiting_scan bigint, disconnected bigint,
     unknown bigint, orphaned bigint, churned bigint, missing bigint, monthly_cost numeric, monthly_waste numeric)
@@ -316,6 +273,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM @extschema@._wab_require_binding();
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     RETURN QUERY SELECT s.observed_at, s.bridges, s.paired, s.awaiting_scan, s.disconnected, s.unknown,
                         s.orphaned, s.churned, s.missing, s.monthly_cost, s.monthly_waste
                  FROM @extschema@.wab_fleet_summary s;

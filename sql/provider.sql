@@ -31,7 +31,9 @@ RETURNS TABLE (tenant_id text, bridge_id bigint, state text, outcome text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_provision_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_provision(text, text) IS
     'Provisions a wanted tenant''s bridge, or finds the one it has, and writes bridge_id and status on the tenant row. '
-    'A ROLLBACK does not delete the bridge: the next refresh shows it as unbound, and a second call returns it.';
+    'A ROLLBACK does not delete the bridge: the next refresh shows it as unbound, and a second call returns it. outcome: '
+    'created, existing, or unlinked: the bridge exists and is recorded, and a WARNING says why the tenant row does not '
+    'hold it.';
 
 CREATE FUNCTION @extschema@._wab_call_provision(customer_ref text, webhook_url text, stored_bridge_id bigint)
 RETURNS TABLE (bridge_id bigint, state text, raw_status text, webhook_url text)

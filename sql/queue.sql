@@ -34,11 +34,14 @@ DECLARE
     key      name := @extschema@._wab_bound_column('tenant_id');
     enqueue  constant text := 'INSERT INTO @extschema@.wab_queue (customer_ref)
         SELECT n.customer_ref
-        FROM (SELECT k.id, k.id::text COLLATE "C" AS customer_ref FROM (SELECT %s) AS k(id)) n
-        LEFT JOIN @extschema@.wab_tenants t ON t.tenant_id = n.id AND t.customer_ref = n.customer_ref
-        WHERE n.customer_ref <> '''' AND CASE WHEN t.customer_ref IS NOT NULL THEN t.wanted AND t.bridge_id IS NULL
-                                              ELSE row_security_active($1) END
+        FROM (SELECT k.id, k.id::pg_catalog.text COLLATE pg_catalog."C" AS customer_ref FROM (SELECT %s) AS k(id)) n
+        LEFT JOIN @extschema@.wab_tenants t ON t.tenant_id OPERATOR(pg_catalog.=) n.id
+             AND t.customer_ref OPERATOR(pg_catalog.=) n.customer_ref
+        WHERE n.customer_ref OPERATOR(pg_catalog.<>) ''''
+          AND CASE WHEN t.customer_ref IS NOT NULL THEN t.wanted AND t.bridge_id IS NULL
+                   ELSE pg_catalog.row_security_active($1) END
         ON CONFLICT DO NOTHING';
+    command  text;
 BEGIN
     IF key IS NULL THEN
         RAISE WARNING USING
@@ -51,9 +54,13 @@ BEGIN
                              TG_RELID::regclass, key),
             HINT = format('DROP TRIGGER %I ON %s; then run sql/signup.sql again.', TG_NAME, TG_RELID::regclass);
     ELSIF TG_LEVEL = 'STATEMENT' THEN
-        EXECUTE format(enqueue, format('r.%I FROM new_rows r', key)) USING TG_RELID;
+        command := format(enqueue, format('r.%I FROM new_rows r', key));
+        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+        EXECUTE command USING TG_RELID;
     ELSE
-        EXECUTE format(enqueue, format('($2).%I', key)) USING TG_RELID, NEW;
+        command := format(enqueue, format('($2).%I', key));
+        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+        EXECUTE command USING TG_RELID, NEW;
     END IF;
     RETURN NULL;
 END

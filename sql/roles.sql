@@ -30,16 +30,16 @@ BEGIN
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
                   AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
-                                    '_wab_last_observation') LOOP
+                                    '_wab_last_observation', '_wab_binding_path') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', '_wab_enqueue_wanted',
-                                                             '_wab_bound_column') LOOP
+                                                             '_wab_bound_column', '_wab_binding_path') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_enqueuer', name);
     END LOOP;
     EXECUTE format('GRANT SELECT, INSERT ON %s.wab_queue TO wab_enqueuer', ours);
-    EXECUTE format('GRANT SELECT ON %s.wab_tenants TO wab_enqueuer', ours);
+    EXECUTE format('GRANT SELECT ON %1$s.wab_tenants, %1$s.wab_tenant_binding TO wab_enqueuer', ours);
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO b;
     EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
     EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);

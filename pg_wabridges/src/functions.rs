@@ -100,10 +100,12 @@ fn wab_provision(
     let wanted = database::wanted_webhook_url(&customer_ref).or_raise();
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
+    database::require_row(&customer_ref).or_raise();
     let (bridge, set_by_us) =
         provision(Wish { customer_ref: customer_ref.clone(), webhook_url, stored }).or_raise();
-    database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
-    TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, bridge.outcome.as_str()))
+    let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
+    let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
+    TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, outcome))
 }
 
 /// Makes the provider call of `wab_provision()` and writes nothing: `wab_work_queue()` records the result in a transaction of

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod adoption;
 mod bind;
+mod binding_path;
 mod connect;
 mod drift;
 mod error;

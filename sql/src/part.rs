@@ -70,6 +70,8 @@ pub const PARTS: &[Part] = &[
     ),
     part!("bound_names.sql", None),
     part!("binding.sql", None),
+    part!("tenant_rows.sql", None),
+    part!("trial.sql", None),
     part!("events.sql", None),
     part!("history.sql", None),
     part!("queue.sql", None),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use wabridges::{BridgeId, CustomerRef};
 
+use super::drift::warn_unwritten;
 use super::statement::{one, one_unlocked, rows_in_any_query, rows_unlocked};
 use crate::answers::Provisioned;
 use crate::error::Raise;
@@ -61,12 +62,23 @@ pub fn require_binding() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
 }
 
-/// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one.
+/// Raises 55000 unless this tenant's row, if there is one, can take a bridge_id and each status.
+pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
+    // The objects of 0.2.0, which work with this library too, lack it.
+    let exists = "SELECT pg_catalog.to_regprocedure('@extschema@._wab_require_row(text)') IS NOT NULL";
+    if one(exists, &[], |row| row.get(1))? != Some(true) {
+        return Ok(());
+    }
+    one_unlocked("SELECT @extschema@._wab_require_row($1)", &[customer_ref.as_str().into()], |_| Ok(()))
+}
+
+/// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one. Returns whether the tenant row
+/// was written; if not, a WARNING says why. An error would roll back the record of the bridge.
 pub fn record_provision(
     customer_ref: &CustomerRef,
     bridge: &Provisioned,
     webhook_url: Option<&str>,
-) -> Result<(), Raise> {
+) -> Result<bool, Raise> {
     let args = [
         customer_ref.as_str().into(),
         bridge.id.get().into(),
@@ -74,7 +86,14 @@ pub fn record_provision(
         bridge.raw_status.as_deref().into(),
         webhook_url.into(),
     ];
-    one("SELECT @extschema@._wab_record_provision($1, $2, $3, $4, $5)", &args, |_| Ok(()))
+    // The function of 0.2.0 returns void, which is an empty text here, as null is.
+    let record = "SELECT pg_catalog.format('%s', @extschema@._wab_record_provision($1, $2, $3, $4, $5))";
+    let reason = one(record, &args, |row| row.get::<String>(1))?.unwrap_or_default();
+    if reason.is_empty() {
+        return Ok(true);
+    }
+    warn_unwritten(&[(customer_ref.as_str().to_owned(), reason)])?;
+    Ok(false)
 }
 
 /// Calls `_wab_record_delete()`.

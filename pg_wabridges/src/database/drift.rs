@@ -51,13 +51,29 @@ pub fn standing_drift() -> Result<Option<Vec<Drift>>, Raise> {
     glimpse(|| drift(&Touched::Anyone))
 }
 
-/// Writes the observed status on the tenant rows that drifted, of these bridges or of all.
+/// Writes the observed status on the tenant rows that drifted, of these bridges or of all. A WARNING names the rows that could
+/// not be written.
 pub fn write_statuses(touched: &Touched) -> Result<(), Raise> {
-    match touched.bridges() {
-        Some(ids) => one("SELECT @extschema@._wab_write_statuses_of($1)", &[ids.into()], |_| Ok(())),
+    let (call, args) = match touched.bridges() {
+        Some(ids) => ("_wab_write_statuses_of($1)", vec![ids.into()]),
         // The argument is explicit, so that PostgreSQL cannot choose a function of this name without parameters.
-        None => one("SELECT @extschema@._wab_write_statuses(NULL::pg_catalog.text[])", &[], |_| Ok(())),
-    }
+        None => ("_wab_write_statuses(NULL::pg_catalog.text[])", vec![]),
+    };
+    // The functions of 0.2.0 return a number, which has no such field.
+    let sql = format!(
+        "SELECT pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(w), 'customer_ref'), \
+                pg_catalog.jsonb_extract_path_text(pg_catalog.to_jsonb(w), 'reason') FROM @extschema@.{call} w"
+    );
+    let unwritten = rows(&sql, &args, |row| Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?)))?;
+    let unwritten: Vec<_> = unwritten.into_iter().flatten().collect();
+    if unwritten.is_empty() { Ok(()) } else { warn_unwritten(&unwritten) }
+}
+
+/// Raises a WARNING that names these tenants, and why their rows were not written.
+pub(super) fn warn_unwritten(unwritten: &[(String, String)]) -> Result<(), Raise> {
+    let (refs, reasons): (Vec<&str>, Vec<&str>) =
+        unwritten.iter().map(|(customer_ref, reason)| (customer_ref.as_str(), reason.as_str())).unzip();
+    one("SELECT @extschema@._wab_warn_unwritten($1, $2)", &[refs.into(), reasons.into()], |_| Ok(()))
 }
 
 /// Records and announces which drift began and ended; `drift` is all present drift.

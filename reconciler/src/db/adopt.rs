@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::{Extra, Fleet, Keep};
+use crate::db::binding_path::under_binding_path;
 use crate::db::evaluation::Evaluation;
 use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
@@ -67,10 +68,12 @@ impl Evaluation<'_> {
 
     async fn found_beside_tenants(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the fleet";
+        let mut tx = under_binding_path(&mut self.tx, self.names).await?;
         let rows = sqlx::query(self.names.sql(include_str!("adopt/found_beside_tenants.sql")))
-            .fetch_all(&mut *self.tx)
+            .fetch_all(&mut *tx)
             .await
             .map_err(Error::database(DOING))?;
+        tx.rollback().await.map_err(Error::database(DOING))?;
         let (live, price) = self.numbers().await?;
         let bridges = found_bridges(&rows).map_err(Error::database(DOING))?;
         let missing = rows.len() - bridges.len();

@@ -3,6 +3,7 @@
 use sqlx::{PgConnection, Row};
 use wabridges::BridgeId;
 
+use crate::db::binding_path::under_binding_path;
 use crate::db::names::Names;
 use crate::model::{Drift, Error};
 
@@ -13,11 +14,13 @@ pub async fn drift(
     bridge_ids: Option<&[i64]>,
 ) -> Result<Vec<Drift>, Error> {
     const DOING: &str = "cannot read the drift";
+    let mut tx = under_binding_path(conn, names).await?;
     let rows = sqlx::query(names.sql(include_str!("drift/drift.sql")))
         .bind(bridge_ids)
-        .fetch_all(conn)
+        .fetch_all(&mut *tx)
         .await
         .map_err(Error::database(DOING))?;
+    tx.rollback().await.map_err(Error::database(DOING))?;
     let read = |row: &sqlx::postgres::PgRow| {
         Ok(Drift {
             kind: row.try_get::<&str, _>("kind")?.into(),

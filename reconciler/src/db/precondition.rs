@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::Row;
 use wabridges::{BridgeId, Class, CustomerRef};
 
+use crate::db::binding_path::under_binding_path;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
 use crate::model::{Error, Precondition, RecentCall};
@@ -25,15 +26,28 @@ impl Store {
         }
     }
 
+    /// Fails if the tenant has a row that could not take the bridge. A bridge is paid for, so it is tried before.
+    pub async fn require_row(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
+        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_row($1)"))
+            .bind(customer_ref.as_str())
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(Error::database("no call was made: the bridge could not be recorded"))
+    }
+
     /// Fails if the bridge is needed again.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
+        const DOING: &str = "cannot check whether the bridge is still unneeded";
         let mut evaluation = self.evaluation().await?;
         let is_unneeded = evaluation.names.sql(include_str!("precondition/is_unneeded.sql"));
+        let mut tx = under_binding_path(&mut evaluation.tx, evaluation.names).await?;
         let unneeded: bool = sqlx::query_scalar(is_unneeded)
             .bind(id.get())
-            .fetch_one(&mut *evaluation.tx)
+            .fetch_one(&mut *tx)
             .await
-            .map_err(Error::database("cannot check whether the bridge is still unneeded"))?;
+            .map_err(Error::database(DOING))?;
+        tx.rollback().await.map_err(Error::database(DOING))?;
         evaluation.rollback().await?;
         if unneeded {
             return Ok(());
@@ -72,11 +86,13 @@ impl Evaluation<'_> {
         customer_refs: &[&CustomerRef],
     ) -> Result<Vec<Precondition>, Error> {
         const DOING: &str = "cannot check the preconditions of the saved plan's steps";
+        let mut tx = under_binding_path(&mut self.tx, self.names).await?;
         let rows = sqlx::query(self.names.sql(include_str!("precondition/preconditions.sql")))
             .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
-            .fetch_all(&mut *self.tx)
+            .fetch_all(&mut *tx)
             .await
             .map_err(Error::database(DOING))?;
+        tx.rollback().await.map_err(Error::database(DOING))?;
         let id = |id: Option<i64>| id.and_then(BridgeId::new);
         let read = |row: &sqlx::postgres::PgRow| {
             Ok(Precondition {

@@ -1,5 +1,6 @@
 //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
+use crate::db::binding_path::under_binding_path;
 use crate::db::drift::drift;
 use crate::db::rows::from_row;
 use crate::db::store::Store;
@@ -43,10 +44,12 @@ impl Store {
         let last_run = self.last_run(applying.as_deref()).await?;
         self.require_all_rows().await?;
         let mut evaluation = self.evaluation().await?;
+        let mut tx = under_binding_path(&mut evaluation.tx, evaluation.names).await?;
         let stored: Status = sqlx::query_as(evaluation.names.sql(include_str!("status/status.sql")))
-            .fetch_one(&mut *evaluation.tx)
+            .fetch_one(&mut *tx)
             .await
             .map_err(Error::database("cannot read the stored fleet"))?;
+        tx.rollback().await.map_err(Error::database("cannot read the stored fleet"))?;
         evaluation.rollback().await?;
         Ok(Status { applying, last_run, ..stored })
     }

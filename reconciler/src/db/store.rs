@@ -1,5 +1,7 @@
 //! The connection to the database, and the statements that record the result of a step.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use wabridges::{BridgeId, CustomerRef};
@@ -8,6 +10,7 @@ use crate::config::Database;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
 use crate::db::{connect, find};
+use crate::ground::harmless;
 use crate::model::Error;
 
 /// One connection, and the schema of the `wab_` objects.
@@ -72,40 +75,45 @@ impl Store {
         recorded.map_err(Error::database("cannot record which drift began and ended"))
     }
 
-    /// Writes bridge ids on tenant rows in one statement; returns the number of changed rows.
-    pub async fn link_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<i32, Error> {
+    /// Writes bridge ids on tenant rows; returns the rows that do not hold them afterwards.
+    pub async fn link_bridges(&mut self, bridges: &[(&CustomerRef, BridgeId)]) -> Result<Unwritten, Error> {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_link_bridges($1, $2)"))
+        let link = "SELECT w.customer_ref, w.reason FROM @extschema@._wab_link_bridges($1, $2) w";
+        sqlx::query_as(self.names.sql(link))
             .bind(refs)
             .bind(ids)
-            .fetch_one(&mut self.conn)
+            .fetch_all(&mut self.conn)
             .await
+            .map(unwritten)
             .map_err(Error::database("cannot write bridge ids on the tenant rows"))
     }
 
-    /// Writes observed statuses on tenant rows in one statement; returns the number of changed rows.
-    pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<i32, Error> {
+    /// Writes observed statuses on tenant rows; returns the rows that do not hold them afterwards.
+    pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<Unwritten, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_write_statuses($1)"))
+        let write = "SELECT w.customer_ref, w.reason FROM @extschema@._wab_write_statuses($1) w";
+        sqlx::query_as(self.names.sql(write))
             .bind(refs)
-            .fetch_one(&mut self.conn)
+            .fetch_all(&mut self.conn)
             .await
+            .map(unwritten)
             .map_err(Error::database("cannot write statuses on the tenant rows"))
     }
 
     /// Records a bridge that the provider created or returned. The webhook_url is recorded only if the bridge
-    /// was unknown before: the provider keeps the webhook_url of an existing bridge.
-    pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<(), Error> {
-        sqlx::query(self.names.sql(include_str!("store/record_provision.sql")))
+    /// was unknown before: the provider keeps the webhook_url of an existing bridge. Returns why the tenant row does
+    /// not hold the bridge_id afterwards, if it does not.
+    pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<Option<String>, Error> {
+        sqlx::query_scalar(self.names.sql(include_str!("store/record_provision.sql")))
             .bind(made.customer_ref.as_str())
             .bind(made.bridge_id.get())
             .bind(made.state)
             .bind(made.raw_status)
             .bind(made.webhook_url)
-            .execute(&mut self.conn)
+            .fetch_one(&mut self.conn)
             .await
-            .map(drop)
+            .map(|reason: Option<String>| reason.map(|reason| harmless(&reason)))
             .map_err(Error::database("cannot record the bridge that was provisioned"))
     }
 
@@ -119,6 +127,13 @@ impl Store {
             .map(drop)
             .map_err(Error::database("cannot record the bridge that was deleted"))
     }
+}
+
+/// The tenant rows that do not hold what was asked, and why.
+pub type Unwritten = BTreeMap<String, String>;
+
+fn unwritten(rows: Vec<(String, String)>) -> Unwritten {
+    rows.into_iter().map(|(customer_ref, reason)| (customer_ref, harmless(&reason))).collect()
 }
 
 /// A bridge that the provider made or returned.

@@ -126,11 +126,6 @@ impl Error {
         }
     }
 
-    /// The database refused the rows of a statement, but the connection can be used for other rows.
-    pub fn is_about_rows(&self) -> bool {
-        matches!(self, Self::Database { source, .. } if !source.is_lost && !source.is_denied())
-    }
-
     /// What to do about it, if it is known.
     pub fn hint(&self) -> Option<String> {
         match self {

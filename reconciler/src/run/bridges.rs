@@ -30,7 +30,11 @@ impl Executor<'_> {
             webhook_url,
         };
         match self.store.record_provision(&made).await {
-            Ok(()) => StepOutcome::done(format!("{how} as bridge {bridge_id}"), Some(bridge_id)),
+            Ok(None) => StepOutcome::done(format!("{how} as bridge {bridge_id}"), Some(bridge_id)),
+            Ok(Some(reason)) => StepOutcome::unwritten(
+                format!("{how} as bridge {bridge_id} and recorded in wab_bridges, but: {reason}"),
+                Some(bridge_id),
+            ),
             Err(error) => StepOutcome::unrecorded("provisioned", bridge_id, &error),
         }
     }
@@ -66,6 +70,7 @@ impl Executor<'_> {
         let mut patience = PATIENCE;
         loop {
             self.store.require_wanted(customer_ref).await?;
+            self.store.require_row(customer_ref).await?;
             let answer = self.client.provision(customer_ref, webhook_url).await;
             if !self.again(&answer, Class::Provision, &mut patience).await {
                 return Ok(answer);

@@ -39,6 +39,11 @@ impl StepOutcome {
         Self { outcome, detail: chain(error), bridge_id: None, end: end(error) }
     }
 
+    /// The tenant row does not hold what was written, for this reason.
+    pub fn unwritten(reason: String, bridge_id: Option<BridgeId>) -> Self {
+        Self { outcome: Outcome::Failed, detail: reason, bridge_id, end: None }
+    }
+
     /// The provider did its part, but the database could not record it. The next run finds the bridge and
     /// continues.
     pub fn unrecorded(what: &str, bridge_id: BridgeId, error: &Error) -> Self {

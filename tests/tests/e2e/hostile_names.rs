@@ -233,6 +233,17 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
     for call in calls {
         fleet.sql(&format!("{path}; SELECT * FROM public.{call}")).with_context(|| call.to_owned())?;
     }
+    // The binding's own path is hostile too: rows are written and expressions evaluated under it.
+    let bind = "SELECT * FROM public.wab_bind_tenants('public.tenants', wanted => 'status = ''active''')";
+    fleet.sql(&format!("{path}; {bind}"))?;
+    assert!(fleet.sql("SELECT resolved_in FROM wab_tenant_binding")?.starts_with("evil"));
+    fleet.sql("UPDATE tenants SET bridge_id = NULL, bridge_status = NULL")?;
+    fleet
+        .sql(&format!("{path}; SELECT * FROM public.wab_reconcile(3); SELECT * FROM public.wab_summary()"))?;
+    fleet
+        .sql(&format!("{path}; SELECT * FROM public._wab_link_bridges('{{cust_01,cust_05}}', '{{1,5}}')"))?;
+    let row = "SELECT bridge_id, bridge_status FROM tenants WHERE id = 'cust_01'";
+    assert_eq!(fleet.sql(row)?, "1|paired");
     for view in fleet.sql("SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'v'")?.lines() {
         fleet.sql(&format!("{path}; SELECT * FROM public.{view}")).with_context(|| view.to_owned())?;
     }

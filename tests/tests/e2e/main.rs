@@ -30,6 +30,7 @@ mod setup;
 mod signup;
 mod standby;
 mod symbols;
+mod tenant_rows;
 mod terminal;
 mod tls;
 mod together;

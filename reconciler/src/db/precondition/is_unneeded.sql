@@ -1,2 +1,2 @@
 SELECT EXISTS (SELECT FROM @extschema@.wab_drift d
-               WHERE d.bridge_id = $1 AND d.wasted)
+               WHERE d.bridge_id OPERATOR(pg_catalog.=) $1 AND d.wasted)

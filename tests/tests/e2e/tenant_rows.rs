@@ -1,0 +1,545 @@
+//! Tests that what is written on tenant rows is compared with what was asked, on tables of all sorts. Tests whose names begin
+//! with `in_sql` need the extension.
+
+use anyhow::{Context, Result};
+use e2e::fleet::{DATABASE, Fleet};
+use e2e::process::Said;
+use serde_json::{Value, json};
+
+/// A fleet of six paired bridges, `t1` … `t6` with the ids 1 … 6.
+async fn six() -> Result<Fleet> {
+    let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
+    let bridges: Vec<_> =
+        (1..=6).map(|n| json!({"id": n, "customer_ref": format!("t{n}"), "status": "connected"})).collect();
+    fleet.sandbox.add(json!(bridges)).await?;
+    fleet.fleet_yaml("tenants: { table: tenants }\n")?;
+    Ok(fleet)
+}
+
+/// An ordinary tenants table with these ids, bound.
+fn bind(fleet: &Fleet, ids: &str) -> Result<()> {
+    fleet
+        .sql(&format!(
+            "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT unnest('{ids}'::text[]);
+         SELECT * FROM wab_bind_tenants('tenants')"
+        ))
+        .map(drop)
+}
+
+/// A trigger on tenants, before UPDATE, with this body.
+fn before_update(body: &str) -> String {
+    format!(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} RETURN NEW; END $$;
+         CREATE TRIGGER tenants_audit BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION keep();"
+    )
+}
+
+/// Applies; returns the exit code and the failed steps as `kind customer_ref: detail`.
+fn apply(fleet: &Fleet) -> Result<(i32, Vec<String>)> {
+    failed(&fleet.wab(&["apply", "--auto-approve", "--json"])?)
+}
+
+fn failed(said: &Said) -> Result<(i32, Vec<String>)> {
+    let report: Value =
+        serde_json::from_str(&said.stdout).with_context(|| format!("{}{}", said.stdout, said.stderr))?;
+    let text = |step: &Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
+    let failed = report["run"]["steps"].as_array().into_iter().flatten();
+    let failed = failed.filter(|step| step["outcome"] != "done").map(|step| {
+        format!("{} {}: {}", text(step, "kind"), text(step, "customer_ref"), text(step, "detail"))
+    });
+    Ok((said.code, failed.collect()))
+}
+
+/// The steps of the plan as `kind customer_ref`.
+fn planned(fleet: &Fleet) -> Result<Vec<String>> {
+    let said = fleet.wab(&["plan", "--format", "json"])?;
+    let plan: Value =
+        serde_json::from_str(&said.stdout).with_context(|| format!("{}{}", said.stdout, said.stderr))?;
+    let steps = plan["steps"].as_array().into_iter().flatten();
+    let steps = steps.map(|step| {
+        format!(
+            "{} {}",
+            step["kind"].as_str().unwrap_or_default(),
+            step["customer_ref"].as_str().unwrap_or_default()
+        )
+    });
+    Ok(steps.collect())
+}
+
+fn rows(fleet: &Fleet) -> Result<String> {
+    fleet
+        .sql("SELECT string_agg(concat_ws(' ', id, bridge_id, bridge_status), ', ' ORDER BY id) FROM tenants")
+}
+
+#[tokio::test]
+async fn apply_fails_the_steps_whose_rows_a_trigger_kept_and_writes_the_others() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2,t3,t4}")?;
+    fleet.sql(&before_update(
+        "IF OLD.id = 't2' THEN RETURN NULL; END IF; IF OLD.id = 't3' THEN NEW := OLD; END IF;",
+    ))?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!(code, 4, "{failed:?}");
+    let kept = "the row of public.tenants was not changed: a trigger, a rule or a row-level security policy kept it \
+                (triggers: tenants_audit)";
+    let expected = ["link t2", "link t3", "set_status t2", "set_status t3"];
+    assert_eq!(failed, expected.map(|step| format!("{step}: {kept}")), "{failed:?}");
+    assert_eq!(rows(&fleet)?, "t1 1 paired, t2, t3, t4 4 paired");
+    assert_eq!(planned(&fleet)?, expected);
+    fleet.sql("DROP TRIGGER tenants_audit ON tenants")?;
+    assert_eq!(apply(&fleet)?, (0, vec![]));
+    assert!(planned(&fleet)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_sees_an_after_trigger_that_puts_the_old_value_back() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2}")?;
+    fleet.sql(
+        "CREATE FUNCTION back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE tenants SET bridge_id = OLD.bridge_id WHERE id = 't2' AND id = NEW.id AND bridge_id IS NOT NULL;
+             RETURN NULL; END $$;
+         CREATE TRIGGER puts_back AFTER UPDATE OF bridge_id ON tenants FOR EACH ROW EXECUTE FUNCTION back()",
+    )?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 1), "{failed:?}");
+    assert!(failed[0].starts_with("link t2: ") && failed[0].contains("puts_back"), "{failed:?}");
+    assert_eq!(planned(&fleet)?, ["link t2"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_fails_the_steps_of_a_table_with_a_rule_instead() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2}")?;
+    fleet.sql("CREATE RULE frozen AS ON UPDATE TO tenants DO INSTEAD NOTHING")?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 4), "{failed:?}");
+    assert!(failed.iter().all(|step| step.contains("(rules: frozen)")), "{failed:?}");
+    assert_eq!(rows(&fleet)?, "t1, t2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_writes_nothing_as_a_role_whose_writes_a_policy_filters() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2}")?;
+    fleet.sql(
+        "CREATE ROLE runner LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO runner;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO runner;
+         ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY everybody_reads ON tenants FOR SELECT USING (true);
+         CREATE POLICY one_is_written ON tenants FOR UPDATE USING (id = 't1')",
+    )?;
+    let url = fleet.cluster.url(DATABASE).replace("user=postgres", "user=runner");
+    let said = fleet.wab_on(&url, &["apply", "--auto-approve"])?;
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("row-level security hides rows"), "{}", said.stderr);
+    assert_eq!(rows(&fleet)?, "t1, t2");
+    // The statement itself, as a function that does not check all rows beforehand.
+    let update = "SET ROLE runner; SELECT _wab_update_rows('{t1,t2}', '{1,2}', NULL)";
+    fleet.sql(update)?;
+    assert_eq!(rows(&fleet)?, "t1 1, t2", "a policy may spare rows silently, so rows are read back");
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_names_the_constraint_or_the_trigger_that_refused_a_row() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2,t3}")?;
+    fleet.sql(&before_update("IF OLD.id = 't3' THEN PERFORM FROM nowhere; END IF;"))?;
+    fleet.sql("ALTER TABLE tenants ADD CONSTRAINT never_two CHECK (bridge_id <> 2)")?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!(code, 4, "{failed:?}");
+    for part in [
+        "link t2: cannot write bridge_id = 2 on the row of public.tenants: new row for relation \"tenants\" violates check constraint \"never_two\"",
+        "link t3: cannot write bridge_id = 3 on the row of public.tenants: relation \"nowhere\" does not exist, in ",
+        "set_status t3: cannot write bridge_status = paired on the row of public.tenants: relation \"nowhere\"",
+    ] {
+        assert!(failed.iter().any(|step| step.starts_with(part)), "{part}: {failed:?}");
+    }
+    assert_eq!((failed.len(), rows(&fleet)?), (3, "t1 1 paired, t2 paired, t3".to_owned()), "{failed:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_writes_a_table_whose_triggers_use_unqualified_names() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(
+        "ALTER DATABASE app SET search_path = shop, public;
+         CREATE SCHEMA shop; CREATE TABLE shop.audit_log (entry text);
+         CREATE FUNCTION shop.noted(text) RETURNS text LANGUAGE sql AS $$ SELECT 'noted ' || $1 $$;
+         CREATE TABLE shop.tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO shop.tenants VALUES ('t1'), ('t2');
+         CREATE FUNCTION shop.audit() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO audit_log SELECT noted(id) FROM tenants WHERE id = NEW.id; RETURN NEW; END $$;
+         CREATE TRIGGER tenants_audit BEFORE UPDATE ON shop.tenants FOR EACH ROW EXECUTE FUNCTION shop.audit()",
+    )?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (0, 0), "{failed:?}");
+    assert_eq!(rows(&fleet)?, "t1 1 paired, t2 2 paired");
+    assert_eq!(
+        fleet.sql("SELECT count(*), min(entry) FROM audit_log")?,
+        "4|noted t1",
+        "one entry per row and step"
+    );
+    assert!(planned(&fleet)?.is_empty());
+    Ok(())
+}
+
+/// Functions with unqualified names in their bodies, in the schema shop, and a table with such expressions bound in it.
+const UNQUALIFIED: &str = "
+    ALTER DATABASE app SET search_path = shop, public; SET search_path = shop, public;
+    CREATE SCHEMA shop; CREATE TABLE paying (id text); INSERT INTO paying VALUES ('t1'), ('t2');
+    CREATE FUNCTION is_paying(tenant text) RETURNS boolean LANGUAGE sql STABLE AS
+        $$ SELECT EXISTS (SELECT FROM paying p WHERE p.id = tenant) $$;
+    CREATE FUNCTION hook(tenant text) RETURNS text LANGUAGE plpgsql STRICT AS
+        $$ BEGIN RETURN (SELECT 'https://a.example/' || max(p.id) FROM paying p WHERE p.id = tenant); END $$;
+    CREATE TABLE shop.tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);";
+
+#[tokio::test]
+async fn apply_evaluates_the_expressions_under_the_path_they_were_bound_in() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(&format!(
+        "{UNQUALIFIED} INSERT INTO tenants VALUES ('t1', 1), ('t3', 3);
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'is_paying(id)', webhook_url => 'hook(id)')"
+    ))?;
+    fleet.observe().await?;
+    fleet.fleet_yaml("tenants: { table: tenants, wanted: is_paying(id) }\nbridges: { remove: [ { customer_ref: t3, bridge_id: 3, reason: left } ] }\npolicy: { max_deletes: 1 }\n")?;
+    for verb in [&["plan"][..], &["drift"], &["drift", "--stored"], &["status"], &["export"], &["doctor"]] {
+        let said = fleet.wab(verb)?;
+        assert!([0, 2].contains(&said.code), "{verb:?}: {}{}", said.stdout, said.stderr);
+    }
+    for call in ["_wab_drift_rows()", "_wab_record_drift()", "_wab_wanted_webhook_url('t1')", "wab_summary()"]
+    {
+        let said =
+            fleet.cluster.psql(DATABASE, &format!("SET search_path = public; SELECT * FROM {call}"))?;
+        assert!(!said.stdout.is_empty() && said.stderr.is_empty(), "{call}: {}", said.stderr);
+        assert_ne!(said.stdout.trim(), "|||||||", "{call}");
+    }
+    // The application's role has another search_path.
+    fleet.sql("INSERT INTO tenants VALUES ('t2')")?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (0, 0), "{failed:?}");
+    assert_eq!(rows(&fleet)?, "t1 1 paired, t2 2 paired, t3 3");
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn binding_refuses_expressions_that_cannot_be_evaluated() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(UNQUALIFIED)?;
+    fleet.sql("DROP TABLE paying")?;
+    for rows in ["", "INSERT INTO tenants VALUES ('t1');"] {
+        fleet.sql(&format!("DELETE FROM tenants; {rows}"))?;
+        for argument in ["wanted => 'is_paying(id)'", "webhook_url => 'hook(id)'"] {
+            let (code, message) =
+                fleet.sql_error(&format!("SELECT * FROM wab_bind_tenants('tenants', {argument})"))?;
+            assert_eq!(code, "42P01", "{message}");
+            assert!(message.contains("relation \"paying\" does not exist"), "{message}");
+            assert!(message.contains("is not a valid SQL expression over"), "{message}");
+        }
+        let (code, message) = fleet
+            .sql_error(
+                "SELECT * FROM wab_bind_tenants('tenants', wanted => 'length(id) / (length(id) - 2) > 0')",
+            )
+            .or_else(|error| {
+                if rows.is_empty() { Ok(("22012".into(), "fails on a row".into())) } else { Err(error) }
+            })?;
+        assert!(code == "22012" && message.contains("fails on a row"), "{code}: {message}");
+    }
+    // A name of the table itself cannot be tried on a sample row; it is accepted as before.
+    fleet.sql(
+        "SELECT * FROM wab_bind_tenants('tenants', wanted => 'shop.tenants.id <> ''x'' AND tableoid > 0')",
+    )?;
+    Ok(())
+}
+
+/// Tables that cannot be written as bound, and a part of the reason.
+const UNWRITABLE: [(&str, &str, bool); 12] = [
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text GENERATED ALWAYS AS ('x') STORED)",
+        "bridge_status",
+        true,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint GENERATED ALWAYS AS IDENTITY, bridge_status text)",
+        "bridge_id",
+        true,
+    ),
+    (
+        "CREATE TABLE base (id text, bridge_id bigint, word text); CREATE VIEW tenants AS SELECT id, bridge_id, lower(word) AS bridge_status FROM base",
+        "bridge_status",
+        true,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text CONSTRAINT words CHECK (bridge_status IN ('connected', 'off')))",
+        "words",
+        true,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text CONSTRAINT words CHECK (bridge_status IN ('paired', 'awaiting_scan', 'disconnected')))",
+        "bridge_status = unknown",
+        true,
+    ),
+    (
+        "CREATE DOMAIN word AS text CONSTRAINT words CHECK (VALUE IN ('connected', 'off')); CREATE TABLE tenants (id text, bridge_id bigint, bridge_status word)",
+        "words",
+        true,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint CONSTRAINT large CHECK (bridge_id > 1000000), bridge_status text)",
+        "large",
+        true,
+    ),
+    (
+        "CREATE TABLE mine (id bigint PRIMARY KEY); CREATE TABLE tenants (id text, bridge_id bigint CONSTRAINT known REFERENCES mine, bridge_status text)",
+        "known",
+        false,
+    ),
+    (
+        "CREATE TABLE mine (id bigint PRIMARY KEY); CREATE TABLE tenants (id text, bridge_id bigint CONSTRAINT known REFERENCES mine DEFERRABLE INITIALLY DEFERRED, bridge_status text)",
+        "known",
+        false,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO no_log VALUES (1); RETURN NEW; END $$; CREATE TRIGGER logs BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION f()",
+        "no_log",
+        false,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; CREATE TRIGGER spares BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION f()",
+        "triggers: spares",
+        false,
+    ),
+    (
+        "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text); CREATE RULE frozen AS ON UPDATE TO tenants DO INSTEAD NOTHING",
+        "rules: frozen",
+        false,
+    ),
+];
+
+#[tokio::test]
+async fn binding_refuses_tables_that_cannot_be_written_and_keeps_the_former_binding() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(
+        "CREATE TABLE former (id text); SELECT * FROM wab_bind_tenants('former', add_columns => true)",
+    )?;
+    for (table, part, on_empty) in UNWRITABLE {
+        fleet.sql(&format!("CREATE SCHEMA shop; SET search_path = shop, public; {table}"))?;
+        let call = "SET search_path = shop, public; SELECT * FROM wab_bind_tenants('tenants')";
+        if on_empty {
+            let (code, message) = fleet.sql_error(call).with_context(|| format!("empty: {table}"))?;
+            assert!(code == "55000" && message.contains(part), "{table}: {code}: {message}");
+        }
+        let target = if table.contains("VIEW") { "base" } else { "tenants" };
+        fleet.sql(&format!("INSERT INTO shop.{target} (id) VALUES ('t1')"))?;
+        let (code, message) = fleet.sql_error(call).with_context(|| table.to_owned())?;
+        assert!(code == "55000" && message.contains(part), "{table}: {code}: {message}");
+        assert!(message.contains("rows of shop.tenants cannot be written"), "{message}");
+        assert!(message.contains("paired, awaiting_scan, disconnected and unknown"), "{message}");
+        fleet.sql("DROP SCHEMA shop CASCADE")?;
+    }
+    assert_eq!(fleet.sql("SELECT tenants FROM wab_tenant_binding")?, "former");
+    Ok(())
+}
+
+/// Tables that can be written, though they are not ordinary.
+const WRITABLE: [&str; 8] = [
+    "CREATE TABLE tenants (id text, region text DEFAULT 'eu', bridge_id bigint, bridge_status text) PARTITION BY LIST (region); CREATE TABLE eu PARTITION OF tenants FOR VALUES IN ('eu')",
+    "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text); CREATE TABLE log (entry text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log SELECT NEW::text; RETURN NEW; END $$; CREATE TRIGGER audit BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION f()",
+    "CREATE TABLE tenants (id text, bridge_id bigint UNIQUE, bridge_status text CHECK (bridge_status IN ('paired', 'awaiting_scan', 'disconnected', 'unknown')))",
+    "CREATE TABLE tenants (id text, bridge_id bigint REFERENCES public.wab_bridges DEFERRABLE INITIALLY DEFERRED, bridge_status text)",
+    "CREATE TABLE tenants (id text, bridge_id bigint NOT NULL DEFAULT 0, bridge_status text NOT NULL DEFAULT 'unknown')",
+    "CREATE DOMAIN word AS text CHECK (VALUE <> ''); CREATE TABLE tenants (id text, bridge_id bigint, bridge_status word)",
+    "CREATE TABLE base (id text, bridge_id bigint, bridge_status text); CREATE VIEW tenants AS SELECT * FROM base",
+    "CREATE TABLE base (id text, bridge_id bigint, bridge_status text); CREATE VIEW tenants AS SELECT DISTINCT * FROM base;
+     CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE base SET bridge_id = NEW.bridge_id, bridge_status = NEW.bridge_status WHERE id = OLD.id; RETURN NEW; END $$;
+     CREATE TRIGGER writes INSTEAD OF UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION f()",
+];
+
+#[tokio::test]
+async fn binding_takes_partitions_audit_triggers_and_fair_constraints_and_apply_writes_them() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql("ALTER DATABASE app SET search_path = shop, public")?;
+    fleet.fleet_yaml("tenants: { table: shop.tenants }\n")?;
+    for table in WRITABLE {
+        fleet.sql(&format!("CREATE SCHEMA shop; SET search_path = shop, public; {table}"))?;
+        fleet.sql("SELECT * FROM wab_bind_tenants('tenants')").with_context(|| format!("empty: {table}"))?;
+        let target = if table.contains("VIEW") { "base" } else { "tenants" };
+        fleet.sql(&format!("INSERT INTO shop.{target} (id) SELECT 't' || n FROM generate_series(1, 6) n LIMIT CASE WHEN '{table2}' THEN 1 ELSE 6 END", table2 = table.contains("NOT NULL DEFAULT 0")))?;
+        fleet.sql("SELECT * FROM wab_bind_tenants('tenants')").with_context(|| table.to_owned())?;
+        let untouched =
+            fleet.sql("SELECT count(*) FROM tenants WHERE bridge_id > 0 OR bridge_status = 'paired'")?;
+        assert_eq!(untouched, "0", "the trial must be rolled back: {table}");
+        let (code, failed) = apply(&fleet)?;
+        assert_eq!((code, failed.len()), (0, 0), "{table}: {failed:?}");
+        assert!(rows(&fleet)?.starts_with("t1 1 paired"), "{table}: {}", rows(&fleet)?);
+        assert!(planned(&fleet)?.is_empty(), "{table}");
+        fleet.sql("DROP SCHEMA shop CASCADE")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_exchanges_unique_bridge_ids() -> Result<()> {
+    for column in ["bigint UNIQUE", "bigint NOT NULL UNIQUE", "bigint UNIQUE DEFERRABLE INITIALLY DEFERRED"] {
+        let fleet = six().await?;
+        fleet.sql(&format!(
+            "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id {column}, bridge_status text DEFAULT 'paired', active boolean DEFAULT true);
+             INSERT INTO tenants VALUES ('t1', 2), ('t2', 1), ('t3', 4), ('t4', 5), ('t5', 3);
+             SELECT * FROM wab_bind_tenants('tenants')"
+        ))?;
+        let (code, failed) = apply(&fleet)?;
+        assert_eq!((code, failed.len()), (0, 0), "{column}: {failed:?}");
+        assert_eq!(rows(&fleet)?, "t1 1 paired, t2 2 paired, t3 3 paired, t4 4 paired, t5 5 paired");
+        assert!(planned(&fleet)?.is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_names_the_tenant_whose_row_holds_the_bridge() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint UNIQUE, bridge_status text DEFAULT 'paired', active boolean DEFAULT true);
+         INSERT INTO tenants VALUES ('t1', 2), ('t2', 1), ('t3', 5), ('t5', 6); INSERT INTO tenants VALUES ('gone', 3, NULL, false);
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'active')",
+    )?;
+    fleet.fleet_yaml("tenants: { table: tenants, wanted: active }\n")?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 2), "{failed:?}");
+    assert!(failed[0].starts_with("link t3: bridge 3 is held by the row of tenant gone: "), "{failed:?}");
+    assert!(failed[1].starts_with("link t5: bridge 5 is held by the row of tenant t3: "), "{failed:?}");
+    let written = rows(&fleet)?;
+    assert!(written.contains("t1 1 paired, t2 2 paired"), "the exchanged ones are written: {written}");
+    fleet.sql("UPDATE tenants SET bridge_id = NULL WHERE id = 'gone'")?;
+    assert_eq!(apply(&fleet)?, (0, vec![]));
+    assert!(planned(&fleet)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn apply_makes_no_bridge_for_a_row_that_cannot_take_it() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,new1,new2}")?;
+    fleet.sql(&before_update("IF OLD.id = 'new1' THEN RAISE 'new1 is frozen'; END IF;"))?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 1), "{failed:?}");
+    assert!(failed[0].starts_with("provision new1: no call was made: "), "{failed:?}");
+    assert!(failed[0].contains("new1 is frozen"), "{failed:?}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "new2 gets its bridge");
+    assert_eq!(planned(&fleet)?, ["provision new1"]);
+    Ok(())
+}
+
+/// A trigger that keeps a row only once its bridge is recorded, so that the trial before the call does not see it.
+fn keeps_once_recorded() -> String {
+    before_update(
+        "IF EXISTS (SELECT FROM wab_bridges b WHERE b.customer_ref = OLD.id) THEN RETURN NULL; END IF;",
+    )
+}
+
+#[tokio::test]
+async fn apply_records_a_bridge_whose_row_was_kept_and_fails_the_step() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{new1}")?;
+    fleet.sql(&keeps_once_recorded())?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 1), "{failed:?}");
+    assert!(
+        failed[0].contains("provisioned as bridge 7 and recorded in wab_bridges, but: the row of"),
+        "{failed:?}"
+    );
+    assert_eq!(fleet.sql("SELECT customer_ref FROM wab_bridges WHERE bridge_id = 7")?, "new1");
+    assert_eq!(planned(&fleet)?, ["link new1", "set_status new1"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_sql_a_row_that_cannot_take_its_bridge_is_refused_before_the_call() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{new1,new2}")?;
+    fleet.sql(&before_update("IF OLD.id = 'new1' THEN RAISE 'new1 is frozen'; END IF;"))?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_provision('new1')")?;
+    assert_eq!(code, "55000", "{message}");
+    assert!(message.contains("new1 is frozen") && message.contains("Nothing was sent"), "{message}");
+    fleet.sql("SELECT wab_enqueue_provision('new1'); SELECT wab_enqueue_provision('new2')")?;
+    let (code, message) = fleet.sql_error("CALL wab_work_queue()")?;
+    assert_eq!(code, "55000", "{message}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "only new2 gets a bridge");
+    let entries =
+        "SELECT customer_ref, outcome, last_error LIKE '%new1 is frozen%' FROM wab_queue ORDER BY 1";
+    assert_eq!(fleet.sql(entries)?, "new1||t\nnew2|provisioned|");
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_sql_a_bridge_whose_row_was_kept_is_recorded_and_no_success() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{new1,new2}")?;
+    fleet.sql(&keeps_once_recorded())?;
+    let said = fleet.cluster.psql(DATABASE, "SELECT bridge_id, outcome FROM wab_provision('new1')")?;
+    assert_eq!(said.stdout.trim(), "7|unlinked");
+    assert!(
+        said.stderr.contains("WARNING") && said.stderr.contains("triggers: tenants_audit"),
+        "{}",
+        said.stderr
+    );
+    fleet.sql("SELECT wab_enqueue_provision('new2')")?;
+    let (code, message) = fleet.sql_error("CALL wab_work_queue()")?;
+    assert!(code == "55000" && message.contains("triggers: tenants_audit"), "{code}: {message}");
+    assert_eq!(fleet.sql("SELECT outcome IS NULL, last_error LIKE '%tenants_audit%' FROM wab_queue")?, "t|t");
+    let recorded = "SELECT string_agg(customer_ref, ',' ORDER BY bridge_id) FROM wab_bridges";
+    assert_eq!(fleet.sql(recorded)?, "new1,new2", "a bridge that is paid for is recorded");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift WHERE kind = 'unbound'")?, "2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_sql_reconcile_warns_of_rows_that_were_kept_and_returns_their_drift() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{t1,t2,t3}")?;
+    fleet.sql(&before_update(
+        "IF OLD.id = 't2' THEN RETURN NULL; END IF; IF OLD.id = 't3' THEN RAISE 'frozen'; END IF;",
+    ))?;
+    let said = fleet
+        .cluster
+        .psql(DATABASE, "SELECT tenant_id FROM wab_reconcile() WHERE kind = 'status_drift' ORDER BY 1")?;
+    assert_eq!(said.stdout.trim(), "t2\nt3", "{}", said.stderr);
+    for part in [
+        "WARNING",
+        "2 of the tenant rows",
+        "tenant t2: the row of",
+        "tenant t3: cannot write bridge_status = paired",
+        "frozen",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert_eq!(rows(&fleet)?, "t1 paired, t2, t3");
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_sql_a_signup_trigger_evaluates_wanted_under_the_path_of_the_binding() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(&format!(
+        "{UNQUALIFIED} SELECT * FROM wab_bind_tenants('tenants', wanted => 'is_paying(id)');"
+    ))?;
+    let recipe = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql");
+    for file in ["roles.sql", "signup.sql"] {
+        fleet.sql(&std::fs::read_to_string(recipe.join(file))?)?;
+    }
+    fleet.sql(
+        "CREATE ROLE application LOGIN IN ROLE wab_enqueuer; GRANT USAGE ON SCHEMA shop TO application;
+         GRANT ALL ON shop.tenants TO application; GRANT SELECT ON shop.paying TO application",
+    )?;
+    fleet.sql(
+        "SET ROLE application; SET search_path = pg_catalog; INSERT INTO shop.tenants VALUES ('t1'), ('t9')",
+    )?;
+    assert_eq!(fleet.sql("SELECT string_agg(customer_ref, ',') FROM wab_queue")?, "t1");
+    Ok(())
+}
