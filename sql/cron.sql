@@ -2,13 +2,15 @@
 -- Job names are unique per user, and scheduling a name again replaces the job. A failed job is an error in
 -- cron.job_run_details, and stays in wab_status until the job succeeds.
 
--- Refreshes the fleet once a minute. A refresh ends at once if another is running or the observation is fresh.
-SELECT cron.schedule('wab-refresh', '* * * * *',
-    $$CALL wab_run_job('refresh', 'SELECT * FROM wab_refresh(max_age => ''50 seconds'')')$$);
+-- Once a minute: lists the fleet, asks for statuses that the list did not carry, and writes bridge_status on the tenant
+-- rows. At 60 status calls it stays within the provider's limit of 120 a minute. It makes no call if another refresh is
+-- running.
+SELECT cron.schedule('wab-reconcile', '* * * * *',
+    $$CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')$$);
 
--- Asks for statuses that the list did not carry: 60 calls a minute, within the provider's limit of 120.
-SELECT cron.schedule('wab-poll-status', '* * * * *',
-    $$CALL wab_run_job('poll_status', 'SELECT * FROM wab_poll_status(max_calls => 60)')$$);
+-- Before 0.3.0 these two jobs did it, without writing tenant rows.
+SELECT cron.unschedule(j.jobid) FROM cron.job j
+WHERE j.jobname IN ('wab-refresh', 'wab-poll-status') AND j.username = current_user;
 
 -- Provisions bridges for enqueued tenants: 9 a minute, within the provider's limit of 10.
 SELECT cron.schedule('wab-work-queue', '* * * * *', $$CALL wab_work_queue(max_calls => 9)$$);

@@ -203,13 +203,13 @@ async fn it_looks_at_the_jobs_of_pg_cron() -> Result<()> {
     expect(&fleet, &[], 0, &[("pg_cron", "warning", "has scheduled no job")])?;
     let recipe = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/cron.sql");
     fleet.sql(&std::fs::read_to_string(recipe)?.replace("* * * * *", "0 0 1 1 *"))?;
-    expect(&fleet, &[], 0, &[("pg_cron", "ok", "wab-poll-status, wab-prune, wab-refresh, wab-summary")])?;
+    expect(&fleet, &[], 0, &[("pg_cron", "ok", "wab-prune, wab-reconcile, wab-summary, wab-work-queue")])?;
     fleet.sql(
         "INSERT INTO cron.job_run_details (jobid, runid, status, return_message)
-         SELECT j.jobid, 1000, 'failed', 'no route to host' FROM cron.job j WHERE j.jobname = 'wab-refresh';
+         SELECT j.jobid, 1000, 'failed', 'no route to host' FROM cron.job j WHERE j.jobname = 'wab-reconcile';
          SELECT cron.alter_job(j.jobid, active := false) FROM cron.job j WHERE j.jobname = 'wab-prune'",
     )?;
-    let words = "wab-prune is switched off; wab-refresh failed last time: no route to host";
+    let words = "wab-prune is switched off; wab-reconcile failed last time: no route to host";
     expect(&fleet, &[], 0, &[("pg_cron", "warning", words)])?;
     fleet.sql(&std::fs::read_to_string(
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"),

@@ -38,9 +38,12 @@ fn recipe() -> Result<String> {
 async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut fleet = scheduled(&dir.path().join("state"), "on").await?;
+    // The jobs of 0.2.0 end.
+    fleet.sql("SELECT cron.schedule('wab-refresh', '* * * * *', 'SELECT 1'), cron.schedule('wab-poll-status', '* * * * *', 'SELECT 1')")?;
     fleet.sql(&recipe()?)?;
     let jobs = fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?;
     fleet.sql(&recipe()?)?;
+    assert_eq!(jobs, "wab-prune\nwab-purge-cron\nwab-reconcile\nwab-summary\nwab-work-queue");
     assert_eq!(
         fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?,
         jobs,
@@ -50,7 +53,7 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
 
     fleet.sandbox.stop()?;
-    job(&fleet, "wab_refresh", "failed").await?;
+    job(&fleet, "wab_reconcile", "failed").await?;
     assert_eq!(
         fleet.sql("SELECT max(observed_at) FROM wab_observations")?,
         before,
@@ -59,20 +62,26 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     assert_eq!(
         fleet.sql(
             "SELECT s.failing_job IS NOT NULL, s.last_error_sqlstate, j.failures >= 1, j.error LIKE 'cannot connect to the provider: %'
-             FROM wab_status s, wab_jobs j WHERE j.job = 'refresh'"
+             FROM wab_status s, wab_jobs j WHERE j.job = 'reconcile'"
         )?,
         "t|08001|t|t"
     );
     fleet.sandbox.start_again()?;
     fleet.sandbox.change(4, json!({"status": "disconnected"})).await?;
     fleet.sql("SELECT wab_enqueue_provision('cust_21'); DELETE FROM cron.job_run_details")?;
-    for done in ["wab_refresh", "wab_poll_status", "wab_work_queue"] {
+    for done in ["wab_reconcile", "wab_work_queue"] {
         job(&fleet, done, "succeeded").await?;
     }
     assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
     assert_eq!(
-        fleet.sql("SELECT kind, tenant_id, since IS NOT NULL FROM wab_drift WHERE kind = 'status_drift'")?,
-        "status_drift|cust_04|t"
+        fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_04'")?,
+        "disconnected",
+        "the job must write the status on the tenant row"
+    );
+    assert_eq!(
+        fleet.sql("SELECT count(*) FROM wab_drift_episodes WHERE kind = 'status_drift'")?,
+        "0",
+        "a status that is written at once is no drift"
     );
     assert_eq!(fleet.sql("SELECT outcome FROM wab_queue")?, "provisioned");
     assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_21'")?, "21");
@@ -85,7 +94,7 @@ async fn jobs_run_over_connections_too() -> Result<()> {
     let fleet = scheduled(&dir.path().join("state"), "off").await?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21'); SELECT wab_enqueue_provision('cust_21')")?;
     fleet.sql(&recipe()?)?;
-    for done in ["wab_refresh", "wab_work_queue"] {
+    for done in ["wab_reconcile", "wab_work_queue"] {
         job(&fleet, done, "succeeded").await?;
     }
     assert_eq!(fleet.sql("SELECT outcome FROM wab_queue")?, "provisioned");
