@@ -48,6 +48,18 @@ impl Evaluation<'_> {
         Ok(PlanInput { listed: bridges.len(), malformed: malformed.len(), ..input })
     }
 
+    /// Stores a listing and the answers of the sessions, and nothing else.
+    pub async fn store_polled(
+        &mut self,
+        reading: &Reading,
+        polled: &Polled,
+        shrink: ShrinkPolicy,
+    ) -> Result<(), Error> {
+        self.lock_observing().await?;
+        self.observe(reading, shrink).await?;
+        self.observe_statuses(polled).await
+    }
+
     /// The plan input if the listing equals the stored one; `None` if wab_bridges was changed since that
     /// listing.
     pub async fn stored_input(&mut self, fleet: &Fleet) -> Result<Option<PlanInput>, Error> {

@@ -75,7 +75,7 @@ impl Evaluation<'_> {
     async fn difference<'l>(&mut self, listing: &'l Listing) -> Result<Difference<'l>, Error> {
         let mut comparison = Comparison::of(listing);
         let known = sqlx::query(self.names.sql(
-            "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM @extschema@.wab_bridges b",
+            "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at, b.status_listed FROM @extschema@.wab_bridges b",
         ));
         let mut rows = known.fetch(&mut *self.tx);
         while let Some(row) = rows.try_next().await.map_err(Error::database(NOT_STORED))? {
@@ -151,6 +151,7 @@ fn known_bridge(row: &PgRow) -> Result<Known<'_>, sqlx::Error> {
         state: row.try_get(2)?,
         raw_status: row.try_get(3)?,
         created_at: created_at.map(|at| at.saturating_add(POSTGRES_EPOCH)),
+        status_listed: row.try_get(5)?,
     })
 }
 

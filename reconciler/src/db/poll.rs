@@ -7,8 +7,7 @@ use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
 impl Store {
-    /// Up to `max` of these bridges, in the order to ask them: those never asked, then disconnected ones,
-    /// then the stalest.
+    /// Up to `max` of these bridges, in the order to ask them.
     pub async fn poll_candidates(
         &mut self,
         max: u16,

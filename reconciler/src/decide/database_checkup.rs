@@ -154,11 +154,32 @@ pub fn observation(status: &Status) -> Check {
     }
 }
 
-/// Whether statuses are known.
+/// Status calls a minute that sql/cron.sql makes.
+const CALLS_A_MINUTE: i64 = 60;
+
+/// In seconds: a younger status is never called old.
+const YOUNG: i64 = 60 * 60;
+
+/// Whether statuses are known, and how old the oldest is. Polling asks every bridge within one and a half
+/// rounds.
 pub fn statuses(status: &Status) -> Check {
     let known = status.bridges - status.unknown;
-    let says = format!("{known} of {} bridges have a known status", status.bridges);
-    if status.unknown == 0 {
+    let mut says = format!("{known} of {} bridges have a known status", status.bridges);
+    let for_all = (status.polled * 60).div_euclid(CALLS_A_MINUTE).max(60);
+    let oldest = status.oldest_status_seconds.unwrap_or(0).max(0);
+    let lasts = |seconds: i64| span(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    if status.oldest_status_seconds.is_some() {
+        says += &format!("; the oldest status is {} old", lasts(oldest));
+    }
+    if status.polled > 0 {
+        says += &format!(
+            "; {} bridges at {CALLS_A_MINUTE} calls a minute take {}",
+            status.polled,
+            lasts(for_all)
+        );
+    }
+    let is_old = status.polled > 0 && oldest > YOUNG.max(for_all * 3 / 2);
+    if status.unknown == 0 && !is_old {
         return Check::ok("statuses", says);
     }
     let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: sql/cron.sql";

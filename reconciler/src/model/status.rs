@@ -42,6 +42,10 @@ pub struct Status {
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]
     pub monthly_waste: Decimal,
+    /// The age of the status that was confirmed longest ago, in seconds.
+    pub oldest_status_seconds: Option<i64>,
+    /// Live bridges whose status the last listing did not carry, so that only a poll or an event confirms it.
+    pub polled: i64,
     /// The session that holds the lock of `wab apply` now.
     pub applying: Option<String>,
     /// The last run that had steps.

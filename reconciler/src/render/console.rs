@@ -25,7 +25,7 @@ impl Events for Console {
                 emit_safely(&format!("waiting for another wab apply{holder}"))
             }
             (Event::Malformed(rows), _) => malformed(rows),
-            (Event::Polling { sessions, at_least }, _) => polling(sessions, at_least),
+            (Event::Polling { sessions, of, at_least }, _) => polling(sessions, of, at_least),
             (Event::Polled(answers), _) => polled(answers),
             (Event::Stopping, _) => {
                 warn("stopping after the call in progress; a second signal ends wab at once")
@@ -42,16 +42,19 @@ impl Events for Console {
 }
 
 /// Announces a round of status requests, and its shortest possible duration.
-fn polling(sessions: usize, time: Duration) {
+fn polling(sessions: usize, of: usize, time: Duration) {
     let time = match time {
         Duration::ZERO => String::new(),
         time => format!("; at the provider's limits this takes {}", span(time)),
     };
-    emit(&format!("asking {} for the status{time}", count(sessions, "session")));
+    emit(&format!("asking {sessions} of {} for their status{time}", count(of, "bridge")));
 }
 
-/// Warns about sessions that did not answer.
+/// Says how many bridges were asked, and warns about sessions that did not answer.
 fn polled(polled: &Polled) {
+    let asked = polled.result.answers.len();
+    let rest = if asked < polled.of { ": the next run asks the others first" } else { "" };
+    emit(&format!("asked {asked} of {}{rest}", count(polled.of, "bridge")));
     let Some(error) = &polled.result.first_failure else { return };
     warn(&format!(
         "{} of {} returned their status; the first error: {}\nthe stored statuses of the others stay as they are; the next round asks them again",

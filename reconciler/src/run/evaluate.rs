@@ -1,7 +1,7 @@
 //! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the final
 //! plan.
 
-use wabridges::{Class, Limits, ReadClient};
+use wabridges::{Class, Limits, PollBudget, ReadClient};
 
 use crate::config::{Fleet, Policy};
 use crate::db::evaluate::Seen;
@@ -122,20 +122,38 @@ impl<'a> Evaluator<'a> {
             return Ok(());
         }
         let (reading, ()) = self.observer.list_while(store, async |_| ()).await?;
-        let chosen = store.poll_candidates(max, &reading.listing.without_status()).await?;
+        let without_status = reading.listing.without_status();
+        let chosen = store.poll_candidates(max, &without_status).await?;
         if chosen.is_empty() {
             return Ok(());
         }
         let sessions = chosen.len();
         let at_least = self.observer.client.duration_for(Class::Proxy, sessions);
-        self.observer.events.emit(Event::Polling { sessions, at_least });
+        let of = without_status.len();
+        self.observer.events.emit(Event::Polling { sessions, of, at_least });
         let asked_at = store.now().await?;
-        let result = self.observer.client.poll(chosen).await;
+        let result = self.observer.client.poll(chosen, PollBudget::Unlimited).await;
         let result = result.map_err(Error::provider("cannot ask the sessions for their status"))?;
-        let polled = Polled { asked_at, chosen: sessions, result };
+        let polled = Polled { asked_at, chosen: sessions, of, result };
         self.observer.events.emit(Event::Polled(&polled));
         self.polled = Some(polled);
         Ok(())
+    }
+
+    /// Stores the listing and the answers of the sessions, and records the drift. It binds and declares nothing.
+    pub async fn keep_polled(&self, store: &mut Store) -> Result<(), Error> {
+        // --first-run holds for one stored listing, and that must be the one of the evaluation.
+        let Some(polled) = self.polled.as_ref().filter(|_| self.shrink != ShrinkPolicy::FirstRun) else {
+            return Ok(());
+        };
+        let mut reading = self.read(store).await?;
+        let keep = async |store: &mut Store, reading: &Reading| {
+            let mut evaluation = store.evaluation().await?;
+            evaluation.store_polled(reading, polled, self.shrink).await?;
+            evaluation.commit().await
+        };
+        self.observer.up_to_date(store, &mut reading, keep).await?;
+        store.record_drift().await
     }
 
     /// Calls that still count towards the provider's limits: those of earlier runs, and the status requests

@@ -19,9 +19,9 @@ pub enum Event<'a> {
     WaitingForLock { holder: &'a str },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
-    /// Sessions are about to be asked for their status; the provider's limits make this take at least this
-    /// long.
-    Polling { sessions: usize, at_least: Duration },
+    /// So many sessions, of those whose status the listing lacks, are about to be asked for it; the provider's
+    /// limits make this take at least this long.
+    Polling { sessions: usize, of: usize, at_least: Duration },
     /// The answers of the sessions.
     Polled(&'a Polled),
     /// A signal asked the run to stop.

@@ -1,4 +1,5 @@
-//! `wab drift`: shows every difference between the tenants and the fleet. It changes nothing.
+//! `wab drift`: shows every difference between the tenants and the fleet. It stores only the answers of sessions that
+//! `--poll-status` asks.
 
 use clap::Args;
 
@@ -69,6 +70,7 @@ pub async fn drift(fleet: &Fleet, args: &DriftArgs, screen: Screen) -> Result<Ex
         let config = EvaluatorConfig { fleet, client: &client, events: &console, shrink, scope };
         let mut evaluator = Evaluator::new(config, &mut store).await?;
         evaluator.poll(&mut store, args.polling.max()).await?;
+        evaluator.keep_polled(&mut store).await?;
         let mut snapshot = evaluator.snapshot(&mut store).await?;
         let input = evaluator.evaluate(&mut store, &mut snapshot).await?;
         Differences { rows: input.drift, malformed: input.malformed }

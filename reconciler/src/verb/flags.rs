@@ -79,7 +79,8 @@ impl Targets {
 /// Whether to ask sessions for their status.
 #[derive(Clone, Debug, Args)]
 pub struct Polling {
-    /// Ask up to N sessions for a status that the listing lacks; the provider allows 120 such calls a minute
+    /// Ask up to N sessions for a status that the listing lacks; the provider allows 120 such calls a minute.
+    /// wab drift and wab apply store the answers; wab plan is a dry run and does not
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     poll_status: u16,
 }

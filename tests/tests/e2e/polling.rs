@@ -30,9 +30,48 @@ async fn sessions_asked(fleet: &Fleet) -> Result<usize> {
 }
 
 #[tokio::test]
-async fn drift_shows_polled_statuses_and_stores_none() -> Result<()> {
+async fn drift_stores_what_it_polls_and_asks_others_next() -> Result<()> {
+    let fleet = silent().await?;
+    fleet.sql("UPDATE wab_policy SET disconnected_after = '0'")?;
+    let tenants = "SELECT t::text FROM tenants t ORDER BY 1";
+    let before = (fleet.sql(tenants)?, fleet.sql("SELECT bound_at FROM wab_tenant_binding")?);
+    let disconnected = |max: &str| fleet.wab(&["drift", "--poll-status", max, "--fail-on", "disconnected"]);
+    for asked in [8, 16, 20] {
+        let said = disconnected("8")?;
+        assert_eq!(
+            fleet.sql("SELECT count(status_asked_at) FROM wab_bridges")?,
+            asked.to_string(),
+            "{}",
+            said.stderr
+        );
+        assert!(said.stderr.contains(" of 20 bridges"), "{}", said.stderr);
+    }
+    assert_eq!(fleet.sql(STATUSES)?, "19|1|20");
+    let said = fleet.wab(&["drift", "--fail-on", "disconnected"])?;
+    assert_eq!(said.code, 2, "a later run must know what was learnt: {}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sql("SELECT kind FROM wab_drift_episodes ORDER BY 1")?, "disconnected\nstatus_drift");
+    assert_eq!((fleet.sql(tenants)?, fleet.sql("SELECT bound_at FROM wab_tenant_binding")?), before);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_stores_no_polled_status_and_says_so() -> Result<()> {
     let fleet = silent().await?;
     let before = world::observed(&fleet)?;
+    let said = fleet.wab(&["plan", "--poll-status", "20"])?;
+    assert!(said.stdout.contains("bridge_status=disconnected"), "{}{}", said.stdout, said.stderr);
+    let said = fleet.wab(&["plan", "--poll-status", "8"])?;
+    assert!(said.stderr.contains("asked 8 of 20 bridges"), "{}", said.stderr);
+    assert_eq!(world::observed(&fleet)?, before);
+    let help = fleet.wab(&["plan", "--help"])?.stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("wab plan is a dry run and does not"), "{help}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn drift_shows_polled_statuses() -> Result<()> {
+    let fleet = silent().await?;
     assert_eq!(fleet.wab(&["drift"])?.code, 0, "an unknown status must not be drift");
     assert_eq!(sessions_asked(&fleet).await?, 0, "without --poll-status no session may be asked");
     let said = fleet.wab(&["drift", "--poll-status", "100", "--json"])?;
@@ -41,9 +80,6 @@ async fn drift_shows_polled_statuses_and_stores_none() -> Result<()> {
     assert_eq!(drift["drift"][0]["kind"], "status_drift", "{drift}");
     assert_eq!((&drift["drift"][0]["customer_ref"], &drift["drift"][1]), (&json!("cust_20"), &Value::Null));
     assert_eq!(sessions_asked(&fleet).await?, 20);
-    let said = fleet.wab(&["plan", "--poll-status", "100"])?;
-    assert!(said.stdout.contains("bridge_status=disconnected"), "{}{}", said.stdout, said.stderr);
-    assert_eq!(world::observed(&fleet)?, before);
     Ok(())
 }
 

@@ -86,6 +86,8 @@ pub fn stored() -> Status {
         missing: 3,
         monthly_cost: Decimal::from(63),
         monthly_waste: Decimal::from(6),
+        oldest_status_seconds: Some(3120),
+        polled: 20,
         applying: Some("server process 7, role deploy".into()),
         last_run: Some(LastRun {
             run_id: "0b0e".into(),
