@@ -3,7 +3,7 @@
 -- PostgreSQL plans the query at each call, because it serves the whole fleet as well as a few bridges by index. JIT is
 -- off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash table should fit in
 -- memory. A role that may not read all tenants gets one row of nulls.
-CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL)
+CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT '{}')
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
                wasted boolean)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
@@ -17,13 +17,20 @@ BEGIN
     FROM @extschema@.wab_drift d
     WHERE _wab_drift_rows.bridge_ids IS NULL
        OR d.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.bridge_ids);
+    IF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) 0 THEN
+        RETURN QUERY
+        SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
+               d.wasted
+        FROM @extschema@.wab_drift d
+        WHERE d.bridge_id IS NULL AND d.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.customer_refs);
+    END IF;
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
     RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_drift_rows IS
-    'The rows of wab_drift, all or those of these bridges. One row of nulls means that wab_drift cannot be read; '
-    'SELECT * FROM wab_drift shows the error.';
+    'The rows of wab_drift, all or those of these bridges, and those of these customer_refs without a bridge. One row '
+    'of nulls means that wab_drift cannot be read; SELECT * FROM wab_drift shows the error.';
 
 CREATE FUNCTION @extschema@._wab_record_drift() RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET hash_mem_multiplier = 64
@@ -64,8 +71,10 @@ COMMENT ON FUNCTION @extschema@._wab_record_drift IS
     '(present).';
 
 CREATE FUNCTION @extschema@._wab_note_drift(
-    kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[]) RETURNS bigint
+    kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[],
+    of_bridges bigint[] DEFAULT NULL, of_customers text[] DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     at    timestamptz := clock_timestamp();
@@ -79,7 +88,11 @@ BEGIN
                d.is_wasted
         FROM unnest(kinds, bridge_ids, customer_refs, wasted) AS d(kind, bridge_id, customer_ref, is_wasted)
     ), lasting AS MATERIALIZED (
-        SELECT e.kind, e.subject, e.episode_id FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL
+        SELECT e.kind, e.subject, e.episode_id FROM @extschema@.wab_drift_episodes e
+        WHERE e.ended_at IS NULL
+          AND (of_bridges IS NULL
+               OR (e.subject = ANY (of_bridges::text[] || of_customers)
+                   AND (e.bridge_id = ANY (of_bridges) OR (e.bridge_id IS NULL AND e.subject = ANY (of_customers)))))
     ), moved AS MATERIALIZED (
         -- A full join is never a nested loop, however wrong the estimates are.
         SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.episode_id
@@ -109,4 +122,37 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_note_drift IS
-    '_wab_record_drift() for a caller that has already read all drift and passes it as arrays of equal length.';
+    '_wab_record_drift() for a caller that has already read the drift and passes it as arrays of equal length: all '
+    'drift, or that of these bridges and of these customer_refs without a bridge.';
+
+-- Called by everything that writes a single bridge. A role that may not read the tenants leaves it to the next refresh.
+CREATE FUNCTION @extschema@._wab_note_drift_of(customer_refs text[], gone bigint[] DEFAULT '{}') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+DECLARE
+    live  bigint[];
+    bare  text[];
+    drift record;
+BEGIN
+    IF to_regclass('@extschema@.wab_drift') IS NULL THEN
+        RETURN 0;
+    END IF;
+    SELECT coalesce(array_agg(b.bridge_id), '{}') INTO live
+    FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs);
+    bare := ARRAY(SELECT r.customer_ref FROM unnest(customer_refs) AS r(customer_ref)
+                  WHERE NOT EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.customer_ref = r.customer_ref));
+    SELECT array_agg(d.kind) AS kinds, array_agg(d.bridge_id) AS bridge_ids, array_agg(d.customer_ref) AS refs,
+           array_agg(d.wasted) AS wasted, bool_or(d.kind IS NULL) AS is_unknown
+    INTO drift FROM @extschema@._wab_drift_rows(live || gone, bare) d;
+    IF drift.is_unknown THEN
+        RETURN 0;
+    END IF;
+    RETURN @extschema@._wab_note_drift(drift.kinds, drift.bridge_ids, drift.refs, drift.wasted,
+                                       live || gone, array_remove(customer_refs, NULL));
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN 0;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_note_drift_of IS
+    '_wab_record_drift() for the bridges and the tenants of these customer_refs, and for bridges that no longer exist. '
+    'It reads no other drift. Records nothing if the caller may not read the tenants.';

@@ -18,42 +18,101 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_event_time IS
     'The time in the key timestamp of an event (ISO 8601, or Unix time); null if it is absent or cannot be read.';
 
--- Inserts a status into a bridge's history at its place in time. Each row stores the status before it (was), so the row
--- after the new one is corrected too.
-CREATE FUNCTION @extschema@._wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, status text,
+-- Inserts a reported status into a bridge's history at its place in time. A row stores the status before it (was) and the
+-- one after it (became), which depends on whether the bridge was paired before. So the rows after the new one are
+-- corrected, up to the first that needs no correction.
+CREATE FUNCTION @extschema@._wab_insert_status(bridge @extschema@.wab_bridges, at timestamptz, reported text,
     known_at timestamptz)
-RETURNS void
+RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    before text;
-    after  record;
+    before   text;
+    unpaired timestamptz;
+    status   text;
+    later    record;
 BEGIN
     -- Of two statuses with the same time, disconnected counts as the later one.
     SELECT e.became INTO before FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
-      AND (e.at, e.became = 'disconnected') < (at, status = 'disconnected')
-    ORDER BY e.at DESC, e.became = 'disconnected' DESC LIMIT 1;
-    SELECT e.at, e.event, e.became INTO after FROM @extschema@.wab_bridge_events e
-    WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
-      AND (e.at, e.became = 'disconnected') > (at, status = 'disconnected')
-    ORDER BY e.at, e.became = 'disconnected' LIMIT 1;
-    INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-    VALUES (at, bridge.bridge_id, bridge.customer_ref, 'status', coalesce(before, 'unknown'), status);
-    IF after.event = 'status' THEN
-        UPDATE @extschema@.wab_bridge_events e SET was = status
-        WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at = after.at AND e.became = after.became;
-    ELSIF after.event IS NULL AND at < known_at AND bridge.status <> 'unknown' AND bridge.status <> status THEN
-        -- The present status was confirmed at known_at. It was no change then; after the inserted status it is one.
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-        VALUES (known_at, bridge.bridge_id, bridge.customer_ref, 'status', status, bridge.status);
+      AND (e.at, coalesce(e.reported, e.became) = 'disconnected') < (at, reported = 'disconnected')
+    ORDER BY e.at DESC, coalesce(e.reported, e.became) = 'disconnected' DESC LIMIT 1;
+    SELECT CASE WHEN 'awaiting_scan' IN (e.became, e.reported) THEN e.at END INTO unpaired
+    FROM @extschema@.wab_bridge_events e
+    WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared')
+      AND (e.became <> 'unknown' OR e.reported IS NOT NULL)
+      AND (e.at, coalesce(e.reported, e.became) = 'disconnected') < (at, reported = 'disconnected')
+    ORDER BY e.at DESC, coalesce(e.reported, e.became) = 'disconnected' DESC LIMIT 1;
+    IF NOT FOUND AND bridge.unpaired_since <= at THEN
+        unpaired := bridge.unpaired_since;
     END IF;
+    status := @extschema@._wab_status_of(reported, unpaired);
+    INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
+    VALUES (at, bridge.bridge_id, bridge.customer_ref, 'status', coalesce(before, 'unknown'), status,
+            nullif(reported, status));
+    FOR later IN
+        SELECT e.event_id, e.at, e.was, e.became, coalesce(e.reported, e.became) AS reported
+        FROM @extschema@.wab_bridge_events e
+        WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status'
+          AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > (at, reported = 'disconnected')
+        ORDER BY e.at, coalesce(e.reported, e.became) = 'disconnected'
+    LOOP
+        IF status <> 'unknown' THEN
+            unpaired := CASE status WHEN 'awaiting_scan' THEN later.at END;
+        END IF;
+        IF later.became <> 'unknown'
+           AND (later.was, later.became) = (status, @extschema@._wab_status_of(later.reported, unpaired)) THEN
+            RETURN bridge.status;
+        END IF;
+        UPDATE @extschema@.wab_bridge_events e
+        SET was = status, became = @extschema@._wab_status_of(later.reported, unpaired),
+            reported = nullif(later.reported, @extschema@._wab_status_of(later.reported, unpaired))
+        WHERE e.event_id = later.event_id RETURNING e.became INTO status;
+    END LOOP;
+    IF at < known_at THEN
+        IF bridge.status = 'unknown' THEN
+            RETURN 'unknown';
+        END IF;
+        -- The present status was confirmed at known_at. It was no change then; after the inserted status it may be one.
+        before := status;
+        reported := @extschema@.wab_normalize_status(bridge.raw_status);
+        status := @extschema@._wab_status_of(reported, CASE status WHEN 'awaiting_scan' THEN at END);
+        IF status <> before THEN
+            INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
+            VALUES (known_at, bridge.bridge_id, bridge.customer_ref, 'status', before, status,
+                    nullif(reported, status));
+        END IF;
+    END IF;
+    RETURN status;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_insert_status IS
-    'Inserts a status into the history of a bridge at its place in time. known_at is when the present status was last '
-    'confirmed. Called by wab_ingest_event().';
+    'Inserts a reported status into the history of a bridge at its place in time, and returns the present status by '
+    'this history. known_at is when the present status was last confirmed. Called by wab_ingest_event().';
+
+-- A late event may show that the bridge was paired for a while.
+CREATE FUNCTION @extschema@._wab_unpaired_by_history(bridge @extschema@.wab_bridges) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH s AS (
+        SELECT e.at, e.became, coalesce(e.reported, e.became) = 'disconnected' AS down
+        FROM @extschema@.wab_bridge_events e
+        WHERE e.bridge_id = ($1).bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
+    ), paired AS (
+        SELECT s.at, s.down FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.down DESC LIMIT 1
+    ), first AS (
+        SELECT s.at, s.became FROM s
+        WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.down) > (SELECT p.at, p.down FROM paired p)
+        ORDER BY s.at, s.down LIMIT 1
+    )
+    SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
+                ELSE coalesce(($1).unpaired_since, least(coalesce(($1).created_at, ($1).first_seen_at), f.at)) END
+    FROM (SELECT 1) always LEFT JOIN first f ON true;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
+    'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
+    'if it was not paired in the remaining history.';
 
 -- The present status began at the oldest row of the history after which no other status follows.
 CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz)
@@ -64,11 +123,11 @@ AS $$
     FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
           WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
             AND e.became = _wab_status_began.status
-            AND (e.at, e.became = 'disconnected') > ALL (
-                SELECT o.at, o.became = 'disconnected' FROM @extschema@.wab_bridge_events o
+            AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > ALL (
+                SELECT o.at, coalesce(o.reported, o.became) = 'disconnected' FROM @extschema@.wab_bridge_events o
                 WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
                   AND o.became NOT IN (_wab_status_began.status, 'unknown')
-                ORDER BY o.at DESC, o.became = 'disconnected' DESC LIMIT 1)
+                ORDER BY o.at DESC, coalesce(o.reported, o.became) = 'disconnected' DESC LIMIT 1)
           ORDER BY e.at LIMIT 1) run;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_status_began IS
@@ -82,11 +141,15 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     event_name text := lower(event ->> 'event');
-    status     text;
+    reported   text;
     at         timestamptz;
     bridge     @extschema@.wab_bridges;
     known_at   timestamptz;
+    is_newest  boolean;
+    present    text;
     began_at   timestamptz;
+    unpaired   timestamptz;
+    moved      boolean;
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
@@ -102,7 +165,7 @@ BEGIN
     IF event_name NOT IN ('connected', 'disconnected', 'logged_out') THEN
         RETURN 'ignored';
     END IF;
-    status := @extschema@.wab_normalize_status(event_name);
+    reported := @extschema@.wab_normalize_status(event_name);
     at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
 
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
@@ -111,26 +174,37 @@ BEGIN
         RETURN CASE WHEN bridge.duplicated THEN 'ambiguous' ELSE 'no_bridge' END;
     END IF;
     IF EXISTS (SELECT FROM @extschema@.wab_bridge_events e
-               WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at = at AND e.became = status) THEN
+               WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at = at
+                 AND coalesce(e.reported, e.became) = reported) THEN
         RETURN 'duplicate';
     ELSIF at < bridge.first_seen_at THEN
         RETURN 'late';
     END IF;
-    -- A listing that carried the status of every bridge confirmed the status of this one too.
-    SELECT greatest(bridge.status_observed_at, max(o.observed_at)) INTO known_at
-    FROM @extschema@._wab_last_observation() o
-    WHERE o.statuses = o.bridges AND o.bridges > 0 AND bridge.raw_status IS NOT NULL
-        AND bridge.first_seen_at <= o.observed_at;
-    PERFORM @extschema@._wab_insert_status(bridge, at, status, known_at);
-    IF coalesce(at > known_at, true) OR (at = known_at AND status = 'disconnected') THEN
-        UPDATE @extschema@.wab_bridges b SET status = status, raw_status = event_name, status_observed_at = at
-        WHERE b.bridge_id = bridge.bridge_id RETURNING b.* INTO bridge;
+    -- The newest listing confirmed the status if it carried one.
+    SELECT CASE WHEN bridge.status_listed THEN greatest(bridge.status_observed_at, max(o.observed_at))
+                ELSE bridge.status_observed_at END INTO known_at
+    FROM @extschema@._wab_last_observation() o;
+    is_newest := coalesce(at > known_at, true) OR (at = known_at AND reported = 'disconnected');
+    present := @extschema@._wab_insert_status(bridge, at, reported, known_at);
+    began_at := @extschema@._wab_status_began(bridge.bridge_id, present, bridge.status_since);
+    unpaired := CASE WHEN present = 'unknown' THEN bridge.unpaired_since
+                     WHEN present <> 'awaiting_scan' THEN NULL
+                     WHEN is_newest AND bridge.unpaired_since IS NOT NULL THEN bridge.unpaired_since
+                     ELSE @extschema@._wab_unpaired_by_history(bridge) END;
+    moved := present <> 'unknown' AND (present, began_at) IS DISTINCT FROM (bridge.status, bridge.status_since);
+    IF is_newest THEN
+        UPDATE @extschema@.wab_bridges b
+        SET status = present, raw_status = event_name, status_observed_at = at, status_since = began_at,
+            unpaired_since = unpaired
+        WHERE b.bridge_id = bridge.bridge_id;
+    ELSIF moved OR (present <> 'unknown' AND unpaired IS DISTINCT FROM bridge.unpaired_since) THEN
+        UPDATE @extschema@.wab_bridges b SET status = present, status_since = began_at, unpaired_since = unpaired
+        WHERE b.bridge_id = bridge.bridge_id;
     END IF;
-    began_at := @extschema@._wab_status_began(bridge.bridge_id, bridge.status, bridge.status_since);
-    IF bridge.status <> 'unknown' AND began_at IS DISTINCT FROM bridge.status_since THEN
-        UPDATE @extschema@.wab_bridges b SET status_since = began_at WHERE b.bridge_id = bridge.bridge_id;
+    IF moved THEN
+        PERFORM @extschema@._wab_note_drift_of(ARRAY[customer_ref]);
     END IF;
-    RETURN CASE WHEN bridge.status_observed_at = at AND bridge.status = status THEN 'recorded' ELSE 'late' END;
+    RETURN CASE WHEN is_newest THEN 'recorded' ELSE 'late' END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_ingest_event IS

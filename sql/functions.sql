@@ -1,5 +1,4 @@
--- Creates the functions that record provider calls, choose bridges to poll and log summaries. They never call the
--- provider.
+-- Creates the functions that record provider calls and log summaries. They never call the provider.
 
 CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
@@ -56,28 +55,6 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_serves IS
     'Whether this bridge serves the customer_ref that several live bridges carry: it is the bridge that the tenant row '
     'holds, or else the one with the lowest bridge_id.';
-
-CREATE FUNCTION @extschema@._wab_poll_candidates(
-    max_calls integer, bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT NULL)
-RETURNS TABLE (bridge_id bigint, customer_ref text)
-LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off
-AS $$
-    SELECT c.bridge_id, c.customer_ref
-    FROM (SELECT l.bridge_id, l.customer_ref
-          FROM unnest(_wab_poll_candidates.bridge_ids, _wab_poll_candidates.customer_refs) AS l(bridge_id, customer_ref)
-          UNION ALL
-          SELECT o.bridge_id, o.customer_ref FROM @extschema@.wab_bridges o
-              WHERE _wab_poll_candidates.bridge_ids IS NULL) c
-    LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
-    WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
-      AND coalesce(b.status_asked_at < clock_timestamp() - interval '1 minute', true)
-    ORDER BY b.status_asked_at IS NULL DESC, b.status = 'disconnected' DESC, b.status_asked_at, c.bridge_id
-    LIMIT max_calls;
-$$;
-COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
-    'Bridges to ask for their status, out of these or of all observed ones: never asked first, then disconnected, '
-    'then longest ago. Leaves out bridges asked within the last minute, and duplicates, because they share one '
-    'session path.';
 
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
@@ -171,24 +148,31 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
-    at     timestamptz := clock_timestamp();
-    was    @extschema@.wab_bridges;
-    status text;
-    reason text;
+    at             timestamptz := clock_timestamp();
+    was            @extschema@.wab_bridges;
+    unpaired_since timestamptz;
+    status         text;
+    reason         text;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT b.* INTO was FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_provision.bridge_id;
     IF was.bridge_id IS NULL THEN
-        INSERT INTO @extschema@.wab_bridges (bridge_id, customer_ref, state, webhook_url, first_seen_at)
-        VALUES (bridge_id, customer_ref, state, webhook_url, at);
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became, since)
-        VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown', at);
+        -- A new bridge was never paired. One that is disconnected may be older than the first observation.
+        IF @extschema@.wab_normalize_status(raw_status) <> 'disconnected'
+           OR EXISTS (SELECT FROM @extschema@.wab_observations) THEN
+            unpaired_since := at;
+        END IF;
+        INSERT INTO @extschema@.wab_bridges (bridge_id, customer_ref, state, webhook_url, first_seen_at, unpaired_since)
+        VALUES (bridge_id, customer_ref, state, webhook_url, at, unpaired_since);
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, became, since, reported)
+        VALUES (at, bridge_id, customer_ref, 'appeared', 'unknown', at,
+                CASE WHEN unpaired_since IS NOT NULL THEN 'awaiting_scan' END);
     ELSIF was.customer_ref IS DISTINCT FROM customer_ref THEN
         -- The stored status and webhook_url belong to the customer_ref that the bridge carried before.
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = _wab_record_provision.customer_ref, state = coalesce(_wab_record_provision.state, b.state),
             webhook_url = _wab_record_provision.webhook_url, status = 'unknown', raw_status = NULL,
-            status_since = NULL, status_observed_at = NULL, status_asked_at = NULL
+            status_since = NULL, status_observed_at = NULL, status_asked_at = NULL, status_listed = false
         WHERE b.bridge_id = _wab_record_provision.bridge_id;
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
         VALUES (at, bridge_id, customer_ref, 'customer_ref', was.customer_ref, customer_ref);
@@ -222,6 +206,7 @@ BEGIN
         UPDATE @extschema@.wab_queue q SET finished_at = at, outcome = 'provisioned', claimed_until = NULL
         WHERE q.customer_ref = _wab_record_provision.customer_ref AND q.finished_at IS NULL;
     END IF;
+    PERFORM @extschema@._wab_note_drift_of(ARRAY[was.customer_ref, customer_ref]);
     RETURN reason;
 END
 $$;
@@ -233,17 +218,23 @@ COMMENT ON FUNCTION @extschema@._wab_record_provision IS
 CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
+#variable_conflict use_variable
+DECLARE
+    id  bigint;
+    now text;
 BEGIN
-    IF raw_status IS NOT NULL THEN
-        PERFORM @extschema@._wab_observe_statuses(ARRAY[b.bridge_id], ARRAY[_wab_record_session.raw_status],
-            clock_timestamp())
-        FROM @extschema@.wab_bridges b WHERE b.customer_ref = _wab_record_session.customer_ref AND NOT b.duplicated;
+    SELECT b.bridge_id INTO id FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref AND NOT b.duplicated;
+    IF raw_status IS NOT NULL AND id IS NOT NULL
+       AND @extschema@._wab_observe_statuses(ARRAY[id], ARRAY[raw_status], clock_timestamp()) > 0 THEN
+        PERFORM @extschema@._wab_note_drift_of(ARRAY[customer_ref]);
     END IF;
-    RETURN @extschema@.wab_normalize_status(raw_status);
+    SELECT b.status INTO now FROM @extschema@.wab_bridges b WHERE b.bridge_id = id AND b.raw_status = raw_status;
+    RETURN coalesce(now, @extschema@.wab_normalize_status(raw_status));
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_session IS
-    'Records the status that a tenant''s session just reported (null: it reported none), and returns it normalized.';
+    'Records the status that a tenant''s session just reported (null: it reported none), and returns the bridge''s '
+    'status.';
 
 CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -259,6 +250,7 @@ BEGIN
         VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status,
                 coalesce(was.created_at, was.first_seen_at));
         PERFORM @extschema@._wab_mark_duplicates();
+        PERFORM @extschema@._wab_note_drift_of(ARRAY[was.customer_ref], ARRAY[bridge_id]);
     END IF;
 END
 $$;

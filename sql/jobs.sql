@@ -30,7 +30,12 @@ SELECT
      WHERE b.status_observed_at IS NULL AND b.customer_ref IS NOT NULL AND NOT b.duplicated) AS pending_polls,
     (SELECT pg_catalog.count(*) FROM @extschema@.wab_queue q WHERE q.finished_at IS NULL) AS pending_provisions,
     j.job AS failing_job, j.failures, j.failed_at AS last_error_at, j.sqlstate AS last_error_sqlstate,
-    j.error AS last_error
+    j.error AS last_error,
+    -- The newest listing confirmed each status that it carried.
+    (SELECT pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.min(
+                CASE WHEN b.status_listed THEN greatest(b.status_observed_at, o.observed_at)
+                     ELSE coalesce(b.status_observed_at, b.first_seen_at) END)
+     FROM @extschema@.wab_bridges b WHERE b.customer_ref IS NOT NULL AND NOT b.duplicated) AS oldest_status_age
 FROM (SELECT 1) always
 LEFT JOIN LATERAL (SELECT l.observed_at, l.bridges, l.malformed FROM @extschema@.wab_observations l
                    ORDER BY l.observed_at DESC LIMIT 1) o ON true
@@ -58,4 +63,7 @@ COMMENT ON COLUMN @extschema@.wab_status.failures IS 'Failures of that job in a 
 COMMENT ON COLUMN @extschema@.wab_status.last_error_at IS 'When that job last failed.';
 COMMENT ON COLUMN @extschema@.wab_status.last_error_sqlstate IS 'The SQLSTATE of that failure.';
 COMMENT ON COLUMN @extschema@.wab_status.last_error IS 'The message and detail of that failure.';
+COMMENT ON COLUMN @extschema@.wab_status.oldest_status_age IS
+    'The age of the oldest status: the longest time for which neither a session, an event nor a listing confirmed the '
+    'status of a bridge that a poll could ask. A status that was never observed is as old as the bridge is known.';
 GRANT SELECT ON @extschema@.wab_status TO pg_monitor;

@@ -60,6 +60,8 @@ DECLARE
     moved   integer;
     allowed integer;
     last    @extschema@.wab_observations;
+    -- The clocks of the provider and of this server may differ by some minutes.
+    born_after timestamptz;
 BEGIN
     IF listed_at > clock_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): listed_at is in the future',
@@ -72,6 +74,7 @@ BEGIN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
         RETURN;
     END IF;
+    born_after := last.observed_at - interval '5 minutes';
     -- The list may still contain a bridge that was deleted after the provider was asked.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
@@ -89,6 +92,11 @@ BEGIN
                coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at) AS lived_since,
                b.bridge_id IS NULL AS is_new,
                l.bridge_id = b.bridge_id AS is_known,
+               l.bridge_id IS NOT NULL AND l.raw_status IS NOT NULL AS is_told,
+               (l.bridge_id IS NOT NULL AND l.raw_status IS NOT NULL) IS DISTINCT FROM b.status_listed AS told_moved,
+               w.reported,
+               @extschema@._wab_unpaired_since(w.reported, listed_at, n.unpaired_since, b.status, b.raw_status,
+                   b.status_since, coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at)) AS unpaired_since,
                -- A bridge first seen after the provider was asked may be newer than the list, so it is not deleted.
                l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at AS is_gone,
                l.state IS DISTINCT FROM b.state AS state_moved,
@@ -104,21 +112,29 @@ BEGIN
               WHERE u.bridge_id <> ALL (deleted)) l
         FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b
           ON b.bridge_id = l.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS status) s
+        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS reported) w
         CROSS JOIN LATERAL (
             SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
-        CROSS JOIN LATERAL (SELECT coalesce(b.status_observed_at < listed_at, true) AS newer) n
+        CROSS JOIN LATERAL (
+            SELECT coalesce(b.status_observed_at < listed_at, true) AS newer,
+                   CASE WHEN b.bridge_id IS NOT NULL THEN b.unpaired_since
+                        -- A bridge that was created after the last observation was never paired.
+                        WHEN coalesce(l.created_at > born_after, last.malformed = 0) THEN coalesce(l.created_at, listed_at)
+                   END AS unpaired_since) n
+        CROSS JOIN LATERAL (SELECT @extschema@._wab_status_of(w.reported, n.unpaired_since) AS status) s
     ), diff AS MATERIALIZED (
         SELECT c.* FROM compared c
         WHERE c.is_new OR c.is_gone
            OR (c.is_known AND (c.owner_moved OR c.raw_status_moved OR c.state_moved OR c.created_at_moved))
+           -- A known bridge may be absent from a listing with malformed rows.
+           OR (c.known_id IS NOT NULL AND c.told_moved)
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
             (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at,
-             status_since, status_observed_at)
+             status_since, status_observed_at, status_listed, unpaired_since)
         SELECT d.listed_id, d.customer_ref, d.state, d.status, d.raw_status, d.created_at, listed_at,
-               CASE WHEN d.raw_status IS NOT NULL THEN listed_at END,
-               CASE WHEN d.raw_status IS NOT NULL THEN listed_at END
+               CASE WHEN d.is_told THEN listed_at END, CASE WHEN d.is_told THEN listed_at END, d.is_told,
+               d.unpaired_since
         FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
@@ -128,27 +144,41 @@ BEGIN
             status_since = CASE WHEN d.status_moved OR d.owner_moved THEN listed_at ELSE b.status_since END,
             status_observed_at = CASE WHEN d.owner_moved AND d.raw_status IS NULL THEN NULL
                                       WHEN d.raw_status_moved OR d.owner_moved THEN listed_at
+                                      -- The last listing was the last to confirm the status.
+                                      WHEN d.told_moved AND NOT d.is_told
+                                      THEN greatest(b.status_observed_at, last.observed_at)
                                       ELSE b.status_observed_at END,
             status_asked_at = CASE WHEN d.owner_moved THEN NULL ELSE b.status_asked_at END,
-            webhook_url = CASE WHEN d.owner_moved THEN NULL ELSE b.webhook_url END
+            webhook_url = CASE WHEN d.owner_moved THEN NULL ELSE b.webhook_url END,
+            status_listed = d.is_told,
+            unpaired_since = CASE WHEN d.is_told AND (d.raw_status_moved OR d.owner_moved) THEN d.unpaired_since
+                                  ELSE b.unpaired_since END
         FROM diff d WHERE d.known_id = b.bridge_id AND d.is_known
+    ), unlisted AS (
+        UPDATE @extschema@.wab_bridges b
+        SET status_listed = false, status_observed_at = greatest(b.status_observed_at, last.observed_at)
+        FROM diff d WHERE d.known_id = b.bridge_id AND d.listed_id IS NULL AND NOT d.is_gone
     ), gone AS (
         DELETE FROM @extschema@.wab_bridges b USING diff d WHERE d.known_id = b.bridge_id AND d.is_gone
     ), events AS (
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since, reported)
         SELECT listed_at, coalesce(d.listed_id, d.known_id), coalesce(d.customer_ref, d.was_customer_ref),
-               e.event, e.was, e.became, CASE WHEN d.is_known THEN NULL ELSE d.lived_since END
+               e.event, e.was, e.became, CASE WHEN d.is_known THEN NULL ELSE d.lived_since END, e.reported
         FROM diff d, LATERAL (VALUES
-            ('appeared', d.is_new, NULL, d.status),
-            ('disappeared', d.is_gone, d.was_status, NULL),
+            ('appeared', d.is_new, NULL, d.status,
+                         CASE WHEN d.status <> 'unknown' THEN nullif(d.reported, d.status)
+                              WHEN d.unpaired_since IS NOT NULL THEN 'awaiting_scan' END),
+            ('disappeared', d.is_gone, d.was_status, NULL, NULL),
             ('status', d.is_known AND (d.status_moved OR d.owner_moved) AND d.status <> d.was_status,
-                       d.was_status, d.status),
-            ('state', d.is_known AND d.state_moved, d.was_state, d.state),
-            ('customer_ref', d.is_known AND d.owner_moved, d.was_customer_ref, d.customer_ref)
-        ) AS e(event, happened, was, became)
+                       d.was_status, d.status, nullif(d.reported, d.status)),
+            ('state', d.is_known AND d.state_moved, d.was_state, d.state, NULL),
+            ('customer_ref', d.is_known AND d.owner_moved, d.was_customer_ref, d.customer_ref, NULL)
+        ) AS e(event, happened, was, became, reported)
         WHERE e.happened
     )
-    SELECT (SELECT count(*) FROM diff d WHERE d.is_new), (SELECT count(*) FROM diff d WHERE d.is_known),
+    SELECT (SELECT count(*) FROM diff d WHERE d.is_new),
+           (SELECT count(*) FROM diff d WHERE d.is_known AND (d.owner_moved OR d.raw_status_moved OR d.state_moved
+                                                              OR d.created_at_moved)),
            (SELECT count(*) FROM diff d WHERE d.is_known AND d.owner_moved),
            (SELECT count(*) FROM diff d WHERE d.is_gone),
            -- Rows that still differ from the listing: absent bridges that are kept, and older statuses.
@@ -222,10 +252,13 @@ AS $$
     SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (
         SELECT b.bridge_id, b.customer_ref, b.status AS was,
-               coalesce(n.learnt, false) AS learnt, s.raw_status,
-               @extschema@.wab_normalize_status(s.raw_status) AS status
+               coalesce(n.learnt, false) AS learnt, s.raw_status, w.reported,
+               @extschema@._wab_status_of(w.reported, b.unpaired_since) AS status,
+               @extschema@._wab_unpaired_since(w.reported, asked_at, b.unpaired_since, b.status, b.raw_status,
+                   b.status_since, coalesce(b.created_at, b.first_seen_at)) AS unpaired_since
         FROM unnest(bridge_ids, raw_statuses) AS s(bridge_id, raw_status)
         JOIN @extschema@.wab_bridges b ON b.bridge_id = s.bridge_id
+        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(s.raw_status) AS reported) w
         CROSS JOIN LATERAL (
             SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
         WHERE coalesce(b.status_asked_at < asked_at, true)
@@ -236,11 +269,12 @@ AS $$
             raw_status = CASE WHEN d.learnt THEN d.raw_status ELSE b.raw_status END,
             status_observed_at = CASE WHEN d.learnt THEN asked_at ELSE b.status_observed_at END,
             status_since = CASE WHEN d.learnt AND (d.status <> d.was OR b.status_since IS NULL) THEN asked_at
-                                ELSE b.status_since END
+                                ELSE b.status_since END,
+            unpaired_since = CASE WHEN d.learnt THEN d.unpaired_since ELSE b.unpaired_since END
         FROM diff d WHERE b.bridge_id = d.bridge_id
     ), events AS (
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became)
-        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
+        SELECT asked_at, d.bridge_id, d.customer_ref, 'status', d.was, d.status, nullif(d.reported, d.status)
         FROM diff d WHERE d.learnt AND d.status <> d.was
     )
     SELECT count(*)::integer FROM diff d WHERE d.learnt AND d.status <> d.was;

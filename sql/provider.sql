@@ -56,29 +56,35 @@ COMMENT ON FUNCTION @extschema@.wab_refresh(interval, boolean) IS
     'Asks the provider for the whole fleet and stores it. Skipped if the last observation is younger than max_age or '
     'another refresh is running. force accepts an empty list, and one that shrank by more than wab_policy.max_shrink.';
 
-CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100)
+CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100, max_time interval DEFAULT '50 seconds')
 RETURNS TABLE (polled integer, changed integer, failed integer, remaining bigint)
-LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_poll_status_wrapper';
-COMMENT ON FUNCTION @extschema@.wab_poll_status(integer) IS
-    'Asks up to max_calls bridges for their status: never asked first, then disconnected, then those asked longest ago.';
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_poll_status_within_wrapper';
+COMMENT ON FUNCTION @extschema@.wab_poll_status(integer, interval) IS
+    'Asks up to max_calls bridges whose status the newest listing did not carry. At least two thirds of the calls are '
+    'for those never asked and then those asked longest ago, the others for disconnected ones. After max_time, or '
+    'shortly before statement_timeout, it stores what it learnt and returns. remaining: bridges with a status that was '
+    'never observed.';
 
-CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100)
+CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100, max_time interval DEFAULT '50 seconds')
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)
-LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100 AS 'MODULE_PATHNAME', 'wab_reconcile_wrapper';
-COMMENT ON FUNCTION @extschema@.wab_reconcile(integer) IS
-    'Refreshes the fleet, asks for the statuses that the list did not carry, writes bridge_status on the tenant rows '
-    'and returns the drift. Never provisions or deletes a bridge.';
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100 AS 'MODULE_PATHNAME', 'wab_reconcile_within_wrapper';
+COMMENT ON FUNCTION @extschema@.wab_reconcile(integer, interval) IS
+    'Refreshes the fleet, asks for the statuses that the list did not carry (as wab_poll_status does), writes '
+    'bridge_status on the tenant rows and returns the drift. If another refresh is running, it makes no call. Never '
+    'provisions or deletes a bridge.';
 
 CREATE FUNCTION @extschema@.wab_session_status(tenant_id text)
 RETURNS TABLE (tenant_id text, status text, raw_status text, phone text, jid text, name text)
-LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_session_status_wrapper';
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_session_status_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_session_status(text) IS
-    'Asks a tenant''s WhatsApp session for its status and, if it is paired, for phone, jid and name. Stores nothing.';
+    'Asks a tenant''s WhatsApp session for its status and, if it is paired, for phone, jid and name. Stores the status '
+    'if the transaction and the caller may write wab_bridges.';
 
 CREATE FUNCTION @extschema@.wab_qr(tenant_id text) RETURNS bytea
-LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 AS 'MODULE_PATHNAME', 'wab_qr_wrapper';
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_qr_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_qr(text) IS
-    'The QR code that a tenant scans, as a PNG file. The provider has one only while the bridge is unpaired.';
+    'The QR code that a tenant scans, as a PNG file. The provider has one only while the bridge is unpaired, so the '
+    'status awaiting_scan is stored if the transaction and the caller may write wab_bridges.';
 
 CREATE FUNCTION @extschema@.wab_pair(tenant_id text, phone text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_pair_wrapper';

@@ -17,7 +17,9 @@ CREATE TABLE @extschema@.wab_bridges (
     first_seen_at      timestamptz NOT NULL,
     status_since       timestamptz,
     status_observed_at timestamptz,
-    status_asked_at    timestamptz
+    status_asked_at    timestamptz,
+    status_listed      boolean NOT NULL DEFAULT false,
+    unpaired_since     timestamptz
 );
 -- A hash index takes customer_refs of any length; a btree refuses more than about 2,700 bytes.
 CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
@@ -44,9 +46,16 @@ COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS
 COMMENT ON COLUMN @extschema@.wab_bridges.status_since IS
     'When the present status began, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_observed_at IS
-    'When the session or a webhook event last reported the status, or a listing changed it.';
+    'When the session or a webhook event last reported the status, or a listing changed it. While status_listed, the '
+    'newest listing confirms it too.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status_asked_at IS
     'When the session was last asked for its status, whether it answered or not.';
+COMMENT ON COLUMN @extschema@.wab_bridges.status_listed IS
+    'Whether the newest listing carried the status of this bridge. If it did, wab_poll_status() does not ask for it.';
+COMMENT ON COLUMN @extschema@.wab_bridges.unpaired_since IS
+    'Since when the bridge waits to be paired: when it was created, or when it stopped being paired. Null while it is '
+    'paired, and if it is not known. While it is set, a bridge that the provider reports as disconnected is '
+    'awaiting_scan.';
 
 CREATE TABLE @extschema@.wab_bridge_events (
     at           timestamptz NOT NULL,
@@ -56,7 +65,8 @@ CREATE TABLE @extschema@.wab_bridge_events (
     was          text,
     became       text,
     since        timestamptz,
-    event_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
+    event_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reported     text
 );
 CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_id, at);
 CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
@@ -74,6 +84,9 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
     'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
     'null.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.event_id IS 'The row''s own id.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.reported IS
+    'The status that the provider reported, where became differs from it: disconnected, for a bridge that waits to be '
+    'paired. For a new bridge that appeared without a status: awaiting_scan. Otherwise null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,

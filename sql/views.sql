@@ -15,7 +15,8 @@ SELECT
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
-        AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves
+        AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
+    b.unpaired_since
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
@@ -75,8 +76,9 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference END AS disconnected,
 
     CASE WHEN r.status = 'awaiting_scan' AND r.wanted
-              AND r.status_since < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AND r.serves
-    THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, r.status_since, false,
+              AND coalesce(r.unpaired_since, r.status_since)
+                  < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AND r.serves
+    THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
         'the QR code was not scanned: remind the tenant'
     )::@extschema@._wab_difference END AS awaiting_scan,
 

@@ -1,5 +1,8 @@
 //! Checks the arguments of SQL functions: converts each to a typed value, or raises an error that names the argument.
 
+use std::time::Duration;
+
+use pgrx::prelude::*;
 use wabridges::{BridgeId, CustomerRef, Phone};
 
 use crate::error::Raise;
@@ -30,6 +33,18 @@ pub fn count_argument(given: Option<i32>, name: &str) -> Result<i32, Raise> {
             Err(Raise::bad_argument("a number of calls may not be negative", format!("{name} is {calls}")))
         }
     }
+}
+
+/// A month counts as 30 days, as in PostgreSQL.
+pub fn time_argument(given: Option<Interval>, name: &str) -> Result<Duration, Raise> {
+    let time = given.ok_or_else(|| {
+        Raise::null_argument("a limit of time may not be null").with_detail(format!("{name} is null"))
+    })?;
+    let days = i64::from(time.months()) * 30 + i64::from(time.days());
+    let micros = days.saturating_mul(86_400_000_000).saturating_add(time.micros());
+    u64::try_from(micros).map(Duration::from_micros).map_err(|_| {
+        Raise::bad_argument("a limit of time may not be negative", format!("{name} is below zero"))
+    })
 }
 
 pub fn tenant_argument(given: Option<String>) -> Result<CustomerRef, Raise> {

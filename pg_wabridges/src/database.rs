@@ -6,7 +6,7 @@ mod observe;
 mod statement;
 
 pub use bridges::{
-    never_polled, normalize, poll_candidates, record_delete, record_provision, record_session,
+    learn_session, never_polled, poll_candidates, record_delete, record_provision, record_session,
     require_binding, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
 };
 pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, write_statuses};

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::answers::{Outcome, Provisioned};
-use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument};
+use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument, time_argument};
 use crate::database::{self, ShrinkPolicy};
 use crate::error::{OrRaise, Raise};
 use crate::json::RawJson;
@@ -184,6 +184,7 @@ fn wab_refresh(
     ))
 }
 
+/// The declaration of 0.2.0, which the new library must serve until ALTER EXTENSION UPDATE.
 #[pg_extern(sql = false)]
 fn wab_poll_status(
     max_calls: Option<i32>,
@@ -191,13 +192,31 @@ fn wab_poll_status(
     'static,
     (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
 > {
+    wab_poll_status_within(max_calls, Some(default_time()))
+}
+
+/// The default of `max_time`, as in `sql/provider.sql`.
+fn default_time() -> Interval {
+    Interval::from_seconds(50.0)
+}
+
+#[pg_extern(sql = false)]
+fn wab_poll_status_within(
+    max_calls: Option<i32>,
+    max_time: Option<Interval>,
+) -> TableIterator<
+    'static,
+    (name!(polled, i32), name!(changed, i32), name!(failed, i32), name!(remaining, i64)),
+> {
     let max_calls = count_argument(max_calls, "max_calls").or_raise();
+    let max_time = time_argument(max_time, "max_time").or_raise();
     require_writable(c"wab_poll_status()");
-    let (polled, changed) = poll(max_calls).or_raise();
+    let (polled, changed) = poll(max_calls, max_time).or_raise();
     let remaining = database::never_polled().or_raise();
     TableIterator::once((count(polled.answered()), changed, count(polled.failed()), remaining))
 }
 
+/// The declaration of 0.2.0.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_reconcile(
@@ -214,11 +233,32 @@ fn wab_reconcile(
         name!(detail, Option<String>),
     ),
 > {
+    wab_reconcile_within(max_status_calls, Some(default_time()))
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn wab_reconcile_within(
+    max_status_calls: Option<i32>,
+    max_time: Option<Interval>,
+) -> TableIterator<
+    'static,
+    (
+        name!(kind, String),
+        name!(tenant_id, Option<String>),
+        name!(bridge_id, Option<i64>),
+        name!(customer_ref, Option<String>),
+        name!(stored, Option<String>),
+        name!(observed, Option<String>),
+        name!(detail, Option<String>),
+    ),
+> {
     let max_calls = count_argument(max_status_calls, "max_status_calls").or_raise();
+    let max_time = time_argument(max_time, "max_time").or_raise();
     require_writable(c"wab_reconcile()");
     database::require_binding().or_raise();
     database::require_recording().or_raise();
-    let drift = reconcile(max_calls).or_raise();
+    let drift = reconcile(max_calls, max_time).or_raise();
     TableIterator::new(
         drift
             .into_iter()

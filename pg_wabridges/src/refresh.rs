@@ -4,6 +4,7 @@
 //! of bridges that the answer changed, usually none.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use pgrx::prelude::*;
 use wabridges::Touched;
@@ -34,9 +35,14 @@ pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, R
     Ok(observation)
 }
 
-/// Asks the provider for the whole fleet, and sessions for the statuses that the list did not carry. Stores both, and writes
-/// the statuses on the tenant rows. Returns the remaining drift.
-pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
+/// Asks the provider for the whole fleet, and sessions for the statuses that the list did not carry, for at most `max_time`.
+/// Stores both, and writes the statuses on the tenant rows. Returns the remaining drift. If another refresh is running, only
+/// the stored statuses are written.
+pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise> {
+    if !database::try_lock_refresh()? {
+        database::write_statuses(&Touched::Anyone)?;
+        return noted(database::drift(&Touched::Anyone)?);
+    }
     let awaited = list::begin()?;
     let stored = database::standing_drift()?;
     let listed = awaited.wait()?;
@@ -46,7 +52,7 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
         _ => database::poll_candidates(max_calls, Some(&without_status))?,
     };
     let asked_at = server::now();
-    let polled = ask(candidates)?;
+    let polled = ask(candidates, max_time)?;
     let Stored { mut touched, .. } = database::observe(&listed, "wab_reconcile", ShrinkPolicy::Refuse)?;
     if !polled.answers.is_empty() {
         database::observe_statuses(&polled, asked_at)?;
@@ -58,7 +64,11 @@ pub fn reconcile(max_calls: i32) -> Result<Vec<Drift>, Raise> {
         ids.extend(written.filter_map(|row| row.bridge_id));
     }
     database::write_statuses(&touched)?;
-    let drift = brought_up_to_date(stored, &touched)?;
+    noted(brought_up_to_date(stored, &touched)?)
+}
+
+/// Records the drift, and returns it sorted.
+fn noted(drift: Option<Vec<Drift>>) -> Result<Vec<Drift>, Raise> {
     let mut drift =
         drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))?;
     database::note_drift(&drift)?;

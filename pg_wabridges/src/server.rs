@@ -1,5 +1,7 @@
 //! Reads the server's state without a query: its clock, and whether this session may write.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use pgrx::PgSqlErrorCode;
 use pgrx::prelude::*;
@@ -34,6 +36,23 @@ pub fn require_writable(function: &'static std::ffi::CStr) {
         pg_sys::PreventCommandDuringRecovery(function.as_ptr());
         pg_sys::PreventCommandIfReadOnly(function.as_ptr());
     }
+}
+
+/// Whether this transaction may write now.
+pub fn may_write() -> bool {
+    // SAFETY: reads flags of this process.
+    unsafe { !pg_sys::XactReadOnly && !pg_sys::RecoveryInProgress() && !pg_sys::IsInParallelMode() }
+}
+
+/// The time until statement_timeout cancels this statement; `None` if that is not set.
+pub fn statement_time_left() -> Option<Duration> {
+    // SAFETY: reads a setting, the clock, and when the statement began.
+    let (timeout, began, now) = unsafe {
+        (pg_sys::StatementTimeout, pg_sys::GetCurrentStatementStartTimestamp(), pg_sys::GetCurrentTimestamp())
+    };
+    let timeout = u64::try_from(timeout).ok().filter(|timeout| *timeout > 0)?;
+    let spent = Duration::from_micros(u64::try_from(now.saturating_sub(began)).unwrap_or(0));
+    Some(Duration::from_millis(timeout).saturating_sub(spent))
 }
 
 /// Raises 25006 on a standby, because an answer could not be stored there.

@@ -8,6 +8,9 @@ use crate::provider::NoCode;
 use crate::server::require_writable;
 use crate::{database, provider};
 
+/// The provider's word for a session that waits to be paired: only such a session has a code.
+const SHOWS_CODE: &str = "qr";
+
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_session_status(
@@ -26,10 +29,7 @@ fn wab_session_status(
     let customer_ref = tenant_argument(tenant_id).or_raise();
     let asked = customer_ref.clone();
     let session = provider::call(|client| async move { client.reader().session(&asked).await }).or_raise();
-    let status = database::normalize(&[session.raw_status.as_str()])
-        .or_raise()
-        .remove(&session.raw_status)
-        .unwrap_or_else(|| "unknown".to_owned());
+    let status = database::learn_session(&customer_ref, &session.raw_status).or_raise();
     TableIterator::once((
         customer_ref.into(),
         status,
@@ -43,7 +43,10 @@ fn wab_session_status(
 #[pg_extern(sql = false)]
 fn wab_qr(tenant_id: Option<String>) -> Vec<u8> {
     let customer_ref = tenant_argument(tenant_id).or_raise();
-    provider::call(|client| provider::qr(client, customer_ref)).or_raise().map_err(no_code).or_raise()
+    let asked = customer_ref.clone();
+    let image = provider::call(|client| provider::qr(client, asked)).or_raise().map_err(no_code).or_raise();
+    database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
+    image
 }
 
 #[pg_extern(sql = false)]
@@ -51,8 +54,11 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     let phone = phone_argument(phone).or_raise();
     require_writable(c"wab_pair()");
-    let told = provider::call(|client| provider::pair(client, customer_ref, phone)).or_raise();
-    told.map_err(no_code).or_raise().to_string()
+    let asked = customer_ref.clone();
+    let told = provider::call(|client| provider::pair(client, asked, phone)).or_raise();
+    let code = told.map_err(no_code).or_raise().to_string();
+    database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
+    code
 }
 
 /// Unpairs the bridge, then asks the session for its new status and stores it.

@@ -50,6 +50,8 @@ pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
     part!("row_security.sql", None),
     part!("functions.sql", None),
+    part!("poll.sql", None),
+    part!("pairing.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),
     part!(

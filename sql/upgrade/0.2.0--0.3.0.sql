@@ -1,4 +1,4 @@
--- Renames the columns and values of 0.2.0 that have other names in 0.3.0, and adds the new columns.
+-- Changes the tables of 0.2.0 to those of 0.3.0, and their rows.
 
 -- While the upgrade runs, only PostgreSQL's own operators and functions are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -17,3 +17,10 @@ ALTER TABLE @extschema@.wab_queue ADD CONSTRAINT wab_queue_waiting
 -- A publication of all tables refuses UPDATE and DELETE on a table without a key.
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
 ALTER TABLE @extschema@.wab_drift_episodes ADD COLUMN episode_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
+
+ALTER TABLE @extschema@.wab_bridges ADD COLUMN status_listed boolean NOT NULL DEFAULT false,
+                                    ADD COLUMN unpaired_since timestamptz;
+UPDATE @extschema@.wab_bridges SET unpaired_since = coalesce(status_since, first_seen_at) WHERE status = 'awaiting_scan';
+ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN reported text;
+-- The next listing is compared with all bridges, and sets status_listed.
+UPDATE @extschema@.wab_observations SET mirrored = false WHERE mirrored;

@@ -19,6 +19,8 @@ pub struct Known<'a> {
     pub raw_status: Option<&'a str>,
     /// When it was created, in microseconds since 1970-01-01 UTC.
     pub created_at: Option<i64>,
+    /// Whether the last listing carried its status; `None` if that is not stored, as in objects of 0.2.0.
+    pub status_listed: Option<bool>,
 }
 
 impl Known<'_> {
@@ -28,6 +30,7 @@ impl Known<'_> {
         self.customer_ref == bridge.customer_ref.as_ref().map(|it| it.as_str())
             && self.state == bridge.state.as_deref()
             && (raw_status.is_none() || raw_status == self.raw_status)
+            && self.status_listed.is_none_or(|listed| listed == raw_status.is_some())
             && self.created_at == bridge.created_at.map(|at| at.timestamp_micros())
     }
 }
@@ -140,6 +143,7 @@ mod tests {
             state: Some("running"),
             raw_status: Some("connected"),
             created_at: Some(1_769_860_800_000_000),
+            status_listed: Some(true),
         },
         Known {
             id: 2,
@@ -147,8 +151,16 @@ mod tests {
             state: Some("running"),
             raw_status: Some("qr"),
             created_at: None,
+            status_listed: None,
         },
-        Known { id: 4, customer_ref: None, state: Some("running"), raw_status: Some("qr"), created_at: None },
+        Known {
+            id: 4,
+            customer_ref: None,
+            state: Some("running"),
+            raw_status: Some("qr"),
+            created_at: None,
+            status_listed: Some(true),
+        },
     ];
 
     /// Ids that differ, ids that are absent, and `moved`.
@@ -180,6 +192,7 @@ mod tests {
             (Known { raw_status: None, ..a }, false),
             (Known { raw_status: Some("qr"), ..a }, false),
             (Known { created_at: None, ..a }, false),
+            (Known { status_listed: Some(false), ..a }, false),
             (Known { created_at: a.created_at.map(|at| at + 1), ..a }, false),
         ] {
             assert_eq!(compare(&[other, b, c]), (vec![1], vec![], moved), "{other:?}");

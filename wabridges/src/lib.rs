@@ -32,7 +32,7 @@ pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};
 pub use phone::{InvalidPhone, Phone};
-pub use poll::Polled;
+pub use poll::{PollBudget, Polled};
 pub use provision::{Made, resolve};
 pub use throttle::Throttle;
 pub use types::{

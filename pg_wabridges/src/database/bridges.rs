@@ -1,13 +1,12 @@
 //! Reads and records single bridges and tenants: sessions to poll, the tenant row, and the results of calls.
 
-use std::collections::HashMap;
-
 use wabridges::{BridgeId, CustomerRef};
 
 use super::drift::warn_unwritten;
 use super::statement::{one, one_unlocked, rows_in_any_query, rows_unlocked};
 use crate::answers::Provisioned;
 use crate::error::Raise;
+use crate::server;
 
 /// At most `max_calls` bridges to ask for their status, out of `among`, or out of all observed ones if it is `None`.
 pub fn poll_candidates(
@@ -31,13 +30,19 @@ pub fn never_polled() -> Result<i64, Raise> {
     one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
 
-/// Maps the provider's status texts to statuses. `wab_normalize_status()` defines the mapping.
-pub fn normalize(raw_statuses: &[&str]) -> Result<HashMap<String, String>, Raise> {
-    let sql = "SELECT r.raw, @extschema@.wab_normalize_status(r.raw) FROM pg_catalog.unnest($1) AS r(raw)";
-    let pairs = rows_in_any_query(sql, &[raw_statuses.to_vec().into()], |row| {
-        Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?))
-    })?;
-    Ok(pairs.into_iter().flatten().collect())
+/// Stores the status that a tenant's session just reported, if this transaction and this role may, and returns the bridge's
+/// status. `wab_normalize_status()` defines it where nothing is stored.
+pub fn learn_session(customer_ref: &CustomerRef, raw_status: &str) -> Result<String, Raise> {
+    let may_record = || {
+        let found = rows_in_any_query(include_str!("may_record_session.sql"), &[], |row| row.get(1))?;
+        Ok::<_, Raise>(found.into_iter().flatten().next().unwrap_or(false))
+    };
+    if server::may_write() && may_record()? {
+        return record_session(customer_ref, Some(raw_status));
+    }
+    let sql = "SELECT @extschema@.wab_normalize_status($1)";
+    let found = rows_in_any_query(sql, &[raw_status.into()], |row| row.get::<String>(1))?;
+    Ok(found.into_iter().flatten().next().unwrap_or_else(|| "unknown".to_owned()))
 }
 
 /// The webhook_url wanted for a tenant. Raises 22023 for an unknown tenant and 55000 for an unwanted one.

@@ -101,8 +101,10 @@ fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
     let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))";
     one(lock, &[], |_| Ok(()))?;
     let mut comparison = Comparison::of(listing);
-    let known = "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at FROM @extschema@.wab_bridges b";
-    scan::each_row(in_our_schema(known)?, |[id, customer_ref, state, raw_status, created_at]| {
+    // Where wab_bridges has no column status_listed, before ALTER EXTENSION UPDATE, the name means the null.
+    let known = "SELECT b.* FROM (SELECT NULL::pg_catalog.bool AS status_listed) n CROSS JOIN LATERAL (
+        SELECT k.bridge_id, k.customer_ref, k.state, k.raw_status, k.created_at, status_listed FROM @extschema@.wab_bridges k) b";
+    scan::each_row(in_our_schema(known)?, |[id, customer_ref, state, raw_status, created_at, listed]| {
         // SAFETY: the columns have these types, and their values live as long as this call.
         unsafe {
             let text =
@@ -113,6 +115,7 @@ fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
                 state: text(state),
                 raw_status: text(raw_status),
                 created_at: created_at.map(|at| (at.value() as i64).saturating_add(POSTGRES_EPOCH)),
+                status_listed: listed.map(|listed| listed.value() as u8 != 0),
             });
         }
     })?;

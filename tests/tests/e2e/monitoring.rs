@@ -83,6 +83,44 @@ async fn a_change_of_drift_is_notified_and_nothing_else_is() -> Result<()> {
     Ok(())
 }
 
+/// Every call that writes one bridge announces at once how its drift changed.
+#[tokio::test]
+async fn a_call_about_one_bridge_is_notified_at_once() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "INSERT INTO tenants (id) VALUES ('cust_21'), ('cust_22'), ('cust_23'); SELECT _wab_record_drift()",
+    )?;
+    let heard = heard(
+        &fleet,
+        &[
+            r#"SELECT wab_ingest_event('cust_05', '{"event": "disconnected"}')"#,
+            r#"SELECT wab_ingest_event('cust_05', '{"event": "connected"}')"#,
+            "SELECT _wab_record_session('cust_06', 'closed')",
+            "SELECT _wab_record_provision('cust_21', 21, 'running', 'qr')",
+            "SELECT _wab_record_provision('cust_20', 22, 'running')",
+            "SELECT _wab_record_delete(22, 'cust_20')",
+            "SELECT _wab_record_delete(7, 'cust_07')",
+            "INSERT INTO tenants (id) VALUES ('8'); SELECT _wab_record_drift()",
+            r#"SELECT wab_ingest_event('cust_08', '{"event": "disconnected"}')"#,
+        ],
+    )?;
+    let said = |nth: usize| -> Vec<(Value, Value)> {
+        heard[nth].iter().map(|said| (said["began"].clone(), said["ended"].clone())).collect()
+    };
+    let one = |began: Value, ended: Value| vec![(began, ended)];
+    assert_eq!(said(0), one(json!({"status_drift": 1}), json!({})));
+    assert_eq!(said(1), one(json!({}), json!({"status_drift": 1})));
+    assert_eq!(said(2), one(json!({"status_drift": 1}), json!({})));
+    assert_eq!(said(3), one(json!({}), json!({"missing": 1})));
+    assert_eq!(said(4), one(json!({"duplicate": 1}), json!({})));
+    assert_eq!(said(5), one(json!({"unbound": 1}), json!({"duplicate": 1})));
+    assert_eq!(said(6), one(json!({"missing": 1}), json!({})));
+    // A tenant may have the number of a bridge as its id.
+    assert_eq!(said(8), one(json!({"status_drift": 1}), json!({})));
+    assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, "0", "all drift was recorded already");
+    Ok(())
+}
+
 #[tokio::test]
 async fn pg_monitor_sees_the_status_and_no_bridge() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
@@ -123,6 +161,72 @@ async fn every_panel_of_the_dashboard_shows_something() -> Result<()> {
         let rows = fleet.sql(&format!("SET ROLE grafana; {sql}"))?;
         assert!(!rows.is_empty(), "{}: {sql}", panel["title"]);
     }
+    Ok(())
+}
+
+/// The status that nothing confirmed for longest is 52 minutes old; 3,000 bridges at 60 calls a minute take 50 minutes.
+#[tokio::test]
+async fn the_age_of_the_oldest_status_is_shown() -> Result<()> {
+    let fleet = Fleet::start(&["--speed", "60"])?;
+    world::fill(&fleet).await?;
+    fleet.sql(include_str!("../../../sql/roles.sql"))?;
+    fleet.sql("CREATE ROLE grafana LOGIN; GRANT wab_reader, pg_monitor TO grafana")?;
+    fleet.fleet_yaml(world::YAML)?;
+    let collector: Value = serde_yaml::from_str(include_str!("../../../grafana/wab.collector.yml"))?;
+    let metric = collector["metrics"]
+        .as_array()
+        .and_then(|all| all.iter().find(|metric| metric["metric_name"] == "wab_oldest_status_age_seconds"));
+    let metric = metric.and_then(|metric| metric["query"].as_str()).context("no such metric")?.to_owned();
+    let minutes = || -> Result<(String, String)> {
+        Ok((
+            fleet.sql(
+                "SET ROLE grafana; SELECT round(extract(epoch FROM oldest_status_age) / 60) FROM wab_status",
+            )?,
+            fleet.sql(&format!("SET ROLE grafana; SELECT round(seconds / 60) FROM ({metric}) m"))?,
+        ))
+    };
+    let ages = |age: &str| (age.to_owned(), age.to_owned());
+    // A status that was never learnt is as old as the bridge is known.
+    fleet.sql("UPDATE wab_bridges SET first_seen_at = now() - interval '3 days'; UPDATE wab_bridges SET first_seen_at = now() - interval '4 days' WHERE bridge_id = 4")?;
+    assert_eq!(minutes()?, ages("5760"));
+    fleet.sql(
+        "UPDATE wab_bridges SET status = 'paired', raw_status = 'connected', status_observed_at = now() - interval '7 minutes';
+         UPDATE wab_bridges SET status_observed_at = now() - interval '52 minutes' WHERE bridge_id = 9;
+         UPDATE wab_bridges SET status_observed_at = now() - interval '9 days', status_listed = true WHERE bridge_id = 10;
+         UPDATE wab_bridges SET status_observed_at = now() - interval '9 days', customer_ref = NULL WHERE bridge_id = 11;
+         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, first_seen_at, status_observed_at)
+         SELECT n, 'more_' || n, 'running', 'paired', 'connected', now(), now() FROM generate_series(21, 3002) n",
+    )?;
+    assert_eq!(minutes()?, ages("52"), "a listing confirms what it carries, and no poll can ask bridge 11");
+    let statuses = || -> Result<Value> {
+        let said = fleet.wab(&["doctor", "--json"])?;
+        let document: Value = serde_json::from_str(&said.stdout).with_context(|| said.stderr.clone())?;
+        let check = document["checks"]
+            .as_array()
+            .and_then(|all| all.iter().find(|check| check["check"] == "statuses"));
+        check.cloned().context("no check of statuses")
+    };
+    let check = statuses()?;
+    let says = check["says"].as_str().unwrap_or_default();
+    assert!(
+        says.contains("the oldest status is 52m")
+            && says.ends_with("3000 bridges at 60 calls a minute take 50m"),
+        "{check}"
+    );
+    assert_eq!(check["verdict"], "ok", "{check}");
+    fleet.sql(
+        "UPDATE wab_bridges SET status_observed_at = now() - interval '80 minutes' WHERE bridge_id = 9",
+    )?;
+    assert_eq!(statuses()?["verdict"], "warning");
+    // An event confirms a status too.
+    fleet.sql(r#"SELECT wab_ingest_event('cust_09', '{"event": "connected"}')"#)?;
+    assert_eq!(minutes()?, ages("7"));
+    let status: Value = serde_json::from_str(&fleet.wab(&["status", "--json"])?.stdout)?;
+    assert_eq!(
+        (status["oldest_status_seconds"].as_i64().map(|s| s / 60), &status["polled"]),
+        (Some(7), &json!(3000)),
+        "{status}"
+    );
     Ok(())
 }
 

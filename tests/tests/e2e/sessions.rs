@@ -28,9 +28,9 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
     assert_eq!(fleet.sql(&format!("{status}(1)"))?, "paired|connected|t|t");
     assert_eq!(fleet.sql(&format!("{status}('2')"))?, "awaiting_scan|qr|f|f");
     assert_eq!(
-        fleet.sql("SELECT status FROM wab_bridges WHERE bridge_id = 11")?,
-        "unknown",
-        "wab_session_status() must store nothing"
+        fleet.sql("SELECT bridge_id, status, raw_status FROM wab_bridges ORDER BY 1")?,
+        "11|paired|connected\n12|awaiting_scan|qr",
+        "wab_session_status() must store what it learnt"
     );
     let png = "substring(q.png FROM 1 FOR 8) = '\\x89504e470d0a1a0a'::bytea";
     assert_eq!(fleet.sql(&format!("SELECT {png} FROM wab_qr(2) AS q(png)"))?, "t");
@@ -46,6 +46,115 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
         "disconnected|t",
         "the status must be stored at once"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_that_learns_a_status_stores_it_if_it_may() -> Result<()> {
+    let fleet = two().await?;
+    let status = |id: u32| fleet.sql(&format!("SELECT status FROM wab_bridges WHERE bridge_id = {id}"));
+    fleet.sql(
+        "CREATE ROLE asker LOGIN; GRANT EXECUTE ON FUNCTION wab_session_status(text), wab_qr(text) TO asker;
+         GRANT SELECT ON wab_bridges TO asker",
+    )?;
+    for call in [
+        "SET ROLE asker; SELECT status FROM wab_session_status('1')",
+        "BEGIN READ ONLY; SELECT status FROM wab_session_status('1'); COMMIT",
+    ] {
+        assert_eq!(fleet.sql(call)?, "paired", "{call}");
+        assert_eq!(status(11)?, "unknown", "{call}");
+    }
+    fleet.sql("SET ROLE asker; SELECT length(wab_qr('2'))")?;
+    assert_eq!(status(12)?, "unknown");
+    for call in ["wab_qr(2)", "wab_pair(2, '15550001234')", "wab_session_status(2)"] {
+        fleet.sql("UPDATE wab_bridges SET status = 'unknown', raw_status = NULL, status_observed_at = NULL, status_asked_at = NULL")?;
+        fleet.sql(&format!("SELECT * FROM {call}"))?;
+        assert_eq!(status(12)?, "awaiting_scan", "{call}");
+        assert_eq!(
+            fleet.sql("SELECT kind FROM wab_drift_episodes WHERE bridge_id = 12 AND ended_at IS NULL")?,
+            "status_drift",
+            "{call}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_bridge_whose_status_is_listed_is_not_polled() -> Result<()> {
+    let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
+    fleet
+        .sandbox
+        .add(json!([{"id": 11, "customer_ref": "1", "status": "connected"}, {"id": 12, "customer_ref": "2", "status": "qr"}]))
+        .await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(10)")?, "0|0|0|0");
+    assert_eq!(fleet.sql("SELECT bool_and(status_listed) FROM wab_bridges")?, "t");
+    // The next list carries only one of the two.
+    let list = |statuses: &str| {
+        fleet.sql(&format!(
+            "SELECT changed FROM wab_observe('{{11,12}}', '{{1,2}}', '{{running,running}}', '{statuses}',
+                 (SELECT array_agg(created_at ORDER BY bridge_id) FROM wab_bridges))"
+        ))
+    };
+    let before = fleet.sql("SELECT observed_at FROM wab_observations")?;
+    assert_eq!(list("{connected,NULL}")?, "0", "the list says nothing new about either");
+    assert_eq!(
+        fleet.sql("SELECT bridge_id, status FROM wab_bridges WHERE NOT status_listed")?,
+        "12|awaiting_scan"
+    );
+    assert_eq!(
+        fleet.sql("SELECT status_observed_at FROM wab_bridges WHERE bridge_id = 12")?,
+        before,
+        "the list before was the last to confirm it"
+    );
+    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(10)")?, "1|0|0|0");
+    // A list with a malformed row, in which a bridge is absent, does not carry its status either.
+    fleet.sql(
+        "SELECT bridges FROM wab_observe('{12}', '{2}', '{running}', '{qr}', '{NULL}', malformed => 1)",
+    )?;
+    assert_eq!(fleet.sql("SELECT bridge_id FROM wab_bridges WHERE NOT status_listed")?, "11");
+    // An equal list is stored as one row, with statuses and without.
+    for _ in 0..2 {
+        fleet.sql("SELECT * FROM wab_refresh()")?;
+    }
+    assert_eq!(fleet.sql("SELECT bool_and(status_listed) FROM wab_bridges")?, "t");
+    Ok(())
+}
+
+/// A poll of more sessions than the provider allows in a minute, and one of sessions that hang.
+#[tokio::test]
+async fn a_poll_stores_what_it_learnt_when_its_time_is_over() -> Result<()> {
+    let fleet = Fleet::start(&["--limit-proxy", "0", "--limit-floor", "0"])?;
+    let bridges: Vec<_> =
+        (1..=140).map(|n| json!({"id": n, "customer_ref": format!("c{n}"), "status": "connected"})).collect();
+    fleet.sandbox.add(json!(bridges)).await?;
+    fleet.sql("CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text); SELECT * FROM wab_bind_tenants('tenants'); SELECT * FROM wab_refresh()")?;
+    let begin = Instant::now();
+    // The provider's limit holds back the last twenty for a minute.
+    assert_eq!(fleet.sql("SELECT * FROM wab_poll_status(140, max_time => '5 seconds')")?, "120|120|0|20");
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    // Sessions that hang count as asked: the next poll asks others. A lower statement_timeout holds too.
+    for n in 121..=124 {
+        let path = format!("/api/instances/c{n}/proxy/status");
+        fleet.sandbox.fault(json!({"path": path, "kind": "hang"})).await?;
+    }
+    assert_eq!(
+        fleet
+            .sql("SET statement_timeout = '4s'; SELECT polled, failed, remaining FROM wab_poll_status(20)")?,
+        "16|4|4"
+    );
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_bridges WHERE status_asked_at IS NULL")?, "0");
+    fleet.sql(
+        "UPDATE wab_bridges SET status_observed_at = NULL, status_asked_at = NULL WHERE bridge_id > 120",
+    )?;
+    fleet.sql("SET statement_timeout = '4s'; SELECT count(*) FROM wab_reconcile(20)")?;
+    assert_eq!(
+        fleet.sql("SELECT count(*) FILTER (WHERE status_asked_at IS NULL), count(*) FILTER (WHERE status_observed_at IS NULL) FROM wab_bridges")?,
+        "0|4"
+    );
+    let (state, message) = fleet.sql_error("SELECT * FROM wab_poll_status(1, '-1 second')")?;
+    assert!(state == "22023" && message.contains("max_time is below zero"), "{message}");
+    assert_eq!(fleet.sql_error("SELECT * FROM wab_reconcile(1, NULL)")?.0, "22004");
     Ok(())
 }
 

@@ -9,21 +9,29 @@ use crate::world;
 const STATE: &str = "SELECT b::text FROM wab_bridges b UNION ALL SELECT e::text FROM wab_bridge_events e
                      UNION ALL SELECT h::text FROM wab_status_history h ORDER BY 1";
 
-/// Observes twenty bridges, every third with a status, at the beginning of the year.
+/// Observes twenty bridges, every third with a status, at the beginning of the year, and a second later four new ones, which
+/// were never paired.
 const OBSERVE: &str = "
     TRUNCATE wab_bridges, wab_bridge_events, wab_observations;
     SELECT appeared FROM wab_observe(
         (SELECT array_agg(n) FROM generate_series(1, 20) n), (SELECT array_agg('c' || n) FROM generate_series(1, 20) n),
         (SELECT array_agg('running'::text) FROM generate_series(1, 20) n),
         (SELECT array_agg(CASE n % 3 WHEN 0 THEN 'connected' END) FROM generate_series(1, 20) n),
-        (SELECT array_agg(NULL::timestamptz) FROM generate_series(1, 20) n), '2026-01-01')";
+        (SELECT array_agg(NULL::timestamptz) FROM generate_series(1, 20) n), '2026-01-01');
+    SELECT appeared FROM wab_observe(
+        (SELECT array_agg(n) FROM generate_series(1, 24) n), (SELECT array_agg('c' || n) FROM generate_series(1, 24) n),
+        (SELECT array_agg('running'::text) FROM generate_series(1, 24) n),
+        (SELECT array_agg(CASE n WHEN 21 THEN 'qr' WHEN 22 THEN 'closed' END) FROM generate_series(1, 24) n),
+        (SELECT array_agg(NULL::timestamptz) FROM generate_series(1, 24) n), '2026-01-01 00:00:01')";
 
-/// Makes 8,000 events within two days, many of them in the same minute; a quarter of them is repeated.
+/// Makes 8,000 events within two days, many of them in the same minute; a quarter of them is repeated. Bridge 24 is never
+/// connected.
 const EVENTS: &str = "
     CREATE TABLE event AS
-    SELECT 'c' || (1 + (random() * 19)::integer) AS customer_ref, (ARRAY['connected', 'disconnected'])[1 + (random() > 0.5)::integer] AS said,
+    SELECT 'c' || (1 + (random() * 22)::integer) AS customer_ref, (ARRAY['connected', 'disconnected'])[1 + (random() > 0.5)::integer] AS said,
            timestamptz '2026-01-01' + interval '1 minute' * (1 + (random() * 3000)::integer) AS at
-    FROM generate_series(1, 8000)";
+    FROM generate_series(1, 8000)
+    UNION ALL SELECT 'c24', 'disconnected', timestamptz '2026-01-01' + interval '1 hour' * n FROM generate_series(1, 40) n";
 
 #[tokio::test]
 async fn shuffled_and_repeated_events_give_the_result_of_ordered_ones() -> Result<()> {
@@ -44,6 +52,16 @@ async fn shuffled_and_repeated_events_give_the_result_of_ordered_ones() -> Resul
         "SELECT * FROM event UNION ALL SELECT * FROM (SELECT * FROM event ORDER BY at, said LIMIT 2000) e";
     let shuffled = ingest(&format!("SELECT * FROM ({twice}) e ORDER BY random()"))?;
     assert!(in_order == shuffled, "the bridges and their history must be the same");
+    assert_eq!(
+        fleet
+            .sql("SELECT count(*) FROM wab_bridge_events WHERE bridge_id = 24 AND became = 'disconnected'")?,
+        "0"
+    );
+    assert_ne!(
+        fleet
+            .sql("SELECT count(*) FROM wab_bridge_events WHERE bridge_id = 23 AND became = 'disconnected'")?,
+        "0"
+    );
     Ok(())
 }
 
@@ -62,5 +80,34 @@ async fn an_event_is_drift_until_it_is_written() -> Result<()> {
     );
     fleet.sql("SELECT _wab_write_statuses()")?;
     assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_05'")?, "disconnected");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_tenants_can_pass_events_on() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "CREATE ROLE hook LOGIN; GRANT SELECT, UPDATE ON wab_bridges, wab_observations TO hook; GRANT SELECT, INSERT, UPDATE ON wab_bridge_events TO hook;
+         DO $$ DECLARE f regprocedure; BEGIN
+             FOR f IN SELECT oid::regprocedure FROM pg_proc WHERE proname ~ '^_?wab_' AND prokind = 'f' LOOP
+                 EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO hook', f);
+             END LOOP;
+         END $$",
+    )?;
+    let event = |customer_ref: &str| {
+        fleet.sql(&format!(
+            "SET ROLE hook; SELECT wab_ingest_event('{customer_ref}', '{{\"event\": \"disconnected\"}}')"
+        ))
+    };
+    assert_eq!(event("cust_05")?, "recorded");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift_episodes")?, "0");
+    fleet.sql(
+        "GRANT SELECT ON wab_drift, wab_tenants, wab_policy, wab_declared, wab_queue, tenants TO hook",
+    )?;
+    assert_eq!(event("cust_06")?, "recorded", "it may read the drift but not write episodes");
+    assert_eq!(
+        fleet.sql("SELECT status FROM wab_bridges WHERE bridge_id IN (5, 6)")?,
+        "disconnected\ndisconnected"
+    );
     Ok(())
 }

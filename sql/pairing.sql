@@ -1,0 +1,26 @@
+-- Tells a bridge that lost its phone from one that was never paired.
+--
+-- A session without a phone shows a QR code for a while, and is then reported as disconnected until a QR code is
+-- requested again. Such a bridge still waits to be scanned. It is not an outage. So wab_bridges.unpaired_since is set
+-- while a bridge is known to be unpaired, and while it is set, disconnected means awaiting_scan. Every writer of a
+-- status calls these two functions.
+
+CREATE FUNCTION @extschema@._wab_status_of(reported text, unpaired_since timestamptz) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN reported = 'disconnected' AND unpaired_since IS NOT NULL THEN 'awaiting_scan' ELSE reported END;
+COMMENT ON FUNCTION @extschema@._wab_status_of IS
+    'The status of a bridge with this unpaired_since for which the provider reported this status.';
+
+CREATE FUNCTION @extschema@._wab_unpaired_since(
+    reported text, at timestamptz, unpaired_since timestamptz,
+    was text, was_raw_status text, was_since timestamptz, lived_since timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN reported = 'paired' THEN NULL
+            WHEN reported <> 'awaiting_scan' OR unpaired_since IS NOT NULL THEN unpaired_since
+            WHEN was = 'paired' THEN at
+            WHEN was_raw_status IS NULL THEN least(lived_since, at)
+            -- It was disconnected, or unknown: it stopped being paired when that began.
+            ELSE coalesce(was_since, at) END;
+COMMENT ON FUNCTION @extschema@._wab_unpaired_since IS
+    'wab_bridges.unpaired_since after the provider reported this status at this time, from the values of the row '
+    'before: unpaired_since, status, raw_status, status_since, and when the bridge was created or first seen.';
