@@ -3,7 +3,7 @@
 -- The view wab_tenants stores the table and the numbers of its columns, so it follows every rename, and a dump of it
 -- has the present names. The names in wab_tenant_binding are those given at binding; they count while there is no view.
 
-CREATE FUNCTION @extschema@._wab_bound_column(shown text) RETURNS name
+CREATE FUNCTION @extschema@._wab_bound_column(shown text, tenants regclass DEFAULT NULL) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- In the stored query of a view, an output column has :resname, then :resorigtbl and :resorigcol, its origin.
@@ -11,22 +11,23 @@ AS $$
     FROM pg_rewrite r
     CROSS JOIN LATERAL (SELECT split_part(r.ev_action::text, ' :resname ' || shown || ' ', 2) AS entry) e
     JOIN pg_attribute a
-      ON a.attrelid = split_part(split_part(e.entry, ':resorigtbl ', 2), ' ', 1)::oid
-     AND a.attnum = split_part(split_part(e.entry, ':resorigcol ', 2), ' ', 1)::smallint
-    WHERE r.ev_class = to_regclass('@extschema@.wab_tenants') AND r.rulename = '_RETURN';
+      ON a.attrelid = nullif(split_part(split_part(e.entry, ':resorigtbl ', 2), ' ', 1), '')::oid
+     AND a.attnum = nullif(split_part(split_part(e.entry, ':resorigcol ', 2), ' ', 1), '')::smallint
+    WHERE r.ev_class = to_regclass('@extschema@.wab_tenants') AND r.rulename = '_RETURN'
+      AND a.attrelid = coalesce(_wab_bound_column.tenants, a.attrelid);
 $$;
 COMMENT ON FUNCTION @extschema@._wab_bound_column IS
     'The present name of the column that wab_tenants shows as tenant_id, bridge_id or bridge_status; null if no '
-    'tenants table is bound.';
+    'tenants table, or another one, is bound.';
 
 CREATE FUNCTION @extschema@._wab_binding() RETURNS SETOF @extschema@.wab_tenant_binding
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT b.only_row, b.tenants,
-           coalesce(@extschema@._wab_bound_column('tenant_id'), b.tenant_id),
-           coalesce(@extschema@._wab_bound_column('bridge_id'), b.bridge_id),
-           coalesce(@extschema@._wab_bound_column('bridge_status'), b.bridge_status),
-           b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by
+           coalesce(@extschema@._wab_bound_column('tenant_id', b.tenants), b.tenant_id),
+           coalesce(@extschema@._wab_bound_column('bridge_id', b.tenants), b.bridge_id),
+           coalesce(@extschema@._wab_bound_column('bridge_status', b.tenants), b.bridge_status),
+           b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by, b.grants, b.views_source
     FROM @extschema@.wab_tenant_binding b;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_binding IS 'The row of wab_tenant_binding with the present names of the columns.';
@@ -44,24 +45,24 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_shown_expressions IS
     'The expressions wanted and webhook_url of the view wab_tenants, with the present names of the columns.';
 
-CREATE FUNCTION @extschema@._wab_with_present_names(binding @extschema@.wab_tenant_binding)
-RETURNS @extschema@.wab_tenant_binding
+CREATE FUNCTION @extschema@._wab_present_text(binding @extschema@.wab_tenant_binding, what text, expression text,
+    type regtype)
+RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    shown text;
 BEGIN
-    PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
-        binding.resolved_in);
-    PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', coalesce(binding.webhook_url, 'NULL'),
-        'text', binding.resolved_in);
-    RETURN binding;
+    PERFORM @extschema@._wab_check_expression(binding.tenants, what, expression, type, binding.resolved_in);
+    RETURN expression;
 EXCEPTION WHEN undefined_column OR undefined_table THEN
-    SELECT s.wanted, s.webhook_url INTO binding.wanted, binding.webhook_url
+    SELECT CASE what WHEN 'wanted' THEN s.wanted ELSE s.webhook_url END INTO shown
     FROM @extschema@._wab_shown_expressions() s;
-    IF NOT FOUND THEN
+    IF shown IS NULL THEN
         RAISE;
     END IF;
-    RETURN binding;
+    RETURN shown;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_with_present_names IS
-    'The binding, with the expressions of the present view if their texts name a column or table that was renamed.';
+COMMENT ON FUNCTION @extschema@._wab_present_text IS
+    'This expression of the binding, or that of the present view if the text names a column or table that was renamed.';

@@ -10,6 +10,7 @@ AS $$
            h.example
     FROM (VALUES
         (1, 'setup', 'wab_bind_tenants', E'SELECT * FROM wab_bind_tenants(\n  ''public.tenants'');'),
+        (2, 'setup', 'wab_unbind_tenants', 'SELECT wab_unbind_tenants();'),
         (2, 'setup', 'wab_tenants', 'SELECT * FROM wab_tenants;'),
         (3, 'setup', 'wab_url_encode', 'SELECT wab_url_encode(''a b'');'),
         (4, 'setup', 'wab_normalize_status', E'SELECT\n  wab_normalize_status(''qr'');'),

@@ -182,7 +182,9 @@ CREATE TABLE @extschema@.wab_tenant_binding (
     webhook_url    text,
     resolved_in    text NOT NULL,
     bound_at       timestamptz NOT NULL,
-    bound_by       name NOT NULL
+    bound_by       name NOT NULL,
+    grants         jsonb NOT NULL DEFAULT '[]',
+    views_source   text
 );
 
 COMMENT ON TABLE @extschema@.wab_tenant_binding IS
@@ -201,6 +203,10 @@ COMMENT ON COLUMN @extschema@.wab_tenant_binding.resolved_in IS
     'The search_path in which the two expressions were resolved.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_at IS 'When it was bound.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_by IS 'The role that bound it.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.grants IS
+    'The grants on views that were dropped; the next wab_bind_tenants() makes them again.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.views_source IS
+    'The md5 of the statements that created the drift views.';
 
 CREATE TABLE @extschema@.wab_runs (
     run_id      uuid PRIMARY KEY,

@@ -4,15 +4,17 @@
 -- The names in the binding's expressions and in the triggers of the tenants table were written for this path. Whoever
 -- sets it qualifies all names and operators of the following statements. pg_catalog is searched first unless the path
 -- names it; it is prepended only then, because CREATE in a trigger uses the path's first schema.
-CREATE FUNCTION @extschema@._wab_binding_path() RETURNS text
+CREATE FUNCTION @extschema@._wab_binding_path(resolved_in text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT CASE WHEN strpos(b.resolved_in, 'pg_catalog') > 0 THEN 'pg_catalog, ' ELSE '' END
-                            || b.resolved_in
-                     FROM @extschema@.wab_tenant_binding b), 'pg_catalog, pg_temp');
+    SELECT coalesce((SELECT CASE WHEN strpos(p.path, 'pg_catalog') > 0 THEN 'pg_catalog, ' ELSE '' END || p.path
+                     FROM (SELECT coalesce(_wab_binding_path.resolved_in,
+                                           (SELECT b.resolved_in FROM @extschema@.wab_tenant_binding b)) AS path) p),
+                    'pg_catalog, pg_temp');
 $$;
 COMMENT ON FUNCTION @extschema@._wab_binding_path IS
-    'The search_path under which the tenants table is written, and the expressions of its binding are evaluated.';
+    'The search_path under which the tenants table is written, and the expressions of its binding are evaluated: that '
+    'of the stored binding, or of another one with this resolved_in.';
 
 -- A view with a volatile expression evaluates it even for a query that does not use it, so the path matters here too.
 CREATE FUNCTION @extschema@._wab_stored_rows(customer_refs text[], bridge_ids bigint[] DEFAULT NULL)
@@ -53,7 +55,7 @@ BEGIN
                   'pg_catalog.unnest($3)) AS a(customer_ref, bridge_id, bridge_status) '
                   'WHERE %s OPERATOR(pg_catalog.=) a.customer_ref AND (%s)',
                   binding.tenants, string_agg(format('%I = a.%I', w.stored, w.asked), ', '),
-                  @extschema@._wab_customer_ref_of('t', binding.tenant_id),
+                  @extschema@._wab_customer_ref_of('t', binding),
                   string_agg(format('((t.%1$I)::%3$s OPERATOR(pg_catalog.=) a.%2$I) IS NOT TRUE AND '
                                     'pg_catalog.num_nonnulls(t.%1$I, a.%2$I) OPERATOR(pg_catalog.>) 0',
                                     w.stored, w.asked, w.type), ' OR '))

@@ -71,6 +71,8 @@ pub const PARTS: &[Part] = &[
         }
     ),
     part!("bound_names.sql", None),
+    part!("view_changes.sql", None),
+    part!("binding_checks.sql", None),
     part!("binding.sql", None),
     part!("tenant_rows.sql", None),
     part!("trial.sql", None),

@@ -3,6 +3,8 @@
 -- While the upgrade runs, only PostgreSQL's own operators and functions are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+ALTER TABLE @extschema@.wab_tenant_binding
+    ADD COLUMN grants jsonb NOT NULL DEFAULT '[]', ADD COLUMN views_source text;
 ALTER TABLE @extschema@.wab_observations RENAME COLUMN digest TO listing_sha256;
 UPDATE @extschema@.wab_operations SET kind = 'link' WHERE kind = 'bind';
 

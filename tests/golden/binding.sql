@@ -15,7 +15,7 @@ SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status
 SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'true); DROP TABLE tenants; SELECT (true');
 SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'count(*) > 0');
 SELECT * FROM wab_bind_tenants('tenants', add_columns => true, webhook_url => '1 + 1');
-SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => NULL);
+SELECT * FROM wab_bind_tenants('tenants', add_columns => NULL);
 SELECT to_regclass('wab_drift') AS still_unbound;
 SELECT * FROM wab_bind_tenants('tenants', add_columns => true, wanted => 'status = ''active'' -- who pays', webhook_url => '''https://example.com/'' || id');
 SELECT * FROM wab_tenants ORDER BY 1;

@@ -19,7 +19,7 @@ SELECT tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url FROM wa
 INSERT INTO store.customers VALUES ('a', NULL, NULL, 'AS wanted'), ('b', NULL, NULL, 'no'), ('c', NULL, NULL, NULL);
 SELECT customer_ref, wanted, webhook_url FROM wab_tenants ORDER BY 1;
 -- Without an expression for webhook_url there is none afterwards.
-SELECT * FROM wab_bind_tenants('store.customers', tenant_id => 'tenant no', bridge_id => 'bridge', bridge_status => 'wa_status', wanted => 'phase IS NULL');
+SELECT * FROM wab_bind_tenants('store.customers', tenant_id => 'tenant no', bridge_id => 'bridge', bridge_status => 'wa_status', wanted => 'phase IS NULL', webhook_url => '');
 ALTER TABLE store.customers RENAME COLUMN phase TO state;
 SELECT * FROM wab_bind_tenants();
 SELECT wanted, webhook_url FROM wab_tenant_binding;

@@ -7,7 +7,6 @@ use sqlx::postgres::PgRow;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::{Extra, Fleet, Keep};
-use crate::db::binding_path::under_binding_path;
 use crate::db::evaluation::Evaluation;
 use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
@@ -68,11 +67,9 @@ impl Evaluation<'_> {
 
     async fn found_beside_tenants(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the fleet";
-        let mut tx = under_binding_path(&mut self.tx, self.names).await?;
-        let rows = sqlx::query(self.names.sql(include_str!("adopt/found_beside_tenants.sql")))
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(Error::database(DOING))?;
+        let statement = self.sql(include_str!("adopt/found_beside_tenants.sql"));
+        let mut tx = self.under_binding_path().await?;
+        let rows = sqlx::query(statement).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
         tx.rollback().await.map_err(Error::database(DOING))?;
         let (live, price) = self.numbers().await?;
         let bridges = found_bridges(&rows).map_err(Error::database(DOING))?;
@@ -97,18 +94,28 @@ impl Evaluation<'_> {
 
     /// The table as bound inside the transaction.
     pub async fn target(&mut self) -> Result<Option<Target>, Error> {
-        let Some(bound) = self.bound().await? else { return Ok(None) };
-        let binding = bound.binding;
-        let quoted: (String, String, String) =
-            sqlx::query_as("SELECT quote_ident($1), quote_ident($2), quote_ident($3)")
-                .bind(&binding.tenant_id)
-                .bind(&binding.bridge_id)
-                .bind(&binding.bridge_status)
-                .fetch_one(&mut *self.tx)
-                .await
-                .map_err(Error::database("cannot quote the tenants table's names"))?;
-        let columns = quoted.into();
-        Ok(Some(Target { schema: self.names.quoted.clone(), binding, columns }))
+        let (oid, binding) = match &self.preview {
+            Some(preview) => (preview.oid, preview.binding.clone()),
+            None => match self.bound().await? {
+                Some(bound) => (bound.oid, bound.binding),
+                None => return Ok(None),
+            },
+        };
+        let (table, tenant_id, bridge_id, bridge_status): (String, String, String, String) = sqlx::query_as(
+            "SELECT $1::oid::regclass::text, quote_ident($2), quote_ident($3), quote_ident($4)",
+        )
+        .bind(oid)
+        .bind(&binding.tenant_id)
+        .bind(&binding.bridge_id)
+        .bind(&binding.bridge_status)
+        .fetch_one(&mut *self.tx)
+        .await
+        .map_err(Error::database("cannot quote the tenants table's names"))?;
+        Ok(Some(Target {
+            schema: self.names.quoted.clone(),
+            binding: Binding { table, ..binding },
+            columns: [tenant_id, bridge_id, bridge_status],
+        }))
     }
 }
 

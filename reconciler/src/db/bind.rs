@@ -1,4 +1,4 @@
-//! Binds the tenants table as fleet.yaml declares. Whether another table may be bound is decided in
+//! Binds the tenants table as fleet.yaml declares: first in temporary views, then for good if the plan is run. Whether another table may be bound is decided in
 //! `decide::guard`.
 
 use sqlx::Row;
@@ -6,11 +6,13 @@ use sqlx::postgres::PgRow;
 use sqlx::postgres::types::Oid;
 
 use crate::config::{Fleet, WebhookTemplate};
-use crate::db::evaluation::Evaluation;
+use crate::db::evaluation::{Evaluation, Preview};
 use crate::model::{Binding, BindingChange, Error};
 
+const NOT_BOUND: &str = "cannot bind the tenants table as fleet.yaml declares";
+
 impl Evaluation<'_> {
-    /// Binds the tenants table if its binding differs from fleet.yaml; returns the change.
+    /// Previews the binding of fleet.yaml if it differs from the stored one; returns the change.
     pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         let bound = self.bound().await?;
         let (oid, declared, resolved_in) = match (&fleet.tenants, &bound) {
@@ -31,7 +33,7 @@ impl Evaluation<'_> {
         {
             return Ok(None);
         }
-        self.bind_as(oid, &after, &resolved_in).await?;
+        self.preview_as(Preview { oid, binding: after.clone(), resolved_in }).await?;
         Ok(Some(BindingChange {
             moves_table: bound.as_ref().is_some_and(|bound| bound.oid != oid),
             before: bound.map(|bound| bound.binding),
@@ -94,19 +96,37 @@ impl Evaluation<'_> {
             .map_err(Error::database("cannot write bridges.webhook_url as a SQL expression"))
     }
 
-    async fn bind_as(&mut self, oid: Oid, binding: &Binding, resolved_in: &str) -> Result<(), Error> {
-        sqlx::query(self.names.sql(include_str!("bind/bind_tenants.sql")))
+    async fn preview_as(&mut self, preview: Preview) -> Result<(), Error> {
+        self.make(include_str!("bind/preview_views.sql"), &preview).await?;
+        self.preview = Some(preview);
+        Ok(())
+    }
+
+    /// Binds the table for good as it was previewed. The views are locked from here to the end of the transaction.
+    pub async fn keep_binding(&mut self) -> Result<(), Error> {
+        let Some(preview) = self.preview.take() else { return Ok(()) };
+        sqlx::query("DROP VIEW pg_temp.wab_tenants CASCADE")
+            .execute(&mut *self.tx)
+            .await
+            .map_err(Error::database(NOT_BOUND))?;
+        self.make(include_str!("bind/bind_tenants.sql"), &preview).await
+    }
+
+    async fn make(&mut self, statement: &str, preview: &Preview) -> Result<(), Error> {
+        let Preview { oid, binding, resolved_in } = preview;
+        sqlx::query(self.names.sql(statement))
             .bind(oid)
             .bind(&binding.tenant_id)
             .bind(&binding.bridge_id)
             .bind(&binding.bridge_status)
             .bind(&binding.wanted)
-            .bind(&binding.webhook_url)
+            // To the function, null means the webhook_url that is bound now.
+            .bind(binding.webhook_url.as_deref().unwrap_or(""))
             .bind(resolved_in)
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("cannot bind the tenants table as fleet.yaml declares"))
+            .map_err(Error::database(NOT_BOUND))
     }
 }
 
@@ -119,7 +139,7 @@ fn nothing_bound() -> Error {
 
 /// The binding in the database.
 pub(super) struct Bound {
-    oid: Oid,
+    pub(super) oid: Oid,
     pub(super) binding: Binding,
     resolved_in: String,
     usable: bool,

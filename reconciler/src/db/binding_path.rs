@@ -1,24 +1,22 @@
 //! Reads the drift views under the binding's search_path: its expressions may call functions that look names up there.
 //! Every name and operator in such a statement must be qualified.
 
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use sqlx::{Connection, Postgres, Transaction};
 
-use crate::db::names::Names;
+use crate::db::evaluation::Evaluation;
 use crate::model::Error;
 
-/// A transaction, or a part of the open one, in which the binding's search_path holds. It is for reading: dropping it
-/// rolls it back.
-pub async fn under_binding_path<'c>(
-    conn: &'c mut PgConnection,
-    names: &Names,
-) -> Result<Transaction<'c, Postgres>, Error> {
-    const DOING: &str = "cannot set the search_path of the binding";
-    let mut tx = conn.begin().await.map_err(Error::database(DOING))?;
-    sqlx::query(
-        names.sql("SELECT pg_catalog.set_config('search_path', @extschema@._wab_binding_path(), true)"),
-    )
-    .execute(&mut *tx)
-    .await
-    .map_err(Error::database(DOING))?;
-    Ok(tx)
+impl Evaluation<'_> {
+    /// A part of the transaction in which the search_path of the binding, or of its preview, holds. It is for
+    /// reading: dropping it rolls it back.
+    pub(super) async fn under_binding_path(&mut self) -> Result<Transaction<'_, Postgres>, Error> {
+        const DOING: &str = "cannot set the search_path of the binding";
+        let previewed = self.preview.as_ref().map(|preview| preview.resolved_in.clone());
+        let set = self
+            .names
+            .sql("SELECT pg_catalog.set_config('search_path', @extschema@._wab_binding_path($1), true)");
+        let mut tx = self.tx.begin().await.map_err(Error::database(DOING))?;
+        sqlx::query(set).bind(previewed).execute(&mut *tx).await.map_err(Error::database(DOING))?;
+        Ok(tx)
+    }
 }

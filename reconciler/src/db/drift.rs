@@ -1,25 +1,18 @@
 //! Reads the rows of wab_drift.
 
-use sqlx::{PgConnection, Row};
+use sqlx::Row;
 use wabridges::BridgeId;
 
-use crate::db::binding_path::under_binding_path;
-use crate::db::names::Names;
+use crate::db::evaluation::Evaluation;
 use crate::model::{Drift, Error};
 
 /// The drift rows in display order: all rows, or those of these bridges.
-pub async fn drift(
-    conn: &mut PgConnection,
-    names: &Names,
-    bridge_ids: Option<&[i64]>,
-) -> Result<Vec<Drift>, Error> {
+pub async fn drift(evaluation: &mut Evaluation<'_>, bridge_ids: Option<&[i64]>) -> Result<Vec<Drift>, Error> {
     const DOING: &str = "cannot read the drift";
-    let mut tx = under_binding_path(conn, names).await?;
-    let rows = sqlx::query(names.sql(include_str!("drift/drift.sql")))
-        .bind(bridge_ids)
-        .fetch_all(&mut *tx)
-        .await
-        .map_err(Error::database(DOING))?;
+    let statement = evaluation.sql(include_str!("drift/drift.sql"));
+    let mut tx = evaluation.under_binding_path().await?;
+    let rows =
+        sqlx::query(statement).bind(bridge_ids).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
     tx.rollback().await.map_err(Error::database(DOING))?;
     let read = |row: &sqlx::postgres::PgRow| {
         Ok(Drift {

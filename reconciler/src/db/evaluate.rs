@@ -69,7 +69,7 @@ impl Evaluation<'_> {
         }
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
-        let drift = drift(&mut self.tx, self.names, None).await?;
+        let drift = drift(self, None).await?;
         self.with_numbers(fleet, binding, declared, listing_sha256, drift).await.map(Some)
     }
 
@@ -80,9 +80,9 @@ impl Evaluation<'_> {
         stored: Option<&PlanInput>,
     ) -> Result<Vec<Drift>, Error> {
         let (Some(stored), Touched::Bridges(ids)) = (stored, touched) else {
-            return drift(&mut self.tx, self.names, None).await;
+            return drift(self, None).await;
         };
-        let mut rows = drift(&mut self.tx, self.names, Some(ids)).await?;
+        let mut rows = drift(self, Some(ids)).await?;
         let among: HashSet<i64> = ids.iter().copied().collect();
         let is_touched = |row: &&Drift| row.bridge_id.is_some_and(|id| among.contains(&id.get()));
         rows.extend(stored.drift.iter().filter(|row| !is_touched(row)).cloned());

@@ -1,20 +1,37 @@
 //! The transaction of an evaluation.
 
-use sqlx::{Postgres, Transaction};
+use sqlx::postgres::types::Oid;
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
 use crate::db::names::Names;
-use crate::model::Error;
+use crate::model::{Binding, Error};
 
 /// An open transaction. Dropping it rolls it back.
 #[derive(Debug)]
 pub struct Evaluation<'c> {
     pub(super) tx: Transaction<'c, Postgres>,
     pub(super) names: &'c Names,
+    pub(super) preview: Option<Preview>,
+}
+
+/// A binding that differs from the stored one. Temporary views show the fleet with it, because replacing the real
+/// views would make their readers wait.
+#[derive(Clone, Debug)]
+pub(super) struct Preview {
+    pub oid: Oid,
+    pub binding: Binding,
+    pub resolved_in: String,
 }
 
 impl<'c> Evaluation<'c> {
     pub(super) fn new(tx: Transaction<'c, Postgres>, names: &'c Names) -> Self {
-        Self { tx, names }
+        Self { tx, names, preview: None }
+    }
+
+    /// The statement with `@views@` replaced by the schema of the views to read, and `@extschema@` by ours.
+    pub(super) fn sql(&self, text: &str) -> AssertSqlSafe<String> {
+        self.names
+            .sql(&text.replace("@views@", if self.preview.is_some() { "pg_temp" } else { "@extschema@" }))
     }
 
     /// Keeps the result.

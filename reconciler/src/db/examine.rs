@@ -142,7 +142,7 @@ impl Store {
 }
 
 impl Evaluation<'_> {
-    /// The change that binding as in fleet.yaml makes. The new binding holds until the transaction ends.
+    /// The change that binding as in fleet.yaml makes. It is only previewed.
     pub async fn binding(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         self.bind(fleet).await
     }

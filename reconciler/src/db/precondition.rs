@@ -5,7 +5,6 @@ use std::time::Duration;
 use sqlx::Row;
 use wabridges::{BridgeId, Class, CustomerRef};
 
-use crate::db::binding_path::under_binding_path;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
 use crate::model::{Error, Precondition, RecentCall};
@@ -41,7 +40,7 @@ impl Store {
         const DOING: &str = "cannot check whether the bridge is still unneeded";
         let mut evaluation = self.evaluation().await?;
         let is_unneeded = evaluation.names.sql(include_str!("precondition/is_unneeded.sql"));
-        let mut tx = under_binding_path(&mut evaluation.tx, evaluation.names).await?;
+        let mut tx = evaluation.under_binding_path().await?;
         let unneeded: bool = sqlx::query_scalar(is_unneeded)
             .bind(id.get())
             .fetch_one(&mut *tx)
@@ -86,8 +85,9 @@ impl Evaluation<'_> {
         customer_refs: &[&CustomerRef],
     ) -> Result<Vec<Precondition>, Error> {
         const DOING: &str = "cannot check the preconditions of the saved plan's steps";
-        let mut tx = under_binding_path(&mut self.tx, self.names).await?;
-        let rows = sqlx::query(self.names.sql(include_str!("precondition/preconditions.sql")))
+        let statement = self.sql(include_str!("precondition/preconditions.sql"));
+        let mut tx = self.under_binding_path().await?;
+        let rows = sqlx::query(statement)
             .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
             .await

@@ -1,6 +1,5 @@
 //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
-use crate::db::binding_path::under_binding_path;
 use crate::db::drift::drift;
 use crate::db::rows::from_row;
 use crate::db::store::Store;
@@ -24,7 +23,7 @@ impl Store {
         })?;
         self.require_all_rows().await?;
         let mut evaluation = self.evaluation().await?;
-        let rows = drift(&mut evaluation.tx, evaluation.names, None).await?;
+        let rows = drift(&mut evaluation, None).await?;
         evaluation.rollback().await?;
         Ok((rows, usize::try_from(malformed).unwrap_or(0)))
     }
@@ -44,8 +43,9 @@ impl Store {
         let last_run = self.last_run(applying.as_deref()).await?;
         self.require_all_rows().await?;
         let mut evaluation = self.evaluation().await?;
-        let mut tx = under_binding_path(&mut evaluation.tx, evaluation.names).await?;
-        let stored: Status = sqlx::query_as(evaluation.names.sql(include_str!("status/status.sql")))
+        let status = evaluation.names.sql(include_str!("status/status.sql"));
+        let mut tx = evaluation.under_binding_path().await?;
+        let stored: Status = sqlx::query_as(status)
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::database("cannot read the stored fleet"))?;

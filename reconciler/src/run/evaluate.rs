@@ -249,6 +249,7 @@ impl<'a> Evaluator<'a> {
             evaluation.rollback().await?;
             return Ok(final_plan);
         }
+        evaluation.keep_binding().await?;
         if !final_plan.plan.steps.is_empty() {
             evaluation.require_recording().await?;
         }

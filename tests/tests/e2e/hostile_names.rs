@@ -140,7 +140,6 @@ async fn an_id_may_be_any_text() -> Result<()> {
         "wab_delete_instance(1, NULL)",
         "wab_delete_instance(1, '')",
         "wab_get_instance(NULL)",
-        "wab_bind_tenants('tenants', tenant_id => NULL)",
         "wab_bind_tenants('tenants', tenant_id => '')",
         "wab_bind_tenants('')",
         "wab_bind_tenants('tenants', wanted => '')",

@@ -225,7 +225,7 @@ async fn every_function_that_reads_the_fleet_sees_all_rows_or_fails() -> Result<
     // wab_summary() may be filtered like a view; the signup trigger runs in the customer's own statement.
     let filtered = fleet.sql(
         "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p
-         WHERE p.proname ~ '^_?wab_' AND p.prosrc ~ '(FROM|JOIN|UPDATE|INTO)\\s+\\S*\\.(wab_tenants|wab_fleet|wab_drift|wab_status_drift|wab_bridges)\\M'
+         WHERE p.proname ~ '^_?wab_' AND p.prosrc ~ '(FROM|JOIN|UPDATE|INTO)\\s+[a-z_.]*\\.(wab_tenants|wab_fleet|wab_drift|wab_status_drift|wab_bridges)\\M'
            AND p.prosrc !~ 'CREATE OR REPLACE VIEW|COMMENT ON VIEW' AND p.prokind = 'f'
            AND NOT coalesce(p.proconfig @> '{row_security=off}', false)",
     )?;
