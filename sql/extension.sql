@@ -52,30 +52,33 @@ COMMENT ON FUNCTION @extschema@.wab_list_instances() IS
     '_wab_list_rows().';
 
 -- The procedures that sql/cron.sql schedules. They commit, so they must be called outside of a transaction block and
--- cannot have a SET clause; every name is qualified instead. A failure is stored in wab_jobs and then raised unchanged.
+-- cannot have a SET clause; every name is qualified instead. A failure is stored in wab_jobs and then raised. OTHERS
+-- includes neither a cancel, such as one by statement_timeout, nor a failed assertion.
 CREATE PROCEDURE @extschema@.wab_run_job(job text, command text)
 LANGUAGE plpgsql AS $$
 DECLARE
     state   text;
     message text;
     details text;
-    hints   text;
 BEGIN
     BEGIN
         EXECUTE command;
-    EXCEPTION WHEN OTHERS THEN
-        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL,
-            hints = PG_EXCEPTION_HINT;
+    EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+        GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
+        PERFORM @extschema@._wab_note_job(job, state, message, details);
+        COMMIT;
+        RAISE;
     END;
-    CALL @extschema@._wab_end_job(job, state, message, details, hints);
+    PERFORM @extschema@._wab_note_job(job);
+    COMMIT;
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
     'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
     'name, and raises the command''s error if there was one.';
 
--- Claims an entry and tries its tenant row, calls the provider, and records the answer, each in its own transaction: no
--- lock is held during the call.
+-- Claims an entry and tries its tenant row; then calls the provider and records the answer. No lock is held during the
+-- call. If the answer cannot be recorded, the next attempt finds the bridge in the provider's list.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -86,12 +89,21 @@ DECLARE
     message text;
     details text;
     hints   text;
+    context text;
+    at_column text; at_constraint text; at_type text; at_table text; at_schema text;
     failed  boolean;
 BEGIN
     FOR nth IN 1 .. max_calls LOOP
-        SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
-        FROM @extschema@._wab_claim_queued() c;
-        refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_try_row(entry.customer_ref) END;
+        BEGIN
+            SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
+            FROM @extschema@._wab_claim_queued() c;
+            refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_try_row(entry.customer_ref) END;
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
+            PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
+            COMMIT;
+            RAISE;
+        END;
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
         failed := false;
@@ -99,50 +111,49 @@ BEGIN
             IF refusal IS NULL THEN
                 SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
                 FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
+                refusal := @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state,
+                                                             made.raw_status, made.webhook_url);
             END IF;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL,
-                hints = PG_EXCEPTION_HINT;
+                hints = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT, at_column = COLUMN_NAME,
+                at_constraint = CONSTRAINT_NAME, at_type = PG_DATATYPE_NAME, at_table = TABLE_NAME,
+                at_schema = SCHEMA_NAME;
             failed := true;
         END;
-        IF refusal IS NULL AND NOT failed THEN
-            refusal := @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state,
-                                                         made.raw_status, made.webhook_url);
-        END IF;
         IF refusal IS NOT NULL THEN
             SELECT '55000', 'the row of this tenant could not be written',
                    pg_catalog.format('tenant_id: %s; %s', entry.customer_ref, refusal),
                    'Change the constraint, the trigger, the rule or the policy that keeps the row. The entry waits.'
             INTO state, message, details, hints;
+            context := NULL;
         END IF;
         IF failed OR refusal IS NOT NULL THEN
-            PERFORM @extschema@._wab_release_queued(entry.queue_id, pg_catalog.concat_ws(': ', message, details));
+            PERFORM @extschema@._wab_release_queued(
+                entry.queue_id, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
         END IF;
         COMMIT;
         -- Classes of errors that the next entry would meet too: connection (08), API key (28), rate limit (53),
-        -- configuration (55).
-        EXIT WHEN failed AND pg_catalog.left(state, 2) OPERATOR(pg_catalog.=) ANY ('{08,28,53,55}'::pg_catalog.text[]);
+        -- configuration (55), cancel (57).
+        EXIT WHEN failed
+            AND pg_catalog.left(state, 2) OPERATOR(pg_catalog.=) ANY ('{08,28,53,55,57}'::pg_catalog.text[]);
     END LOOP;
-    CALL @extschema@._wab_end_job('work_queue', state, message, details, hints);
+    PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
+    COMMIT;
+    IF state IS NOT NULL THEN
+        -- RAISE cannot set the context of an error that is no longer handled.
+        RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, HINT = hints,
+            DETAIL = pg_catalog.ltrim(pg_catalog.concat_ws(
+                E'\n', details, CASE WHEN context IS NOT NULL THEN pg_catalog.concat('Context: ', context) END), E'\n'),
+            COLUMN = coalesce(at_column, ''), CONSTRAINT = coalesce(at_constraint, ''),
+            DATATYPE = coalesce(at_type, ''), TABLE = coalesce(at_table, ''), SCHEMA = coalesce(at_schema, '');
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.wab_work_queue(integer) IS
     'Provisions bridges for tenants that wait in wab_queue, up to max_calls of them, oldest first. Several workers '
     'may run at once. A failed entry is tried again later, and the procedure ends with the error of the last failed '
     'entry.';
-
-CREATE PROCEDURE @extschema@._wab_end_job(job text, state text, message text, details text, hints text)
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM @extschema@._wab_note_job(job, state, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
-    COMMIT;
-    IF message IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = state, MESSAGE = message, DETAIL = details, HINT = hints;
-    END IF;
-END
-$$;
-COMMENT ON PROCEDURE @extschema@._wab_end_job(text, text, text, text, text) IS
-    'Stores the result of a job in wab_jobs, and raises the job''s error if there was one.';
 
 -- Members of pg_monitor need USAGE to read wab_status.
 GRANT USAGE ON SCHEMA @extschema@ TO pg_monitor;

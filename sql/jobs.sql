@@ -1,12 +1,15 @@
 -- Records the results of scheduled jobs, and creates wab_status, one row for monitoring.
 
-CREATE FUNCTION @extschema@._wab_note_job(job text, state text DEFAULT NULL, message text DEFAULT NULL) RETURNS void
+CREATE FUNCTION @extschema@._wab_note_job(
+    job text, state text DEFAULT NULL, message text DEFAULT NULL, details text DEFAULT NULL)
+RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO @extschema@.wab_jobs AS j (job, succeeded_at, failed_at, failures, sqlstate, error)
     VALUES (job, CASE WHEN state IS NULL THEN clock_timestamp() END,
             CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
-            (state IS NOT NULL)::integer, state, nullif(message, ''))
+            (state IS NOT NULL)::integer, state,
+            CASE WHEN state IS NOT NULL THEN concat_ws(': ', nullif(message, ''), nullif(details, '')) END)
     ON CONFLICT (job) DO UPDATE
     SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at),
         failed_at = coalesce(excluded.failed_at, j.failed_at),
@@ -14,7 +17,8 @@ AS $$
         sqlstate = coalesce(excluded.sqlstate, j.sqlstate), error = coalesce(excluded.error, j.error);
 $$;
 COMMENT ON FUNCTION @extschema@._wab_note_job IS
-    'Stores in wab_jobs how a run of a job ended: with this SQLSTATE and message, or with success if state is null.';
+    'Stores in wab_jobs how a run of a job ended: with this SQLSTATE, message and detail, or with success if state is '
+    'null.';
 
 -- The view reads with the rights of its owner on purpose, so that a monitoring role sees this row without the right to
 -- read bridges, tenants or phone numbers.

@@ -122,6 +122,56 @@ async fn a_call_about_one_bridge_is_notified_at_once() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_in_any_way_is_in_wab_status_and_raises_its_whole_error() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "CREATE FUNCTION boo() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+           RAISE 'boo' USING ERRCODE = 'P7777', DETAIL = 'why', HINT = 'what', COLUMN = 'co', CONSTRAINT = 'cn', DATATYPE = 'dt',
+               TABLE = 'ta', SCHEMA = 'sc'; END $$;
+         CREATE FUNCTION must() RETURNS void LANGUAGE plpgsql AS $$ BEGIN ASSERT false, 'never'; END $$;
+         ALTER DATABASE app SET statement_timeout = '2s'",
+    )?;
+    for (command, state, error) in [
+        ("SELECT boo()", "P7777", "boo: why"),
+        ("SELECT must()", "P0004", "never"),
+        ("SELECT pg_sleep(60)", "57014", "canceling statement due to statement timeout"),
+        (
+            "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)",
+            "57014",
+            "canceling statement due to user request",
+        ),
+        ("SELECT 1/0", "22012", "division by zero"),
+    ] {
+        let job = format!("CALL wab_run_job('mine', '{command}')");
+        let (said, message) = fleet.sql_error(&job)?;
+        assert_eq!(said, state, "{message}");
+        let status = "SELECT failing_job, last_error_sqlstate, last_error FROM wab_status";
+        assert_eq!(fleet.sql(status)?, format!("mine|{state}|{error}"));
+        assert!(
+            message.contains(&format!("SQL statement \"{command}\"")),
+            "the context must stay: {message}"
+        );
+        if state == "P7777" {
+            for part in [
+                "DETAIL:  why",
+                "HINT:  what",
+                "function boo()",
+                "COLUMN NAME:  co",
+                "CONSTRAINT NAME:  cn",
+                "DATATYPE NAME:  dt",
+                "TABLE NAME:  ta",
+                "SCHEMA NAME:  sc",
+            ] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
+        }
+    }
+    fleet.sql("CALL wab_run_job('mine', 'SELECT 1')")?;
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
+    Ok(())
+}
+
+#[tokio::test]
 async fn pg_monitor_sees_the_status_and_no_bridge() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("CREATE ROLE watcher LOGIN; GRANT pg_monitor TO watcher")?;

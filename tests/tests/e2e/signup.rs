@@ -218,6 +218,66 @@ async fn an_entry_that_fails_waits_and_delays_no_other() -> Result<()> {
     Ok(())
 }
 
+/// The provider made the bridge, but the database refuses to record it.
+#[tokio::test]
+async fn an_entry_that_cannot_be_recorded_says_so_waits_and_is_not_provisioned_twice() -> Result<()> {
+    let fleet = signing_up(&["new"]).await?;
+    fleet.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           RAISE 'no room' USING DETAIL = 'disk 7', HINT = 'tidy up', ERRCODE = 'P7777', TABLE = 'tt', CONSTRAINT = 'cc'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON wab_bridge_events FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )?;
+    let (state, message) = fleet.sql_error("CALL wab_work_queue()")?;
+    assert_eq!(state, "P7777", "{message}");
+    for part in [
+        "no room",
+        "DETAIL:  disk 7",
+        "HINT:  tidy up",
+        "function public.refuse()",
+        "TABLE NAME:  tt",
+        "CONSTRAINT NAME:  cc",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let waits = "SELECT attempts, claimed_until > now() + interval '50 seconds', claimed_until < now() + interval '2 minutes', last_error FROM wab_queue";
+    assert_eq!(fleet.sql(waits)?, "1|t|t|no room: disk 7");
+    let status = "SELECT failing_job, last_error_sqlstate, last_error FROM wab_status";
+    assert_eq!(fleet.sql(status)?, "work_queue|P7777|no room: disk 7");
+    fleet.sql("DROP TRIGGER refuse ON wab_bridge_events; UPDATE wab_queue SET claimed_until = NULL")?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|2|provisioned");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1, "the bridge must be made once");
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_cannot_claim_or_is_cancelled_says_so() -> Result<()> {
+    let fleet = signing_up(&["new"]).await?;
+    let status = "SELECT failing_job, last_error_sqlstate FROM wab_status";
+    fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "hang"})).await?;
+    fleet.sql("ALTER DATABASE app SET statement_timeout = '1s'")?;
+    assert_eq!(fleet.sql_error("CALL wab_work_queue()")?.0, "57014");
+    fleet.sql("ALTER DATABASE app RESET statement_timeout")?;
+    assert_eq!(fleet.sql(status)?, "work_queue|57014");
+    assert_eq!(
+        fleet.sql("SELECT claimed_until < now() + interval '2 minutes', last_error LIKE 'canceling statement%' FROM wab_queue")?,
+        "t|t",
+        "the entry must wait for its back-off, not for the lease"
+    );
+    fleet.sandbox.heal().await?;
+    fleet.sql(
+        "UPDATE wab_queue SET claimed_until = NULL; ALTER TABLE wab_queue RENAME COLUMN attempts TO tries",
+    )?;
+    assert_eq!(fleet.sql_error("CALL wab_work_queue()")?.0, "42703");
+    assert_eq!(fleet.sql(status)?, "work_queue|42703");
+    fleet.sql("ALTER TABLE wab_queue RENAME COLUMN tries TO attempts")?;
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|2|provisioned");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1);
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_apply_provisions_queued_tenants_and_reports_that_they_waited() -> Result<()> {
     let fleet = signing_up(&["new"]).await?;
