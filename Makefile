@@ -117,7 +117,7 @@ PGSPOT := $(TARGET)/pgspot-$(PGSPOT_VERSION)/bin/pgspot
 
 .PHONY: pgspot
 pgspot: extension $(PGSPOT) ## check the SQL of installs, upgrades and recipes with pgspot
-	pg_wabridges/pgspot.sh $(PGSPOT) $(TARGET)/sql/*.sql sql/roles.sql sql/cron.sql sql/signup.sql
+	pg_wabridges/pgspot.sh $(PGSPOT) $(TARGET)/sql/*.sql sql/roles.sql sql/cron.sql sql/signup.sql sql/uninstall.sql
 
 $(PGSPOT): | test-tools
 	/usr/bin/python3 -m venv $(TARGET)/pgspot-$(PGSPOT_VERSION)

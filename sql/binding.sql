@@ -1,5 +1,12 @@
 -- Binds your tenants table: creates the view wab_tenants over it and the drift views of views.sql over that.
 
+-- The planner evaluates it once, so it costs nothing.
+CREATE FUNCTION @extschema@._wab_is_installed() RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
+RETURN true;
+COMMENT ON FUNCTION @extschema@._wab_is_installed IS
+    'Always true. wab_tenants calls it and so depends on the extension: DROP EXTENSION pg_wabridges CASCADE drops it too.';
+
 CREATE FUNCTION @extschema@._wab_create_tenants_view(binding @extschema@.wab_tenant_binding, place text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,7 +15,7 @@ BEGIN
     EXECUTE format(E'CREATE OR REPLACE VIEW %7$s.wab_tenants AS
         SELECT %1$I AS tenant_id, %8$s AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
                COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
-        FROM %6$s WHERE %1$I IS NOT NULL',
+        FROM %6$s WHERE %1$I IS NOT NULL AND @extschema@._wab_is_installed()',
         binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted,
         coalesce(binding.webhook_url, 'NULL'), binding.tenants, place,
         @extschema@._wab_customer_ref_of(NULL, binding));

@@ -6,13 +6,26 @@
 
 DO $$
 DECLARE
-    ours regnamespace := (SELECT c.relnamespace FROM pg_catalog.pg_class c
-                          WHERE c.oid OPERATOR(pg_catalog.=) 'wab_tenant_binding'::pg_catalog.regclass);
+    -- The extension's schema, or a visible one, or the only one that has the objects.
+    ours regnamespace := (
+        SELECT CASE WHEN pg_catalog.bool_or(e.oid IS NOT NULL OR pg_catalog.pg_table_is_visible(c.oid))
+                         OR pg_catalog.count(*) OPERATOR(pg_catalog.=) 1
+                    THEN (pg_catalog.array_agg(c.relnamespace
+                          ORDER BY e.oid, pg_catalog.pg_table_is_visible(c.oid) DESC))[1] END
+        FROM pg_catalog.pg_class c
+        LEFT JOIN pg_catalog.pg_extension e ON e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'
+                                           AND e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE c.relname OPERATOR(pg_catalog.=) 'wab_tenant_binding' AND c.relkind OPERATOR(pg_catalog.=) 'r');
     path text := pg_catalog.current_setting('search_path');
     part regclass;
     b    record;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    IF ours IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = 'this database has no wab_ objects, or has them in several schemas',
+            HINT = 'Run it in the database of the fleet; if several schemas have them, name one: SET search_path.';
+    END IF;
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO STRICT b;
     EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s
                     FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %s._wab_enqueue_wanted()',

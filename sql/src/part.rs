@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folder_is_listed_or_run_by_hand() {
-        const BY_HAND: [&str; 3] = ["cron.sql", "roles.sql", "signup.sql"];
+        const BY_HAND: [&str; 4] = ["cron.sql", "roles.sql", "signup.sql", "uninstall.sql"];
         let mut there: Vec<String> = std::fs::read_dir(env!("CARGO_MANIFEST_DIR"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -38,6 +38,7 @@ mod together;
 mod touched;
 mod unchanged;
 mod unpaired;
+mod uninstall;
 mod upgrade;
 mod verbs;
 mod webhooks;

@@ -124,7 +124,7 @@ fn the_upgraded_objects_are_those_of_a_fresh_installation() -> Result<()> {
         let fleet = Fleet::installed(Install::Extension, Sandbox::start(&[])?, &[])?;
         fleet.sql(BIND)?;
         let fresh = fleet.sql(CATALOG)?;
-        fleet.sql("DROP EXTENSION pg_wabridges CASCADE; DROP VIEW wab_tenants; DROP TABLE tenants")?;
+        fleet.sql("DROP EXTENSION pg_wabridges CASCADE; DROP TABLE tenants")?;
         fleet.sql(&format!("CREATE EXTENSION pg_wabridges VERSION '{old}'; {BIND}"))?;
         fleet.sql(&format!("{UPDATE}; SELECT * FROM wab_bind_tenants()"))?;
         same(&fleet.sql(CATALOG)?, &fresh);
