@@ -93,11 +93,30 @@ COMMENT ON FUNCTION @extschema@._wab_wanted_webhook_url IS
 CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
+#variable_conflict use_variable
+DECLARE
+    held    bigint;
+    carried text;
 BEGIN
-    RETURN (SELECT t.bridge_id FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t);
+    SELECT t.bridge_id INTO held FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t;
+    SELECT coalesce(b.customer_ref, '(none)') INTO carried FROM @extschema@.wab_bridges b
+    WHERE b.bridge_id = held AND b.customer_ref IS DISTINCT FROM _wab_stored_bridge_id.customer_ref
+      AND NOT EXISTS (SELECT FROM @extschema@.wab_bridges o
+                      WHERE o.customer_ref = _wab_stored_bridge_id.customer_ref);
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = 'the row of this tenant holds a bridge that is live under another customer_ref',
+            DETAIL = format('tenant_id: %s; bridge %s carries the customer_ref %s. Was the tenant renamed?',
+                            left(customer_ref, 200), held, left(carried, 200)),
+            HINT = 'Nothing was provisioned. To keep the bridge, give the tenant its old id back. To pay for another one, '
+                   'set the row''s bridge_id to null first.';
+    END IF;
+    RETURN held;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS 'The bridge_id that this tenant''s row holds.';
+COMMENT ON FUNCTION @extschema@._wab_stored_bridge_id IS
+    'The bridge_id that this tenant''s row holds. Raises 55000 if that bridge is live under another customer_ref, and none '
+    'is under this one: called before a bridge is provisioned.';
 
 -- A provider call cannot be undone, so a role that could not record its result is refused before the call.
 CREATE FUNCTION @extschema@._wab_require_recording() RETURNS void
@@ -236,12 +255,13 @@ COMMENT ON FUNCTION @extschema@._wab_record_session IS
     'Records the status that a tenant''s session just reported (null: it reported none), and returns the bridge''s '
     'status.';
 
-CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS void
+CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
-    was @extschema@.wab_bridges;
+    was    @extschema@.wab_bridges;
+    reason text;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     DELETE FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_delete.bridge_id RETURNING b.* INTO was;
@@ -252,10 +272,20 @@ BEGIN
         PERFORM @extschema@._wab_mark_duplicates();
         PERFORM @extschema@._wab_note_drift_of(ARRAY[was.customer_ref], ARRAY[bridge_id]);
     END IF;
+    IF to_regclass('@extschema@._wab_kinds') IS NOT NULL THEN
+        BEGIN
+            SELECT u.reason INTO reason FROM @extschema@._wab_unlink_bridges(ARRAY[customer_ref]) u;
+        -- The bridge is gone, so its deletion is recorded even if the tenant row cannot be read or written.
+        EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+            reason := SQLERRM;
+        END;
+    END IF;
+    RETURN reason;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_delete IS
-    'Records that the provider deleted a bridge. Does not call the provider.';
+    'Records that the provider deleted a bridge, and clears the row of a tenant that is not wanted and held it. Returns '
+    'null, or why the row still holds it. Does not call the provider.';
 
 CREATE FUNCTION @extschema@.wab_summary()
 RETURNS TABLE (observed_at timestamptz, bridges bigint, paired bigint, awaiting_scan bigint, disconnected bigint,

@@ -70,7 +70,7 @@ RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, s
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100 AS 'MODULE_PATHNAME', 'wab_reconcile_within_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_reconcile(integer, interval) IS
     'Refreshes the fleet, asks for the statuses that the list did not carry (as wab_poll_status does), writes '
-    'bridge_status on the tenant rows and returns the drift. If another refresh is running, it makes no call. Never '
+    'bridge_status on the tenant rows, clears rows that hold bridges that are gone, and returns the drift. If another refresh is running, it makes no call. Never '
     'provisions or deletes a bridge.';
 
 CREATE FUNCTION @extschema@.wab_session_status(tenant_id text)

@@ -254,7 +254,7 @@ COMMENT ON TABLE @extschema@.wab_operations IS
     'One row per step of a run, written before and after each call to the provider.';
 COMMENT ON COLUMN @extschema@.wab_operations.run_id IS 'The run it belongs to.';
 COMMENT ON COLUMN @extschema@.wab_operations.step IS 'Its number in the plan, from 1.';
-COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'provision, link, set_status or delete.';
+COMMENT ON COLUMN @extschema@.wab_operations.kind IS 'unlink, link, set_status, provision or delete.';
 COMMENT ON COLUMN @extschema@.wab_operations.customer_ref IS
     'The bridge''s customer_ref; null where one statement covers many rows.';
 COMMENT ON COLUMN @extschema@.wab_operations.bridge_id IS 'The bridge, once known.';
@@ -352,7 +352,7 @@ COMMENT ON COLUMN @extschema@.wab_queue.claimed_until IS
 COMMENT ON COLUMN @extschema@.wab_queue.last_error IS 'Why the last attempt failed.';
 COMMENT ON COLUMN @extschema@.wab_queue.finished_at IS 'When it was provisioned or refused; null while it waits.';
 COMMENT ON COLUMN @extschema@.wab_queue.outcome IS
-    'provisioned: the tenant has its bridge. refused: the tenant is unknown or not wanted, see last_error.';
+    'provisioned: the tenant has its bridge. refused: the tenant is unknown, not wanted or renamed, see last_error.';
 
 CREATE TABLE @extschema@.wab_jobs (
     job            text PRIMARY KEY,

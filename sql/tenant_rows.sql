@@ -271,6 +271,30 @@ AS $$ SELECT w.* FROM @extschema@._wab_write_rows(customer_refs, bridge_ids, NUL
 COMMENT ON FUNCTION @extschema@._wab_link_bridges IS
     'Writes these bridge_ids on the rows of these tenants. Returns the rows that do not hold them afterwards, and why.';
 
+CREATE FUNCTION @extschema@._wab_unlink_bridges(customer_refs text[] DEFAULT NULL)
+RETURNS TABLE (customer_ref text, reason text)
+LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    refs text[];
+BEGIN
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    SELECT pg_catalog.array_agg(k.customer_ref) INTO refs FROM @extschema@._wab_kinds k
+    WHERE (k.stale_binding).kind IS NOT NULL
+      AND (_wab_unlink_bridges.customer_refs IS NULL
+           OR k.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_unlink_bridges.customer_refs));
+    IF refs IS NOT NULL THEN
+        RETURN QUERY SELECT w.customer_ref, w.reason FROM @extschema@._wab_write_rows(refs,
+            pg_catalog.array_fill(NULL::pg_catalog.int8, ARRAY[pg_catalog.cardinality(refs)]),
+            pg_catalog.array_fill(NULL::pg_catalog.text, ARRAY[pg_catalog.cardinality(refs)])) w;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_unlink_bridges IS
+    'Clears bridge_id and bridge_status on the tenant rows with stale_binding: all, or those of these tenants. Returns the '
+    'rows that still hold them afterwards, and why.';
+
 CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL, bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (customer_ref text, reason text)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off

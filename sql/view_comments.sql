@@ -43,10 +43,11 @@ COMMENT ON VIEW @extschema@.wab_drift IS
     'One row per difference between the tenants table and the observed fleet. It shows the bridges of tenants that '
     'row-level security hides from the caller as orphaned; the functions that decide or write refuse instead.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS
-    'missing, unbound, status_drift, orphaned, churned, duplicate, disconnected, awaiting_scan, state or webhook.';
+    'missing, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, state '
+    'or webhook.';
 COMMENT ON COLUMN @extschema@.wab_drift.severity IS
     'critical: a customer has no service. warning: the account pays for an unused bridge, or a person must act. info: '
-    'wab apply repairs it; wab_reconcile() repairs status_drift.';
+    'wab apply repairs it; wab_reconcile() repairs status_drift and stale_binding.';
 COMMENT ON COLUMN @extschema@.wab_drift.tenant_id IS
     'The tenant row''s id, in its own type; null when there is no tenant row.';
 COMMENT ON COLUMN @extschema@.wab_drift.bridge_id IS 'The live bridge; null when there is none.';

@@ -27,24 +27,39 @@ WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 -- entry, because it costs a look-up for a duplicated bridge.
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
-    ARRAY[k.missing, k.unbound, k.status_drift, k.orphaned, k.churned, k.duplicate,
-          k.disconnected, k.awaiting_scan, k.stopped, k.webhook] AS differences
+    ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned,
+          k.duplicate, k.disconnected, k.awaiting_scan, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
 
-    CASE WHEN r.wanted AND r.bridge_id IS NULL
-    THEN ROW('missing', 'critical', r.stored_bridge_id::text, NULL, NULL, false,
+    CASE WHEN r.wanted AND r.bridge_id IS NULL AND r.stored_bridge_id IS NULL
+    THEN ROW('missing', 'critical', NULL, NULL, NULL, false,
         CASE WHEN EXISTS (SELECT FROM @extschema@.wab_queue q
                           WHERE q.customer_ref = r.customer_ref AND q.finished_at IS NULL)
                   THEN 'wanted, and waits for its bridge in wab_queue'
              WHEN r.tenant_id IS NULL THEN 'declared extra: ' || r.declared_reason
-             WHEN r.stored_bridge_id IS NULL THEN 'wanted, and has no bridge'
-             ELSE 'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed' END
-    )::@extschema@._wab_difference END AS missing,
+             ELSE 'wanted, and has no bridge' END
+    )::@extschema@._wab_difference
+    -- The held bridge is gone, or live under another customer_ref (observed): then the tenant was probably renamed.
+    WHEN r.wanted AND r.bridge_id IS NULL
+    THEN (SELECT ROW('missing', 'critical', r.stored_bridge_id::text, b.carried, NULL, false,
+        CASE WHEN b.carried IS NULL THEN 'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed'
+             ELSE 'wanted, but bridge ' || r.stored_bridge_id || ', which its row holds, is live under the customer_ref '
+                  || b.carried || ': was the tenant renamed?' END
+        )::@extschema@._wab_difference
+        FROM (SELECT max(coalesce(l.customer_ref, '(none)')) AS carried FROM @extschema@.wab_bridges l
+              WHERE l.bridge_id = r.stored_bridge_id) b)
+    END AS missing,
 
     CASE WHEN r.tenant_id IS NOT NULL AND r.bridge_id IS DISTINCT FROM r.stored_bridge_id AND r.serves
     THEN ROW('unbound', 'info', r.stored_bridge_id::text, r.bridge_id::text, NULL, false,
-        CASE WHEN r.stored_bridge_id IS NULL THEN 'the tenant row holds no bridge_id'
-             ELSE 'the tenant row holds another bridge_id' END
+        CASE WHEN r.stored_bridge_id IS NOT NULL THEN 'the tenant row holds another bridge_id'
+             ELSE 'the tenant row holds no bridge_id'
+                  || CASE WHEN r.status = 'paired' THEN '; bridge ' || r.bridge_id || ' is paired already'
+                          || coalesce(', since ' || to_char(r.status_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'
+                                                            ' "UTC"'), '') ELSE '' END
+                  || CASE WHEN r.bridge_id IN (SELECT e.bridge_id FROM @extschema@.wab_drift_episodes e
+                                               WHERE e.kind = 'orphaned')
+                          THEN '; it was orphaned before, so it was made for an earlier tenant row' ELSE '' END END
     )::@extschema@._wab_difference END AS unbound,
 
     CASE WHEN r.tenant_id IS NOT NULL AND r.status <> 'unknown' AND r.status IS DISTINCT FROM r.stored_status
@@ -52,6 +67,18 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     THEN ROW('status_drift', 'info', r.stored_status, r.status, NULL, false,
         'the tenant row holds another status'
     )::@extschema@._wab_difference END AS status_drift,
+
+    -- A listing with a row that cannot be read may hide the bridge.
+    CASE WHEN r.tenant_id IS NOT NULL AND NOT r.wanted AND r.bridge_id IS NULL
+              AND (r.stored_bridge_id IS NOT NULL OR r.stored_status IN ('paired', 'awaiting_scan', 'disconnected'))
+              AND (SELECT l.malformed = 0 FROM @extschema@.wab_observations l ORDER BY l.observed_at DESC LIMIT 1)
+    THEN ROW('stale_binding', 'info', coalesce(r.stored_bridge_id::text, r.stored_status), NULL, NULL, false,
+        CASE WHEN r.stored_bridge_id IS NULL THEN 'not wanted, and its row still holds the status ' || r.stored_status
+             ELSE 'not wanted, and its row still holds bridge ' || r.stored_bridge_id
+                  || (SELECT coalesce(max(', which is live under the customer_ref ' || coalesce(l.customer_ref, '(none)')),
+                                      ', which is gone')
+                      FROM @extschema@.wab_bridges l WHERE l.bridge_id = r.stored_bridge_id) END
+    )::@extschema@._wab_difference END AS stale_binding,
 
     CASE WHEN r.bridge_id IS NOT NULL AND r.tenant_id IS NULL AND NOT r.wanted AND NOT r.kept
     THEN ROW('orphaned', 'warning', NULL, r.bridge_id::text, NULL, true,

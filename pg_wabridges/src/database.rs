@@ -9,7 +9,7 @@ pub use bridges::{
     learn_session, never_polled, poll_candidates, record_delete, record_provision, record_session,
     require_binding, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
 };
-pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, write_statuses};
+pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses};
 pub use observe::{
     Observation, ShrinkPolicy, Stored, observe, observe_statuses, recent_observation, try_lock_refresh,
 };

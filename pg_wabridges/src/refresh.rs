@@ -67,10 +67,16 @@ pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise
     noted(brought_up_to_date(stored, &touched)?)
 }
 
-/// Records the drift, and returns it sorted.
+/// Clears rows that hold bridges that are gone, records the drift, and returns it sorted.
 fn noted(drift: Option<Vec<Drift>>) -> Result<Vec<Drift>, Raise> {
-    let mut drift =
-        drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))?;
+    let read = |drift: Option<Vec<Drift>>| {
+        drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))
+    };
+    let mut drift = read(drift)?;
+    if drift.iter().any(Drift::is_stale) {
+        database::unlink_bridges()?;
+        drift = read(database::drift(&Touched::Anyone)?)?;
+    }
     database::note_drift(&drift)?;
     drift.sort_by(|a, b| {
         let key = |row: &Drift| (row.customer_ref.is_none(), row.bridge_id);

@@ -101,10 +101,12 @@ pub fn record_provision(
     Ok(false)
 }
 
-/// Calls `_wab_record_delete()`.
+/// Calls `_wab_record_delete()`. A WARNING says why the row of a tenant that is not wanted still holds the bridge, if it does.
 pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Raise> {
     let args = [id.get().into(), customer_ref.as_str().into()];
-    one("SELECT @extschema@._wab_record_delete($1, $2)", &args, |_| Ok(()))
+    let record = "SELECT @extschema@._wab_record_delete($1, $2)";
+    let Some(reason) = one(record, &args, |row| row.get::<String>(1))? else { return Ok(()) };
+    warn_unwritten(&[(customer_ref.as_str().to_owned(), reason)])
 }
 
 /// Stores the status that a tenant's session just reported, and returns it normalized.

@@ -20,6 +20,11 @@ pub struct Drift {
 }
 
 impl Drift {
+    /// Whether a tenant that is not wanted still holds a bridge that is gone.
+    pub fn is_stale(&self) -> bool {
+        self.kind == "stale_binding"
+    }
+
     /// Whether the tenant row holds another status than was observed.
     pub fn is_status(&self) -> bool {
         self.kind == "status_drift"
@@ -66,6 +71,16 @@ pub fn write_statuses(touched: &Touched) -> Result<(), Raise> {
     );
     let unwritten = rows(&sql, &args, |row| Ok(row.get::<String>(1)?.zip(row.get::<String>(2)?)))?;
     let unwritten: Vec<_> = unwritten.into_iter().flatten().collect();
+    if unwritten.is_empty() { Ok(()) } else { warn_unwritten(&unwritten) }
+}
+
+/// Clears the rows of tenants that are not wanted and hold a bridge that is gone. A WARNING names the rows that could not be
+/// written.
+pub fn unlink_bridges() -> Result<(), Raise> {
+    let sql = "SELECT u.customer_ref, u.reason FROM @extschema@._wab_unlink_bridges() u";
+    let unwritten = rows(sql, &[], |row| {
+        Ok((row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default()))
+    })?;
     if unwritten.is_empty() { Ok(()) } else { warn_unwritten(&unwritten) }
 }
 

@@ -279,15 +279,15 @@ fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
     Policy {
         max_creates: problems.read("policy.max_creates", raw.max_creates, bound).unwrap_or(Bound::Count(10)),
         max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),
-        min_observed: problems
-            .read("policy.min_observed", raw.min_observed, |text| {
-                text.parse()
-                    .map_err(|_| format!("{} is not a count: write a whole number, such as 1", quoted(text)))
-            })
-            .unwrap_or(1),
+        min_observed: problems.read("policy.min_observed", raw.min_observed, number).unwrap_or(1),
+        renamed_tenants: problems.read("policy.renamed_tenants", raw.renamed_tenants, number).unwrap_or(0),
         max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
         rate_budget: problems.read("policy.rate_budget", raw.rate_budget, budget).unwrap_or(Percent(100)),
     }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("{} is not a count: write a whole number, such as 1", quoted(text)))
 }
 
 fn percent(text: &str) -> Option<Percent> {

@@ -144,6 +144,8 @@ pub struct Policy {
     pub max_deletes: Bound,
     /// Bridges that the provider must list at least.
     pub min_observed: usize,
+    /// Tenants that may be provisioned although their rows hold a bridge that is live under another customer_ref.
+    pub renamed_tenants: usize,
     /// US dollars per month after the plan.
     pub max_monthly_cost: Option<Decimal>,
     /// Share of the provider's limits that wab may use, 1 to 100.

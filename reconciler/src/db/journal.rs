@@ -133,7 +133,7 @@ impl Journal {
 pub struct Entry<'a> {
     /// The step's number in the plan, from 1.
     pub step: i32,
-    /// provision, link, set_status or delete.
+    /// unlink, link, set_status, provision or delete.
     pub kind: &'static str,
     /// `None` if one statement covers several rows.
     pub customer_ref: Option<&'a str>,

@@ -89,6 +89,19 @@ impl Store {
             .map_err(Error::database("cannot write bridge ids on the tenant rows"))
     }
 
+    /// Clears bridge_id and bridge_status on tenant rows that hold a bridge that is gone; returns the rows that still hold
+    /// them afterwards.
+    pub async fn unlink_bridges(&mut self, customer_refs: &[&CustomerRef]) -> Result<Unwritten, Error> {
+        let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
+        let unlink = "SELECT u.customer_ref, u.reason FROM @extschema@._wab_unlink_bridges($1) u";
+        sqlx::query_as(self.names.sql(unlink))
+            .bind(refs)
+            .fetch_all(&mut self.conn)
+            .await
+            .map(unwritten)
+            .map_err(Error::database("cannot clear the bridge ids on the tenant rows"))
+    }
+
     /// Writes observed statuses on tenant rows; returns the rows that do not hold them afterwards.
     pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<Unwritten, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
@@ -117,14 +130,19 @@ impl Store {
             .map_err(Error::database("cannot record the bridge that was provisioned"))
     }
 
-    /// Records that the provider deleted a bridge.
-    pub async fn record_delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_record_delete($1, $2)"))
+    /// Records that the provider deleted a bridge, and clears the row of a tenant that is not wanted and held it. Returns why
+    /// the row still holds it, if it does.
+    pub async fn record_delete(
+        &mut self,
+        id: BridgeId,
+        customer_ref: &CustomerRef,
+    ) -> Result<Option<String>, Error> {
+        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_record_delete($1, $2)"))
             .bind(id.get())
             .bind(customer_ref.as_str())
-            .execute(&mut self.conn)
+            .fetch_one(&mut self.conn)
             .await
-            .map(drop)
+            .map(|reason: Option<String>| reason.map(|reason| harmless(&reason)))
             .map_err(Error::database("cannot record the bridge that was deleted"))
     }
 }

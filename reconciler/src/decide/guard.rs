@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use rust_decimal::Decimal;
 
 use crate::config::{Bound, Policy};
-use crate::model::{BindingChange, Cost, Refusal};
+use crate::ground::count;
+use crate::model::{BindingChange, Cost, Refusal, Step};
 
 /// The numbers that the guards check.
 pub struct Guarded<'a> {
@@ -13,6 +14,8 @@ pub struct Guarded<'a> {
     pub binding: Option<&'a BindingChange>,
     /// Bridges that the provider listed.
     pub listed: usize,
+    /// Tenants to provision whose rows hold a bridge that is live under another customer_ref.
+    pub renamed: Vec<Renamed<'a>>,
     /// Bridges to create.
     pub creates: usize,
     /// Bridges to delete.
@@ -21,11 +24,30 @@ pub struct Guarded<'a> {
     pub cost: Cost,
 }
 
+/// A tenant that was probably renamed: its bridge still carries the old customer_ref.
+pub struct Renamed<'a> {
+    tenant: &'a str,
+    bridge_id: &'a str,
+    carried: &'a str,
+}
+
+impl<'a> Renamed<'a> {
+    /// `None` unless the step provisions such a tenant.
+    pub fn of(step: &'a Step) -> Option<Self> {
+        match step {
+            Step::Provision { customer_ref, was: Some(bridge_id), renamed_from: Some(carried), .. } => {
+                Some(Self { tenant: customer_ref.as_str(), bridge_id, carried })
+            }
+            _ => None,
+        }
+    }
+}
+
 /// The guards that check a plan. Three others need no plan: empty and shrunken listings (`wab_observe()`),
 /// `--first-run` with known bridges (`db`), and the pinned account (`config`).
 #[cfg(test)]
-pub const ALL: [&str; 5] =
-    ["tenants_table", "min_observed", "max_creates", "max_deletes", "max_monthly_cost"];
+pub const ALL: [&str; 6] =
+    ["tenants_table", "min_observed", "renamed_tenants", "max_creates", "max_deletes", "max_monthly_cost"];
 
 /// The refusals of all guards.
 pub fn refusals(plan: &Guarded<'_>, policy: &Policy) -> Vec<Refusal> {
@@ -36,6 +58,7 @@ pub fn refusals(plan: &Guarded<'_>, policy: &Policy) -> Vec<Refusal> {
     [
         moved_table(plan),
         min_observed(plan, policy),
+        renamed_tenants(plan, policy),
         too_many(plan, &creates),
         too_many(plan, &deletes),
         max_monthly_cost(plan, policy),
@@ -76,6 +99,25 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
         hint: format!(
             "check that the API key belongs to the right account; if so, set policy.min_observed: {listed} in fleet.yaml, \
              or for an account that never had a bridge use --first-run"
+        ),
+    })
+}
+
+fn renamed_tenants(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
+    let (renamed, allowed) = (&plan.renamed, policy.renamed_tenants);
+    let first = renamed.first().filter(|_| renamed.len() > allowed)?;
+    let all = count(renamed.len(), "tenant");
+    Some(Refusal {
+        guard: "renamed_tenants".into(),
+        message: format!(
+            "{all} to provision hold a bridge that is live under another customer_ref, for instance {} holds bridge {} of {}; \
+             policy.renamed_tenants is {allowed}",
+            first.tenant, first.bridge_id, first.carried
+        ),
+        hint: format!(
+            "to keep a bridge, give its tenant the old id back; to provision other bridges and pay for both, set \
+             policy.renamed_tenants: {} in fleet.yaml, or set bridge_id to null on these rows",
+            renamed.len()
         ),
     })
 }

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef, Limits};
 
 use crate::config::{Policy, Tombstone};
-use crate::decide::guard::{self, Guarded};
+use crate::decide::guard::{self, Guarded, Renamed};
 use crate::decide::pace::Pace;
 use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
@@ -97,7 +97,7 @@ impl Draft {
 
     /// Handles a drift row: plans a step if apply may repair it, else adds a finding.
     fn repair(&mut self, drift: &Drift, malformed: usize) {
-        if !matches!(drift.kind, Kind::Missing | Kind::Unbound | Kind::StatusDrift) {
+        if !matches!(drift.kind, Kind::Missing | Kind::Unbound | Kind::StatusDrift | Kind::StaleBinding) {
             self.findings.push(finding(drift, drift.kind.as_str(), drift.detail.clone()));
             return;
         }
@@ -121,10 +121,12 @@ impl Draft {
         let was = drift.stored.clone();
         let reason = drift.detail.clone();
         let step = match (drift.kind, drift.bridge_id, drift.observed.clone()) {
-            (Kind::Missing, ..) => {
+            (Kind::Missing, _, renamed_from) => {
                 let owner = if drift.tenant_id.is_some() { Owner::Tenant } else { Owner::Extra };
-                Step::Provision { customer_ref, owner, webhook_url: drift.webhook_url.clone(), was, reason }
+                let webhook_url = drift.webhook_url.clone();
+                Step::Provision { customer_ref, owner, webhook_url, was, renamed_from, reason }
             }
+            (Kind::StaleBinding, ..) => Step::Unlink { customer_ref, was, reason },
             (Kind::Unbound, Some(bridge_id), _) => Step::Link { customer_ref, bridge_id, was, reason },
             (Kind::StatusDrift, _, Some(status)) => Step::SetStatus { customer_ref, was, status, reason },
             _ => return self.findings.push(finding(drift, drift.kind.as_str(), reason)),
@@ -179,7 +181,9 @@ pub fn sum_up(plan: &mut Plan, input: &PlanInput, options: &PlanOptions<'_>) {
     plan.monthly_cost = Cost { before, after: before + change, change };
     plan.duration = Pace { limits: options.limits, recent: &input.recent }.duration(creates, deletes);
     plan.plan_sha256 = plan_sha256(plan);
+    let renamed = plan.steps.iter().filter_map(Renamed::of).collect();
     let guarded = Guarded {
+        renamed,
         binding: plan.binding.as_ref(),
         listed: plan.summary.listed,
         creates,

@@ -17,7 +17,7 @@ struct Changes<'a> {
 pub fn plan_sha256(plan: &Plan) -> String {
     let webhook_url = |step: &'_ Step| match step {
         Step::Provision { webhook_url, .. } => webhook_url.clone(),
-        Step::Link { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
+        Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
     };
     let urls: Vec<Option<String>> = plan.steps.iter().map(webhook_url).collect();
     let after = plan.binding.as_ref().map(|change| &change.after);

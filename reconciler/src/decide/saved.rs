@@ -90,6 +90,7 @@ fn counterpart<'a>(step: &Step, among: &Steps<'a>) -> Option<&'a Step> {
 fn is_true_already(step: &Step, preconditions: &[Precondition]) -> bool {
     let mut rows = preconditions.iter().filter(|row| row.customer_ref == *step.customer_ref());
     match step {
+        Step::Unlink { .. } => rows.all(|row| row.stored_bridge_id.is_none()),
         Step::Link { bridge_id, .. } => {
             rows.any(|row| row.bridge_id == Some(*bridge_id) && row.stored_bridge_id == Some(*bridge_id))
         }

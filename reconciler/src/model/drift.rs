@@ -25,6 +25,8 @@ pub enum Kind {
     Unbound,
     /// The tenant row holds a status that differs from the observed one.
     StatusDrift,
+    /// The row of a tenant that is not wanted still holds a bridge that is gone.
+    StaleBinding,
     /// A live bridge that belongs to no tenant row and is not declared.
     Orphaned,
     /// A live bridge of a tenant that is no longer wanted.
@@ -49,10 +51,11 @@ pub enum Kind {
 
 impl Kind {
     /// All known kinds, in display order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::Unbound,
         Self::StatusDrift,
+        Self::StaleBinding,
         Self::Orphaned,
         Self::Churned,
         Self::Duplicate,
@@ -68,6 +71,7 @@ impl Kind {
             Self::Missing => "missing",
             Self::Unbound => "unbound",
             Self::StatusDrift => "status_drift",
+            Self::StaleBinding => "stale_binding",
             Self::Orphaned => "orphaned",
             Self::Churned => "churned",
             Self::Duplicate => "duplicate",

@@ -10,6 +10,13 @@ use crate::model::drift::Kind;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Step {
+    /// Clears bridge_id and bridge_status on the row of a tenant that is not wanted and whose bridge is gone.
+    Unlink {
+        #[schemars(with = "String")]
+        customer_ref: CustomerRef,
+        was: Option<String>,
+        reason: String,
+    },
     /// Links a tenant row to a bridge: writes the bridge_id on the row.
     Link {
         #[schemars(with = "String")]
@@ -36,6 +43,8 @@ pub enum Step {
         #[serde(skip)]
         webhook_url: Option<String>,
         was: Option<String>,
+        /// The customer_ref under which the bridge in `was` is live: the tenant was probably renamed.
+        renamed_from: Option<String>,
         reason: String,
     },
     /// Asks the provider to delete a bridge. This cannot be undone.
@@ -62,7 +71,7 @@ pub enum Owner {
 
 impl Step {
     /// The kinds, in execution order.
-    pub const KINDS: [&str; 4] = ["link", "set_status", "provision", "delete"];
+    pub const KINDS: [&str; 5] = ["unlink", "link", "set_status", "provision", "delete"];
 
     /// The kind, in the word of wab_operations.
     pub const fn kind(&self) -> &'static str {
@@ -72,17 +81,19 @@ impl Step {
     /// Its place in the execution order.
     pub const fn rank(&self) -> usize {
         match self {
-            Self::Link { .. } => 0,
-            Self::SetStatus { .. } => 1,
-            Self::Provision { .. } => 2,
-            Self::Delete { .. } => 3,
+            Self::Unlink { .. } => 0,
+            Self::Link { .. } => 1,
+            Self::SetStatus { .. } => 2,
+            Self::Provision { .. } => 3,
+            Self::Delete { .. } => 4,
         }
     }
 
     /// The customer_ref of the bridge.
     pub const fn customer_ref(&self) -> &CustomerRef {
         match self {
-            Self::Link { customer_ref, .. }
+            Self::Unlink { customer_ref, .. }
+            | Self::Link { customer_ref, .. }
             | Self::SetStatus { customer_ref, .. }
             | Self::Provision { customer_ref, .. }
             | Self::Delete { customer_ref, .. } => customer_ref,
@@ -93,7 +104,7 @@ impl Step {
     pub const fn bridge_id(&self) -> Option<BridgeId> {
         match self {
             Self::Link { bridge_id, .. } | Self::Delete { bridge_id, .. } => Some(*bridge_id),
-            Self::SetStatus { .. } | Self::Provision { .. } => None,
+            Self::Unlink { .. } | Self::SetStatus { .. } | Self::Provision { .. } => None,
         }
     }
 
@@ -109,9 +120,10 @@ impl Step {
     pub fn essence(&self) -> Self {
         let mut step = self.clone();
         match &mut step {
-            Self::Link { reason, .. } | Self::SetStatus { reason, .. } | Self::Delete { reason, .. } => {
-                reason.clear()
-            }
+            Self::Unlink { reason, .. }
+            | Self::Link { reason, .. }
+            | Self::SetStatus { reason, .. }
+            | Self::Delete { reason, .. } => reason.clear(),
             Self::Provision { reason, webhook_url, .. } => {
                 reason.clear();
                 *webhook_url = None;

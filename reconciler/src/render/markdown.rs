@@ -73,9 +73,10 @@ fn summary(plan: &Plan) -> String {
     let n = |kind| thousands(plan.count(kind));
     let _ = write!(
         out,
-        "\n| provision | link | set status | delete | findings | of these critical | monthly cost |\n\
-         |---:|---:|---:|---:|---:|---:|---:|\n| {} | {} | {} | {} | {} | {} | {} |\n",
+        "\n| provision | unlink | link | set status | delete | findings | of these critical | monthly cost |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|\n| {} | {} | {} | {} | {} | {} | {} | {} |\n",
         n("provision"),
+        n("unlink"),
         n("link"),
         n("set_status"),
         n("delete"),

@@ -59,6 +59,9 @@ fn changed(plan: &Plan) -> BTreeMap<&str, Row> {
     for step in &plan.steps {
         let name = step.customer_ref().as_str();
         match step {
+            Step::Unlink { was, .. } => {
+                rows.entry(name).or_default().set("bridge_id", was.as_deref(), "null".to_owned());
+            }
             Step::Link { bridge_id, was, .. } => {
                 rows.entry(name).or_default().set("bridge_id", was.as_deref(), bridge_id.to_string());
             }

@@ -29,7 +29,7 @@ fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
         bridge_id: BridgeId::new(bridge_id),
         customer_ref: Some(customer_ref.into()),
         stored: (kind == Kind::StatusDrift).then(|| "paired".into()),
-        observed: Some("disconnected".into()),
+        observed: (kind != Kind::Missing).then(|| "disconnected".into()),
         since: None,
         detail: "because".into(),
         monthly_cost: Decimal::from(if kind == Kind::Orphaned { 3 } else { 0 }),
@@ -119,7 +119,7 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
-plan_sha256: 37aef24ba19b84c44588abb0aa1dc18eb75960c7db291504dc83f2e468de0412
+plan_sha256: 34444e7c80882592cc6cd8035bea03181e3c2b5de77514ea63359395fc0047f5
 "
     );
 }

@@ -32,7 +32,9 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
 /// The parts between the plan's first line and its numbers. Each begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
     let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
-    parts.extend(["provision", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)));
+    parts.extend(
+        ["provision", "unlink", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)),
+    );
     let diff = rows::diff(plan, paint, length);
     if !diff.is_empty() {
         parts.push(format!("\n{diff}"));
@@ -68,6 +70,7 @@ pub fn headline(plan: &Plan) -> String {
     let statuses = if plan.count("set_status") == 1 { "status to write" } else { "statuses to write" };
     let parts = [
         part("provision", "to provision"),
+        part("unlink", "to unlink"),
         part("link", "to link"),
         part("set_status", statuses),
         part("delete", "to delete"),
@@ -146,6 +149,7 @@ fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {
 pub fn title(kind: &str, n: usize) -> String {
     match kind {
         "provision" => format!("provision {}", count(n, "bridge")),
+        "unlink" => format!("clear bridge_id and status on {}", count(n, "tenant row")),
         "link" => format!("write the bridge_id on {}", count(n, "tenant row")),
         "set_status" => format!("write the status on {}", count(n, "tenant row")),
         _ => format!("delete {} for ever", count(n, "bridge")),
@@ -160,7 +164,7 @@ fn cells(step: &Step) -> Vec<String> {
             let was = was.as_deref().map_or_else(|| "null".to_owned(), shown);
             vec![name, format!("{was} → {}", shown(status))]
         }
-        Step::Provision { reason, .. } => vec![name, harmless(reason)],
+        Step::Provision { reason, .. } | Step::Unlink { reason, .. } => vec![name, harmless(reason)],
         Step::Delete { bridge_id, reason, .. } => {
             vec![name, format!("bridge {bridge_id}"), harmless(reason)]
         }

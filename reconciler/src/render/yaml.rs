@@ -193,7 +193,7 @@ const fn explained(why: Why) -> &'static str {
 }
 
 fn policy(adoption: &Adoption) -> String {
-    let Policy { max_creates, max_deletes, min_observed, max_monthly_cost, rate_budget } =
+    let Policy { max_creates, max_deletes, min_observed, renamed_tenants, max_monthly_cost, rate_budget } =
         &adoption.fleet.policy;
     let mut out = Section::new("policy");
     out.plain("max_creates", max_creates);
@@ -205,6 +205,9 @@ fn policy(adoption: &Adoption) -> String {
             "# min_observed",
             format!("{most}   # refuses a listing with less than 90 % of today's bridges"),
         );
+    }
+    if *renamed_tenants > 0 {
+        out.plain("renamed_tenants", renamed_tenants);
     }
     match max_monthly_cost {
         Some(most) => out.plain("max_monthly_cost", most),

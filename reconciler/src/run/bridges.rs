@@ -103,7 +103,11 @@ impl Executor<'_> {
             Err(error) => return StepOutcome::failed(&error),
         };
         match self.store.record_delete(id, customer_ref).await {
-            Ok(()) => StepOutcome::done(detail, Some(id)),
+            Ok(None) => StepOutcome::done(detail, Some(id)),
+            Ok(Some(reason)) => StepOutcome::unwritten(
+                format!("{detail}, but the tenant row still holds it: {reason}"),
+                Some(id),
+            ),
             Err(error) => StepOutcome::unrecorded("deleted", id, &error),
         }
     }

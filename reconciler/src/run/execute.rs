@@ -108,7 +108,7 @@ impl Executor<'_> {
     /// The outcome of each step of the batch, in order; fewer than the steps if a signal stopped the run.
     async fn attempt(&mut self, batch: &[Step]) -> Vec<StepOutcome> {
         match &batch[0] {
-            Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
+            Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. } => self.write_rows(batch).await,
             Step::Provision { customer_ref, webhook_url, .. } => {
                 vec![self.provision(customer_ref, webhook_url.as_deref()).await]
             }
@@ -120,7 +120,8 @@ impl Executor<'_> {
 /// Splits the steps into batches: consecutive steps that write tenant rows go together in one statement, every
 /// other step goes alone.
 fn batches(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
-    let writes_row = |step: &Step| matches!(step, Step::Link { .. } | Step::SetStatus { .. });
+    let writes_row =
+        |step: &Step| matches!(step, Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. });
     steps.chunk_by(move |a, b| a.kind() == b.kind() && writes_row(a))
 }
 
@@ -163,8 +164,14 @@ mod tests {
             status: "paired".into(),
             reason: reason.clone(),
         };
-        let provision =
-            Step::Provision { customer_ref, owner: Owner::Tenant, webhook_url: None, was: None, reason };
+        let provision = Step::Provision {
+            customer_ref,
+            owner: Owner::Tenant,
+            webhook_url: None,
+            was: None,
+            renamed_from: None,
+            reason,
+        };
         let steps: Vec<Step> =
             [&link, &link, &status, &status, &provision, &provision].into_iter().cloned().collect();
         assert_eq!(batches(&steps).map(<[Step]>::len).collect::<Vec<_>>(), [2, 2, 1, 1]);

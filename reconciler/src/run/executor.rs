@@ -78,7 +78,7 @@ impl Executor<'_> {
 
 fn first_call(step: &Step) -> Option<Class> {
     match step {
-        Step::Link { .. } | Step::SetStatus { .. } => None,
+        Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. } => None,
         Step::Provision { .. } => Some(Class::Provision),
         Step::Delete { .. } => Some(Class::Other),
     }

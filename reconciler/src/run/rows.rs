@@ -21,9 +21,11 @@ impl Executor<'_> {
     }
 
     async fn write(&mut self, batch: &[Step]) -> Result<Unwritten, Error> {
-        if let Step::SetStatus { .. } = batch[0] {
-            let customer_refs: Vec<_> = batch.iter().map(Step::customer_ref).collect();
-            return self.store.write_statuses(&customer_refs).await;
+        let customer_refs: Vec<_> = batch.iter().map(Step::customer_ref).collect();
+        match batch[0] {
+            Step::Unlink { .. } => return self.store.unlink_bridges(&customer_refs).await,
+            Step::SetStatus { .. } => return self.store.write_statuses(&customer_refs).await,
+            _ => {}
         }
         let bridges: Vec<_> =
             batch.iter().filter_map(|step| Some((step.customer_ref(), step.bridge_id()?))).collect();

@@ -114,12 +114,14 @@ async fn an_expired_keep_is_reported_and_its_bridge_is_drift_again() -> Result<(
 async fn guards_refuse_before_anything_is_written() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 5) n")?;
+    fleet.sql("INSERT INTO tenants (id, bridge_id) VALUES ('new_6', 8)")?;
     let before = world::observed(&fleet)?;
     for (policy, words) in [
         ("max_creates: 4", "max_creates"),
         ("max_creates: 10%", "max_creates"),
         ("min_observed: 21", "min_observed"),
         ("max_monthly_cost: 74.99", "max_monthly_cost"),
+        ("renamed_tenants: 0", "renamed_tenants"),
     ] {
         fleet.fleet_yaml(&format!(
             "tenants: {{ table: tenants, wanted: status = 'active' }}\npolicy: {{ {policy} }}\n"

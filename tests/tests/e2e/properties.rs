@@ -193,6 +193,13 @@ async fn converges(fleet: &Fleet, customers: &[Customer]) -> Result<()> {
     ensure!(said.code == 0, "apply exits {}: {}{}", said.code, said.stdout, said.stderr);
     let left = plan(fleet)?;
     ensure!(left["steps"] == json!([]), "steps left: {}\nafter this apply: {}", left["steps"], said.stdout);
+    let still_bound = fleet.sql(
+        "SELECT t.id FROM tenants t WHERE t.status = 'cancelled'
+           AND NOT EXISTS (SELECT FROM wab_bridges b WHERE b.customer_ref = t.id)
+           AND NOT EXISTS (SELECT FROM wab_declared d WHERE d.customer_ref = t.id AND d.kind = 'extra')
+           AND (t.bridge_id IS NOT NULL OR t.bridge_status <> 'unknown')",
+    )?;
+    ensure!(still_bound.is_empty(), "these rows hold bridges that are gone: {still_bound}");
 
     let all = || customers.iter().enumerate();
     let missing: BTreeSet<String> =

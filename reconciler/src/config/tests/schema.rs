@@ -133,6 +133,7 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ),
         ("policy.max_creates", vec!["0", "50", "10%", "'7'"], vec!["-1", "many", "ten%"]),
         ("policy.min_observed", vec!["0", "3"], vec!["-1", "10%"]),
+        ("policy.renamed_tenants", vec!["0", "3"], vec!["-1", "10%"]),
         ("policy.max_monthly_cost", vec!["3000.00", "0", "'3.5'"], vec!["-1"]),
         ("policy.rate_budget", vec!["100%", "7 %"], vec!["100", "half"]),
     ] {

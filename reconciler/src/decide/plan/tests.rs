@@ -22,12 +22,18 @@ fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
         bridge_id: BridgeId::new(bridge_id),
         customer_ref: (!customer_ref.is_empty()).then(|| customer_ref.to_owned()),
         stored: None,
-        observed: Some("paired".into()),
+        observed: (kind != Kind::Missing).then(|| "paired".into()),
         since: None,
         detail: format!("is {kind}"),
         monthly_cost: Decimal::from(if kind.wastes() { 3 } else { 0 }),
         webhook_url: Some(format!("https://x/{customer_ref}")),
     }
+}
+
+/// A tenant whose row holds bridge 8, which is live under another customer_ref.
+fn renamed(customer_ref: &str) -> Drift {
+    let missing = row(Kind::Missing, customer_ref, 0);
+    Drift { stored: Some("8".into()), observed: Some("old_name".into()), ..missing }
 }
 
 fn input(drift: Vec<Drift>) -> PlanInput {
@@ -76,6 +82,7 @@ fn every_kind_of_drift_becomes_a_step_or_a_finding() {
             Kind::Missing => Some("provision c"),
             Kind::Unbound => Some("link c"),
             Kind::StatusDrift => Some("set_status c"),
+            Kind::StaleBinding => Some("unlink c"),
             _ => None,
         };
         assert_eq!(steps(&plan).first().map(String::as_str), expected, "{kind}");
@@ -108,7 +115,7 @@ fn steps_are_sorted_by_kind_then_customer_ref_and_carry_their_values() {
     assert_eq!((*owner, reason.as_str()), (Owner::Tenant, "is missing"));
     assert_eq!(
         counts(&plan.summary.steps),
-        [("delete", 0), ("link", 1), ("provision", 2), ("set_status", 1)]
+        [("delete", 0), ("link", 1), ("provision", 2), ("set_status", 1), ("unlink", 0)]
     );
 }
 
@@ -206,6 +213,12 @@ fn guards_refuse_beyond_their_bound_and_not_at_it() {
         (two(), "policy: { max_monthly_cost: 66.00 }".to_owned(), vec![]),
         (two(), "policy: { max_monthly_cost: 65.99 }".to_owned(), vec!["max_monthly_cost"]),
         (input(vec![]), "policy: { max_monthly_cost: 1 }".to_owned(), vec![]),
+        (
+            input(vec![renamed("a"), renamed("b")]),
+            "policy: { renamed_tenants: 1 }".to_owned(),
+            vec!["renamed_tenants"],
+        ),
+        (input(vec![renamed("a"), renamed("b")]), "policy: { renamed_tenants: 2 }".to_owned(), vec![]),
         (
             two(),
             "policy: { max_creates: 0, max_monthly_cost: 0 }".to_owned(),
@@ -352,6 +365,11 @@ fn every_guard_refuses_with_its_numbers_and_a_hint() {
     for (input, yaml, numbers) in [
         (moved, "", ["a", "b"]),
         (input(vec![]), "policy: { min_observed: 21 }", ["20", "21"]),
+        (
+            input(vec![renamed("new_name")]),
+            "",
+            ["new_name holds bridge 8 of old_name", "renamed_tenants is 0"],
+        ),
         (missing.clone(), "policy: { max_creates: 10 }", ["11", "10"]),
         (missing.clone(), "policy: { max_creates: 50% }", ["11", "10"]),
         (input(vec![row(Kind::Orphaned, "c", 7)]), TOMBSTONE_ONLY, ["1", "0"]),
@@ -369,7 +387,8 @@ fn every_guard_refuses_with_its_numbers_and_a_hint() {
 
 #[test]
 fn every_kind_of_step_is_planned() {
-    let drift = [Kind::Missing, Kind::Unbound, Kind::StatusDrift].map(|kind| row(kind, "a", 1));
+    let drift =
+        [Kind::Missing, Kind::Unbound, Kind::StatusDrift, Kind::StaleBinding].map(|kind| row(kind, "a", 1));
     let input = input(drift.into_iter().chain([row(Kind::Orphaned, "c", 7)]).collect());
     let plan = planned(&input, TOMBSTONE);
     assert_eq!(plan.steps.iter().map(Step::kind).collect::<Vec<_>>(), Step::KINDS);

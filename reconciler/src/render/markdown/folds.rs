@@ -12,7 +12,7 @@ use crate::render::{rows, text};
 
 /// The details of a plan.
 pub fn plan(plan: &Plan) -> Vec<Fold> {
-    let mut folds: Vec<Fold> = ["delete", "provision", "link", "set_status"]
+    let mut folds: Vec<Fold> = ["delete", "provision", "unlink", "link", "set_status"]
         .into_iter()
         .filter(|kind| plan.count(kind) > 0)
         .map(|kind| steps(plan, kind))
@@ -46,7 +46,7 @@ fn steps(plan: &Plan, kind: &str) -> Fold {
     let items: Vec<Item<'_>> = plan.steps.iter().filter(|step| step.kind() == kind).map(step).collect();
     let columns: &[&str] = match kind {
         "set_status" => &["tenant", "status"],
-        "provision" => &["tenant", "reason"],
+        "provision" | "unlink" => &["tenant", "reason"],
         _ => &["tenant", "bridge", "reason"],
     };
     Fold::of(text::title(kind, items.len()), columns, &items)
@@ -55,7 +55,9 @@ fn steps(plan: &Plan, kind: &str) -> Fold {
 fn step(step: &Step) -> Item<'_> {
     let id = step.customer_ref().as_str();
     let (cells, reason) = match step {
-        Step::Provision { reason, .. } => (vec![code(id), code(reason)], code(reason)),
+        Step::Provision { reason, .. } | Step::Unlink { reason, .. } => {
+            (vec![code(id), code(reason)], code(reason))
+        }
         Step::Link { bridge_id, reason, .. } | Step::Delete { bridge_id, reason, .. } => {
             (vec![code(id), bridge_id.to_string(), code(reason)], code(reason))
         }
