@@ -114,7 +114,7 @@ const SCHEMA: &str = "\"Wa Bridges\"";
 async fn in_its_own_schema(fleet: &Fleet) -> Result<()> {
     fleet.sql(&format!(
         "DROP EXTENSION pg_wabridges; CREATE SCHEMA {SCHEMA}; CREATE EXTENSION pg_wabridges SCHEMA {SCHEMA};
-         ALTER DATABASE {DATABASE} SET search_path = {SCHEMA}, public"
+         ALTER DATABASE {DATABASE} SET search_path = public, {SCHEMA}"
     ))?;
     world::fill(fleet).await?;
     fleet.sql(&format!("ALTER DATABASE {DATABASE} RESET search_path"))?;
