@@ -55,7 +55,7 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
         CASE WHEN r.stored_bridge_id IS NOT NULL THEN 'the tenant row holds another bridge_id'
              ELSE 'the tenant row holds no bridge_id'
                   || CASE WHEN r.status = 'paired' THEN '; bridge ' || r.bridge_id || ' is paired already'
-                          || coalesce(', since ' || to_char(r.status_since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'
+                          || coalesce(', and was created ' || to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'
                                                             ' "UTC"'), '') ELSE '' END
                   || CASE WHEN r.bridge_id IN (SELECT e.bridge_id FROM @extschema@.wab_drift_episodes e
                                                WHERE e.kind = 'orphaned')

@@ -90,7 +90,7 @@ async fn the_plan_tells_that_a_new_tenant_takes_over_a_paired_session() -> Resul
     let said = code(&fleet, &["plan"], 0)?;
     let of = |bridge: &str| {
         said.lines()
-            .find(|line| line.contains(&format!("bridge {bridge} is paired already, since 20")))
+            .find(|line| line.contains(&format!("bridge {bridge} is paired already, and was created 20")))
             .unwrap_or_default()
     };
     assert!(
