@@ -112,7 +112,8 @@ BEGIN
               WHERE u.bridge_id <> ALL (deleted)) l
         FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b
           ON b.bridge_id = l.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS reported) w
+        CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
+            ->> @extschema@._wab_status_word(l.raw_status), 'unknown') AS reported) w
         CROSS JOIN LATERAL (
             SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
         CROSS JOIN LATERAL (
@@ -258,7 +259,8 @@ AS $$
                    b.status_since, coalesce(b.created_at, b.first_seen_at)) AS unpaired_since
         FROM unnest(bridge_ids, raw_statuses) AS s(bridge_id, raw_status)
         JOIN @extschema@.wab_bridges b ON b.bridge_id = s.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(s.raw_status) AS reported) w
+        CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
+            ->> @extschema@._wab_status_word(s.raw_status), 'unknown') AS reported) w
         CROSS JOIN LATERAL (
             SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
         WHERE coalesce(b.status_asked_at < asked_at, true)

@@ -30,6 +30,7 @@ mod settings;
 mod setup;
 mod signup;
 mod standby;
+mod status_words;
 mod symbols;
 mod tenant_rows;
 mod terminal;

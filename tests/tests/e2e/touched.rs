@@ -53,7 +53,12 @@ async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
             }
             "eight statuses at once"
         }
-        9 => "nothing",
+        9 => sandbox.change(2, json!({"status": "odd"})).await.map(|()| "a word that nobody mapped")?,
+        10 => {
+            sandbox.change(3, json!({"status": "ODD"})).await.map(|()| "the same word on another bridge")?
+        }
+        11 => sandbox.change(2, json!({"status": "connected"})).await.map(|()| "one of the two less")?,
+        12 => "nothing",
         _ => return Ok(None),
     }))
 }

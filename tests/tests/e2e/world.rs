@@ -5,8 +5,8 @@ use e2e::fleet::{Fleet, Install};
 use e2e::sandbox::Sandbox;
 use serde_json::json;
 
-/// The ten kinds of drift.
-pub const KINDS: [&str; 10] = [
+/// All kinds of drift.
+pub const KINDS: [&str; 11] = [
     "awaiting_scan",
     "churned",
     "disconnected",
@@ -16,6 +16,7 @@ pub const KINDS: [&str; 10] = [
     "state",
     "status_drift",
     "unbound",
+    "unmapped_status",
     "webhook",
 ];
 
@@ -63,6 +64,7 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     sandbox.change(5, json!({"status": "disconnected"})).await?;
     sandbox.change(6, json!({"status": "qr"})).await?;
     sandbox.change(7, json!({"state": "stopped"})).await?;
+    sandbox.change(8, json!({"status": "syncing"})).await?;
     fleet.observe().await
 }
 
@@ -74,7 +76,10 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     fleet.fleet_yaml(&lived_in_yaml("public.tenants"))?;
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
-    fleet.sql("SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01')")?;
+    fleet.sql(
+        "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01');
+         INSERT INTO wab_status_words VALUES ('online', 'paired')",
+    )?;
     Ok(fleet)
 }
 
