@@ -172,6 +172,8 @@ BEGIN
               (coalesce(_wab_record_provision.state, b.state),
                coalesce(_wab_record_provision.webhook_url, b.webhook_url));
     END IF;
+    UPDATE @extschema@.wab_bridges b SET state_since = at
+    WHERE b.bridge_id = _wab_record_provision.bridge_id AND b.state IS DISTINCT FROM was.state;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
         PERFORM @extschema@._wab_mark_duplicates();
     END IF;

@@ -131,15 +131,16 @@ BEGIN
            OR (c.known_id IS NOT NULL AND c.told_moved)
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
-            (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at,
+            (bridge_id, customer_ref, state, state_since, status, raw_status, created_at, first_seen_at,
              status_since, status_observed_at, status_listed, unpaired_since)
-        SELECT d.listed_id, d.customer_ref, d.state, d.status, d.raw_status, d.created_at, listed_at,
+        SELECT d.listed_id, d.customer_ref, d.state, listed_at, d.status, d.raw_status, d.created_at, listed_at,
                CASE WHEN d.is_told THEN listed_at END, CASE WHEN d.is_told THEN listed_at END, d.is_told,
                d.unpaired_since
         FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = d.customer_ref, state = d.state, created_at = d.created_at,
+            state_since = CASE WHEN d.state_moved THEN listed_at ELSE b.state_since END,
             status = CASE WHEN d.status_moved OR d.owner_moved THEN d.status ELSE b.status END,
             raw_status = CASE WHEN d.raw_status_moved OR d.owner_moved THEN d.raw_status ELSE b.raw_status END,
             status_since = CASE WHEN d.status_moved OR d.owner_moved THEN listed_at ELSE b.status_since END,

@@ -6,7 +6,8 @@ SELECT true AS only_row,
     coalesce((SELECT c.disconnected_after FROM @extschema@._wab_policy c), interval '15 minutes') AS disconnected_after,
     coalesce((SELECT c.awaiting_scan_after FROM @extschema@._wab_policy c), interval '24 hours') AS awaiting_scan_after,
     coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric(4,3) AS max_shrink,
-    coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after;
+    coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after,
+    coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -22,6 +23,9 @@ COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
     'refused. One bridge may always be absent. Default: 0.2.';
 COMMENT ON COLUMN @extschema@.wab_policy.unmapped_after IS
     'A bridge whose raw_status is not mapped for longer than this is drift of kind unmapped_status. Default: 0, at once.';
+COMMENT ON COLUMN @extschema@.wab_policy.state_after IS
+    'A bridge whose container is not running for longer than this is drift of kind state. Default: 5 minutes; 0 for at '
+    'once.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$
@@ -43,7 +47,8 @@ DECLARE
 BEGIN
     SELECT CASE kind WHEN 'disconnected' THEN p.disconnected_after
                      WHEN 'awaiting_scan' THEN p.awaiting_scan_after
-                     WHEN 'unmapped_status' THEN p.unmapped_after END INTO grace
+                     WHEN 'unmapped_status' THEN p.unmapped_after
+                     WHEN 'state' THEN p.state_after END INTO grace
     FROM @extschema@.wab_policy p;
     RETURN CASE WHEN grace > interval '0' THEN now() - grace ELSE 'infinity' END;
 END

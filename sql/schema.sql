@@ -19,7 +19,8 @@ CREATE TABLE @extschema@.wab_bridges (
     status_observed_at timestamptz,
     status_asked_at    timestamptz,
     status_listed      boolean NOT NULL DEFAULT false,
-    unpaired_since     timestamptz
+    unpaired_since     timestamptz,
+    state_since        timestamptz
 );
 -- A hash index takes customer_refs of any length; a btree refuses more than about 2,700 bytes.
 CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
@@ -32,6 +33,8 @@ COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS
     'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
 COMMENT ON COLUMN @extschema@.wab_bridges.state IS
     'The state of the container as the provider reports it, for instance running.';
+COMMENT ON COLUMN @extschema@.wab_bridges.state_since IS
+    'When the present state was first observed; null if that is not known.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status IS
     'The status of the WhatsApp session: paired, awaiting_scan, disconnected; or unknown, until it is first observed and '
     'for a raw_status that wab_status_words does not map.';
@@ -129,7 +132,8 @@ CREATE TABLE @extschema@._wab_policy (
     disconnected_after  interval,
     awaiting_scan_after interval,
     max_shrink          numeric(4,3) CHECK (max_shrink BETWEEN 0 AND 1),
-    unmapped_after      interval
+    unmapped_after      interval,
+    state_after         interval
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS
@@ -140,6 +144,7 @@ COMMENT ON COLUMN @extschema@._wab_policy.disconnected_after IS 'As in wab_polic
 COMMENT ON COLUMN @extschema@._wab_policy.awaiting_scan_after IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.max_shrink IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.unmapped_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.state_after IS 'As in wab_policy; null for the default.';
 
 CREATE TABLE @extschema@._wab_status_words (
     word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),

@@ -56,8 +56,8 @@ COMMENT ON COLUMN @extschema@.wab_drift.customer_ref IS
 COMMENT ON COLUMN @extschema@.wab_drift.stored IS 'The value in your tenants table or wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_drift.observed IS 'The value of the live bridge.';
 COMMENT ON COLUMN @extschema@.wab_drift.since IS
-    'When the status began (kinds disconnected, awaiting_scan and unmapped_status), or when a refresh or wab first found this drift. '
-    'Null until then.';
+    'When the status began (kinds disconnected, awaiting_scan and unmapped_status) or the state, or when a '
+    'refresh or wab first found this drift. Null until then.';
 COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'A sentence that describes the difference.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS
     'US dollars per month for a bridge that no tenant needs; 0 for other kinds of drift.';

@@ -11,7 +11,7 @@ SELECT
     t.wanted IS TRUE OR (d.kind = 'extra') IS TRUE AS wanted,
     (d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date)) IS TRUE AS kept,
     b.bridge_id, t.bridge_id AS stored_bridge_id,
-    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
+    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at, b.state_since,
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
@@ -93,7 +93,8 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference END AS unmapped,
 
     CASE WHEN r.bridge_id IS NOT NULL AND r.state <> 'running'
-    THEN ROW('state', 'critical', NULL, r.state, NULL, false,
+              AND (r.state_since >= (SELECT @extschema@._wab_cutoff('state'))) IS NOT TRUE
+    THEN ROW('state', 'critical', NULL, r.state, r.state_since, false,
         'the container is not running'
     )::@extschema@._wab_difference END AS stopped,
 

@@ -39,4 +39,10 @@ ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN disconnected_after DROP DEFAULT, ALTER COLUMN disconnected_after DROP NOT NULL,
     ALTER COLUMN awaiting_scan_after DROP DEFAULT, ALTER COLUMN awaiting_scan_after DROP NOT NULL,
     ALTER COLUMN max_shrink DROP DEFAULT, ALTER COLUMN max_shrink DROP NOT NULL,
-    ADD COLUMN unmapped_after interval;
+    ADD COLUMN unmapped_after interval,
+    ADD COLUMN state_after interval;
+
+ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
+UPDATE @extschema@.wab_bridges b
+SET state_since = coalesce((SELECT max(e.at) FROM @extschema@.wab_bridge_events e
+                            WHERE e.bridge_id = b.bridge_id AND e.event = 'state'), b.first_seen_at);

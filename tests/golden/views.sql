@@ -20,8 +20,8 @@ INSERT INTO wab_declared VALUES ('demo', 'keep', 'sales demo', 'infinity', NULL)
 SELECT kind, severity, tenant_id, bridge_id, customer_ref, stored, observed, since IS NOT NULL AS since, detail, monthly_cost
 FROM wab_drift ORDER BY kind, bridge_id, customer_ref;
 UPDATE wab_policy SET disconnected_after = '1 hour', awaiting_scan_after = '1 day';
-UPDATE wab_bridges SET status_since = now() - interval '2 days';
-SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan') ORDER BY 1, 2;
+UPDATE wab_bridges SET status_since = now() - interval '2 days', state_since = now() - interval '2 days';
+SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan', 'state') ORDER BY 1, 2;
 SELECT customer_ref, drift FROM wab_fleet WHERE drift <> '{}' ORDER BY customer_ref, bridge_id;
 SELECT bridge_id, customer_ref, monthly_cost FROM wab_orphaned_bridges ORDER BY 1;
 SELECT tenant_id, customer_ref, stored_bridge_id, webhook_url FROM wab_missing_bridges ORDER BY customer_ref;
@@ -45,8 +45,8 @@ SELECT row_number() OVER () AS n, l.* FROM (
 INSERT INTO tenants
 SELECT n, tenant, CASE stored WHEN 'own' THEN n WHEN 'other' THEN -n WHEN 'second' THEN n + 1000000 END, stored_status FROM likes WHERE tenant <> 'none';
 UPDATE tenants SET hook = 'same' WHERE id::integer % 7 <> 0;
-INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, webhook_url, first_seen_at, status_since)
-SELECT n + (b - 1) * 1000000, n, state, CASE status WHEN 'unmapped' THEN 'unknown' ELSE status END, CASE WHEN status <> 'unknown' THEN upper(status) END, hook, now(), now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
+INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, webhook_url, first_seen_at, status_since, state_since)
+SELECT n + (b - 1) * 1000000, n, state, CASE status WHEN 'unmapped' THEN 'unknown' ELSE status END, CASE WHEN status <> 'unknown' THEN upper(status) END, hook, now(), now() - since, now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
 INSERT INTO wab_declared
 SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CASE declared WHEN 'past' THEN '2026-01-31'::date END,
        CASE WHEN declared = 'extra' AND n % 3 = 0 THEN 'same' END

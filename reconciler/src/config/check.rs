@@ -92,6 +92,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         [
             ("disconnected_after", &raw_policy.disconnected_after),
             ("awaiting_scan_after", &raw_policy.awaiting_scan_after),
+            ("state_after", &raw_policy.state_after),
             ("unmapped_after", &raw_policy.unmapped_after),
         ],
     );

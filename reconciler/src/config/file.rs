@@ -201,6 +201,9 @@ pub struct Policy {
     /// After which time an unpaired bridge is drift, such as 24h. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub awaiting_scan_after: Option<Scalar>,
+    /// After which time a container that is not running is drift. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub state_after: Option<Scalar>,
     /// After which time a status word that no mapping knows is drift. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub unmapped_after: Option<Scalar>,

@@ -9,6 +9,7 @@ mod documents;
 mod exit_codes;
 mod fairness;
 mod golden;
+mod graces;
 mod help;
 mod hostile_names;
 mod hostile_provider;

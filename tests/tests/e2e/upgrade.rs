@@ -210,6 +210,7 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
                 assert_eq!(world::kinds(&fleet)?, kinds, "the old views must still work");
                 fleet.sql("SELECT * FROM wab_bind_tenants()")?;
             }
+            fleet.sql("UPDATE wab_policy SET state_after = '0'")?;
             // 0.2.0 does not know this kind.
             let mut kinds = kinds;
             kinds.push("unmapped_status".to_owned());

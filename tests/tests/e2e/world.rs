@@ -55,6 +55,8 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     fleet.sql(
         "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url => '''https://new.example.com/'' || id');
          UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
+         -- 0.2.0, from which upgrade.rs upgrades, has no such grace.
+         DO $$ BEGIN UPDATE wab_policy SET state_after = '0'; EXCEPTION WHEN undefined_column THEN END $$;
          INSERT INTO tenants (id) VALUES ('cust_22');
          UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02';
          UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03'",
