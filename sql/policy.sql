@@ -7,7 +7,8 @@ SELECT true AS only_row,
     coalesce((SELECT c.awaiting_scan_after FROM @extschema@._wab_policy c), interval '24 hours') AS awaiting_scan_after,
     coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric(4,3) AS max_shrink,
     coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after,
-    coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after;
+    coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after,
+    coalesce((SELECT c.max_gap FROM @extschema@._wab_policy c), interval '1 hour') AS max_gap;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -26,6 +27,9 @@ COMMENT ON COLUMN @extschema@.wab_policy.unmapped_after IS
 COMMENT ON COLUMN @extschema@.wab_policy.state_after IS
     'A bridge whose container is not running for longer than this is drift of kind state. Default: 5 minutes; 0 for at '
     'once.';
+COMMENT ON COLUMN @extschema@.wab_policy.max_gap IS
+    'Time between two observations that are further apart than this was not observed: wab_fleet_health leaves it out. '
+    'Default: 1 hour.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$

@@ -133,7 +133,8 @@ CREATE TABLE @extschema@._wab_policy (
     awaiting_scan_after interval,
     max_shrink          numeric(4,3) CHECK (max_shrink BETWEEN 0 AND 1),
     unmapped_after      interval,
-    state_after         interval
+    state_after         interval,
+    max_gap             interval
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS
@@ -145,6 +146,7 @@ COMMENT ON COLUMN @extschema@._wab_policy.awaiting_scan_after IS 'As in wab_poli
 COMMENT ON COLUMN @extschema@._wab_policy.max_shrink IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.unmapped_after IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.state_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.max_gap IS 'As in wab_policy; null for the default.';
 
 CREATE TABLE @extschema@._wab_status_words (
     word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),

@@ -40,7 +40,8 @@ ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN awaiting_scan_after DROP DEFAULT, ALTER COLUMN awaiting_scan_after DROP NOT NULL,
     ALTER COLUMN max_shrink DROP DEFAULT, ALTER COLUMN max_shrink DROP NOT NULL,
     ADD COLUMN unmapped_after interval,
-    ADD COLUMN state_after interval;
+    ADD COLUMN state_after interval,
+    ADD COLUMN max_gap interval;
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
 UPDATE @extschema@.wab_bridges b

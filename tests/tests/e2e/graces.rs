@@ -19,7 +19,9 @@ async fn one_listing_with_restarting_is_no_drift_and_a_container_that_stays_down
     fleet.observe().await?;
     fleet.sql("UPDATE wab_bridges SET state_since = state_since - interval '6 minutes'")?;
     assert_eq!(
-        fleet.sql("SELECT kind, severity, bridge_id, observed, since < now() - interval '5 minutes' FROM wab_drift")?,
+        fleet.sql(
+            "SELECT kind, severity, bridge_id, observed, since < now() - interval '5 minutes' FROM wab_drift"
+        )?,
         "state|critical|20|restarting|t"
     );
     // The next listing says the same, so that its state goes on since then.

@@ -10,6 +10,7 @@ mod exit_codes;
 mod fairness;
 mod golden;
 mod graces;
+mod health;
 mod help;
 mod hostile_names;
 mod hostile_provider;
