@@ -8,8 +8,10 @@ RETURNS TABLE (bridge_id bigint, customer_ref text, state text, status text, raw
                raw jsonb)
 LANGUAGE sql STABLE PARALLEL RESTRICTED COST 1000000 ROWS 1000
 BEGIN ATOMIC
-    SELECT r.bridge_id, r.customer_ref, r.state, @extschema@.wab_normalize_status(r.raw_status), r.raw_status,
-           r.created_at, @extschema@._wab_row_json(r.raw)
+    SELECT r.bridge_id, r.customer_ref, r.state,
+           coalesce((SELECT @extschema@._wab_status_map())
+                    ->> @extschema@._wab_status_word(r.raw_status), 'unknown'),
+           r.raw_status, r.created_at, @extschema@._wab_row_json(r.raw)
     FROM @extschema@._wab_list_rows() r;
 END;
 
@@ -171,8 +173,9 @@ BEGIN
         WHERE e.extname OPERATOR(pg_catalog.=) 'pg_wabridges' AND d.deptype OPERATOR(pg_catalog.=) 'e'
           AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
           AND p.proname OPERATOR(pg_catalog.<>) ALL
-              ('{wab_normalize_status,_wab_row_json,wab_url_encode,_wab_percent_encode,
-                 wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_status_of,_wab_unpaired_since,wab_version}'::pg_catalog.name[])
+              ('{wab_normalize_status,_wab_status_word,_wab_row_json,wab_url_encode,_wab_percent_encode,
+                 wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_cutoff,_wab_status_map,_wab_unmapped,
+                 _wab_status_of,_wab_unpaired_since,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;
@@ -183,7 +186,8 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridges', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridge_events', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_bridge_events_event_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_observations', '');
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_policy', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_policy', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_status_words', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_declared', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_tenant_binding', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_runs', '');

@@ -1,22 +1,5 @@
 -- Creates the functions that record provider calls and log summaries. They never call the provider.
 
-CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
-RETURN CASE lower(raw)
-    WHEN 'connected' THEN 'paired'
-    WHEN 'paired' THEN 'paired'
-    WHEN 'qr' THEN 'awaiting_scan'
-    WHEN 'unpaired' THEN 'awaiting_scan'
-    WHEN 'pairing' THEN 'awaiting_scan'
-    WHEN 'awaiting_scan' THEN 'awaiting_scan'
-    WHEN 'disconnected' THEN 'disconnected'
-    WHEN 'logged_out' THEN 'disconnected'
-    WHEN 'closed' THEN 'disconnected'
-    ELSE 'unknown'
-END;
-COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
-    'Maps the provider''s status text to paired, awaiting_scan or disconnected; any other text, and null, to unknown.';
-
 CREATE FUNCTION @extschema@._wab_percent_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT string_agg(CASE WHEN (c.ch COLLATE "C") ~ '[A-Za-z0-9._~-]' THEN c.ch
@@ -208,6 +191,8 @@ BEGIN
               (coalesce(_wab_record_provision.state, b.state),
                coalesce(_wab_record_provision.webhook_url, b.webhook_url));
     END IF;
+    UPDATE @extschema@.wab_bridges b SET state_since = at
+    WHERE b.bridge_id = _wab_record_provision.bridge_id AND b.state IS DISTINCT FROM was.state;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
         PERFORM @extschema@._wab_mark_duplicates();
     END IF;
@@ -216,8 +201,9 @@ BEGIN
     END IF;
     -- An extra of wab_declared has no tenant row.
     IF EXISTS (SELECT FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t) THEN
-        SELECT nullif(b.status, 'unknown') INTO status FROM @extschema@.wab_bridges b
-        WHERE b.bridge_id = _wab_record_provision.bridge_id;
+        -- A status that was never observed is not written.
+        SELECT CASE WHEN b.status <> 'unknown' OR b.raw_status IS NOT NULL THEN b.status END INTO status
+        FROM @extschema@.wab_bridges b WHERE b.bridge_id = _wab_record_provision.bridge_id;
         SELECT w.reason INTO reason FROM @extschema@._wab_write_rows(
             ARRAY[customer_ref], ARRAY[bridge_id], CASE WHEN status IS NOT NULL THEN ARRAY[status] END) w;
     END IF;
@@ -326,16 +312,3 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_log_summary IS
     'Writes wab_summary() to wab_summaries and to the server log, and returns it. Meant to be scheduled with pg_cron.';
-
-CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    DELETE FROM @extschema@.wab_policy;
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_policy_replace IS
-    'Trigger on wab_policy: an inserted row replaces the existing one, for instance when a dump is restored.';
-CREATE TRIGGER _wab_policy_replace BEFORE INSERT ON @extschema@.wab_policy
-    FOR EACH ROW EXECUTE FUNCTION @extschema@._wab_policy_replace();

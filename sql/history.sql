@@ -10,50 +10,64 @@ FROM (
     WHERE e.event IN ('appeared', 'disappeared') OR (e.event = 'status' AND e.was <> e.became)
 ) c;
 
--- Live and paired bridges between each two changes. The counts start from the present fleet and go backwards, so that
--- they are right for the remaining history after wab_prune_history().
+-- Live and paired bridges between each two changes, and whether the fleet was observed meanwhile: `seen` turns true at an
+-- observation that the next one follows within wab_policy.max_gap. The counts start from the present fleet and go
+-- backwards, so that they are right for the remaining history after wab_prune_history().
 CREATE VIEW @extschema@._wab_fleet_levels AS
-WITH change AS (
-    SELECT e.at,
-           sum(CASE e.event WHEN 'appeared' THEN 1 WHEN 'disappeared' THEN -1 ELSE 0 END) AS bridges,
-           sum((e.became IS NOT DISTINCT FROM 'paired')::integer
-               - (e.was IS NOT DISTINCT FROM 'paired')::integer) AS paired
-    FROM @extschema@.wab_bridge_events e
-    WHERE e.event IN ('appeared', 'disappeared', 'status')
-    GROUP BY e.at
+WITH observed AS (
+    SELECT o.observed_at AS at, (o.observed_at - lag(o.observed_at) OVER w <= p.max_gap) IS TRUE AS seen_before,
+           lead(o.observed_at, 1, now()) OVER w - o.observed_at <= p.max_gap AS seen_after
+    FROM @extschema@.wab_observations o CROSS JOIN (SELECT (SELECT p.max_gap FROM @extschema@.wab_policy p)) p(max_gap)
+    WINDOW w AS (ORDER BY o.observed_at)
+), change AS (
+    SELECT c.at, sum(c.bridges) AS bridges, sum(c.paired) AS paired, sum(c.seen) AS seen
+    FROM (
+        SELECT e.at, CASE e.event WHEN 'appeared' THEN 1 WHEN 'disappeared' THEN -1 ELSE 0 END AS bridges,
+               (e.became IS NOT DISTINCT FROM 'paired')::integer - (e.was IS NOT DISTINCT FROM 'paired')::integer AS paired,
+               0 AS seen
+        FROM @extschema@.wab_bridge_events e WHERE e.event IN ('appeared', 'disappeared', 'status')
+        UNION ALL
+        SELECT o.at, 0, 0, o.seen_after::integer - o.seen_before::integer
+        FROM observed o WHERE o.seen_after <> o.seen_before
+    ) c
+    GROUP BY c.at
 ), present AS (
     SELECT count(*) AS bridges, count(*) FILTER (WHERE b.status = 'paired') AS paired FROM @extschema@.wab_bridges b
 )
 SELECT c.at AS since, lead(c.at, 1, now()) OVER (ORDER BY c.at) AS until,
        p.bridges - coalesce(sum(c.bridges) OVER later, 0) AS bridges,
-       p.paired - coalesce(sum(c.paired) OVER later, 0) AS paired
+       p.paired - coalesce(sum(c.paired) OVER later, 0) AS paired,
+       sum(c.seen) OVER (ORDER BY c.at) > 0 AS seen
 FROM change c CROSS JOIN present p
 WINDOW later AS (ORDER BY c.at DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING);
 
 CREATE VIEW @extschema@.wab_fleet_health_daily AS
 WITH level AS (
     SELECT d.day, greatest(l.since, d.day) AS since, least(l.until, d.day + interval '24 hours') AS until, l.bridges,
-        l.paired
+        l.paired, l.seen
     FROM @extschema@._wab_fleet_levels l
     CROSS JOIN LATERAL (
         SELECT s.day AT TIME ZONE 'UTC' AS day
         FROM generate_series(date_trunc('day', l.since AT TIME ZONE 'UTC'), l.until AT TIME ZONE 'UTC',
             interval '1 day') AS s(day)) d
+    -- Before the first observation, pruned history is incomplete.
+    WHERE l.until > coalesce((SELECT min(o.observed_at) FROM @extschema@.wab_observations o), '-infinity')
 ), repaired AS (
     SELECT date_trunc('day', h.until, 'UTC') AS day, count(*) AS reconnections,
         avg(h.until - h.since) AS mean_time_disconnected
     FROM @extschema@.wab_status_history h WHERE h.status = 'disconnected' AND h.until IS NOT NULL GROUP BY 1
 ), share AS (
     SELECT l.day,
-           sum(l.bridges * extract(epoch FROM l.until - l.since)) AS bridge_seconds,
-           sum(l.paired * extract(epoch FROM l.until - l.since)) AS paired_seconds,
-           sum(extract(epoch FROM l.until - l.since)) AS seconds
+           sum(l.bridges * extract(epoch FROM l.until - l.since)) FILTER (WHERE l.seen) AS bridge_seconds,
+           sum(l.paired * extract(epoch FROM l.until - l.since)) FILTER (WHERE l.seen) AS paired_seconds,
+           coalesce(sum(extract(epoch FROM l.until - l.since)) FILTER (WHERE l.seen), 0) AS seconds
     FROM level l WHERE l.until > l.since GROUP BY l.day
 )
 SELECT (s.day AT TIME ZONE 'UTC')::date AS day,
-       round(s.bridge_seconds / s.seconds, 1) AS bridges,
+       round(s.bridge_seconds / nullif(s.seconds, 0), 1) AS bridges,
        round(s.paired_seconds / nullif(s.bridge_seconds, 0), 4) AS paired_share,
-       coalesce(r.reconnections, 0) AS reconnections, r.mean_time_disconnected
+       coalesce(r.reconnections, 0) AS reconnections, r.mean_time_disconnected,
+       round(s.seconds / extract(epoch FROM least(s.day + interval '24 hours', now()) - s.day), 4) AS coverage
 FROM share s LEFT JOIN repaired r ON r.day = s.day;
 
 CREATE VIEW @extschema@.wab_fleet_health AS
@@ -61,7 +75,9 @@ SELECT n.bridges, n.paired, round(n.paired::numeric / nullif(n.bridges, 0), 4) A
        s.paired_share_1d, s.paired_share_7d, s.paired_share_30d,
        r.reconnections_30d, r.mean_time_disconnected_30d,
        now() - d.status_since AS longest_disconnected, d.bridge_id AS longest_disconnected_bridge_id,
-       d.customer_ref AS longest_disconnected_customer_ref
+       d.customer_ref AS longest_disconnected_customer_ref,
+       s.coverage_1d, s.coverage_7d, s.coverage_30d,
+       (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at
 FROM (SELECT count(*) AS bridges, count(*) FILTER (WHERE b.status = 'paired') AS paired
       FROM @extschema@.wab_bridges b) n
 CROSS JOIN (
@@ -70,13 +86,16 @@ CROSS JOIN (
            round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 7)
                  / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 7), 0), 4) AS paired_share_7d,
            round(sum(l.paired * w.seconds) FILTER (WHERE w.days = 30)
-                 / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d
+                 / nullif(sum(l.bridges * w.seconds) FILTER (WHERE w.days = 30), 0), 4) AS paired_share_30d,
+           round(coalesce(sum(w.seconds) FILTER (WHERE w.days = 1), 0) / 86400, 4) AS coverage_1d,
+           round(coalesce(sum(w.seconds) FILTER (WHERE w.days = 7), 0) / (7 * 86400), 4) AS coverage_7d,
+           round(coalesce(sum(w.seconds) FILTER (WHERE w.days = 30), 0) / (30 * 86400), 4) AS coverage_30d
     FROM @extschema@._wab_fleet_levels l
     CROSS JOIN LATERAL (
         SELECT p.days,
                extract(epoch FROM l.until - greatest(l.since, now() - make_interval(hours => 24 * p.days))) AS seconds
         FROM (VALUES (1), (7), (30)) AS p(days)) w
-    WHERE w.seconds > 0) s
+    WHERE l.seen AND w.seconds > 0) s
 CROSS JOIN (
     SELECT count(*) AS reconnections_30d, avg(h.until - h.since) AS mean_time_disconnected_30d
     FROM @extschema@.wab_status_history h
@@ -113,7 +132,9 @@ WITH life AS (
         SELECT s.month::date AS month, s.month AT TIME ZONE 'UTC' AS begins,
             (s.month + interval '1 month') AT TIME ZONE 'UTC' AS ends
         FROM generate_series(date_trunc('month', greatest(lower(p.during),
-            (SELECT min(e.at) FROM @extschema@.wab_bridge_events e))
+            -- Before the first observation, pruned history is incomplete.
+            coalesce((SELECT min(o.observed_at) FROM @extschema@.wab_observations o),
+                     (SELECT min(e.at) FROM @extschema@.wab_bridge_events e)))
                                                  AT TIME ZONE 'UTC'),
                              upper(p.during) AT TIME ZONE 'UTC', interval '1 month') AS s(month)) m
     WHERE m.begins < upper(p.during)
@@ -142,25 +163,32 @@ COMMENT ON COLUMN @extschema@._wab_fleet_levels.since IS 'When the span began.';
 COMMENT ON COLUMN @extschema@._wab_fleet_levels.until IS 'When the span ended; now() for the last row.';
 COMMENT ON COLUMN @extschema@._wab_fleet_levels.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@._wab_fleet_levels.paired IS 'Of these, paired.';
+COMMENT ON COLUMN @extschema@._wab_fleet_levels.seen IS 'Whether the fleet was observed in this span, without a gap.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health_daily IS
-    'One row per day (UTC): the share of time in which the bridges were paired, and the mean length of outages.';
+    'One row per day (UTC): the share of time in which the bridges were paired, and the mean length of outages. Only '
+    'time in which the fleet was observed counts; coverage says how much of the day that was.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.day IS 'The day, in UTC.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.bridges IS 'Live bridges, on average over the day.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.bridges IS
+    'Live bridges, on average over the observed time.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.paired_share IS
-    'Share of the bridges'' time in which they were paired, from 0 to 1.';
+    'Share of the bridges'' observed time in which they were paired, from 0 to 1; null if coverage is 0.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.reconnections IS 'Outages that ended on this day.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS
     'Mean length of these outages; null if there were none.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.coverage IS
+    'Share of the day, or of the present day up to now, in which the fleet was observed without a gap of more than '
+    'wab_policy.max_gap.';
 
 COMMENT ON VIEW @extschema@.wab_fleet_health IS
     'One row: the paired share of the fleet now and over time, the mean length of outages, and the longest present '
     'one.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.bridges IS 'Live bridges.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired IS 'Of these, paired.';
-COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS 'The paired share now, from 0 to 1.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS
+    'The paired share as of observed_at, from 0 to 1.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_1d IS
-    'Share of the bridges'' time in which they were paired, over the last 24 hours.';
+    'Share of the bridges'' observed time in which they were paired, over the last 24 hours; null if coverage_1d is 0.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_7d IS 'The same over the last 7 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_30d IS 'The same over the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.reconnections_30d IS 'Outages that ended within the last 30 days.';
@@ -169,6 +197,11 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected IS
     'Length of the longest present outage of a bridge; null if no bridge is disconnected.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_bridge_id IS 'That bridge''s bridge_id.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.longest_disconnected_customer_ref IS 'That bridge''s customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.coverage_1d IS
+    'Share of the last 24 hours in which the fleet was observed without a gap of more than wab_policy.max_gap.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.coverage_7d IS 'The same over the last 7 days.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.coverage_30d IS 'The same over the last 30 days.';
+COMMENT ON COLUMN @extschema@.wab_fleet_health.observed_at IS 'When the fleet was last observed.';
 
 COMMENT ON VIEW @extschema@.wab_costs IS
     'The cost of the bridges in US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole '
@@ -200,7 +233,16 @@ $$;
 CREATE FUNCTION @extschema@.wab_prune_history(older_than interval DEFAULT '400 days') RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH e AS (DELETE FROM @extschema@.wab_bridge_events WHERE at < now() - older_than RETURNING 1),
+    WITH kept AS (
+        -- The status that a live bridge had at that time.
+        SELECT DISTINCT ON (l.bridge_id) l.ctid AS row
+        FROM @extschema@.wab_bridge_events l
+        WHERE l.at < now() - older_than AND (l.event = 'appeared' OR (l.event = 'status' AND l.was <> l.became))
+          AND l.bridge_id IN (SELECT b.bridge_id FROM @extschema@.wab_bridges b)
+        ORDER BY l.bridge_id, l.at DESC, l.became = 'disconnected' DESC
+    ),
+         e AS (DELETE FROM @extschema@.wab_bridge_events
+               WHERE at < now() - older_than AND ctid NOT IN (SELECT k.row FROM kept k) RETURNING 1),
          o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than RETURNING 1),
          s AS (DELETE FROM @extschema@.wab_summaries WHERE logged_at < now() - older_than RETURNING 1),
          r AS (DELETE FROM @extschema@.wab_runs WHERE started_at < now() - older_than RETURNING 1),
@@ -211,4 +253,4 @@ AS $$
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
     'Deletes events, observations, summaries, runs, ended drift episodes and finished queue entries older than this. '
-    'Returns how many rows. Drift that lasts and waiting entries are kept.';
+    'Returns how many rows. Drift that lasts, waiting entries, and the last status of each live bridge are kept.';

@@ -112,7 +112,8 @@ BEGIN
               WHERE u.bridge_id <> ALL (deleted)) l
         FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b
           ON b.bridge_id = l.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(l.raw_status) AS reported) w
+        CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
+            ->> @extschema@._wab_status_word(l.raw_status), 'unknown') AS reported) w
         CROSS JOIN LATERAL (
             SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
         CROSS JOIN LATERAL (
@@ -130,15 +131,16 @@ BEGIN
            OR (c.known_id IS NOT NULL AND c.told_moved)
     ), added AS (
         INSERT INTO @extschema@.wab_bridges
-            (bridge_id, customer_ref, state, status, raw_status, created_at, first_seen_at,
+            (bridge_id, customer_ref, state, state_since, status, raw_status, created_at, first_seen_at,
              status_since, status_observed_at, status_listed, unpaired_since)
-        SELECT d.listed_id, d.customer_ref, d.state, d.status, d.raw_status, d.created_at, listed_at,
+        SELECT d.listed_id, d.customer_ref, d.state, listed_at, d.status, d.raw_status, d.created_at, listed_at,
                CASE WHEN d.is_told THEN listed_at END, CASE WHEN d.is_told THEN listed_at END, d.is_told,
                d.unpaired_since
         FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
         SET customer_ref = d.customer_ref, state = d.state, created_at = d.created_at,
+            state_since = CASE WHEN d.state_moved THEN listed_at ELSE b.state_since END,
             status = CASE WHEN d.status_moved OR d.owner_moved THEN d.status ELSE b.status END,
             raw_status = CASE WHEN d.raw_status_moved OR d.owner_moved THEN d.raw_status ELSE b.raw_status END,
             status_since = CASE WHEN d.status_moved OR d.owner_moved THEN listed_at ELSE b.status_since END,
@@ -258,7 +260,8 @@ AS $$
                    b.status_since, coalesce(b.created_at, b.first_seen_at)) AS unpaired_since
         FROM unnest(bridge_ids, raw_statuses) AS s(bridge_id, raw_status)
         JOIN @extschema@.wab_bridges b ON b.bridge_id = s.bridge_id
-        CROSS JOIN LATERAL (SELECT @extschema@.wab_normalize_status(s.raw_status) AS reported) w
+        CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
+            ->> @extschema@._wab_status_word(s.raw_status), 'unknown') AS reported) w
         CROSS JOIN LATERAL (
             SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
         WHERE coalesce(b.status_asked_at < asked_at, true)

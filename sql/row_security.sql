@@ -36,7 +36,7 @@ AS $$
 BEGIN
     PERFORM @extschema@._wab_require_all_rows(c.oid)
     FROM pg_class c
-    WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname ~ '^wab_' AND c.relrowsecurity;
+    WHERE c.relnamespace = '@extschema@'::regnamespace AND c.relname ~ '^_?wab_' AND c.relrowsecurity;
     IF to_regclass('@extschema@.wab_tenants') IS NOT NULL THEN
         PERFORM @extschema@._wab_require_all_rows('@extschema@.wab_tenants');
     END IF;

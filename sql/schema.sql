@@ -19,7 +19,8 @@ CREATE TABLE @extschema@.wab_bridges (
     status_observed_at timestamptz,
     status_asked_at    timestamptz,
     status_listed      boolean NOT NULL DEFAULT false,
-    unpaired_since     timestamptz
+    unpaired_since     timestamptz,
+    state_since        timestamptz
 );
 -- A hash index takes customer_refs of any length; a btree refuses more than about 2,700 bytes.
 CREATE INDEX wab_bridges_customer_ref ON @extschema@.wab_bridges USING hash (customer_ref);
@@ -32,8 +33,11 @@ COMMENT ON COLUMN @extschema@.wab_bridges.customer_ref IS
     'The tenant''s id as text, as put on the bridge when it was provisioned; null when the bridge carries none.';
 COMMENT ON COLUMN @extschema@.wab_bridges.state IS
     'The state of the container as the provider reports it, for instance running.';
+COMMENT ON COLUMN @extschema@.wab_bridges.state_since IS
+    'When the present state was first observed; null if that is not known.';
 COMMENT ON COLUMN @extschema@.wab_bridges.status IS
-    'The status of the WhatsApp session: paired, awaiting_scan, disconnected, or unknown until it is first observed.';
+    'The status of the WhatsApp session: paired, awaiting_scan, disconnected; or unknown, until it is first observed and '
+    'for a raw_status that wab_status_words does not map.';
 COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own text for the status.';
 COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS
     'When the provider created the bridge, by the provider''s clock.';
@@ -120,27 +124,39 @@ COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
     'For the newest row: true while wab_bridges holds exactly this listing, so that storing an equal listing would '
     'change nothing.';
 
-CREATE TABLE @extschema@.wab_policy (
-    only_row            boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    price_per_bridge    numeric(10,2) NOT NULL DEFAULT 3.00 CHECK (price_per_bridge >= 0),
-    disconnected_after  interval NOT NULL DEFAULT '15 minutes',
-    awaiting_scan_after interval NOT NULL DEFAULT '24 hours',
-    max_shrink          numeric(4,3) NOT NULL DEFAULT 0.200 CHECK (max_shrink BETWEEN 0 AND 1)
+-- Null stands for the default, which the view wab_policy defines. The table is empty at first: a row that the install
+-- script wrote would collide with the restored one in a data-only restore, and with the copied one in logical replication.
+CREATE TABLE @extschema@._wab_policy (
+    only_row            boolean PRIMARY KEY CHECK (only_row),
+    price_per_bridge    numeric(10,2) CHECK (price_per_bridge >= 0),
+    disconnected_after  interval,
+    awaiting_scan_after interval,
+    max_shrink          numeric(4,3) CHECK (max_shrink BETWEEN 0 AND 1),
+    unmapped_after      interval,
+    state_after         interval,
+    max_gap             interval
 );
 
-INSERT INTO @extschema@.wab_policy DEFAULT VALUES;
+COMMENT ON TABLE @extschema@._wab_policy IS
+    'The settings that differ from their defaults: at most one row. Read and change them through the view wab_policy.';
+COMMENT ON COLUMN @extschema@._wab_policy.only_row IS 'Always true: there is one policy.';
+COMMENT ON COLUMN @extschema@._wab_policy.price_per_bridge IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.disconnected_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.awaiting_scan_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.max_shrink IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.unmapped_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.state_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.max_gap IS 'As in wab_policy; null for the default.';
 
-COMMENT ON TABLE @extschema@.wab_policy IS
-    'One row of settings that the views and wab_observe() read. UPDATE it; an INSERT replaces it.';
-COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
-COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month.';
-COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
-    'A bridge disconnected for longer than this is drift of kind disconnected.';
-COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
-    'A bridge unpaired for longer than this is drift of kind awaiting_scan.';
-COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
-    'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is '
-    'refused. One bridge may always be absent.';
+CREATE TABLE @extschema@._wab_status_words (
+    word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),
+    status text NOT NULL CHECK (status IN ('paired', 'awaiting_scan', 'disconnected', 'unknown'))
+);
+
+COMMENT ON TABLE @extschema@._wab_status_words IS
+    'The status words that you mapped. Read and change them through the view wab_status_words.';
+COMMENT ON COLUMN @extschema@._wab_status_words.word IS 'The word in lower case, without _, - and spaces.';
+COMMENT ON COLUMN @extschema@._wab_status_words.status IS 'The status that it stands for.';
 
 CREATE TABLE @extschema@.wab_declared (
     customer_ref text PRIMARY KEY CHECK (customer_ref <> ''),

@@ -319,7 +319,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_write_statuses IS
     'Writes the observed status on the tenant rows with status_drift: all, those of these tenants, or those of these '
-    'bridges. Returns the rows that do not hold it afterwards, and why. A status of unknown is never written.';
+    'bridges. Returns the rows that do not hold it afterwards, and why. A status that was never observed is not written.';
 
 CREATE FUNCTION @extschema@._wab_write_statuses_of(bridge_ids bigint[]) RETURNS TABLE (customer_ref text, reason text)
 LANGUAGE sql ROWS 1 SET search_path = pg_catalog, pg_temp

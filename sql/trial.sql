@@ -20,7 +20,7 @@ COMMENT ON FUNCTION @extschema@._wab_trial_bridge_id IS
     'null if there is none.';
 
 CREATE FUNCTION @extschema@._wab_try_row(
-    customer_ref text, statuses text[] DEFAULT '{paired,awaiting_scan,disconnected}')
+    customer_ref text, statuses text[] DEFAULT '{paired,awaiting_scan,disconnected,unknown}')
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$

@@ -43,8 +43,8 @@ COMMENT ON VIEW @extschema@.wab_drift IS
     'One row per difference between the tenants table and the observed fleet. It shows the bridges of tenants that '
     'row-level security hides from the caller as orphaned; the functions that decide or write refuse instead.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS
-    'missing, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, state '
-    'or webhook.';
+    'missing, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, '
+    'unmapped_status, state or webhook.';
 COMMENT ON COLUMN @extschema@.wab_drift.severity IS
     'critical: a customer has no service. warning: the account pays for an unused bridge, or a person must act. info: '
     'wab apply repairs it; wab_reconcile() repairs status_drift and stale_binding.';
@@ -56,8 +56,8 @@ COMMENT ON COLUMN @extschema@.wab_drift.customer_ref IS
 COMMENT ON COLUMN @extschema@.wab_drift.stored IS 'The value in your tenants table or wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_drift.observed IS 'The value of the live bridge.';
 COMMENT ON COLUMN @extschema@.wab_drift.since IS
-    'When the status began (kinds disconnected and awaiting_scan), or when a refresh or wab first found this drift. '
-    'Null until then.';
+    'When the status began (kinds disconnected, awaiting_scan and unmapped_status) or the state, or when a '
+    'refresh or wab first found this drift. Null until then.';
 COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'A sentence that describes the difference.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS
     'US dollars per month for a bridge that no tenant needs; 0 for other kinds of drift.';

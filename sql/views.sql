@@ -11,7 +11,7 @@ SELECT
     t.wanted IS TRUE OR (d.kind = 'extra') IS TRUE AS wanted,
     (d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date)) IS TRUE AS kept,
     b.bridge_id, t.bridge_id AS stored_bridge_id,
-    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
+    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at, b.state_since,
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
@@ -27,8 +27,8 @@ WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 -- entry, because it costs a look-up for a duplicated bridge.
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
-    ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned,
-          k.duplicate, k.disconnected, k.awaiting_scan, k.stopped, k.webhook] AS differences
+    ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
+          k.disconnected, k.awaiting_scan, k.unmapped, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
 
     CASE WHEN r.wanted AND r.bridge_id IS NULL AND r.stored_bridge_id IS NULL
@@ -62,8 +62,8 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
                           THEN '; it was orphaned before, so it was made for an earlier tenant row' ELSE '' END END
     )::@extschema@._wab_difference END AS unbound,
 
-    CASE WHEN r.tenant_id IS NOT NULL AND r.status <> 'unknown' AND r.status IS DISTINCT FROM r.stored_status
-              AND r.serves
+    CASE WHEN r.tenant_id IS NOT NULL AND r.status IS DISTINCT FROM r.stored_status
+              AND (r.status <> 'unknown' OR r.raw_status IS NOT NULL) AND r.serves
     THEN ROW('status_drift', 'info', r.stored_status, r.status, NULL, false,
         'the tenant row holds another status'
     )::@extschema@._wab_difference END AS status_drift,
@@ -97,20 +97,31 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference END AS duplicate,
 
     CASE WHEN r.status = 'disconnected' AND r.wanted
-              AND r.status_since < now() - (SELECT p.disconnected_after FROM @extschema@.wab_policy p) AND r.serves
+              AND r.status_since < (SELECT @extschema@._wab_cutoff('disconnected')) AND r.serves
     THEN ROW('disconnected', 'critical', NULL, r.raw_status, r.status_since, false,
         'disconnected: pair it again'
     )::@extschema@._wab_difference END AS disconnected,
 
     CASE WHEN r.status = 'awaiting_scan' AND r.wanted
               AND coalesce(r.unpaired_since, r.status_since)
-                  < now() - (SELECT p.awaiting_scan_after FROM @extschema@.wab_policy p) AND r.serves
+                  < (SELECT @extschema@._wab_cutoff('awaiting_scan')) AND r.serves
     THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
         'the QR code was not scanned: remind the tenant'
     )::@extschema@._wab_difference END AS awaiting_scan,
 
+    CASE WHEN r.status = 'unknown' AND r.raw_status IS NOT NULL
+              AND (r.status_since >= (SELECT @extschema@._wab_cutoff('unmapped_status'))) IS NOT TRUE
+              AND (SELECT @extschema@._wab_unmapped())
+                  ? @extschema@._wab_status_word(r.raw_status)
+    THEN ROW('unmapped_status', 'warning', NULL, r.raw_status, r.status_since, false,
+        format('no status is known for the word %L (bridges with it: %s): INSERT INTO wab_status_words VALUES (%L, ''…'')',
+               left(r.raw_status, 60), (SELECT @extschema@._wab_unmapped())
+                   ->> @extschema@._wab_status_word(r.raw_status), left(r.raw_status, 60))
+    )::@extschema@._wab_difference END AS unmapped,
+
     CASE WHEN r.bridge_id IS NOT NULL AND r.state <> 'running'
-    THEN ROW('state', 'critical', NULL, r.state, NULL, false,
+              AND (r.state_since >= (SELECT @extschema@._wab_cutoff('state'))) IS NOT TRUE
+    THEN ROW('state', 'critical', NULL, r.state, r.state_since, false,
         'the container is not running'
     )::@extschema@._wab_difference END AS stopped,
 

@@ -18,7 +18,8 @@ mod who;
 
 pub use error::ConfigError;
 pub use fleet::{
-    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Policy, Tenants, Tombstone, WebhookTemplate,
+    Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Policy, StatusWord, Tenants, Tombstone,
+    WebhookTemplate,
 };
 pub use problem::Problem;
 pub use variable::variable;

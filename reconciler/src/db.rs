@@ -18,5 +18,6 @@ mod observe;
 mod poll;
 mod precondition;
 mod rows;
+mod set;
 mod status;
 pub mod store;

@@ -49,9 +49,11 @@ macro_rules! part {
 pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
     part!("row_security.sql", None),
+    part!("policy.sql", None),
     part!("functions.sql", None),
     part!("poll.sql", None),
     part!("pairing.sql", None),
+    part!("statuses.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),
     part!(

@@ -62,8 +62,8 @@ impl<'a> Upgrade<'a> {
                     self.say(statement);
                 }
             }
-            Object::Comment { on, .. } => {
-                if !is_same || self.touched.contains(&named(on)) {
+            Object::Comment { kind, on } => {
+                if !is_same || self.touched.contains(&home(kind, on)) {
                     self.say(statement);
                 }
             }
@@ -94,6 +94,8 @@ impl<'a> Upgrade<'a> {
                 }
                 self.say(statement);
             }
+            // The handwritten file made this table of an older one.
+            Object::Table { name } if self.script.contains(&format!("RENAME TO {};", unqualified(name))) => {}
             // The handwritten file converts changed tables and types.
             Object::Table { .. } | Object::Type { .. } if before.is_none() => self.say(statement),
             Object::Table { .. } | Object::Type { .. } | Object::Unknown => {}
@@ -131,8 +133,7 @@ impl<'a> Upgrade<'a> {
 
     /// Whether an object still exists and only its comment was removed.
     fn is_without_comment(&self, kind: &str, on: &str) -> bool {
-        let name = named(on);
-        let home = if kind == "COLUMN" { name.rsplit_once('.').map_or(name, |(home, _)| home) } else { name };
+        let (name, home) = (named(on), home(kind, on));
         let stays = |script: &Script<'_>| {
             script
                 .statements
@@ -218,6 +219,17 @@ fn named(on: &str) -> &str {
     on.split('(').next().unwrap_or(on)
 }
 
+/// The name of the object that is commented, or that has the commented column.
+fn home<'a>(kind: &str, on: &'a str) -> &'a str {
+    let name = named(on);
+    if kind == "COLUMN" { name.rsplit_once('.').map_or(name, |(home, _)| home) } else { name }
+}
+
+/// The name without its schema.
+fn unqualified(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
+}
+
 fn or_replace(statement: &str) -> String {
     statement.replacen("CREATE ", "CREATE OR REPLACE ", 1)
 }
@@ -268,6 +280,13 @@ mod tests {
         }
         let more = f("a int", "int", "3");
         assert_eq!(made(&f("a text", "text", "1"), &format!("{}; {more}", f("a text", "text", "1"))), [more]);
+    }
+
+    #[test]
+    fn a_table_that_the_handwritten_file_renamed_is_not_created() {
+        let rename = "ALTER TABLE s.t RENAME TO u;";
+        let script = upgrade("CREATE TABLE s.t (a text)", "CREATE TABLE s.u (a text)", Some(rename)).unwrap();
+        assert_eq!(statements(&script), ["ALTER TABLE s.t RENAME TO u"]);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 -- Changes the tables of 0.2.0 to those of 0.3.0, and their rows.
+-- Converts the tables of 0.2.0 to those of 0.3.0.
 
 -- While the upgrade runs, only PostgreSQL's own operators and functions are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -26,3 +27,25 @@ UPDATE @extschema@.wab_bridges SET unpaired_since = coalesce(status_since, first
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN reported text;
 -- The next listing is compared with all bridges, and sets status_listed.
 UPDATE @extschema@.wab_observations SET mirrored = false WHERE mirrored;
+-- The table of the policy becomes a view over it. The stored values stay, as settings that were changed.
+DROP TRIGGER _wab_policy_replace ON @extschema@.wab_policy;
+ALTER TABLE @extschema@.wab_policy RENAME TO _wab_policy;
+ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_pkey TO _wab_policy_pkey;
+ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_only_row_check TO _wab_policy_only_row_check;
+ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_price_per_bridge_check
+    TO _wab_policy_price_per_bridge_check;
+ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_max_shrink_check TO _wab_policy_max_shrink_check;
+ALTER TABLE @extschema@._wab_policy
+    ALTER COLUMN only_row DROP DEFAULT,
+    ALTER COLUMN price_per_bridge DROP DEFAULT, ALTER COLUMN price_per_bridge DROP NOT NULL,
+    ALTER COLUMN disconnected_after DROP DEFAULT, ALTER COLUMN disconnected_after DROP NOT NULL,
+    ALTER COLUMN awaiting_scan_after DROP DEFAULT, ALTER COLUMN awaiting_scan_after DROP NOT NULL,
+    ALTER COLUMN max_shrink DROP DEFAULT, ALTER COLUMN max_shrink DROP NOT NULL,
+    ADD COLUMN unmapped_after interval,
+    ADD COLUMN state_after interval,
+    ADD COLUMN max_gap interval;
+
+ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
+UPDATE @extschema@.wab_bridges b
+SET state_since = coalesce((SELECT max(e.at) FROM @extschema@.wab_bridge_events e
+                            WHERE e.bridge_id = b.bridge_id AND e.event = 'state'), b.first_seen_at);

@@ -18,6 +18,10 @@ INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES
     ('2026-02-27 00:00Z', 3, 'appeared', NULL, 'paired', '2026-02-27 00:00Z'),
     ('2026-03-01 00:00Z', 2, 'disappeared', 'paired', NULL, '2026-01-16 12:00Z'),
     ('2026-03-04 00:00Z', 3, 'disappeared', 'paired', NULL, '2026-02-27 00:00Z');
+-- The fleet was listed every half hour until March 6, but for six hours on January 18 and a whole day in February.
+INSERT INTO wab_observations (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed)
+SELECT o, 'sql', 'x', 1, 0, 0, 0, 0 FROM generate_series('2026-01-01 00:00Z'::timestamptz, '2026-03-06 00:00Z', '30 minutes') o
+WHERE NOT (o > '2026-01-18 00:00Z' AND o < '2026-01-18 06:00Z') AND NOT (o >= '2026-02-14 00:00Z' AND o <= '2026-02-15 00:00Z');
 -- Bridge 2 was churned from January 20 to February 10 and then orphaned; 1 was orphaned on its last day and recorded as gone later.
 INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at, ended_at) VALUES
     ('churned', '2', 2, 'b', true, '2026-01-20 00:00Z', '2026-02-10 00:00Z'),
@@ -34,13 +38,24 @@ SELECT month, cost, waste FROM wab_costs ORDER BY month;
 INSERT INTO wab_bridges (bridge_id, status, created_at, first_seen_at, status_since) VALUES (3, 'disconnected', '2026-02-27 00:00Z', '2026-03-05 00:00Z', '2026-03-05 00:00Z');
 INSERT INTO wab_bridge_events (at, bridge_id, event, was, became, since) VALUES ('2026-03-05 00:00Z', 3, 'appeared', NULL, 'disconnected', '2026-02-27 00:00Z');
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
--- On January 2 the only bridge was paired for 18 of 24 hours; on January 18 bridge 1 for 24 and bridge 2 for 6 hours: 30 of 48.
-SELECT * FROM wab_fleet_health_daily WHERE day IN ('2026-01-01', '2026-01-02', '2026-01-17', '2026-01-18', '2026-02-14', '2026-03-04', '2026-03-05') ORDER BY day;
-SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1;
+-- On January 2 the only bridge was paired for 18 of 24 hours. On January 18 the fleet was observed for 18 hours: bridge 1 was paired for 18 of
+-- them and bridge 2 for 6: 24 of 36. On February 14 and after March 6 nothing was observed, and no share is claimed.
+SELECT * FROM wab_fleet_health_daily WHERE day IN ('2026-01-01', '2026-01-02', '2026-01-17', '2026-01-18', '2026-02-14', '2026-03-04', '2026-03-05', '2026-03-06', '2026-03-07') ORDER BY day;
+-- A wider gap is accepted.
+UPDATE wab_policy SET max_gap = '6 hours';
+SELECT day, bridges, paired_share, coverage FROM wab_fleet_health_daily WHERE day IN ('2026-01-18', '2026-02-14') ORDER BY day;
+UPDATE wab_policy SET max_gap = NULL;
+SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired, seen FROM _wab_fleet_levels ORDER BY 1;
 SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM wab_status_history ORDER BY 1, 3;
-SELECT bridges, paired, paired_share, paired_share_30d, reconnections_30d, longest_disconnected > '200 days' AS longest, longest_disconnected_bridge_id FROM wab_fleet_health;
+SELECT bridges, paired, paired_share, paired_share_30d, coverage_1d, coverage_30d, reconnections_30d, longest_disconnected > '200 days' AS longest, longest_disconnected_bridge_id FROM wab_fleet_health;
 -- Pruning does not change the remaining history.
 SELECT wab_prune_history(now() - '2026-01-18 15:00Z') AS pruned;
-SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired FROM _wab_fleet_levels ORDER BY 1 LIMIT 3;
+SELECT since AT TIME ZONE 'UTC' AS since, bridges, paired, seen FROM _wab_fleet_levels ORDER BY 1 LIMIT 3;
+SELECT * FROM wab_fleet_health_daily ORDER BY day LIMIT 2;
 SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
 SELECT kind, subject FROM wab_drift_episodes ORDER BY 1, 2;
+-- The last status of a live bridge is never pruned, so that it does not vanish; a bridge that is gone may.
+SELECT wab_prune_history('0') > 0 AS pruned;
+SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until FROM wab_status_history;
+SELECT bridge_id, event, was, became FROM wab_bridge_events;
+SELECT count(*) AS days FROM wab_fleet_health_daily WHERE coverage > 0;

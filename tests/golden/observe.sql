@@ -42,3 +42,9 @@ SELECT bridge_id, customer_ref, state, status FROM wab_bridges;
 :observe('{1,3}', '{y,c}', '{running,running}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
 SELECT _wab_observe_statuses('{1}', '{NULL}', now() - interval '1 hour');
 SELECT * FROM _wab_poll_candidates(10);
+-- state_since is when the present state was first observed.
+:observe('{1,3}', '{y,c}', '{restarting,running}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
+SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab_observations o) AS since_the_last FROM wab_bridges b ORDER BY 1;
+:observe('{1,3}', '{y,c}', '{restarting,stopped}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
+SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab_observations o) AS since_the_last FROM wab_bridges b ORDER BY 1;
+

@@ -21,7 +21,7 @@ SET ROLE filtered;
 SELECT _wab_require_all_rows();
 RESET ROLE;
 ALTER TABLE tenants DISABLE ROW LEVEL SECURITY;
-ALTER TABLE wab_policy ENABLE ROW LEVEL SECURITY;
+ALTER TABLE _wab_policy ENABLE ROW LEVEL SECURITY;
 SET ROLE filtered;
 SELECT _wab_require_all_rows();
 RESET ROLE;

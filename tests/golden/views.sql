@@ -22,8 +22,8 @@ SELECT kind, severity, tenant_id, bridge_id, customer_ref, stored, observed, sin
        regexp_replace(detail, '[0-9-]+ [0-9:]+ UTC', '…') AS detail, monthly_cost
 FROM wab_drift ORDER BY kind, bridge_id, customer_ref;
 UPDATE wab_policy SET disconnected_after = '1 hour', awaiting_scan_after = '1 day';
-UPDATE wab_bridges SET status_since = now() - interval '2 days';
-SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan') ORDER BY 1, 2;
+UPDATE wab_bridges SET status_since = now() - interval '2 days', state_since = now() - interval '2 days';
+SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan', 'state') ORDER BY 1, 2;
 -- A listing with a row that cannot be read may hide a bridge.
 UPDATE wab_observations SET malformed = 1;
 SELECT count(*) FROM wab_drift WHERE kind = 'stale_binding';
@@ -44,15 +44,15 @@ TRUNCATE tenants, wab_bridges, wab_declared;
 CREATE TABLE likes AS
 SELECT row_number() OVER () AS n, l.* FROM (
     SELECT * FROM unnest('{active,left,none}'::text[]) AS tenant, unnest('{own,other,second,none}'::text[]) AS stored,
-                  unnest('{paired,disconnected,awaiting_scan,NULL}'::text[]) AS stored_status,
-                  unnest('{paired,disconnected,awaiting_scan,unknown,none}'::text[]) AS status, unnest('{running,exited,NULL}'::text[]) AS state,
+                  unnest('{paired,disconnected,awaiting_scan,unknown,NULL}'::text[]) AS stored_status,
+                  unnest('{paired,disconnected,awaiting_scan,unknown,unmapped,none}'::text[]) AS status, unnest('{running,exited,NULL}'::text[]) AS state,
                   unnest('{same,other,NULL}'::text[]) AS hook, unnest('{extra,keep,past,none}'::text[]) AS declared, unnest('{1,2}'::integer[]) AS bridges,
                   unnest('{2 days,0,NULL}'::interval[]) AS since) l;
 INSERT INTO tenants
 SELECT n, tenant, CASE stored WHEN 'own' THEN n WHEN 'other' THEN -n WHEN 'second' THEN n + 1000000 END, stored_status FROM likes WHERE tenant <> 'none';
 UPDATE tenants SET hook = 'same' WHERE id::integer % 7 <> 0;
-INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, webhook_url, first_seen_at, status_since)
-SELECT n + (b - 1) * 1000000, n, state, status, upper(status), hook, now(), now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
+INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, raw_status, webhook_url, first_seen_at, status_since, state_since)
+SELECT n + (b - 1) * 1000000, n, state, CASE status WHEN 'unmapped' THEN 'unknown' ELSE status END, CASE WHEN status <> 'unknown' THEN upper(status) END, hook, now(), now() - since, now() - since FROM likes, generate_series(1, bridges) b WHERE status <> 'none';
 INSERT INTO wab_declared
 SELECT n, CASE declared WHEN 'extra' THEN 'extra' ELSE 'keep' END, 'why not', CASE declared WHEN 'past' THEN '2026-01-31'::date END,
        CASE WHEN declared = 'extra' AND n % 3 = 0 THEN 'same' END

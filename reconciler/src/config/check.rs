@@ -12,8 +12,8 @@ use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
 use crate::config::document::Document;
 use crate::config::file::{self, File, Id, Scalar};
 use crate::config::fleet::{
-    Account, Bound, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Tenants, Tombstone,
-    WebhookTemplate,
+    Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Percent, Policy, StatusWord, Tenants,
+    Tombstone, WebhookTemplate,
 };
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
@@ -85,7 +85,18 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
     let keep = keep(&mut problems, bridges.keep.unwrap_or_default());
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
-    let policy = policy(&mut problems, file.policy.unwrap_or_default());
+    let status_words = bridges.status_words.map(|words| status_words(&mut problems, words));
+    let raw_policy = file.policy.unwrap_or_default();
+    let graces = graces(
+        &mut problems,
+        [
+            ("disconnected_after", &raw_policy.disconnected_after),
+            ("awaiting_scan_after", &raw_policy.awaiting_scan_after),
+            ("state_after", &raw_policy.state_after),
+            ("unmapped_after", &raw_policy.unmapped_after),
+        ],
+    );
+    let policy = policy(&mut problems, raw_policy);
     let account = account.filter(|_| problems.found.is_empty())?;
     Some(Fleet {
         account,
@@ -95,7 +106,9 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         extra: extra.into_iter().map(|(_, item)| item).collect(),
         keep: keep.into_iter().map(|(_, item)| item).collect(),
         remove: remove.into_iter().map(|(_, item)| item).collect(),
+        status_words,
         policy,
+        graces,
         sha256: String::new(),
     })
 }
@@ -228,6 +241,44 @@ fn remove(problems: &mut Problems, raw: Vec<file::Remove>) -> Vec<(usize, Tombst
         Some((nth, Tombstone { customer_ref: customer_ref?, bridge_id: bridge_id?, reason: reason? }))
     });
     checked.collect()
+}
+
+fn status_words(problems: &mut Problems, raw: Vec<file::StatusWord>) -> Vec<StatusWord> {
+    let mut first = BTreeMap::new();
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("bridges.status_words[{nth}].{field}");
+        let word = problems.read(at("word"), raw.word, text);
+        let status = problems.read(at("status"), raw.status, status);
+        let word = StatusWord { word: word?, status: status? };
+        if let Some(before) = first.insert(word.compared(), nth) {
+            problems.add(
+                at("word"),
+                format!("{} is mapped already, by bridges.status_words[{before}]", quoted(&word.word)),
+            );
+        }
+        Some(word)
+    });
+    checked.collect()
+}
+
+fn status(text: &str) -> Result<String, String> {
+    if StatusWord::STATUSES.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is not a status: known are {}", quoted(text), StatusWord::STATUSES.join(", ")))
+}
+
+fn graces<const N: usize>(problems: &mut Problems, raw: [(&'static str, &Option<Scalar>); N]) -> Graces {
+    let read = |(name, value): (&'static str, &Option<Scalar>)| {
+        let value = value.as_ref().map(|value| Scalar(value.0.clone()));
+        problems.read(format!("policy.{name}"), value, grace).map(|time| (name, time))
+    };
+    raw.into_iter().filter_map(read).collect()
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|_| format!("{} is not a duration: write it like 15m, 24h or 0s", quoted(text)))
 }
 
 fn bridge_id(text: &str) -> Result<BridgeId, String> {

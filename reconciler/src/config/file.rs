@@ -4,6 +4,9 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+/// A duration such as 15m, 24h, 0s or 1h 30m.
+const DURATION: &str = "^([0-9]+ *(ms|s|sec|m|min|h|d|days?|hours?|minutes?|seconds?) *)+$";
+
 /// The declared fleet of WhatsApp bridges. Only `version` is required.
 // An empty section counts as absent. Every field is optional here, because `shape` reports missing ones.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -113,6 +116,21 @@ pub struct Bridges {
     pub keep: Option<Vec<Keep>>,
     /// Tombstones: wab deletes a bridge only if an entry here names it.
     pub remove: Option<Vec<Remove>>,
+    /// What the provider's status words stand for, besides the built-in ones. A list here replaces the stored one.
+    /// Default: the stored one.
+    pub status_words: Option<Vec<StatusWord>>,
+}
+
+/// A status word of the provider. Upper and lower case, _, - and spaces make no difference.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusWord {
+    /// The word.
+    #[schemars(required, extend("minLength" = 1))]
+    pub word: Option<Scalar>,
+    /// The status that it stands for; unknown if it says nothing about the session.
+    #[schemars(required, extend("enum" = ["paired", "awaiting_scan", "disconnected", "unknown"]))]
+    pub status: Option<Scalar>,
 }
 
 /// A bridge that is wanted without a tenant row.
@@ -179,6 +197,19 @@ pub struct Policy {
     /// Share of the provider's limits that wab may use, 1% to 100%.
     #[schemars(with = "Option<String>", extend("default" = "100%", "pattern" = "^[0-9]{1,3} *%$"))]
     pub rate_budget: Option<Scalar>,
+    /// After which time a disconnected bridge is drift, such as 15m; 0s for at once. Default: the one stored in
+    /// wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub disconnected_after: Option<Scalar>,
+    /// After which time an unpaired bridge is drift, such as 24h. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub awaiting_scan_after: Option<Scalar>,
+    /// After which time a container that is not running is drift. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub state_after: Option<Scalar>,
+    /// After which time a status word that no mapping knows is drift. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub unmapped_after: Option<Scalar>,
 }
 
 /// A text or a number, as written.

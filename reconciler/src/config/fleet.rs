@@ -1,5 +1,6 @@
 //! The typed values of fleet.yaml.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,8 +26,12 @@ pub struct Fleet {
     pub keep: Vec<Keep>,
     /// Tombstones: bridges to delete.
     pub remove: Vec<Tombstone>,
+    /// What the provider's status words stand for; `None`: the stored ones.
+    pub status_words: Option<Vec<StatusWord>>,
     /// The limits of a plan.
     pub policy: Policy,
+    /// How long a difference may last before it is drift.
+    pub graces: Graces,
     /// SHA-256 (hex) of the file's text.
     pub sha256: String,
 }
@@ -134,6 +139,28 @@ pub struct Tombstone {
     /// The reason, for people.
     pub reason: String,
 }
+
+/// A status word of the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusWord {
+    /// The word, as written.
+    pub word: String,
+    /// The status that it stands for.
+    pub status: String,
+}
+
+impl StatusWord {
+    /// The statuses that a word may stand for.
+    pub const STATUSES: [&str; 4] = ["paired", "awaiting_scan", "disconnected", "unknown"];
+
+    /// The form in which words are compared, as `_wab_status_word()` computes it.
+    pub fn compared(&self) -> String {
+        self.word.replace(['_', ' ', '-'], "").to_ascii_lowercase()
+    }
+}
+
+/// How long a difference may last before it is drift, by the column of `wab_policy`; the others stay as stored.
+pub type Graces = BTreeMap<&'static str, Duration>;
 
 /// The limits of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -143,6 +143,30 @@ bridges:
 }
 
 #[test]
+fn a_status_word_is_mapped_once_and_to_a_status() {
+    let found = problems(
+        "version: 1
+bridges:
+  status_words:
+    - { word: on_line, status: paired }
+    - { word: On-Line, status: disconnected }
+    - { word: banned, status: connected }
+    - { word: '', status: paired }
+policy: { unmapped_after: soon }
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "bridges.status_words[1].word: \"On-Line\" is mapped already, by bridges.status_words[0]",
+            "bridges.status_words[2].status: \"connected\" is not a status: known are paired, awaiting_scan, disconnected, unknown",
+            "bridges.status_words[3].word: must not be empty",
+            "policy.unmapped_after: \"soon\" is not a duration: write it like 15m, 24h or 0s",
+        ]
+    );
+}
+
+#[test]
 fn places_count_entries_that_are_wrong_too() {
     let found = problems(
         "version: 1

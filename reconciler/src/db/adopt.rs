@@ -60,6 +60,7 @@ impl Evaluation<'_> {
             self.bind(fleet).await?;
         }
         self.declare(fleet).await?;
+        self.set(fleet).await?;
         self.lock_observing().await?;
         self.observe(reading, shrink).await?;
         if has_table { self.found_beside_tenants().await } else { self.found_alone().await }

@@ -10,7 +10,7 @@ use crate::config::{Fleet, Tombstone, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
-use crate::model::{BindingChange, Declared, Drift, Error, PlanInput, Polled, Reading, ShrinkPolicy};
+use crate::model::{Declared, Drift, Error, Kind, PlanInput, Polled, Reading, ShrinkPolicy};
 
 /// What the provider returned, and what was computed meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,7 @@ impl Evaluation<'_> {
         let Seen { reading, polled, stored } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
+        let settings = self.set(fleet).await?;
         self.lock_observing().await?;
         let before = self.observation().await?;
         let touched = self.observe(reading, shrink).await?;
@@ -43,9 +44,10 @@ impl Evaluation<'_> {
         let stored = stored.filter(|input| before.is_still(&input.observation) && polled.is_none());
         let drift = self.drift_after(&touched, stored).await?;
         let Observation { listing_sha256, .. } = self.observation().await?;
-        let input = self.with_numbers(fleet, binding, declared, listing_sha256, drift).await?;
+        let input = self.with_numbers(fleet, listing_sha256, drift).await?;
         let Listing { bridges, malformed } = &reading.listing;
-        Ok(PlanInput { listed: bridges.len(), malformed: malformed.len(), ..input })
+        let (listed, malformed) = (bridges.len(), malformed.len());
+        Ok(PlanInput { binding, declared, settings, listed, malformed, ..input })
     }
 
     /// Stores a listing and the answers of the sessions, and nothing else.
@@ -69,8 +71,10 @@ impl Evaluation<'_> {
         }
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
+        let settings = self.set(fleet).await?;
         let drift = drift(self, None).await?;
-        self.with_numbers(fleet, binding, declared, listing_sha256, drift).await.map(Some)
+        let input = self.with_numbers(fleet, listing_sha256, drift).await?;
+        Ok(Some(PlanInput { binding, declared, settings, ..input }))
     }
 
     /// All current drift. If the rest is known from before, only the drift of touched bridges is read.
@@ -83,6 +87,10 @@ impl Evaluation<'_> {
             return drift(self, None).await;
         };
         let mut rows = drift(self, Some(ids)).await?;
+        // Their texts count the bridges with the same word, so that one touched bridge changes the others' rows.
+        if rows.iter().chain(&stored.drift).any(|row| row.kind == Kind::UnmappedStatus) {
+            return drift(self, None).await;
+        }
         let among: HashSet<i64> = ids.iter().copied().collect();
         let is_touched = |row: &&Drift| row.bridge_id.is_some_and(|id| among.contains(&id.get()));
         rows.extend(stored.drift.iter().filter(|row| !is_touched(row)).cloned());
@@ -94,15 +102,14 @@ impl Evaluation<'_> {
     async fn with_numbers(
         &mut self,
         fleet: &Fleet,
-        binding: Option<BindingChange>,
-        declared: Declared,
         observation: String,
         drift: Vec<Drift>,
     ) -> Result<PlanInput, Error> {
         let (bridges, price) = self.numbers().await?;
         Ok(PlanInput {
-            binding,
-            declared,
+            binding: None,
+            declared: Declared::default(),
+            settings: Vec::new(),
             drift,
             bridges,
             price,

@@ -8,7 +8,9 @@ use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
 use crate::db::store::Store;
 use crate::db::{connect, find};
-use crate::model::{BindingChange, Error, Index, Job, Objects, RowSecurity, Source, Unfinished};
+use crate::model::{
+    BindingChange, Error, Index, Job, Objects, RowSecurity, Source, Unfinished, UnmappedWord,
+};
 
 /// A connection to a database that may have no wab_ objects.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Visit {
 
 from_row!(Index { table, column, unique });
 from_row!(Job { name, active, failure });
+from_row!(UnmappedWord { raw_status, bridges });
 
 impl Store {
     /// How the objects were installed, and their version.
@@ -77,6 +80,14 @@ impl Store {
         };
         let source = extension.map_or(Source::SqlOnly, |version| Source::Extension { version });
         Ok(Objects { schema: self.names.schema.clone(), source, version })
+    }
+
+    /// The provider's status words that are not mapped, the most frequent first.
+    pub async fn unmapped_words(&mut self) -> Result<Vec<UnmappedWord>, Error> {
+        sqlx::query_as(self.names.sql(include_str!("examine/unmapped_words.sql")))
+            .fetch_all(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the status words that are not mapped"))
     }
 
     /// The index on the bound table's tenant_id column; `None` if no table is bound.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use crate::ground::{OURS, Version, span};
-use crate::model::{BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished};
+use crate::ground::{OURS, Version, quoted, span};
+use crate::model::{
+    BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished, UnmappedWord,
+};
 
 /// The server's version, and the role.
 pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
@@ -161,8 +163,8 @@ const CALLS_A_MINUTE: i64 = 60;
 const YOUNG: i64 = 60 * 60;
 
 /// Whether statuses are known, and how old the oldest is. Polling asks every bridge within one and a half
-/// rounds.
-pub fn statuses(status: &Status) -> Check {
+/// rounds; a word that is not mapped stays unknown however often the session is asked.
+pub fn statuses(status: &Status, unmapped: &[UnmappedWord]) -> Check {
     let known = status.bridges - status.unknown;
     let mut says = format!("{known} of {} bridges have a known status", status.bridges);
     let for_all = (status.polled * 60).div_euclid(CALLS_A_MINUTE).max(60);
@@ -181,6 +183,15 @@ pub fn statuses(status: &Status) -> Check {
     let is_old = status.polled > 0 && oldest > YOUNG.max(for_all * 3 / 2);
     if status.unknown == 0 && !is_old {
         return Check::ok("statuses", says);
+    }
+    if !unmapped.is_empty() {
+        let words = unmapped.iter().map(|word| format!("{} ({})", quoted(&word.raw_status), word.bridges));
+        let words = words.collect::<Vec<_>>().join(", ");
+        return Check::warning(
+            "statuses",
+            format!("{says}; the provider's words that are not mapped: {words}"),
+            "map them: bridges.status_words in fleet.yaml, or INSERT INTO wab_status_words VALUES ('…', 'paired');",
+        );
     }
     let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: sql/cron.sql";
     Check::warning("statuses", says, hint)

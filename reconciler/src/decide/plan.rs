@@ -155,6 +155,7 @@ impl Draft {
             },
             binding: input.binding.clone(),
             declared: input.declared,
+            settings: input.settings.clone(),
             steps: self.steps,
             findings: self.findings,
             refusals: Vec::new(),

@@ -3,13 +3,15 @@
 use serde::Serialize;
 
 use crate::ground::sha256;
-use crate::model::{Binding, Declared, Plan, Step};
+use crate::model::{Binding, Declared, Plan, SettingChange, Step};
 
 /// The changes of a plan. The webhook_urls count, although no output shows them.
 #[derive(Serialize)]
 struct Changes<'a> {
     binding: Option<(&'a Binding, Option<&'a str>)>,
     declared: Declared,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    settings: &'a [SettingChange],
     steps: Vec<(Step, Option<&'a str>)>,
 }
 
@@ -24,6 +26,7 @@ pub fn plan_sha256(plan: &Plan) -> String {
     sha256::of_value(&Changes {
         binding: after.map(|after| (after, after.webhook_url.as_deref())),
         declared: plan.declared,
+        settings: &plan.settings,
         steps: plan.steps.iter().zip(&urls).map(|(step, url)| (step.essence(), url.as_deref())).collect(),
     })
 }

@@ -60,6 +60,9 @@ pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Res
     if fresh.declared != Declared::default() && fresh.declared != saved.declared {
         return Err(Error::stale("the declared exceptions changed after the plan was made"));
     }
+    if !fresh.settings.is_empty() && fresh.settings != saved.settings {
+        return Err(Error::stale("the settings in the database changed after the plan was made"));
+    }
     let current = by_customer_ref(&fresh.steps);
     let mut selection = Selection::default();
     for step in &saved.steps {

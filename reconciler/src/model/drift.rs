@@ -37,6 +37,8 @@ pub enum Kind {
     Disconnected,
     /// The session has not been paired for too long.
     AwaitingScan,
+    /// The provider's status word is mapped to no status.
+    UnmappedStatus,
     /// The container is not running.
     State,
     /// The wanted webhook_url differs from the one that was set last through wab.
@@ -51,7 +53,7 @@ pub enum Kind {
 
 impl Kind {
     /// All known kinds, in display order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Missing,
         Self::Unbound,
         Self::StatusDrift,
@@ -61,6 +63,7 @@ impl Kind {
         Self::Duplicate,
         Self::Disconnected,
         Self::AwaitingScan,
+        Self::UnmappedStatus,
         Self::State,
         Self::Webhook,
     ];
@@ -77,6 +80,7 @@ impl Kind {
             Self::Duplicate => "duplicate",
             Self::Disconnected => "disconnected",
             Self::AwaitingScan => "awaiting_scan",
+            Self::UnmappedStatus => "unmapped_status",
             Self::State => "state",
             Self::Webhook => "webhook",
             Self::Other(word) => word.0,

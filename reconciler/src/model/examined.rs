@@ -46,6 +46,15 @@ pub struct RowSecurity {
     pub filtered: Vec<String>,
 }
 
+/// A status word of the provider that is not mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmappedWord {
+    /// The word as the provider writes it.
+    pub raw_status: String,
+    /// The live bridges that carry it.
+    pub bridges: i64,
+}
+
 /// Runs without a recorded end.
 #[derive(Clone, Debug)]
 pub struct Unfinished {

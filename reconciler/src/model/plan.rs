@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::BridgeId;
 
-use crate::model::plan_input::{BindingChange, Declared};
+use crate::model::plan_input::{BindingChange, Declared, SettingChange};
 use crate::model::step::Step;
 
 /// A problem that no step solves.
@@ -74,6 +74,9 @@ pub struct Plan {
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.
     pub declared: Declared,
+    /// How the settings in the database change.
+    #[serde(default)]
+    pub settings: Vec<SettingChange>,
     /// In execution order, then by customer_ref.
     pub steps: Vec<Step>,
     /// Problems that no step solves.
@@ -95,7 +98,10 @@ pub struct Plan {
 impl Plan {
     /// Whether apply would change anything besides the stored observation.
     pub fn has_changes(&self) -> bool {
-        !self.steps.is_empty() || self.binding.is_some() || self.declared != Declared::default()
+        !self.steps.is_empty()
+            || self.binding.is_some()
+            || self.declared != Declared::default()
+            || !self.settings.is_empty()
     }
 
     /// How many steps have this kind.

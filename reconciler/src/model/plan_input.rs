@@ -18,6 +18,8 @@ pub struct PlanInput {
     pub binding: Option<BindingChange>,
     /// How the declared exceptions change.
     pub declared: Declared,
+    /// How the settings in the database change.
+    pub settings: Vec<SettingChange>,
     /// The drift rows.
     pub drift: Vec<Drift>,
     /// Live bridges.
@@ -116,4 +118,15 @@ pub struct Declared {
     pub written: i64,
     /// Those that fleet.yaml no longer declares.
     pub removed: i64,
+}
+
+/// How one setting in the database changes: a status word, or a value of `wab_policy`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SettingChange {
+    /// Its key in fleet.yaml; for a status word, the word too.
+    pub name: String,
+    /// The value before; `None` for a word that fleet.yaml and SQL did not map.
+    pub before: Option<String>,
+    /// The value after; `None` for a word that fleet.yaml no longer maps.
+    pub after: Option<String>,
 }

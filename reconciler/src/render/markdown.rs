@@ -92,6 +92,9 @@ fn summary(plan: &Plan) -> String {
             declared.written, declared.removed
         );
     }
+    if plan.has_changes() && !plan.settings.is_empty() {
+        let _ = writeln!(out, "\nSettings: {} to write.", plan.settings.len());
+    }
     let _ = write!(out, "\nMonthly cost: {}.", text::cost(plan, Paint::Plain));
     let _ = writeln!(out, " {}", text::time(plan).unwrap_or_default());
     if let Some(approval) = text::approval(plan) {

@@ -17,7 +17,7 @@ use crate::decide::scope::Scope;
 use crate::ground::{change, money, shown, span};
 use crate::model::{
     Binding, BindingChange, Declared, Differences, Drift, Kind, Length, Origin, Outcome, Plan, PlanInput,
-    Report, RunEnd, SavedPlan, StepReport,
+    Report, RunEnd, SavedPlan, SettingChange, StepReport,
 };
 use crate::render::words::Paint;
 
@@ -46,6 +46,7 @@ fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
     let input = PlanInput {
         binding: None,
         declared: Declared::default(),
+        settings: Vec::new(),
         live: drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect(),
         drift,
         bridges: 4,

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 
 use crate::ground::{Exit, change, count, harmless, money, shown, span};
-use crate::model::{BindingChange, Declared, Length, Outcome, Plan, Report, RunEnd, Step, StepReport};
+use crate::model::{
+    BindingChange, Declared, Length, Outcome, Plan, Report, RunEnd, SettingChange, Step, StepReport,
+};
 use crate::render::findings::findings;
 use crate::render::rows;
 use crate::render::words::{Paint, table};
@@ -31,7 +33,7 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
 
 /// The parts between the plan's first line and its numbers. Each begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
-    let mut parts = vec![binding(plan, paint, length), declared(plan, paint)];
+    let mut parts = vec![binding(plan, paint, length), declared(plan, paint), settings(plan, paint, length)];
     parts.extend(
         ["provision", "unlink", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)),
     );
@@ -58,8 +60,7 @@ pub fn headline(plan: &Plan) -> String {
     match (plan.steps.is_empty(), plan.has_changes()) {
         (true, false) => return "Nothing to do.".to_owned(),
         (true, true) => {
-            return "No steps; only the binding and the declared exceptions change in the database."
-                .to_owned();
+            return "No steps; only what fleet.yaml declares changes in the database.".to_owned();
         }
         (false, _) => {}
     }
@@ -121,6 +122,18 @@ fn declared(plan: &Plan, paint: Paint) -> String {
         return String::new();
     }
     format!("\n{} declared exceptions: {written} to write, {removed} to remove\n", paint.yellow("~"))
+}
+
+fn settings(plan: &Plan, paint: Paint, length: Length) -> String {
+    if plan.settings.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{} settings: {} to write\n", paint.yellow("~"), plan.settings.len());
+    for SettingChange { name, before, after } in plan.settings.iter().filter(|_| length != Length::Concise) {
+        let shown = |value: &Option<String>| harmless(value.as_deref().unwrap_or("none")).to_string();
+        let _ = writeln!(out, "    {}: {} → {}", harmless(name), shown(before), shown(after));
+    }
+    out
 }
 
 fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {

@@ -150,7 +150,15 @@ fn bridges(fleet: &Fleet) -> String {
     });
     out += &list("extra", extra.collect());
     out += &list("keep", keep.collect());
-    out + &list("remove", remove.collect())
+    out += &list("remove", remove.collect());
+    match &fleet.status_words {
+        None => out,
+        Some(words) => {
+            let words =
+                words.iter().map(|item| format!("word: {}, status: {}", quoted(&item.word), item.status));
+            out + &list("status_words", words.collect())
+        }
+    }
 }
 
 fn list(name: &str, items: Vec<String>) -> String {
@@ -218,6 +226,9 @@ fn policy(adoption: &Adoption) -> String {
         }
     }
     out.plain("rate_budget", Bound::Share(*rate_budget));
+    for (name, after) in &adoption.fleet.graces {
+        out.plain(name, humantime::format_duration(*after));
+    }
     out.0
 }
 

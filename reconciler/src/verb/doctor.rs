@@ -136,7 +136,10 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     });
     match (store.status().await, &table) {
         (Ok(status), _) => {
-            checks.extend([database_checkup::observation(&status), database_checkup::statuses(&status)])
+            checks.push(database_checkup::observation(&status));
+            checks.push(Check::of("statuses", store.unmapped_words().await, |unmapped| {
+                database_checkup::statuses(&status, &unmapped)
+            }));
         }
         (Err(_), None) => checks.extend(
             ["observation", "statuses"].map(|check| Check::skipped(check, "no tenants table is bound yet")),

@@ -121,7 +121,7 @@ fn from_sql(fleet: &Fleet) -> Result<()> {
     psql(
         fleet,
         "Report unpaired numbers at once (by default after 15 minutes or 24 hours), as this fleet is seconds old",
-        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0'",
+        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0', state_after = '0'",
     )?;
     psql(
         fleet,

@@ -6,7 +6,8 @@ use anyhow::{Result, ensure};
 use e2e::cluster::Cluster;
 use e2e::fleet::{DATABASE, Fleet, Install};
 use e2e::process;
-use e2e::sandbox::KEY;
+use e2e::sandbox::{KEY, Sandbox};
+use e2e::wait;
 
 use crate::picture::Picture;
 use crate::world;
@@ -193,5 +194,64 @@ async fn roles_grants_and_revokes_hold_on_another_server() -> Result<()> {
         let (code, message) = other.sql_error("copy", &format!("SET ROLE {role}; {denied}"))?;
         assert_eq!(code, "42501", "{role}: {denied}: {message}");
     }
+    Ok(())
+}
+
+/// The rows of all tables of the product.
+const STORED: &str = "SELECT (SELECT price_per_bridge FROM wab_policy), (SELECT count(*) FROM wab_bridges),
+    (SELECT count(*) FROM wab_status_words WHERE NOT built_in), (SELECT count(*) FROM wab_declared)";
+
+#[tokio::test]
+async fn the_data_alone_restores_into_a_fresh_installation() -> Result<()> {
+    let fleet = world::lived_in(Install::Extension).await?;
+    fleet.sql("UPDATE wab_policy SET price_per_bridge = 2.50")?;
+    let schema = fleet.write("schema", "")?;
+    process::must(fleet.cluster.program("pg_dump", DATABASE).args(["--schema-only", "-f"]).arg(&schema))?;
+    let file = dump(&fleet, "-Fc")?;
+    for (database, options) in [("plain", &[][..]), ("disabled", &["--disable-triggers"])] {
+        fleet.sql(&format!("CREATE DATABASE {database}"))?;
+        restore_plain(&fleet.cluster, database, &schema)?;
+        restore_custom(&fleet.cluster, database, &[&["--data-only"], options].concat(), &file)?;
+        assert_eq!(fleet.cluster.sql(database, STORED)?, fleet.sql(STORED)?, "{database}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn logical_replication_copies_everything_into_a_fresh_installation() -> Result<()> {
+    let sandbox = Sandbox::start(&["--list-status", "--speed", "60"])?;
+    let fleet = Fleet::installed(Install::Extension, sandbox, &[("wal_level", "logical")])?;
+    world::fill(&fleet).await?;
+    fleet.sql(
+        "UPDATE wab_policy SET price_per_bridge = 2.50; INSERT INTO wab_status_words VALUES ('online', 'paired');
+         CREATE PUBLICATION everything FOR ALL TABLES",
+    )?;
+    fleet.sql("CREATE DATABASE copy")?;
+    fleet.sql("SELECT pg_create_logical_replication_slot('copy', 'pgoutput')")?;
+    let schema = fleet.write("schema", "")?;
+    process::must(
+        fleet
+            .cluster
+            .program("pg_dump", DATABASE)
+            .args(["--schema-only", "--no-publications", "-f"])
+            .arg(&schema),
+    )?;
+    restore_plain(&fleet.cluster, "copy", &schema)?;
+    fleet.cluster.sql(
+        "copy",
+        &format!(
+            "CREATE SUBSCRIPTION copy CONNECTION 'host={} dbname={DATABASE} user=postgres' PUBLICATION everything
+             WITH (create_slot = false, slot_name = 'copy')",
+            fleet.cluster.socket_dir().display()
+        ),
+    )?;
+    wait::until("every table is copied", || async {
+        let left = fleet
+            .cluster
+            .sql("copy", "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate NOT IN ('r', 's')")?;
+        Ok((left == "0").then_some(()))
+    })
+    .await?;
+    assert_eq!(fleet.cluster.sql("copy", STORED)?, fleet.sql(STORED)?);
     Ok(())
 }

@@ -60,10 +60,11 @@ async fn the_summary_agrees_with_the_provider() -> Result<()> {
     )?;
     let bridges = provider["bridges"].as_i64().unwrap_or(-1);
     let theirs = format!(
-        "{bridges}|{}|{}|{}|0|{}.00",
+        "{bridges}|{}|{}|{}|{}|{}.00",
         status("connected"),
         status("qr"),
         status("disconnected"),
+        status("syncing"),
         bridges * 3
     );
     assert_eq!(ours, theirs);

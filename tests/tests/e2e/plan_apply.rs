@@ -72,7 +72,16 @@ async fn apply_repairs_and_the_next_plan_finds_nothing() -> Result<()> {
     let left = world::kinds(&fleet)?;
     assert_eq!(
         left,
-        ["awaiting_scan", "churned", "disconnected", "duplicate", "orphaned", "state", "webhook"]
+        [
+            "awaiting_scan",
+            "churned",
+            "disconnected",
+            "duplicate",
+            "orphaned",
+            "state",
+            "unmapped_status",
+            "webhook"
+        ]
     );
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
 

@@ -101,7 +101,7 @@ fn customer() -> impl Strategy<Value = Customer> {
     let stored =
         prop::sample::select(vec![Stored::Nothing, Stored::First, Stored::Second, Stored::AnotherOne]);
     let statuses = vec!["paired", "awaiting_scan", "disconnected", "unknown"];
-    let status = prop::sample::select(vec!["connected", "qr", "disconnected"]);
+    let status = prop::sample::select(vec!["connected", "qr", "disconnected", "syncing"]);
     let declared =
         prop::sample::select(vec![Declared::Nothing, Declared::Nothing, Declared::Extra, Declared::Keep]);
     let tombstone = prop::sample::select(vec![

@@ -26,7 +26,7 @@ fn catalog(fleet: &Fleet) -> Result<String> {
     fleet.sql(
         "SELECT 'function', p.oid::regprocedure::text, p.xmin::text, p.proacl::text FROM pg_proc p WHERE p.proname ~ '^_?wab_'
          UNION ALL SELECT 'relation', c.oid::regclass::text, c.xmin::text, c.relacl::text FROM pg_class c WHERE c.relname ~ '^_?wab_'
-         UNION ALL SELECT 'policy', p::text, p.xmin::text, NULL FROM wab_policy p ORDER BY 1, 2",
+         UNION ALL SELECT 'policy', p::text, p.xmin::text, NULL FROM _wab_policy p ORDER BY 1, 2",
     )
 }
 

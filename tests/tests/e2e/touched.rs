@@ -25,7 +25,7 @@ async fn world() -> Result<Fleet> {
     world::break_everything(&fleet).await?;
     // With a negative delay a status is drift from its first moment, so the result does not depend on the clock.
     fleet.sql(
-        "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day';
+        "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day', state_after = '-1 day';
          INSERT INTO tenants (id) SELECT n::text FROM generate_series(1, 20) n;
          SELECT * FROM wab_refresh()",
     )?;
@@ -53,7 +53,12 @@ async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
             }
             "eight statuses at once"
         }
-        9 => "nothing",
+        9 => sandbox.change(2, json!({"status": "odd"})).await.map(|()| "a word that nobody mapped")?,
+        10 => {
+            sandbox.change(3, json!({"status": "ODD"})).await.map(|()| "the same word on another bridge")?
+        }
+        11 => sandbox.change(2, json!({"status": "connected"})).await.map(|()| "one of the two less")?,
+        12 => "nothing",
         _ => return Ok(None),
     }))
 }

@@ -6,7 +6,7 @@ use e2e::sandbox::Sandbox;
 use serde_json::json;
 
 /// All kinds of drift.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 12] = [
     "awaiting_scan",
     "churned",
     "disconnected",
@@ -17,6 +17,7 @@ pub const KINDS: [&str; 11] = [
     "state",
     "status_drift",
     "unbound",
+    "unmapped_status",
     "webhook",
 ];
 
@@ -55,6 +56,8 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     fleet.sql(
         "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''', webhook_url => '''https://new.example.com/'' || id');
          UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
+         -- 0.2.0, from which upgrade.rs upgrades, has no such grace.
+         DO $$ BEGIN UPDATE wab_policy SET state_after = '0'; EXCEPTION WHEN undefined_column THEN END $$;
          INSERT INTO tenants (id) VALUES ('cust_22');
          UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02';
          UPDATE tenants SET status = 'cancelled' WHERE id = 'cust_03';
@@ -65,6 +68,7 @@ pub async fn break_everything(fleet: &Fleet) -> Result<()> {
     sandbox.change(5, json!({"status": "disconnected"})).await?;
     sandbox.change(6, json!({"status": "qr"})).await?;
     sandbox.change(7, json!({"state": "stopped"})).await?;
+    sandbox.change(8, json!({"status": "syncing"})).await?;
     fleet.observe().await
 }
 
@@ -76,7 +80,10 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     fleet.fleet_yaml(&lived_in_yaml("public.tenants"))?;
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
-    fleet.sql("SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01')")?;
+    fleet.sql(
+        "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01');
+         INSERT INTO wab_status_words VALUES ('online', 'paired')",
+    )?;
     Ok(fleet)
 }
 

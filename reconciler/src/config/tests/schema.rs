@@ -37,7 +37,7 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert!(EXAMPLE.starts_with("# yaml-language-server: $schema="));
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
-    assert_eq!(keys, 4, "api_key_file, key_fingerprint, ca_file, schema");
+    assert_eq!(keys, 9, "api_key_file, key_fingerprint, ca_file, schema, status_words, four graces");
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
     assert_eq!(complaints(&all), [""; 0]);
@@ -131,11 +131,20 @@ fn an_editor_refuses_the_same_files_as_wab() {
                 "[ { customer_ref: a, bridge_id: x, reason: b } ]",
             ],
         ),
+        (
+            "bridges.status_words",
+            vec!["[]", "[ { word: on line, status: paired }, { word: 7, status: unknown } ]", "~"],
+            vec!["[ { word: a } ]", "[ { word: a, status: connected } ]", "{ a: paired }"],
+        ),
         ("policy.max_creates", vec!["0", "50", "10%", "'7'"], vec!["-1", "many", "ten%"]),
         ("policy.min_observed", vec!["0", "3"], vec!["-1", "10%"]),
         ("policy.renamed_tenants", vec!["0", "3"], vec!["-1", "10%"]),
         ("policy.max_monthly_cost", vec!["3000.00", "0", "'3.5'"], vec!["-1"]),
         ("policy.rate_budget", vec!["100%", "7 %"], vec!["100", "half"]),
+        ("policy.disconnected_after", vec!["15m", "0s", "1h 30m"], vec!["soon", "-1m", "15"]),
+        ("policy.awaiting_scan_after", vec!["24h"], vec!["1 fortnight"]),
+        ("policy.state_after", vec!["5m"], vec!["five"]),
+        ("policy.unmapped_after", vec!["5m"], vec!["5 q"]),
     ] {
         for value in right {
             let text = in_section(path, value);

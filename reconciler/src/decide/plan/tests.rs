@@ -41,6 +41,7 @@ fn input(drift: Vec<Drift>) -> PlanInput {
     PlanInput {
         binding: None,
         declared: Declared::default(),
+        settings: Vec::new(),
         drift,
         bridges: 20,
         price: Decimal::from(3),

@@ -50,6 +50,7 @@ fn planned_by(drift: Vec<Drift>, yaml: &str) -> Plan {
     let input = PlanInput {
         binding: None,
         declared: Declared::default(),
+        settings: Vec::new(),
         drift,
         bridges: 20,
         price: 3.into(),

@@ -45,6 +45,11 @@ pub fn everything() -> Plan {
         moves_table: false,
     });
     plan.declared = Declared { written: 2, removed: 1 };
+    let text = |text: &str| Some(text.to_owned());
+    plan.settings = vec![
+        SettingChange { name: "policy.unmapped_after".into(), before: text("0s"), after: text("5m") },
+        SettingChange { name: "bridges.status_words online".into(), before: None, after: text("paired") },
+    ];
     plan
 }
 

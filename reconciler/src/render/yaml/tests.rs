@@ -25,7 +25,8 @@ bridges:
   extra: [{ tenant_id: ops, reason: 'ours: all' }]
   keep: [{ customer_ref: '5e3', reason: demo, until: 2027-01-31 }, { customer_ref: ' true', reason: '#x' }]
   remove: [{ customer_ref: 'null', bridge_id: 42, reason: left }]
-policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 12.50, rate_budget: 50% }
+  status_words: [{ word: 'on line: #', status: paired }]
+policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 12.50, rate_budget: 50%, disconnected_after: 1h 30m, unmapped_after: 0s }
 ";
 
 fn adoption(fleet: Fleet) -> Adoption {

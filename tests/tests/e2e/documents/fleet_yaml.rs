@@ -29,8 +29,9 @@ fn kind(key: &Map<String, Value>) -> String {
     let types = key["type"].to_string();
     let (shares, counts) =
         (key.get("pattern").is_some_and(|p| p.to_string().contains("%?")), key.contains_key("minimum"));
-    if let Some(values) = key.get("enum") {
-        return format!("`{}`", values[0]);
+    if let Some(values) = key.get("enum").and_then(Value::as_array) {
+        let texts: Vec<_> = values.iter().filter_map(Value::as_str).map(|text| format!("`{text}`")).collect();
+        return texts.join(", ");
     }
     match (counts, shares) {
         _ if types.contains("array") => "list".to_owned(),

@@ -116,7 +116,7 @@ fn page(functions: &[Value], relations: &[Value]) -> Result<String> {
         page += &format!("\n## {title}\n");
         page.extend(parts.into_iter().map(|(_, part)| part));
     }
-    page += "\n## Tables\n\nQuery them as you like. You write to `wab_policy`, and without `fleet.yaml` to `wab_declared`; the functions and `wab` write the others.\n";
+    page += "\n## Tables\n\nQuery them as you like. Without `fleet.yaml` you write to `wab_declared`; the functions and `wab` write the others. The views `wab_policy` and `wab_status_words` stand over the first two.\n";
     for table in relations.iter().filter(|one| one["topic"].is_null()) {
         page += &relation(table)?;
     }

@@ -1,0 +1,98 @@
+-- Creates wab_policy, the view of the settings, and the triggers that make it writable like a table of one row.
+
+CREATE VIEW @extschema@.wab_policy AS
+SELECT true AS only_row,
+    coalesce((SELECT c.price_per_bridge FROM @extschema@._wab_policy c), 3.00)::numeric(10,2) AS price_per_bridge,
+    coalesce((SELECT c.disconnected_after FROM @extschema@._wab_policy c), interval '15 minutes') AS disconnected_after,
+    coalesce((SELECT c.awaiting_scan_after FROM @extschema@._wab_policy c), interval '24 hours') AS awaiting_scan_after,
+    coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric(4,3) AS max_shrink,
+    coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after,
+    coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after,
+    coalesce((SELECT c.max_gap FROM @extschema@._wab_policy c), interval '1 hour') AS max_gap;
+
+COMMENT ON VIEW @extschema@.wab_policy IS
+    'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
+    'all settings, and a DELETE sets all defaults again.';
+COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
+COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month. Default: 3.00.';
+COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
+    'A bridge disconnected for longer than this is drift of kind disconnected. Default: 15 minutes; 0 for at once.';
+COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
+    'A bridge unpaired for longer than this is drift of kind awaiting_scan. Default: 24 hours; 0 for at once.';
+COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
+    'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is '
+    'refused. One bridge may always be absent. Default: 0.2.';
+COMMENT ON COLUMN @extschema@.wab_policy.unmapped_after IS
+    'A bridge whose raw_status is not mapped for longer than this is drift of kind unmapped_status. Default: 0, at once.';
+COMMENT ON COLUMN @extschema@.wab_policy.state_after IS
+    'A bridge whose container is not running for longer than this is drift of kind state. Default: 5 minutes; 0 for at '
+    'once.';
+COMMENT ON COLUMN @extschema@.wab_policy.max_gap IS
+    'Time between two observations that are further apart than this was not observed: wab_fleet_health leaves it out. '
+    'Default: 1 hour.';
+
+-- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
+DO $$
+BEGIN
+    IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
+        ALTER VIEW @extschema@.wab_policy SET (security_invoker = true);
+    END IF;
+END
+$$;
+
+-- The views call it once per query. It is a function, because a sub-select would be planned anew in each query: that takes
+-- longer than to read the drift of one tenant. A listing is stored after its transaction began, so its time is later than
+-- now(); a grace of 0 therefore compares no times.
+CREATE FUNCTION @extschema@._wab_cutoff(kind text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grace interval;
+BEGIN
+    SELECT CASE kind WHEN 'disconnected' THEN p.disconnected_after
+                     WHEN 'awaiting_scan' THEN p.awaiting_scan_after
+                     WHEN 'unmapped_status' THEN p.unmapped_after
+                     WHEN 'state' THEN p.state_after END INTO grace
+    FROM @extschema@.wab_policy p;
+    RETURN CASE WHEN grace > interval '0' THEN now() - grace ELSE 'infinity' END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_cutoff IS
+    'The time before which drift of this kind must have begun to be reported: now() minus its grace in wab_policy.';
+
+-- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
+CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stored   jsonb := '{}';
+    defaults jsonb;
+BEGIN
+    -- Two sessions that change different settings both succeed.
+    LOCK TABLE @extschema@._wab_policy IN SHARE ROW EXCLUSIVE MODE;
+    IF TG_OP = 'UPDATE' THEN
+        SELECT coalesce(jsonb_strip_nulls(to_jsonb(c)), '{}') INTO stored
+        FROM (SELECT) one LEFT JOIN @extschema@._wab_policy c ON true;
+    END IF;
+    DELETE FROM @extschema@._wab_policy;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    SELECT to_jsonb(p) INTO defaults FROM @extschema@.wab_policy p;
+    SELECT coalesce(jsonb_object_agg(s.key, s.value), '{}') INTO stored
+    FROM (SELECT k.key, CASE WHEN TG_OP = 'UPDATE' AND to_jsonb(NEW) -> k.key = to_jsonb(OLD) -> k.key
+                             THEN stored -> k.key ELSE to_jsonb(NEW) -> k.key END AS value
+          FROM jsonb_object_keys(defaults) AS k(key)) s
+    WHERE s.key <> 'only_row' AND nullif(s.value, 'null') <> defaults -> s.key;
+    IF stored <> '{}' THEN
+        INSERT INTO @extschema@._wab_policy
+        SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_policy, stored || '{"only_row": true}') r;
+    END IF;
+    SELECT p.* INTO NEW FROM @extschema@.wab_policy p;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_policy_replace IS
+    'Trigger on wab_policy: stores the settings that differ from the defaults in _wab_policy.';
+CREATE TRIGGER _wab_policy_replace INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.wab_policy
+    FOR EACH ROW EXECUTE FUNCTION @extschema@._wab_policy_replace();
