@@ -11,12 +11,12 @@ SELECT
     t.wanted IS TRUE OR (d.kind = 'extra') IS TRUE AS wanted,
     (d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date)) IS TRUE AS kept,
     b.bridge_id, t.bridge_id AS stored_bridge_id,
-    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at, b.state_since,
+    b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
-    b.unpaired_since
+    b.unpaired_since, b.state_since
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
