@@ -40,6 +40,8 @@ DECLARE
     was             @extschema@.wab_tenant_binding;
     wanted_was      text;
     webhook_url_was text;
+    again           constant boolean :=
+        num_nonnulls(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url) = 0;
 BEGIN
     SELECT b.* INTO was FROM @extschema@._wab_binding() b
     WHERE b.tenants = coalesce(_wab_merge_binding.tenants, b.tenants);
@@ -62,7 +64,8 @@ BEGIN
                coalesce(wanted, wanted_was, 'true'), nullif(coalesce(webhook_url, webhook_url_was), ''),
                coalesce(CASE WHEN num_nonnulls(tenants, wanted, webhook_url) = 0 THEN was.resolved_in END,
                         nullif(resolved_in, ''), 'pg_catalog'),
-               clock_timestamp(), session_user, '[]'::jsonb, @extschema@._wab_views_source()
+               CASE WHEN again THEN was.bound_at ELSE clock_timestamp() END,
+               CASE WHEN again THEN was.bound_by ELSE session_user END, '[]'::jsonb, @extschema@._wab_views_source()
               )::@extschema@.wab_tenant_binding;
 END
 $$;

@@ -231,7 +231,7 @@ END
 $$;
 
 CREATE FUNCTION @extschema@.wab_prune_history(older_than interval DEFAULT '400 days') RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     WITH kept AS (
         -- The status that a live bridge had at that time.

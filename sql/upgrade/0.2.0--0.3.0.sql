@@ -1,5 +1,4 @@
--- Changes the tables of 0.2.0 to those of 0.3.0, and their rows.
--- Converts the tables of 0.2.0 to those of 0.3.0.
+-- Converts the tables of 0.2.0 to those of 0.3.0, and their rows.
 
 -- While the upgrade runs, only PostgreSQL's own operators and functions are found.
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -17,6 +16,7 @@ WHERE q.finished_at IS NULL
                 AND (k.enqueued_at, k.queue_id) < (q.enqueued_at, q.queue_id));
 ALTER TABLE @extschema@.wab_queue ADD CONSTRAINT wab_queue_waiting
     EXCLUDE USING hash (customer_ref WITH =) WHERE (finished_at IS NULL);
+
 -- A publication of all tables refuses UPDATE and DELETE on a table without a key.
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
 ALTER TABLE @extschema@.wab_drift_episodes ADD COLUMN episode_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
@@ -27,6 +27,7 @@ UPDATE @extschema@.wab_bridges SET unpaired_since = coalesce(status_since, first
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN reported text;
 -- The next listing is compared with all bridges, and sets status_listed.
 UPDATE @extschema@.wab_observations SET mirrored = false WHERE mirrored;
+
 -- The table of the policy becomes a view over it. The stored values stay, as settings that were changed.
 DROP TRIGGER _wab_policy_replace ON @extschema@.wab_policy;
 ALTER TABLE @extschema@.wab_policy RENAME TO _wab_policy;

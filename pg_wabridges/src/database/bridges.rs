@@ -104,8 +104,12 @@ pub fn record_provision(
 /// Calls `_wab_record_delete()`. A WARNING says why the row of a tenant that is not wanted still holds the bridge, if it does.
 pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Raise> {
     let args = [id.get().into(), customer_ref.as_str().into()];
-    let record = "SELECT @extschema@._wab_record_delete($1, $2)";
-    let Some(reason) = one(record, &args, |row| row.get::<String>(1))? else { return Ok(()) };
+    // As for record_provision().
+    let record = "SELECT pg_catalog.format('%s', @extschema@._wab_record_delete($1, $2))";
+    let reason = one(record, &args, |row| row.get::<String>(1))?.unwrap_or_default();
+    if reason.is_empty() {
+        return Ok(());
+    }
     warn_unwritten(&[(customer_ref.as_str().to_owned(), reason)])
 }
 

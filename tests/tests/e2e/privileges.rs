@@ -42,6 +42,11 @@ async fn an_ordinary_role_can_read_and_call_nothing() -> Result<()> {
                AND (has_table_privilege('nosy', '{relation}', p)
                     OR (p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') AND has_any_column_privilege('nosy', '{relation}', p)))"
         ))?;
+        // The views and wab_normalize_status() read the words with the caller's rights.
+        if relation.ends_with("wab_status_words") {
+            assert_eq!(held, "SELECT", "{relation}");
+            continue;
+        }
         assert_eq!(held, "", "{relation}");
         let (code, message) = fleet.sql_error(&format!("SET ROLE nosy; SELECT * FROM {relation}"))?;
         assert_eq!(code, "42501", "{relation}: {message}");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use e2e::fleet::{DATABASE, Fleet};
-use e2e::process::Said;
+use e2e::process::{self, Said};
 
 use crate::world;
 
@@ -25,7 +25,12 @@ fn wab_as_jobs(fleet: &Fleet, args: &[&str]) -> Result<Said> {
 
 /// Runs SQL as `jobs`; it must fail with a message about row-level security and with a hint.
 fn refused(fleet: &Fleet, sql: &str) -> Result<()> {
-    let (state, message) = fleet.sql_error(&format!("SET ROLE jobs; {sql}"))?;
+    let url = fleet.cluster.url(DATABASE).replace("user=postgres", "user=jobs");
+    let mut psql = fleet.cluster.program("psql", DATABASE);
+    let said = process::run(psql.args(["-X", "-q", "-v", "VERBOSITY=verbose", "-d", &url, "-c", sql]))?;
+    let message = said.stderr;
+    let state =
+        message.split_once("ERROR:").and_then(|(_, rest)| rest.trim_start().get(..5)).unwrap_or_default();
     assert_eq!(state, "42501", "{sql}: {message}");
     assert!(
         message.contains("row-level security hides rows") && message.contains("BYPASSRLS"),
@@ -117,7 +122,12 @@ async fn every_function_that_decides_or_writes_refuses_before_any_call() -> Resu
         refused(&fleet, sql)?;
     }
     for sql in ["SELECT _wab_write_statuses()", "SELECT _wab_link_bridges('{cust_15}', '{16}')"] {
-        let (state, message) = fleet.sql_error(&format!("SET ROLE jobs; {sql}"))?;
+        let url = fleet.cluster.url(DATABASE).replace("user=postgres", "user=jobs");
+        let mut psql = fleet.cluster.program("psql", DATABASE);
+        let said = process::run(psql.args(["-X", "-q", "-v", "VERBOSITY=verbose", "-d", &url, "-c", sql]))?;
+        let message = said.stderr;
+        let state =
+            message.split_once("ERROR:").and_then(|(_, rest)| rest.trim_start().get(..5)).unwrap_or_default();
         assert_eq!(state, "42501", "{sql}: {message}");
     }
     assert_eq!(fleet.sandbox.ledger().await?.len(), 0);

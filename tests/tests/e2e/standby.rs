@@ -28,7 +28,7 @@ async fn caught_up(primary: &Cluster, standby: &Cluster) -> Result<()> {
 async fn every_view_answers_on_a_standby_as_on_the_primary() -> Result<()> {
     let fleet = world::lived_in(Install::Extension).await?;
     let standby = fleet.cluster.standby()?;
-    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_08'; INSERT INTO tenants (id) VALUES ('late')")?;
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_09'; INSERT INTO tenants (id) VALUES ('late')")?;
     let before = Picture::of(&fleet.cluster, DATABASE)?;
     ensure!(
         before.silent().is_empty(),

@@ -30,7 +30,7 @@ async fn an_unchanged_refresh_writes_one_row() -> Result<()> {
     }
     assert_eq!(fleet.sql("SELECT count(DISTINCT listing_sha256) FROM (SELECT * FROM wab_observations ORDER BY observed_at DESC LIMIT 3) o")?, "1");
     // The refresh also records drift that a change of the tenants table causes.
-    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_23')")?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_24')")?;
     assert_eq!(fleet.sql(WRITTEN)?, "0|0|0|f\nwab_drift_episodes|1|0|0\nwab_observations|1|0|0");
     Ok(())
 }

@@ -211,9 +211,9 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
                 fleet.sql("SELECT * FROM wab_bind_tenants()")?;
             }
             fleet.sql("UPDATE wab_policy SET state_after = '0'")?;
-            // 0.2.0 does not know this kind.
+            // 0.2.0 does not know these kinds.
             let mut kinds = kinds;
-            kinds.push("unmapped_status".to_owned());
+            kinds.extend(["stale_binding", "unmapped_status"].map(str::to_owned));
             kinds.sort();
             assert_eq!((fleet.sql(rows)?, world::kinds(&fleet)?), (before, kinds));
             assert_eq!(

@@ -6,7 +6,7 @@ use e2e::fleet::Fleet;
 use crate::world;
 
 /// The stored result of a history of events, to compare.
-const STATE: &str = "SELECT b::text FROM wab_bridges b UNION ALL SELECT e::text FROM wab_bridge_events e
+const STATE: &str = "SELECT b::text FROM wab_bridges b UNION ALL SELECT (to_jsonb(e) - 'event_id')::text FROM wab_bridge_events e
                      UNION ALL SELECT h::text FROM wab_status_history h ORDER BY 1";
 
 /// Observes twenty bridges, every third with a status, at the beginning of the year, and a second later four new ones, which
