@@ -99,8 +99,10 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
     }
 
     /// Gives one bridge in a hundred a new status at the provider. It then requests the list once, so that neither contestant
-    /// waits while the sandbox rebuilds it.
+    /// waits while the sandbox rebuilds it. The bridges count as paired before, because one that waits for its scan cannot become
+    /// disconnected.
     pub fn change_the_list(&self) -> Result<()> {
+        self.fleet.sql("UPDATE wab_bridges SET unpaired_since = NULL WHERE unpaired_since IS NOT NULL")?;
         let turn = self.changes.get();
         self.changes.set(turn + 1);
         let status = ["closed", "qr", "logged_out", "unpaired", "disconnected", "pairing"][turn as usize % 6];
