@@ -39,6 +39,29 @@ COMMENT ON FUNCTION @extschema@._wab_serves IS
     'Whether this bridge serves the customer_ref that several live bridges carry: it is the bridge that the tenant row '
     'holds, or else the one with the lowest bridge_id.';
 
+-- The views call these two, for few rows: a sub-select in a view is planned twice in each query.
+CREATE FUNCTION @extschema@._wab_carried(bridge_id bigint) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT coalesce(b.customer_ref, '(none)') FROM @extschema@.wab_bridges b
+            WHERE b.bridge_id = _wab_carried.bridge_id);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_carried IS
+    'The customer_ref that this live bridge carries, or (none); null if there is no such bridge.';
+
+CREATE FUNCTION @extschema@._wab_once_orphaned() RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT jsonb_object_agg(e.bridge_id, true) FROM @extschema@.wab_drift_episodes e
+            WHERE e.kind = 'orphaned' AND e.bridge_id IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_once_orphaned IS
+    'The bridges that were orphaned at any time, as keys of a JSON object; null if there are none.';
+
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off

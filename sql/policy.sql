@@ -40,25 +40,27 @@ BEGIN
 END
 $$;
 
--- The views call it once per query. It is a function, because a sub-select would be planned anew in each query: that takes
--- longer than to read the drift of one tenant. A listing is stored after its transaction began, so its time is later than
--- now(); a grace of 0 therefore compares no times.
-CREATE FUNCTION @extschema@._wab_cutoff(kind text) RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+-- _wab_kinds joins its one row, so that a query plans one function call: as sub-selects, these values would be planned
+-- twice for each kind, which takes longer than to read the drift of one tenant. A listing is stored after its
+-- transaction began, so its time is later than now(); a grace of 0 therefore compares no times.
+CREATE FUNCTION @extschema@._wab_cutoffs()
+RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_status timestamptz, state timestamptz,
+               listing_is_whole boolean)
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    grace interval;
 BEGIN
-    SELECT CASE kind WHEN 'disconnected' THEN p.disconnected_after
-                     WHEN 'awaiting_scan' THEN p.awaiting_scan_after
-                     WHEN 'unmapped_status' THEN p.unmapped_after
-                     WHEN 'state' THEN p.state_after END INTO grace
+    RETURN QUERY
+    SELECT CASE WHEN p.disconnected_after > interval '0' THEN now() - p.disconnected_after ELSE 'infinity' END,
+           CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - p.awaiting_scan_after ELSE 'infinity' END,
+           CASE WHEN p.unmapped_after > interval '0' THEN now() - p.unmapped_after ELSE 'infinity' END,
+           CASE WHEN p.state_after > interval '0' THEN now() - p.state_after ELSE 'infinity' END,
+           (SELECT o.malformed = 0 FROM @extschema@.wab_observations o ORDER BY o.observed_at DESC LIMIT 1)
     FROM @extschema@.wab_policy p;
-    RETURN CASE WHEN grace > interval '0' THEN now() - grace ELSE 'infinity' END;
 END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_cutoff IS
-    'The time before which drift of this kind must have begun to be reported: now() minus its grace in wab_policy.';
+COMMENT ON FUNCTION @extschema@._wab_cutoffs IS
+    'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; and whether '
+    'every row of the newest stored listing could be read (null before the first one).';
 
 -- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger

@@ -29,7 +29,7 @@ CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
     ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
           k.disconnected, k.awaiting_scan, k.unmapped, k.stopped, k.webhook] AS differences
-FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
+FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN LATERAL (SELECT
 
     CASE WHEN r.wanted AND r.bridge_id IS NULL AND r.stored_bridge_id IS NULL
     THEN ROW('missing', 'critical', NULL, NULL, NULL, false,
@@ -41,14 +41,11 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference
     -- The held bridge is gone, or live under another customer_ref (observed): then the tenant was probably renamed.
     WHEN r.wanted AND r.bridge_id IS NULL
-    THEN (SELECT ROW('missing', 'critical', r.stored_bridge_id::text, b.carried, NULL, false,
-        CASE WHEN b.carried IS NULL THEN 'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed'
-             ELSE 'wanted, but bridge ' || r.stored_bridge_id || ', which its row holds, is live under the customer_ref '
-                  || b.carried || ': was the tenant renamed?' END
-        )::@extschema@._wab_difference
-        FROM (SELECT max(coalesce(l.customer_ref, '(none)')) AS carried FROM @extschema@.wab_bridges l
-              WHERE l.bridge_id = r.stored_bridge_id) b)
-    END AS missing,
+    THEN ROW('missing', 'critical', r.stored_bridge_id::text, @extschema@._wab_carried(r.stored_bridge_id), NULL, false,
+        coalesce('wanted, but bridge ' || r.stored_bridge_id || ', which its row holds, is live under the customer_ref '
+                 || @extschema@._wab_carried(r.stored_bridge_id) || ': was the tenant renamed?',
+                 'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed')
+    )::@extschema@._wab_difference END AS missing,
 
     CASE WHEN r.tenant_id IS NOT NULL AND r.bridge_id IS DISTINCT FROM r.stored_bridge_id AND r.serves
     THEN ROW('unbound', 'info', r.stored_bridge_id::text, r.bridge_id::text, NULL, false,
@@ -57,8 +54,7 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
                   || CASE WHEN r.status = 'paired' THEN '; bridge ' || r.bridge_id || ' is paired already'
                           || coalesce(', and was created ' || to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'
                                                             ' "UTC"'), '') ELSE '' END
-                  || CASE WHEN r.bridge_id IN (SELECT e.bridge_id FROM @extschema@.wab_drift_episodes e
-                                               WHERE e.kind = 'orphaned')
+                  || CASE WHEN (SELECT @extschema@._wab_once_orphaned()) ? r.bridge_id::text
                           THEN '; it was orphaned before, so it was made for an earlier tenant row' ELSE '' END END
     )::@extschema@._wab_difference END AS unbound,
 
@@ -71,13 +67,12 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     -- A listing with a row that cannot be read may hide the bridge.
     CASE WHEN r.tenant_id IS NOT NULL AND NOT r.wanted AND r.bridge_id IS NULL
               AND (r.stored_bridge_id IS NOT NULL OR r.stored_status IN ('paired', 'awaiting_scan', 'disconnected'))
-              AND (SELECT l.malformed = 0 FROM @extschema@.wab_observations l ORDER BY l.observed_at DESC LIMIT 1)
+              AND c.listing_is_whole
     THEN ROW('stale_binding', 'info', coalesce(r.stored_bridge_id::text, r.stored_status), NULL, NULL, false,
         CASE WHEN r.stored_bridge_id IS NULL THEN 'not wanted, and its row still holds the status ' || r.stored_status
              ELSE 'not wanted, and its row still holds bridge ' || r.stored_bridge_id
-                  || (SELECT coalesce(max(', which is live under the customer_ref ' || coalesce(l.customer_ref, '(none)')),
-                                      ', which is gone')
-                      FROM @extschema@.wab_bridges l WHERE l.bridge_id = r.stored_bridge_id) END
+                  || coalesce(', which is live under the customer_ref ' || @extschema@._wab_carried(r.stored_bridge_id),
+                              ', which is gone') END
     )::@extschema@._wab_difference END AS stale_binding,
 
     CASE WHEN r.bridge_id IS NOT NULL AND r.tenant_id IS NULL AND NOT r.wanted AND NOT r.kept
@@ -97,20 +92,20 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference END AS duplicate,
 
     CASE WHEN r.status = 'disconnected' AND r.wanted
-              AND r.status_since < (SELECT @extschema@._wab_cutoff('disconnected')) AND r.serves
+              AND r.status_since < c.disconnected AND r.serves
     THEN ROW('disconnected', 'critical', NULL, r.raw_status, r.status_since, false,
         'disconnected: pair it again'
     )::@extschema@._wab_difference END AS disconnected,
 
     CASE WHEN r.status = 'awaiting_scan' AND r.wanted
               AND coalesce(r.unpaired_since, r.status_since)
-                  < (SELECT @extschema@._wab_cutoff('awaiting_scan')) AND r.serves
+                  < c.awaiting_scan AND r.serves
     THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
         'the QR code was not scanned: remind the tenant'
     )::@extschema@._wab_difference END AS awaiting_scan,
 
     CASE WHEN r.status = 'unknown' AND r.raw_status IS NOT NULL
-              AND (r.status_since >= (SELECT @extschema@._wab_cutoff('unmapped_status'))) IS NOT TRUE
+              AND (r.status_since >= c.unmapped_status) IS NOT TRUE
               AND (SELECT @extschema@._wab_unmapped())
                   ? @extschema@._wab_status_word(r.raw_status)
     THEN ROW('unmapped_status', 'warning', NULL, r.raw_status, r.status_since, false,
@@ -120,7 +115,7 @@ FROM @extschema@._wab_rows r CROSS JOIN LATERAL (SELECT
     )::@extschema@._wab_difference END AS unmapped,
 
     CASE WHEN r.bridge_id IS NOT NULL AND r.state <> 'running'
-              AND (r.state_since >= (SELECT @extschema@._wab_cutoff('state'))) IS NOT TRUE
+              AND (r.state_since >= c.state) IS NOT TRUE
     THEN ROW('state', 'critical', NULL, r.state, r.state_since, false,
         'the container is not running'
     )::@extschema@._wab_difference END AS stopped,
