@@ -60,10 +60,10 @@ CREATE FUNCTION @extschema@.wab_poll_status(max_calls integer DEFAULT 100, max_t
 RETURNS TABLE (polled integer, changed integer, failed integer, remaining bigint)
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_poll_status_within_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_poll_status(integer, interval) IS
-    'Asks up to max_calls bridges whose status the newest listing did not carry. At least two thirds of the calls are '
-    'for those never asked and then those asked longest ago, the others for disconnected ones. After max_time, or '
-    'shortly before statement_timeout, it stores what it learnt and returns. remaining: bridges with a status that was '
-    'never observed.';
+    'Asks up to max_calls bridges for their status. It leaves out bridges with a status in the newest listing. At least '
+    'two thirds of the calls go to the bridges that were never asked or were asked longest ago; the rest go to '
+    'disconnected ones. After max_time, or shortly before statement_timeout, it stores the answers and returns. '
+    'remaining: bridges whose status was never observed.';
 
 CREATE FUNCTION @extschema@.wab_reconcile(max_status_calls integer DEFAULT 100, max_time interval DEFAULT '50 seconds')
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text)

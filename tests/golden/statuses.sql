@@ -1,4 +1,4 @@
--- Tests the words that stand for a status: built-in ones, those of the user, and those that nobody mapped.
+-- Tests the words that stand for a status: built-in ones, those of the user, and those that are not mapped.
 CREATE EXTENSION pg_wabridges;
 SELECT * FROM wab_status_words ORDER BY status, word;
 SELECT raw, wab_normalize_status(raw) AS status

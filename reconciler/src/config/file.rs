@@ -188,7 +188,7 @@ pub struct Policy {
     /// Bridges that the provider must list at least.
     #[schemars(extend("default" = 1, "minimum" = 0, "pattern" = "^[0-9]+$"))]
     pub min_observed: Option<Scalar>,
-    /// Tenants to provision whose rows hold a bridge that is live under another customer_ref, as after a tenant was renamed.
+    /// Tenants that the plan may provision although their rows hold a bridge that is live under another customer_ref. This happens when a tenant's id was changed.
     #[schemars(extend("default" = 0, "minimum" = 0, "pattern" = "^[0-9]+$"))]
     pub renamed_tenants: Option<Scalar>,
     /// US dollars per month after the plan. Default: no limit.

@@ -14,7 +14,7 @@ pub struct Guarded<'a> {
     pub binding: Option<&'a BindingChange>,
     /// Bridges that the provider listed.
     pub listed: usize,
-    /// Tenants to provision whose rows hold a bridge that is live under another customer_ref.
+    /// Tenants to provision that were renamed: another customer_ref carries the bridge that the tenant row holds.
     pub renamed: Vec<Renamed<'a>>,
     /// Bridges to create.
     pub creates: usize,

@@ -9,7 +9,7 @@ pub struct Polled {
     pub asked_at: DateTime<Utc>,
     /// The number of sessions that were to be asked.
     pub chosen: usize,
-    /// The number of bridges whose status the listing lacks.
+    /// The number of listed bridges without a status.
     pub of: usize,
     /// The answers and failures.
     pub result: wabridges::Polled,

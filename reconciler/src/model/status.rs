@@ -44,7 +44,7 @@ pub struct Status {
     pub monthly_waste: Decimal,
     /// The age of the status that was confirmed longest ago, in seconds.
     pub oldest_status_seconds: Option<i64>,
-    /// Live bridges whose status the last listing did not carry, so that only a poll or an event confirms it.
+    /// Live bridges that the last listing showed without a status. Only a poll or an event confirms their status.
     pub polled: i64,
     /// The session that holds the lock of `wab apply` now.
     pub applying: Option<String>,

@@ -19,8 +19,8 @@ pub enum Event<'a> {
     WaitingForLock { holder: &'a str },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
-    /// So many sessions, of those whose status the listing lacks, are about to be asked for it; the provider's
-    /// limits make this take at least this long.
+    /// The run is about to ask this many sessions, out of `of` listed bridges without a status. The provider's limits
+    /// make this take at least `at_least`.
     Polling { sessions: usize, of: usize, at_least: Duration },
     /// The answers of the sessions.
     Polled(&'a Polled),

@@ -1,4 +1,4 @@
-//! Tests the provider's status words: one that nobody mapped hides no outage, and a new mapping holds at once.
+//! Tests the provider's status words: an unmapped word hides no outage, and a new mapping holds at once.
 
 use anyhow::Result;
 use e2e::fleet::{Fleet, Install};
@@ -23,7 +23,7 @@ async fn renamed(install: Install) -> Result<Fleet> {
 const STORED: &str = "SELECT string_agg(id || ' ' || bridge_status, ', ' ORDER BY id) FROM tenants WHERE bridge_status <> 'paired'";
 
 #[tokio::test]
-async fn a_word_that_nobody_mapped_is_drift_and_no_row_goes_on_claiming_paired() -> Result<()> {
+async fn an_unmapped_word_is_drift_and_no_row_goes_on_claiming_paired() -> Result<()> {
     for install in [Install::Extension, Install::SqlOnly] {
         let fleet = renamed(install).await?;
         let said = fleet.wab(&["drift", "--json"])?;
@@ -54,7 +54,7 @@ async fn a_word_that_nobody_mapped_is_drift_and_no_row_goes_on_claiming_paired()
 }
 
 #[tokio::test]
-async fn a_reconcile_writes_unknown_for_a_word_that_nobody_mapped() -> Result<()> {
+async fn a_reconcile_writes_unknown_for_an_unmapped_word() -> Result<()> {
     let fleet = renamed(Install::Extension).await?;
     let kinds = "SELECT kind, count(*) FROM wab_reconcile() GROUP BY 1";
     assert_eq!(fleet.sql(kinds)?, "unmapped_status|4");

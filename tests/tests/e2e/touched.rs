@@ -53,7 +53,7 @@ async fn happen(fleet: &Fleet, nth: usize) -> Result<Option<&'static str>> {
             }
             "eight statuses at once"
         }
-        9 => sandbox.change(2, json!({"status": "odd"})).await.map(|()| "a word that nobody mapped")?,
+        9 => sandbox.change(2, json!({"status": "odd"})).await.map(|()| "an unmapped word")?,
         10 => {
             sandbox.change(3, json!({"status": "ODD"})).await.map(|()| "the same word on another bridge")?
         }

@@ -30,7 +30,7 @@ fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
     }
 }
 
-/// A tenant whose row holds bridge 8, which is live under another customer_ref.
+/// A renamed tenant: its row holds bridge 8, and bridge 8 carries another customer_ref.
 fn renamed(customer_ref: &str) -> Drift {
     let missing = row(Kind::Missing, customer_ref, 0);
     Drift { stored: Some("8".into()), observed: Some("old_name".into()), ..missing }
