@@ -21,4 +21,4 @@ DELETE FROM wab_policy;
 SELECT count(*) AS stored, (SELECT price_per_bridge FROM wab_policy) AS price_per_bridge FROM _wab_policy;
 -- A grace of 0 reports at once, also within the transaction that found it.
 UPDATE wab_policy SET disconnected_after = '0';
-SELECT _wab_cutoff('disconnected') AS disconnected, _wab_cutoff('awaiting_scan') = now() - interval '24 hours' AS awaiting_scan, _wab_cutoff('unmapped_status') AS unmapped;
+SELECT disconnected, awaiting_scan = now() - interval '24 hours' AS awaiting_scan, unmapped_status AS unmapped FROM _wab_cutoffs();
