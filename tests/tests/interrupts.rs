@@ -27,8 +27,10 @@ fn sqlstate(error: &sqlx::Error) -> String {
     error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned()).unwrap_or_default()
 }
 
+/// Starts a fleet whose provider lists no statuses, so that each of them is polled, and then answers no call.
 async fn hanging() -> Result<Fleet> {
-    let fleet = world::healthy(&[]).await?;
+    let fleet = Fleet::start(&["--speed", "60"])?;
+    world::fill(&fleet).await?;
     fleet.sandbox.fault(json!({"path_prefix": "/api/", "kind": "hang"})).await?;
     Ok(fleet)
 }
