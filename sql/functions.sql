@@ -39,9 +39,10 @@ COMMENT ON FUNCTION @extschema@._wab_serves IS
     'Whether this bridge serves the customer_ref that several live bridges carry: it is the bridge that the tenant row '
     'holds, or else the one with the lowest bridge_id.';
 
--- The views call these two, for few rows: a sub-select in a view is planned twice in each query.
+-- The views call these two, for few rows: a sub-select in a view is planned twice in each query. PostgreSQL expects a
+-- call for each row, so the cost is low: a high one would make it JIT-compile the query.
 CREATE FUNCTION @extschema@._wab_carried(bridge_id bigint) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT coalesce(b.customer_ref, '(none)') FROM @extschema@.wab_bridges b
