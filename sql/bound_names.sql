@@ -2,33 +2,41 @@
 --
 -- The view wab_tenants stores the table and the numbers of its columns, so it follows every rename, and a dump of it
 -- has the present names. The names in wab_tenant_binding are those given at binding; they count while there is no view.
+--
+-- The functions are in PL/pgSQL, which plans their queries once in a session: they run several times in each write.
 
 CREATE FUNCTION @extschema@._wab_bound_column(shown text, tenants regclass DEFAULT NULL) RETURNS name
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     -- In the stored query of a view, an output column has :resname, then :resorigtbl and :resorigcol, its origin.
-    SELECT a.attname
-    FROM pg_rewrite r
-    CROSS JOIN LATERAL (SELECT split_part(r.ev_action::text, ' :resname ' || shown || ' ', 2) AS entry) e
-    JOIN pg_attribute a
-      ON a.attrelid = nullif(split_part(split_part(e.entry, ':resorigtbl ', 2), ' ', 1), '')::oid
-     AND a.attnum = nullif(split_part(split_part(e.entry, ':resorigcol ', 2), ' ', 1), '')::smallint
-    WHERE r.ev_class = to_regclass('@extschema@.wab_tenants') AND r.rulename = '_RETURN'
-      AND a.attrelid = coalesce(_wab_bound_column.tenants, a.attrelid);
+    RETURN (
+        SELECT a.attname
+        FROM pg_rewrite r
+        CROSS JOIN LATERAL (SELECT split_part(r.ev_action::text, ' :resname ' || shown || ' ', 2) AS entry) e
+        JOIN pg_attribute a
+          ON a.attrelid = nullif(split_part(split_part(e.entry, ':resorigtbl ', 2), ' ', 1), '')::oid
+         AND a.attnum = nullif(split_part(split_part(e.entry, ':resorigcol ', 2), ' ', 1), '')::smallint
+        WHERE r.ev_class = to_regclass('@extschema@.wab_tenants') AND r.rulename = '_RETURN'
+          AND a.attrelid = coalesce(_wab_bound_column.tenants, a.attrelid));
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_bound_column IS
     'The present name of the column that wab_tenants shows as tenant_id, bridge_id or bridge_status; null if no '
     'tenants table, or another one, is bound.';
 
 CREATE FUNCTION @extschema@._wab_binding() RETURNS SETOF @extschema@.wab_tenant_binding
-LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT b.only_row, b.tenants,
            coalesce(@extschema@._wab_bound_column('tenant_id', b.tenants), b.tenant_id),
            coalesce(@extschema@._wab_bound_column('bridge_id', b.tenants), b.bridge_id),
            coalesce(@extschema@._wab_bound_column('bridge_status', b.tenants), b.bridge_status),
            b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by, b.grants, b.views_source
     FROM @extschema@.wab_tenant_binding b;
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_binding IS 'The row of wab_tenant_binding with the present names of the columns.';
 

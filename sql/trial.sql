@@ -4,16 +4,21 @@
 -- A new id would not pass a foreign key, and an existing one may not pass a UNIQUE constraint; a duplicate is no
 -- refusal, because the real id is another one.
 CREATE FUNCTION @extschema@._wab_trial_bridge_id(held bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
-    SELECT CASE WHEN k.keys = '{}' THEN greatest((SELECT max(b.bridge_id) FROM @extschema@.wab_bridges b), held, 0) + 1
-                ELSE coalesce((SELECT max(b.bridge_id) FROM @extschema@.wab_bridges b
-                               WHERE b.bridge_id IS DISTINCT FROM held),
-                              CASE WHEN k.keys <> ARRAY['@extschema@.wab_bridges'::regclass::oid] THEN 1 END) END
-    FROM (SELECT ARRAY(SELECT c.confrelid FROM @extschema@._wab_binding() t
-                       JOIN pg_attribute a ON a.attrelid = t.tenants AND a.attname = t.bridge_id
-                       JOIN pg_constraint c ON c.conrelid = t.tenants AND c.contype = 'f' AND a.attnum = ANY (c.conkey))
-                 AS keys) k;
+DECLARE
+    bridges constant oid := '@extschema@.wab_bridges'::regclass;
+    keys    oid[] := ARRAY(
+        SELECT c.confrelid FROM @extschema@._wab_binding() t
+        JOIN pg_attribute a ON a.attrelid = t.tenants AND a.attname = t.bridge_id
+        JOIN pg_constraint c ON c.conrelid = t.tenants AND c.contype = 'f' AND a.attnum = ANY (c.conkey));
+BEGIN
+    IF keys = '{}' THEN
+        RETURN greatest((SELECT max(b.bridge_id) FROM @extschema@.wab_bridges b), held, 0) + 1;
+    END IF;
+    RETURN coalesce((SELECT max(b.bridge_id) FROM @extschema@.wab_bridges b WHERE b.bridge_id IS DISTINCT FROM held),
+                    CASE WHEN keys <> ARRAY[bridges] THEN 1 END);
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_trial_bridge_id IS
     'A bridge_id to try on a row that holds this one: a new id, or the id of a live bridge if a foreign key checks it; '
