@@ -8,7 +8,8 @@ use crate::run::events::Event;
 use crate::run::executor::Executor;
 use crate::run::step_outcome::{StepOutcome, together};
 
-/// After so many failures in a row the run gives up: the next step would probably fail too.
+/// After so many failures in a row the run gives up: the next step would probably fail too. A failure that concerns only
+/// one tenant does not count.
 const FAILURES_IN_A_ROW: usize = 5;
 
 /// Runs the plan's steps in order. A failed step does not stop independent steps.
@@ -59,7 +60,11 @@ impl Executor<'_> {
             if self.stop.is_requested() && !all_done {
                 return Ok(self.stop.end());
             }
-            failures = if outcomes.iter().any(StepOutcome::is_done) { 0 } else { failures + 1 };
+            if outcomes.iter().any(StepOutcome::is_done) {
+                failures = 0;
+            } else if !outcomes.iter().all(|outcome| outcome.refused_by_row) {
+                failures += 1;
+            }
             if failures == FAILURES_IN_A_ROW && reports.len() < plan.steps.len() {
                 return Ok(RunEnd::GaveUp);
             }

@@ -19,7 +19,12 @@ pub struct StepOutcome {
     pub bridge_id: Option<BridgeId>,
     /// Set if no further step can succeed: the run ends for this reason.
     pub end: Option<RunEnd>,
+    /// The tenant or its row refused the step, which says nothing about the next one.
+    pub refused_by_row: bool,
 }
+
+/// The SQLSTATEs of a tenant that is not wanted, and of a row that cannot take a bridge.
+const ABOUT_ONE_TENANT: [&str; 2] = ["22023", "55000"];
 
 impl StepOutcome {
     /// Whether the step was done.
@@ -29,26 +34,29 @@ impl StepOutcome {
 
     /// A step that was done.
     pub fn done(detail: String, bridge_id: Option<BridgeId>) -> Self {
-        Self { outcome: Outcome::Done, detail, bridge_id, end: None }
+        Self { outcome: Outcome::Done, detail, bridge_id, end: None, refused_by_row: false }
     }
 
     /// A step that failed, or one with an unknown outcome.
     pub fn failed(error: &Error) -> Self {
         let ambiguous = matches!(error, Error::Provider { source, .. } if source.is_ambiguous());
         let outcome = if ambiguous { Outcome::Unknown } else { Outcome::Failed };
-        Self { outcome, detail: chain(error), bridge_id: None, end: end(error) }
+        let refused_by_row =
+            matches!(error, Error::Database { source, .. } if source.has_code(&ABOUT_ONE_TENANT));
+        Self { outcome, detail: chain(error), bridge_id: None, end: end(error), refused_by_row }
     }
 
     /// The tenant row does not hold what was written, for this reason.
     pub fn unwritten(reason: String, bridge_id: Option<BridgeId>) -> Self {
-        Self { outcome: Outcome::Failed, detail: reason, bridge_id, end: None }
+        Self { outcome: Outcome::Failed, detail: reason, bridge_id, end: None, refused_by_row: true }
     }
 
     /// The provider did its part, but the database could not record it. The next run finds the bridge and
     /// continues.
     pub fn unrecorded(what: &str, bridge_id: BridgeId, error: &Error) -> Self {
         let detail = format!("bridge {bridge_id} was {what}, but: {}", chain(error));
-        Self { outcome: Outcome::Unknown, detail, bridge_id: Some(bridge_id), end: end(error) }
+        let bridge_id = Some(bridge_id);
+        Self { outcome: Outcome::Unknown, detail, bridge_id, end: end(error), refused_by_row: false }
     }
 }
 

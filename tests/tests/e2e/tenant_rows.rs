@@ -272,6 +272,17 @@ async fn apply_names_the_tenant_whose_row_holds_the_bridge() -> Result<()> {
 }
 
 #[tokio::test]
+async fn apply_goes_on_after_any_number_of_refused_rows() -> Result<()> {
+    let fleet = six().await?;
+    bind(&fleet, "{a1,a2,a3,a4,a5,a6,a7,a8,b1,b2}")?;
+    fleet.sql(&before_update("IF OLD.id LIKE 'a%' THEN RETURN NULL; END IF;"))?;
+    let (code, failed) = apply(&fleet)?;
+    assert_eq!((code, failed.len()), (4, 8), "{failed:?}");
+    assert_eq!(rows(&fleet)?, "a1, a2, a3, a4, a5, a6, a7, a8, b1 7 awaiting_scan, b2 8 awaiting_scan");
+    Ok(())
+}
+
+#[tokio::test]
 async fn apply_makes_no_bridge_for_a_row_that_cannot_take_it() -> Result<()> {
     let fleet = six().await?;
     bind(&fleet, "{t1,new1,new2}")?;
