@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod adoption;
+pub mod apply_lock;
 mod bind;
 mod binding_path;
 mod connect;
@@ -13,11 +14,14 @@ pub mod examine;
 mod find;
 pub mod install;
 pub mod journal;
+mod lock_holder;
 mod names;
 mod observe;
 mod poll;
 mod precondition;
 mod rows;
+mod session;
 mod set;
+mod statement;
 mod status;
 pub mod store;

@@ -145,7 +145,8 @@ impl Cluster {
             .arg(format!("LD_PRELOAD={}", library.trim()))
             .arg(format!("FAKETIME=+0 x{times}"))
             .arg(self.bin.join("pg_ctl"))
-            .args(["-s", "-w", "-l", &self.path("log"), "start", "-D"])
+            // pg_ctl has the fast clock too: it waits for so many of its seconds.
+            .args(["-t", "864000", "-s", "-w", "-l", &self.path("log"), "start", "-D"])
             .arg(self.data());
         self.run_pg_ctl(command)
     }
@@ -183,6 +184,11 @@ impl Cluster {
     /// The folder of the server's socket; also its `host` in a connection string.
     pub fn socket_dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The number in the name of the server's socket.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// A connection string for this database.
@@ -299,13 +305,15 @@ fn pg_config() -> String {
     std::env::var("PG_CONFIG").unwrap_or_else(|_| "pg_config".to_owned())
 }
 
-fn directory() -> Result<TempDir> {
+/// A new folder that belongs to the server's user.
+pub(crate) fn directory() -> Result<TempDir> {
     let dir = tempfile::Builder::new().prefix("wab").tempdir()?;
     give_to_server_user(dir.path())?;
     Ok(dir)
 }
 
-fn give_to_server_user(path: &Path) -> Result<()> {
+/// Makes the server's user the owner.
+pub(crate) fn give_to_server_user(path: &Path) -> Result<()> {
     if process::is_root()? {
         process::must(Command::new("chown").arg("postgres").arg(path))?;
     }

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod fleet;
+pub mod pooler;
 pub mod process;
 pub mod sandbox;
 pub mod wait;

@@ -8,6 +8,7 @@ use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::{Extra, Fleet, Keep};
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
 /// The binding and the exceptions that the database held before the evaluation changed them.
@@ -37,7 +38,7 @@ impl Evaluation<'_> {
     pub async fn known(&mut self) -> Result<Known, Error> {
         const DOING: &str = "cannot read the declared exceptions";
         let binding = self.bound().await?.map(|bound| bound.binding);
-        let rows = sqlx::query(self.names.sql(include_str!("adopt/declared.sql")))
+        let rows = query(self.names.sql(include_str!("adopt/declared.sql")))
             .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
@@ -70,7 +71,7 @@ impl Evaluation<'_> {
         const DOING: &str = "cannot read the fleet";
         let statement = self.sql(include_str!("adopt/found_beside_tenants.sql"));
         let mut tx = self.under_binding_path().await?;
-        let rows = sqlx::query(statement).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
+        let rows = query(statement).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
         tx.rollback().await.map_err(Error::database(DOING))?;
         let (live, price) = self.numbers().await?;
         let bridges = found_bridges(&rows).map_err(Error::database(DOING))?;
@@ -81,11 +82,11 @@ impl Evaluation<'_> {
     /// Reads the bridges when no tenants table is bound: then every bridge is orphaned.
     async fn found_alone(&mut self) -> Result<Found, Error> {
         const DOING: &str = "cannot read the bridges";
-        let rows = sqlx::query(self.names.sql(include_str!("adopt/found_alone.sql")))
+        let rows = query(self.names.sql(include_str!("adopt/found_alone.sql")))
             .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
-        let monthly_cost = sqlx::query_scalar(self.names.sql(include_str!("adopt/monthly_cost.sql")))
+        let monthly_cost = query_scalar(self.names.sql(include_str!("adopt/monthly_cost.sql")))
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
@@ -102,16 +103,15 @@ impl Evaluation<'_> {
                 None => return Ok(None),
             },
         };
-        let (table, tenant_id, bridge_id, bridge_status): (String, String, String, String) = sqlx::query_as(
-            "SELECT $1::oid::regclass::text, quote_ident($2), quote_ident($3), quote_ident($4)",
-        )
-        .bind(oid)
-        .bind(&binding.tenant_id)
-        .bind(&binding.bridge_id)
-        .bind(&binding.bridge_status)
-        .fetch_one(&mut *self.tx)
-        .await
-        .map_err(Error::database("cannot quote the tenants table's names"))?;
+        let (table, tenant_id, bridge_id, bridge_status): (String, String, String, String) =
+            query_as("SELECT $1::oid::regclass::text, quote_ident($2), quote_ident($3), quote_ident($4)")
+                .bind(oid)
+                .bind(&binding.tenant_id)
+                .bind(&binding.bridge_id)
+                .bind(&binding.bridge_status)
+                .fetch_one(&mut *self.tx)
+                .await
+                .map_err(Error::database("cannot quote the tenants table's names"))?;
         Ok(Some(Target {
             schema: self.names.quoted.clone(),
             binding: Binding { table, ..binding },

@@ -7,6 +7,7 @@ use sqlx::postgres::types::Oid;
 
 use crate::config::{Fleet, WebhookTemplate};
 use crate::db::evaluation::{Evaluation, Preview};
+use crate::db::statement::{query, query_scalar};
 use crate::model::{Binding, BindingChange, Error};
 
 const NOT_BOUND: &str = "cannot bind the tenants table as fleet.yaml declares";
@@ -44,7 +45,7 @@ impl Evaluation<'_> {
     /// The current binding, if there is one.
     pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
         const DOING: &str = "cannot read the binding of the tenants table";
-        let row = sqlx::query(self.names.sql(include_str!("bind/bound.sql")))
+        let row = query(self.names.sql(include_str!("bind/bound.sql")))
             .fetch_optional(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
@@ -55,7 +56,7 @@ impl Evaluation<'_> {
         const DOING: &str = "cannot look up the table that tenants.table names";
         // Three statements, because PostgreSQL may evaluate the parts of one statement in any order.
         self.set_search_path(&self.names.search_path.clone()).await?;
-        let row = sqlx::query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid")
+        let row = query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid")
             .bind(table)
             .fetch_one(&mut *self.tx)
             .await
@@ -70,7 +71,7 @@ impl Evaluation<'_> {
     }
 
     async fn set_search_path(&mut self, path: &str) -> Result<(), Error> {
-        sqlx::query("SELECT pg_catalog.set_config('search_path', $1, true)")
+        query("SELECT pg_catalog.set_config('search_path', $1, true)")
             .bind(path)
             .execute(&mut *self.tx)
             .await
@@ -85,7 +86,7 @@ impl Evaluation<'_> {
         tenants: Oid,
         column: &str,
     ) -> Result<String, Error> {
-        sqlx::query_scalar(include_str!("bind/webhook_expression.sql"))
+        query_scalar(include_str!("bind/webhook_expression.sql"))
             .bind(template.as_str())
             .bind(WebhookTemplate::PLACEHOLDER)
             .bind(&self.names.schema)
@@ -105,7 +106,7 @@ impl Evaluation<'_> {
     /// Binds the table for good as it was previewed. The views are locked from here to the end of the transaction.
     pub async fn keep_binding(&mut self) -> Result<(), Error> {
         let Some(preview) = self.preview.take() else { return Ok(()) };
-        sqlx::query("DROP VIEW pg_temp.wab_tenants CASCADE")
+        query("DROP VIEW pg_temp.wab_tenants CASCADE")
             .execute(&mut *self.tx)
             .await
             .map_err(Error::database(NOT_BOUND))?;
@@ -114,7 +115,7 @@ impl Evaluation<'_> {
 
     async fn make(&mut self, statement: &str, preview: &Preview) -> Result<(), Error> {
         let Preview { oid, binding, resolved_in } = preview;
-        sqlx::query(self.names.sql(statement))
+        query(self.names.sql(statement))
             .bind(oid)
             .bind(&binding.tenant_id)
             .bind(&binding.bridge_id)

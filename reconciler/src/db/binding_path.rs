@@ -4,6 +4,7 @@
 use sqlx::{Connection, Postgres, Transaction};
 
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::query;
 use crate::model::Error;
 
 impl Evaluation<'_> {
@@ -16,7 +17,7 @@ impl Evaluation<'_> {
             .names
             .sql("SELECT pg_catalog.set_config('search_path', @extschema@._wab_binding_path($1), true)");
         let mut tx = self.tx.begin().await.map_err(Error::database(DOING))?;
-        sqlx::query(set).bind(previewed).execute(&mut *tx).await.map_err(Error::database(DOING))?;
+        query(set).bind(previewed).execute(&mut *tx).await.map_err(Error::database(DOING))?;
         Ok(tx)
     }
 }

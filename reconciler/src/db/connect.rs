@@ -17,27 +17,12 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     let url = url(database)?;
     let deadline = deadline(url.as_deref(), variable("PGCONNECT_TIMEOUT")?.as_deref())?;
     let options = options(url.as_deref(), database.url_env())?;
-    let options = options.application_name("wab").disable_statement_logging();
-    let mut conn = tokio::time::timeout(deadline.unwrap_or(Duration::MAX), options.connect())
+    // A pooler may refuse extra_float_digits; PostgreSQL's default is as exact since version 12.
+    let options = options.application_name("wab").extra_float_digits(None).disable_statement_logging();
+    tokio::time::timeout(deadline.unwrap_or(Duration::MAX), options.connect())
         .await
         .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
-        .map_err(Error::database("cannot connect to the database"))?;
-    // idle_session_timeout = 0: a run waits for the provider or a person. jit = off: compiling its one long
-    // query takes longer than running it. hash_mem_multiplier = 64: that query has one large hash table.
-    let settings = match conn.server_version_num() {
-        Some(140_000..) => "SET idle_session_timeout = 0; SET jit = off; SET hash_mem_multiplier = 64",
-        _ => "SET jit = off",
-    };
-    sqlx::raw_sql(settings).execute(&mut conn).await.map_err(Error::database("cannot set up the session"))?;
-    Ok(conn)
-}
-
-/// Whether the server is a standby, which accepts no writes.
-pub async fn is_standby(conn: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query_scalar("SELECT pg_catalog.pg_is_in_recovery()")
-        .fetch_one(conn)
-        .await
-        .map_err(Error::database("cannot find out whether the database is a standby"))
+        .map_err(Error::database("cannot connect to the database"))
 }
 
 /// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not set.

@@ -4,6 +4,7 @@ use sqlx::Row;
 use wabridges::BridgeId;
 
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::query;
 use crate::model::{Drift, Error};
 
 /// The drift rows in display order: all rows, or those of these bridges.
@@ -11,8 +12,7 @@ pub async fn drift(evaluation: &mut Evaluation<'_>, bridge_ids: Option<&[i64]>) 
     const DOING: &str = "cannot read the drift";
     let statement = evaluation.sql(include_str!("drift/drift.sql"));
     let mut tx = evaluation.under_binding_path().await?;
-    let rows =
-        sqlx::query(statement).bind(bridge_ids).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
+    let rows = query(statement).bind(bridge_ids).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
     tx.rollback().await.map_err(Error::database(DOING))?;
     let read = |row: &sqlx::postgres::PgRow| {
         Ok(Drift {

@@ -10,6 +10,7 @@ use crate::config::{Fleet, Tombstone, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
+use crate::db::statement::query_as;
 use crate::model::{Declared, Drift, Error, Kind, PlanInput, Polled, Reading, ShrinkPolicy};
 
 /// What the provider returned, and what was computed meanwhile.
@@ -127,7 +128,7 @@ impl Evaluation<'_> {
         let keeps =
             fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
         let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
-        let (written, removed) = sqlx::query_as(self.names.sql(include_str!("evaluate/declare.sql")))
+        let (written, removed) = query_as(self.names.sql(include_str!("evaluate/declare.sql")))
             .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
@@ -141,7 +142,7 @@ impl Evaluation<'_> {
     }
 
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {
-        sqlx::query_as(self.names.sql(include_str!("evaluate/numbers.sql")))
+        query_as(self.names.sql(include_str!("evaluate/numbers.sql")))
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database("cannot read the fleet's numbers"))
@@ -150,7 +151,7 @@ impl Evaluation<'_> {
     /// The live bridges that tombstones name, with their customer_refs.
     async fn live(&mut self, tombstones: &[Tombstone]) -> Result<BTreeMap<BridgeId, Option<String>>, Error> {
         let ids: Vec<i64> = tombstones.iter().map(|tombstone| tombstone.bridge_id.get()).collect();
-        let live: Vec<(i64, Option<String>)> = sqlx::query_as(self.names.sql(
+        let live: Vec<(i64, Option<String>)> = query_as(self.names.sql(
             "SELECT b.bridge_id, b.customer_ref FROM @extschema@.wab_bridges b WHERE b.bridge_id = ANY ($1)",
         ))
         .bind(ids)

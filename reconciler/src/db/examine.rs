@@ -1,59 +1,79 @@
 //! Reads the state of the database for `wab doctor`. It writes nothing.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 
 use crate::config::{Database, Fleet};
 use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
+use crate::db::session::Session;
+use crate::db::statement::{query_as, query_scalar};
 use crate::db::store::Store;
-use crate::db::{connect, find};
 use crate::model::{
     BindingChange, Error, Index, Job, Objects, RowSecurity, Source, Unfinished, UnmappedWord,
 };
 
+/// So many connections find a pooler. It may need a moment to take back the server process of a closed connection.
+const TRIES: usize = 3;
+
 /// A connection to a database that may have no wab_ objects.
 #[derive(Debug)]
 pub struct Visit {
-    conn: PgConnection,
+    session: Session,
 }
 
 impl Visit {
     /// Connects.
     pub async fn begin(database: &Database) -> Result<Self, Error> {
-        Ok(Self { conn: connect::connect(database).await? })
+        Ok(Self { session: Session::connect(database).await? })
     }
 
     /// The server's version as a number.
     pub fn server_version(&self) -> Option<u32> {
-        self.conn.server_version_num()
+        self.session.server_version()
     }
 
     /// The current role and database.
     pub async fn who(&mut self) -> Result<(String, String), Error> {
-        sqlx::query_as("SELECT current_user::pg_catalog.text, pg_catalog.current_database()::pg_catalog.text")
-            .fetch_one(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the current role and database"))
+        let who =
+            query_as("SELECT current_user::pg_catalog.text, pg_catalog.current_database()::pg_catalog.text");
+        let doing = "cannot read the current role and database";
+        self.session.run(doing, async |conn| who.fetch_one(conn).await).await
+    }
+
+    /// Whether a pooler shares server processes between connections: two connections, one after the other, then have
+    /// the same process. A server without a pooler starts a process for each.
+    pub async fn is_pooled(&self) -> Result<bool, Error> {
+        let mut pids = HashSet::new();
+        for _ in 0..TRIES {
+            let mut other = self.session.another().await?;
+            let pid = query_scalar("SELECT pg_catalog.pg_backend_pid()");
+            let pid: i32 = other
+                .run("cannot read the id of the server process", async |conn| pid.fetch_one(conn).await)
+                .await?;
+            if !pids.insert(pid) {
+                return Ok(true);
+            }
+            other.close().await;
+        }
+        Ok(false)
     }
 
     /// Whether the server is a standby.
     pub async fn is_standby(&mut self) -> Result<bool, Error> {
-        connect::is_standby(&mut self.conn).await
+        self.session.is_standby().await
     }
 
     /// The database's clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
-        sqlx::query_scalar("SELECT pg_catalog.clock_timestamp()")
-            .fetch_one(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the database's clock"))
+        self.session.now().await
     }
 
     /// Finds the `wab_` objects in the database.
     pub async fn enter(mut self, schema: Option<&str>) -> Result<Store, Error> {
-        let names = find::names(&mut self.conn, schema).await?;
-        Ok(Store { conn: self.conn, names })
+        let names = self.session.names(schema).await?;
+        Ok(Store { session: self.session, names })
     }
 }
 
@@ -64,91 +84,77 @@ from_row!(UnmappedWord { raw_status, bridges });
 impl Store {
     /// How the objects were installed, and their version.
     pub async fn objects(&mut self) -> Result<Objects, Error> {
-        const DOING: &str = "cannot read the version of the wab_ objects";
-        let read = sqlx::query_as(include_str!("examine/objects.sql"))
-            .bind(&self.names.schema)
-            .fetch_one(&mut self.conn)
-            .await
-            .map_err(Error::database(DOING))?;
-        let (extension, says_version): (Option<String>, bool) = read;
-        let version = match says_version {
-            false => None,
-            true => sqlx::query_scalar(self.names.sql("SELECT @extschema@.wab_version()"))
-                .fetch_one(&mut self.conn)
-                .await
-                .map_err(Error::database(DOING))?,
-        };
+        let read = query_as(include_str!("examine/objects.sql")).bind(&self.names.schema);
+        let version = query_scalar(self.names.sql("SELECT @extschema@.wab_version()"));
+        let doing = "cannot read the version of the wab_ objects";
+        let (extension, version) = self
+            .session
+            .run(doing, async |conn| {
+                let (extension, says_version): (Option<String>, bool) = read.fetch_one(&mut *conn).await?;
+                let version: Option<String> = match says_version {
+                    false => None,
+                    true => version.fetch_one(conn).await?,
+                };
+                Ok((extension, version))
+            })
+            .await?;
         let source = extension.map_or(Source::SqlOnly, |version| Source::Extension { version });
         Ok(Objects { schema: self.names.schema.clone(), source, version })
     }
 
     /// The provider's status words that are not mapped, the most frequent first.
     pub async fn unmapped_words(&mut self) -> Result<Vec<UnmappedWord>, Error> {
-        sqlx::query_as(self.names.sql(include_str!("examine/unmapped_words.sql")))
-            .fetch_all(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the status words that are not mapped"))
+        let words = query_as(self.names.sql(include_str!("examine/unmapped_words.sql")));
+        let doing = "cannot read the status words that are not mapped";
+        self.session.run(doing, async |conn| words.fetch_all(conn).await).await
     }
 
     /// The index on the bound table's tenant_id column; `None` if no table is bound.
     pub async fn tenant_index(&mut self) -> Result<Option<Index>, Error> {
-        sqlx::query_as(self.names.sql(include_str!("examine/tenant_index.sql")))
-            .fetch_optional(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot look for an index on the tenants table"))
+        let index = query_as(self.names.sql(include_str!("examine/tenant_index.sql")));
+        let doing = "cannot look for an index on the tenants table";
+        self.session.run(doing, async |conn| index.fetch_optional(conn).await).await
     }
 
     /// Row-level security on the bound table; `None` if no table is bound.
     pub async fn row_security(&mut self) -> Result<Option<RowSecurity>, Error> {
-        const DOING: &str = "cannot read whether the tenants table has row-level security";
-        let has_jobs: bool = sqlx::query_scalar(include_str!("examine/may_read_cron.sql"))
-            .fetch_one(&mut self.conn)
+        let has_jobs = query_scalar(include_str!("examine/may_read_cron.sql"));
+        let bound = query_as(self.names.sql(include_str!("examine/row_security.sql")));
+        let filtered = query_scalar(self.names.sql(include_str!("examine/filtered_jobs.sql")));
+        let doing = "cannot read whether the tenants table has row-level security";
+        self.session
+            .run(doing, async |conn| {
+                let has_jobs: bool = has_jobs.fetch_one(&mut *conn).await?;
+                let bound: Option<(String, bool)> = bound.fetch_optional(&mut *conn).await?;
+                let Some((table, enabled)) = bound else { return Ok(None) };
+                let filtered = if enabled && has_jobs { filtered.fetch_all(conn).await? } else { Vec::new() };
+                Ok(Some(RowSecurity { table, enabled, filtered }))
+            })
             .await
-            .map_err(Error::database(DOING))?;
-        let found: Option<(String, bool)> =
-            sqlx::query_as(self.names.sql(include_str!("examine/row_security.sql")))
-                .fetch_optional(&mut self.conn)
-                .await
-                .map_err(Error::database(DOING))?;
-        let Some((table, enabled)) = found else { return Ok(None) };
-        let mut filtered = Vec::new();
-        if enabled && has_jobs {
-            filtered = sqlx::query_scalar(self.names.sql(include_str!("examine/filtered_jobs.sql")))
-                .fetch_all(&mut self.conn)
-                .await
-                .map_err(Error::database(DOING))?;
-        }
-        Ok(Some(RowSecurity { table, enabled, filtered }))
     }
 
     /// Runs without a recorded end.
     pub async fn unfinished(&mut self) -> Result<Unfinished, Error> {
-        let holder = self.lock_holder().await?;
+        let holder = self.lock_holder().await?.map(|holder| holder.to_string());
         let last = self.last_run(holder.as_deref()).await?.map(|run| run.outcome);
-        let runs = sqlx::query_scalar(
+        let count = query_scalar(
             self.names.sql("SELECT count(*) FROM @extschema@.wab_runs r WHERE r.finished_at IS NULL"),
-        )
-        .fetch_one(&mut self.conn)
-        .await
-        .map_err(Error::database("cannot count the unfinished runs"))?;
+        );
+        let doing = "cannot count the unfinished runs";
+        let runs = self.session.run(doing, async |conn| count.fetch_one(conn).await).await?;
         Ok(Unfinished { runs, holder, last })
     }
 
     /// The pg_cron jobs that this role may see; `None` if pg_cron is not in this database.
     pub async fn jobs(&mut self) -> Result<Option<Vec<Job>>, Error> {
-        const DOING: &str = "this role may not read the jobs of pg_cron";
-        let present: bool = sqlx::query_scalar(include_str!("examine/has_cron.sql"))
-            .fetch_one(&mut self.conn)
+        let has_cron = query_scalar(include_str!("examine/has_cron.sql"));
+        let jobs = query_as(include_str!("examine/cron_jobs.sql"));
+        self.session
+            .run("this role may not read the jobs of pg_cron", async |conn| {
+                let has_cron: bool = has_cron.fetch_one(&mut *conn).await?;
+                if has_cron { jobs.fetch_all(conn).await.map(Some) } else { Ok(None) }
+            })
             .await
-            .map_err(Error::database(DOING))?;
-        if !present {
-            return Ok(None);
-        }
-        sqlx::query_as(include_str!("examine/cron_jobs.sql"))
-            .fetch_all(&mut self.conn)
-            .await
-            .map(Some)
-            .map_err(Error::database(DOING))
     }
 }
 

@@ -1,9 +1,10 @@
-//! Finds the schema of the `wab_` objects, and empties the connection's search_path.
+//! Finds the schema of the `wab_` objects, and the role's search_path.
 
 use sqlx::PgConnection;
 
 use crate::db::names::Names;
 use crate::db::rows::from_row;
+use crate::db::statement::query_as;
 use crate::model::Error;
 
 const DOING: &str = "cannot look for the wab_ objects in the database";
@@ -31,10 +32,10 @@ pub struct Found {
 from_row!(SearchPath { text, schemas });
 from_row!(Found { schema, quoted, preferred });
 
-/// Remembers the role's search_path, empties the connection's, and finds the schema of the objects.
-pub async fn names(conn: &mut PgConnection, schema: Option<&str>) -> Result<Names, Error> {
-    let path = shut_search_path(conn).await?;
-    let found = installed(conn, &path, schema).await?;
+/// Finds the role's search_path and the schema of the objects, in a transaction.
+pub async fn names(tx: &mut PgConnection, schema: Option<&str>) -> Result<Names, Error> {
+    let path = search_path(tx).await?;
+    let found = installed(tx, &path, schema).await?;
     match (one(&found, schema)?, schema) {
         (Some(found), _) => {
             Ok(Names { schema: found.schema.clone(), quoted: found.quoted.clone(), search_path: path.text })
@@ -50,22 +51,32 @@ pub async fn names(conn: &mut PgConnection, schema: Option<&str>) -> Result<Name
     }
 }
 
-/// Remembers the role's search_path, and empties the connection's.
-pub async fn shut_search_path(conn: &mut PgConnection) -> Result<SearchPath, Error> {
-    sqlx::query_as(include_str!("find/search_path.sql")).fetch_one(conn).await.map_err(Error::database(DOING))
+/// The role's search_path: the default of the session, because behind a pooler another application may have set it.
+pub async fn search_path(tx: &mut PgConnection) -> Result<SearchPath, Error> {
+    sqlx::raw_sql("SET LOCAL search_path TO DEFAULT")
+        .execute(&mut *tx)
+        .await
+        .map_err(Error::database(DOING))?;
+    let path = query_as(include_str!("find/search_path.sql"))
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(Error::database(DOING))?;
+    let shut = "SET LOCAL search_path = pg_catalog, pg_temp";
+    sqlx::raw_sql(shut).execute(tx).await.map_err(Error::database(DOING))?;
+    Ok(path)
 }
 
 /// The schemas with `wab_` objects: the extension's first, then in the order of the search_path, then the
 /// rest.
 pub async fn installed(
-    conn: &mut PgConnection,
+    tx: &mut PgConnection,
     path: &SearchPath,
     schema: Option<&str>,
 ) -> Result<Vec<Found>, Error> {
-    sqlx::query_as(include_str!("find/installed.sql"))
+    query_as(include_str!("find/installed.sql"))
         .bind(&path.schemas)
         .bind(schema)
-        .fetch_all(conn)
+        .fetch_all(tx)
         .await
         .map_err(Error::database(DOING))
 }

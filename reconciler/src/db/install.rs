@@ -2,11 +2,12 @@
 //! objects.
 
 use install_sql::{NoUpgrade, Target};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::config::Database;
-use crate::db::connect;
 use crate::db::find::{self, SearchPath};
+use crate::db::session::Session;
+use crate::db::statement::{query, query_scalar};
 use crate::ground::Version;
 use crate::ground::version;
 use crate::model::Error;
@@ -56,20 +57,17 @@ struct Place {
 /// Installs into this schema, or where the objects are already, or into the first schema in which the role
 /// may create objects.
 pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
-    let mut conn = connect::connect(database).await?;
-    if let Some(old) = conn.server_version_num().filter(|version| *version < OLDEST_SERVER) {
+    let mut session = Session::connect(database).await?;
+    if let Some(old) = session.server_version().filter(|version| *version < OLDEST_SERVER) {
         return Err(refused(
             format!("the server is PostgreSQL {}: the wab_ objects need 14 or newer", old / 10_000),
             "upgrade the server, or use another one",
         ));
     }
-    let path = find::shut_search_path(&mut conn).await?;
     // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder committed.
-    let mut tx = conn
-        .begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        .await
-        .map_err(Error::database("cannot begin a transaction"))?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+    let mut tx = session.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    let path = find::search_path(&mut tx).await?;
+    query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut *tx)
         .await
@@ -92,7 +90,7 @@ fn refused(what: String, hint: &str) -> Error {
 }
 
 async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
-    let row = sqlx::query(
+    let row = query(
         "SELECT e.extversion, n.nspname::text AS schema FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
          WHERE e.extname = 'pg_wabridges'",
     )
@@ -118,7 +116,7 @@ async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
             "use another schema: wab init --sql-only --schema NAME",
         ));
     }
-    let row = sqlx::query(
+    let row = query(
         "SELECT quote_ident(n.nspname) AS quoted, has_schema_privilege(n.oid, 'CREATE') AS creatable
          FROM pg_namespace n WHERE n.nspname = $1",
     )
@@ -177,7 +175,7 @@ async fn not_creatable(tx: &mut PgConnection, place: &Place) -> Error {
 
 /// The current role and this schema, quoted for SQL.
 async fn role_and(tx: &mut PgConnection, schema: &str) -> Result<(String, String), Error> {
-    let row = sqlx::query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
+    let row = query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
         .bind(schema)
         .fetch_one(tx)
         .await
@@ -242,7 +240,7 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
 async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Option<Version>, Error> {
     const DOING: &str = "cannot read the installed version of the wab_ objects";
     let known: bool =
-        sqlx::query_scalar("SELECT to_regprocedure(format('%I.wab_version()', $1::text)) IS NOT NULL")
+        query_scalar("SELECT to_regprocedure(format('%I.wab_version()', $1::text)) IS NOT NULL")
             .bind(&place.schema)
             .fetch_one(&mut *tx)
             .await
@@ -250,7 +248,7 @@ async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Optio
     if !known {
         return Ok(None);
     }
-    let text: String = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {}.wab_version()", place.quoted)))
+    let text: String = query_scalar(AssertSqlSafe(format!("SELECT {}.wab_version()", place.quoted)))
         .fetch_one(&mut *tx)
         .await
         .map_err(Error::database(DOING))?;
@@ -259,7 +257,7 @@ async fn installed_version(tx: &mut PgConnection, place: &Place) -> Result<Optio
 }
 
 async fn require_owner(tx: &mut PgConnection, place: &Place) -> Result<(), Error> {
-    let owner: Option<String> = sqlx::query_scalar(
+    let owner: Option<String> = query_scalar(
         "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c
          WHERE c.oid = to_regclass(format('%I.wab_tenant_binding', $1::text)) AND NOT pg_has_role(c.relowner, 'USAGE')",
     )
@@ -287,7 +285,7 @@ async fn require_tables(
     tables: &str,
 ) -> Result<(), Error> {
     run(tx, &format!("SAVEPOINT scratch; {tables}"), "pg_temp").await?;
-    let differing: Vec<String> = sqlx::query(DIFFERING_TABLES)
+    let differing: Vec<String> = query(DIFFERING_TABLES)
         .bind(&place.schema)
         .fetch_one(&mut *tx)
         .await

@@ -7,6 +7,7 @@ use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Tou
 
 use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::model::{Error, Reading, ShrinkPolicy};
 
 /// Microseconds from the Unix epoch to PostgreSQL's epoch, 2000-01-01.
@@ -35,7 +36,7 @@ from_row!(Observation { listing_sha256, mirrored });
 impl Evaluation<'_> {
     /// Takes the lock that every writer of wab_bridges takes. It is held until the transaction ends.
     pub(super) async fn lock_observing(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
+        query(self.names.sql("SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))"))
             .execute(&mut *self.tx)
             .await
             .map(drop)
@@ -62,7 +63,7 @@ impl Evaluation<'_> {
 
     /// Stores in one row that the listing equals the previous one; false if it does not.
     async fn observe_again(&mut self, reading: &Reading) -> Result<bool, Error> {
-        sqlx::query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
+        query(self.names.sql("SELECT FROM @extschema@._wab_observe_again($1, $2, 'wab')"))
             .bind(&reading.listing_sha256)
             .bind(reading.listed_at)
             .fetch_optional(&mut *self.tx)
@@ -74,7 +75,7 @@ impl Evaluation<'_> {
     /// The difference between the listing and `wab_bridges`, computed row by row while the rows arrive.
     async fn difference<'l>(&mut self, listing: &'l Listing) -> Result<Difference<'l>, Error> {
         let mut comparison = Comparison::of(listing);
-        let known = sqlx::query(self.names.sql(
+        let known = query(self.names.sql(
             "SELECT b.bridge_id, b.customer_ref, b.state, b.raw_status, b.created_at, b.status_listed FROM @extschema@.wab_bridges b",
         ));
         let mut rows = known.fetch(&mut *self.tx);
@@ -93,7 +94,7 @@ impl Evaluation<'_> {
         let Listing { bridges, malformed } = &reading.listing;
         let listed = &difference.listed;
         let statuses = bridges.iter().filter(|bridge| bridge.raw_status.is_some()).count();
-        let skipped: bool = sqlx::query_scalar(self.names.sql(
+        let skipped: bool = query_scalar(self.names.sql(
             "SELECT s.skipped FROM @extschema@._wab_store_listing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'wab', $11, $12) s",
         ))
         .bind(column(listed, |bridge| bridge.id.get()))
@@ -118,7 +119,7 @@ impl Evaluation<'_> {
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
         let read =
             self.names.sql("SELECT o.listing_sha256, o.mirrored FROM @extschema@._wab_last_observation() o");
-        let last: Option<Observation> = sqlx::query_as(read)
+        let last: Option<Observation> = query_as(read)
             .fetch_optional(&mut *self.tx)
             .await
             .map_err(Error::database("cannot read the observation's listing_sha256"))?;
@@ -126,7 +127,7 @@ impl Evaluation<'_> {
     }
 
     async fn require_first_run(&mut self) -> Result<(), Error> {
-        let known: i64 = sqlx::query_scalar(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
+        let known: i64 = query_scalar(self.names.sql("SELECT count(*) FROM @extschema@.wab_bridges"))
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database("cannot count the known bridges"))?;

@@ -3,6 +3,7 @@
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::{query, query_as};
 use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
@@ -16,13 +17,13 @@ impl Store {
         let candidates = self
             .names
             .sql("SELECT c.bridge_id, c.customer_ref FROM @extschema@._wab_poll_candidates($1, $2, $3) c");
-        let chosen: Vec<(i64, String)> = sqlx::query_as(candidates)
+        let candidates = query_as(candidates)
             .bind(i32::from(max))
             .bind(among.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
-            .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>())
-            .fetch_all(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot choose the sessions to ask for their status"))?;
+            .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>());
+        let doing = "cannot choose the sessions to ask for their status";
+        let chosen: Vec<(i64, String)> =
+            self.session.run(doing, async |conn| candidates.fetch_all(conn).await).await?;
         let typed = |(id, customer_ref)| BridgeId::new(id).zip(CustomerRef::new(customer_ref).ok());
         Ok(chosen.into_iter().filter_map(typed).collect())
     }
@@ -31,7 +32,7 @@ impl Store {
 impl Evaluation<'_> {
     /// Stores the answers. They are newer than the listing, which is stored first.
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
+        query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
             .bind(polled.result.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
             .bind(polled.result.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
             .bind(polled.asked_at)

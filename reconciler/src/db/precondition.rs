@@ -6,33 +6,30 @@ use sqlx::Row;
 use wabridges::{BridgeId, Class, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
 use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
     /// Fails unless the tenant is still wanted.
     pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        let asked = sqlx::query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
-            .bind(customer_ref.as_str())
-            .execute(&mut self.conn)
-            .await;
-        let Err(source) = asked else { return Ok(()) };
-        match Error::database("cannot check whether the tenant is still wanted")(source) {
-            Error::Database { source, .. } if source.has_code(&["22023", "55000"]) => {
+        let ask = query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
+            .bind(customer_ref.as_str());
+        let doing = "cannot check whether the tenant is still wanted";
+        match self.session.run(doing, async |conn| ask.execute(conn).await.map(drop)).await {
+            Err(Error::Database { source, .. }) if source.has_code(&["22023", "55000"]) => {
                 Err(Error::Database { doing: "no call was made: this tenant is no longer wanted", source })
             }
-            other => Err(other),
+            other => other,
         }
     }
 
     /// Fails if the tenant has a row that could not take the bridge. A bridge is paid for, so it is tried before.
     pub async fn require_row(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_row($1)"))
-            .bind(customer_ref.as_str())
-            .execute(&mut self.conn)
-            .await
-            .map(drop)
-            .map_err(Error::database("no call was made: the bridge could not be recorded"))
+        let require =
+            query(self.names.sql("SELECT @extschema@._wab_require_row($1)")).bind(customer_ref.as_str());
+        let doing = "no call was made: the bridge could not be recorded";
+        self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await
     }
 
     /// Fails if the bridge is needed again.
@@ -41,7 +38,7 @@ impl Store {
         let mut evaluation = self.evaluation().await?;
         let is_unneeded = evaluation.names.sql(include_str!("precondition/is_unneeded.sql"));
         let mut tx = evaluation.under_binding_path().await?;
-        let unneeded: bool = sqlx::query_scalar(is_unneeded)
+        let unneeded: bool = query_scalar(is_unneeded)
             .bind(id.get())
             .fetch_one(&mut *tx)
             .await
@@ -59,13 +56,11 @@ impl Store {
 
     /// Calls that earlier runs made within `window`: they count towards the provider's limits.
     pub async fn recent_calls(&mut self, window: Duration) -> Result<Vec<RecentCall>, Error> {
+        // 5 % and one second more than the window: the client's throttle adds a margin below 5 %.
+        let recent = query_as(self.names.sql(include_str!("precondition/recent_calls.sql")))
+            .bind(window.as_secs_f64() * 1.05 + 1.0);
         let made: Vec<(String, f64)> =
-            sqlx::query_as(self.names.sql(include_str!("precondition/recent_calls.sql")))
-                // 5 % and one second more than the window: the client's throttle adds a margin below 5 %.
-                .bind(window.as_secs_f64() * 1.05 + 1.0)
-                .fetch_all(&mut self.conn)
-                .await
-                .map_err(Error::database("cannot read the run log"))?;
+            self.session.run("cannot read the run log", async |conn| recent.fetch_all(conn).await).await?;
         Ok(made.iter().flat_map(|(kind, ago)| calls_of(kind, *ago)).collect())
     }
 }
@@ -87,7 +82,7 @@ impl Evaluation<'_> {
         const DOING: &str = "cannot check the preconditions of the saved plan's steps";
         let statement = self.sql(include_str!("precondition/preconditions.sql"));
         let mut tx = self.under_binding_path().await?;
-        let rows = sqlx::query(statement)
+        let rows = query(statement)
             .bind(customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect::<Vec<_>>())
             .fetch_all(&mut *tx)
             .await
@@ -110,7 +105,7 @@ impl Evaluation<'_> {
     /// Fails with the missing grants unless this role may record the steps. Checked beforehand, because a
     /// call cannot be undone.
     pub async fn require_recording(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_recording()"))
+        query(self.names.sql("SELECT @extschema@._wab_require_recording()"))
             .execute(&mut *self.tx)
             .await
             .map(drop)

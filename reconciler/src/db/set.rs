@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Fleet, Graces, StatusWord};
 use crate::db::evaluation::Evaluation;
+use crate::db::statement::{query, query_as};
 use crate::model::{Error, SettingChange};
 
 const WORDS: &str = "cannot store the status words of fleet.yaml";
@@ -23,7 +24,7 @@ impl Evaluation<'_> {
         let compared: Vec<String> = words.iter().map(StatusWord::compared).collect();
         let statuses: Vec<&str> = words.iter().map(|word| word.status.as_str()).collect();
         let changes: Vec<(String, Option<String>, Option<String>)> =
-            sqlx::query_as(self.names.sql(include_str!("set/changed_words.sql")))
+            query_as(self.names.sql(include_str!("set/changed_words.sql")))
                 .bind(&compared)
                 .bind(&statuses)
                 .fetch_all(&mut *self.tx)
@@ -33,7 +34,7 @@ impl Evaluation<'_> {
             return Ok(Vec::new());
         }
         for sql in [include_str!("set/delete_words.sql"), include_str!("set/write_words.sql")] {
-            sqlx::query(self.names.sql(sql))
+            query(self.names.sql(sql))
                 .bind(&compared)
                 .bind(&statuses)
                 .execute(&mut *self.tx)
@@ -52,11 +53,10 @@ impl Evaluation<'_> {
         if graces.is_empty() {
             return Ok(Vec::new());
         }
-        let stored: Vec<(String, f64)> =
-            sqlx::query_as(self.names.sql(include_str!("set/stored_graces.sql")))
-                .fetch_all(&mut *self.tx)
-                .await
-                .map_err(Error::database(POLICY))?;
+        let stored: Vec<(String, f64)> = query_as(self.names.sql(include_str!("set/stored_graces.sql")))
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(POLICY))?;
         let changed: Vec<(&str, f64, Duration)> = stored
             .iter()
             .filter_map(|(name, seconds)| Some((name.as_str(), *seconds, *graces.get(name.as_str())?)))
@@ -65,7 +65,7 @@ impl Evaluation<'_> {
         if changed.is_empty() {
             return Ok(Vec::new());
         }
-        sqlx::query(self.names.sql(include_str!("set/write_graces.sql")))
+        query(self.names.sql(include_str!("set/write_graces.sql")))
             .bind(changed.iter().map(|(name, ..)| *name).collect::<Vec<_>>())
             .bind(changed.iter().map(|(_, _, after)| after.as_secs_f64()).collect::<Vec<_>>())
             .execute(&mut *self.tx)

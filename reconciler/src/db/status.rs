@@ -1,9 +1,11 @@
 //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
 use crate::db::drift::drift;
+use crate::db::lock_holder::lock_holder;
 use crate::db::rows::from_row;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
-use crate::model::{Drift, Error, LastRun, Status};
+use crate::model::{Drift, Error, LastRun, LockHolder, Status};
 
 from_row!(Status {
     observed_at, age_seconds, source, malformed, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
@@ -30,22 +32,22 @@ impl Store {
 
     /// Unreadable rows in the last listing; `None` if there was none.
     async fn last_malformed(&mut self) -> Result<Option<i32>, Error> {
-        sqlx::query_scalar(self.names.sql("SELECT o.malformed FROM @extschema@._wab_last_observation() o"))
-            .fetch_optional(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the last observation"))
+        let read = "SELECT o.malformed FROM @extschema@._wab_last_observation() o";
+        let read = query_scalar(self.names.sql(read));
+        let doing = "cannot read the last observation";
+        self.session.run(doing, async |conn| read.fetch_optional(conn).await).await
     }
 
     /// The stored state of the fleet, and its last run.
     pub async fn status(&mut self) -> Result<Status, Error> {
         self.require_binding().await?;
-        let applying = self.lock_holder().await?;
+        let applying = self.lock_holder().await?.map(|holder| holder.to_string());
         let last_run = self.last_run(applying.as_deref()).await?;
         self.require_all_rows().await?;
         let mut evaluation = self.evaluation().await?;
         let status = evaluation.names.sql(include_str!("status/status.sql"));
         let mut tx = evaluation.under_binding_path().await?;
-        let stored: Status = sqlx::query_as(status)
+        let stored: Status = query_as(status)
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::database("cannot read the stored fleet"))?;
@@ -55,32 +57,20 @@ impl Store {
     }
 
     async fn require_binding(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_binding()"))
-            .execute(&mut self.conn)
-            .await
-            .map(drop)
-            .map_err(Error::database("cannot read the stored fleet"))
+        let require = query(self.names.sql("SELECT @extschema@._wab_require_binding()"));
+        let doing = "cannot read the stored fleet";
+        self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await
     }
 
-    /// A description of the session that holds the lock of `wab apply`.
-    pub async fn lock_holder(&mut self) -> Result<Option<String>, Error> {
-        let found: Option<(i32, String, Option<String>, Option<String>)> =
-            sqlx::query_as(self.names.sql(include_str!("status/lock_holder.sql")))
-                .fetch_optional(&mut self.conn)
-                .await
-                .map_err(Error::database("cannot find out which session holds the lock of wab apply"))?;
-        Ok(found.map(|(pid, role, what, host)| {
-            let what = what.filter(|what| !what.is_empty()).unwrap_or_else(|| "another program".to_owned());
-            let host = host.map(|host| format!(" from {host}")).unwrap_or_default();
-            format!("{what} (server process {pid}, role {role}{host})")
-        }))
+    /// The session that holds the lock of `wab apply`.
+    pub async fn lock_holder(&mut self) -> Result<Option<LockHolder>, Error> {
+        let Self { session, names } = self;
+        let doing = "cannot find out which session holds the lock of wab apply";
+        session.run(doing, async |conn| lock_holder(conn, names).await).await
     }
 
     pub(super) async fn last_run(&mut self, holder: Option<&str>) -> Result<Option<LastRun>, Error> {
-        sqlx::query_as(self.names.sql(include_str!("status/last_run.sql")))
-            .bind(holder.is_some())
-            .fetch_optional(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the last run"))
+        let last = query_as(self.names.sql(include_str!("status/last_run.sql"))).bind(holder.is_some());
+        self.session.run("cannot read the last run", async |conn| last.fetch_optional(conn).await).await
     }
 }

@@ -3,42 +3,39 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::Database;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
-use crate::db::{connect, find};
+use crate::db::session::Session;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::ground::harmless;
 use crate::model::Error;
 
 /// One connection, and the schema of the `wab_` objects.
 #[derive(Debug)]
 pub struct Store {
-    pub(super) conn: PgConnection,
+    pub(super) session: Session,
     pub(super) names: Names,
 }
 
 impl Store {
     /// Connects and finds the schema. Needs a Tokio runtime with I/O and time.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        let mut conn = connect::connect(database).await?;
-        let names = find::names(&mut conn, database.schema.as_deref()).await?;
-        Ok(Self { conn, names })
+        let mut session = Session::connect(database).await?;
+        let names = session.names(database.schema.as_deref()).await?;
+        Ok(Self { session, names })
     }
 
     /// The database's time. All observations use this one clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
-        sqlx::query_scalar("SELECT pg_catalog.clock_timestamp()")
-            .fetch_one(&mut self.conn)
-            .await
-            .map_err(Error::database("cannot read the database's clock"))
+        self.session.now().await
     }
 
     /// Fails on a standby, because even an evaluation that is rolled back writes first.
     pub async fn require_primary(&mut self) -> Result<(), Error> {
-        if !connect::is_standby(&mut self.conn).await? {
+        if !self.session.is_standby().await? {
             return Ok(());
         }
         Err(Error::config(
@@ -50,29 +47,26 @@ impl Store {
     /// Opens the transaction of an evaluation; dropping it rolls back. In it PostgreSQL raises an error where
     /// row-level security would leave rows out: a hidden tenant would look like one that is gone.
     pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
-        const DOING: &str = "cannot begin a transaction";
-        let mut tx = self.conn.begin().await.map_err(Error::database(DOING))?;
-        sqlx::query("SET LOCAL row_security = off")
+        let mut tx = self.session.begin().await?;
+        sqlx::raw_sql("SET LOCAL row_security = off")
             .execute(&mut *tx)
             .await
-            .map_err(Error::database(DOING))?;
+            .map_err(Error::database("cannot begin a transaction"))?;
         Ok(Evaluation::new(tx, &self.names))
     }
 
     /// Fails if row-level security hides rows from this role.
     pub async fn require_all_rows(&mut self) -> Result<(), Error> {
-        sqlx::query(self.names.sql("SELECT @extschema@._wab_require_all_rows()"))
-            .execute(&mut self.conn)
-            .await
-            .map(drop)
-            .map_err(Error::database("cannot read the whole fleet"))
+        let require = query(self.names.sql("SELECT @extschema@._wab_require_all_rows()"));
+        let doing = "cannot read the whole fleet";
+        self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await
     }
 
     /// Records which drift began and which ended, and notifies the listeners.
     pub async fn record_drift(&mut self) -> Result<(), Error> {
-        let record = sqlx::query(self.names.sql("SELECT @extschema@._wab_record_drift()"));
-        let recorded = record.execute(&mut self.conn).await.map(drop);
-        recorded.map_err(Error::database("cannot record which drift began and ended"))
+        let record = query(self.names.sql("SELECT @extschema@._wab_record_drift()"));
+        let doing = "cannot record which drift began and ended";
+        self.session.run(doing, async |conn| record.execute(conn).await.map(drop)).await
     }
 
     /// Writes bridge ids on tenant rows; returns the rows that do not hold them afterwards.
@@ -80,13 +74,9 @@ impl Store {
         let refs: Vec<&str> = bridges.iter().map(|(customer_ref, _)| customer_ref.as_str()).collect();
         let ids: Vec<i64> = bridges.iter().map(|(_, id)| id.get()).collect();
         let link = "SELECT w.customer_ref, w.reason FROM @extschema@._wab_link_bridges($1, $2) w";
-        sqlx::query_as(self.names.sql(link))
-            .bind(refs)
-            .bind(ids)
-            .fetch_all(&mut self.conn)
-            .await
-            .map(unwritten)
-            .map_err(Error::database("cannot write bridge ids on the tenant rows"))
+        let link = query_as(self.names.sql(link)).bind(refs).bind(ids);
+        let doing = "cannot write bridge ids on the tenant rows";
+        self.session.run(doing, async |conn| link.fetch_all(conn).await.map(unwritten)).await
     }
 
     /// Clears bridge_id and bridge_status on tenant rows that hold a bridge that is gone; returns the rows that still hold
@@ -94,40 +84,32 @@ impl Store {
     pub async fn unlink_bridges(&mut self, customer_refs: &[&CustomerRef]) -> Result<Unwritten, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
         let unlink = "SELECT u.customer_ref, u.reason FROM @extschema@._wab_unlink_bridges($1) u";
-        sqlx::query_as(self.names.sql(unlink))
-            .bind(refs)
-            .fetch_all(&mut self.conn)
-            .await
-            .map(unwritten)
-            .map_err(Error::database("cannot clear the bridge ids on the tenant rows"))
+        let unlink = query_as(self.names.sql(unlink)).bind(refs);
+        let doing = "cannot clear the bridge ids on the tenant rows";
+        self.session.run(doing, async |conn| unlink.fetch_all(conn).await.map(unwritten)).await
     }
 
     /// Writes observed statuses on tenant rows; returns the rows that do not hold them afterwards.
     pub async fn write_statuses(&mut self, customer_refs: &[&CustomerRef]) -> Result<Unwritten, Error> {
         let refs: Vec<&str> = customer_refs.iter().map(|customer_ref| customer_ref.as_str()).collect();
         let write = "SELECT w.customer_ref, w.reason FROM @extschema@._wab_write_statuses($1) w";
-        sqlx::query_as(self.names.sql(write))
-            .bind(refs)
-            .fetch_all(&mut self.conn)
-            .await
-            .map(unwritten)
-            .map_err(Error::database("cannot write statuses on the tenant rows"))
+        let write = query_as(self.names.sql(write)).bind(refs);
+        let doing = "cannot write statuses on the tenant rows";
+        self.session.run(doing, async |conn| write.fetch_all(conn).await.map(unwritten)).await
     }
 
     /// Records a bridge that the provider created or returned. The webhook_url is recorded only if the bridge
     /// was unknown before: the provider keeps the webhook_url of an existing bridge. Returns why the tenant row does
     /// not hold the bridge_id afterwards, if it does not.
     pub async fn record_provision(&mut self, made: &NewBridge<'_>) -> Result<Option<String>, Error> {
-        sqlx::query_scalar(self.names.sql(include_str!("store/record_provision.sql")))
+        let record = query_scalar(self.names.sql(include_str!("store/record_provision.sql")))
             .bind(made.customer_ref.as_str())
             .bind(made.bridge_id.get())
             .bind(made.state)
             .bind(made.raw_status)
-            .bind(made.webhook_url)
-            .fetch_one(&mut self.conn)
-            .await
-            .map(|reason: Option<String>| reason.map(|reason| harmless(&reason)))
-            .map_err(Error::database("cannot record the bridge that was provisioned"))
+            .bind(made.webhook_url);
+        let doing = "cannot record the bridge that was provisioned";
+        self.session.run(doing, async |conn| record.fetch_one(conn).await.map(safe_reason)).await
     }
 
     /// Records that the provider deleted a bridge, and clears the row of a tenant that is not wanted and held it. Returns why
@@ -137,14 +119,16 @@ impl Store {
         id: BridgeId,
         customer_ref: &CustomerRef,
     ) -> Result<Option<String>, Error> {
-        sqlx::query_scalar(self.names.sql("SELECT @extschema@._wab_record_delete($1, $2)"))
+        let record = query_scalar(self.names.sql("SELECT @extschema@._wab_record_delete($1, $2)"))
             .bind(id.get())
-            .bind(customer_ref.as_str())
-            .fetch_one(&mut self.conn)
-            .await
-            .map(|reason: Option<String>| reason.map(|reason| harmless(&reason)))
-            .map_err(Error::database("cannot record the bridge that was deleted"))
+            .bind(customer_ref.as_str());
+        let doing = "cannot record the bridge that was deleted";
+        self.session.run(doing, async |conn| record.fetch_one(conn).await.map(safe_reason)).await
     }
+}
+
+fn safe_reason(reason: Option<String>) -> Option<String> {
+    reason.map(|reason| harmless(&reason))
 }
 
 /// The tenant rows that do not hold what was asked, and why.

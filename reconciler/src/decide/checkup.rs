@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(exit(&[ok, problem.clone(), warning]), Exit::Error);
         assert_eq!(exit(&[problem, key]), Exit::Auth);
         // Elsewhere this error has another exit code; here it is 1, like every problem.
-        let locked = Check::failed("e", &Error::Locked { holder: String::new() });
+        let locked = Check::failed("e", &Error::Locked { holder: None });
         assert_eq!(exit(&[locked]), Exit::Error);
     }
 

@@ -7,10 +7,15 @@ use crate::model::{
     BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished, UnmappedWord,
 };
 
-/// The server's version, and the role.
-pub fn server(version: Option<u32>, role: &str, database: &str) -> Check {
+/// The server's version, the role, and whether a pooler stands between.
+pub fn server(version: Option<u32>, role: &str, database: &str, is_pooled: bool) -> Check {
     let major = version.map_or(0, |version| version / 10_000);
-    let says = format!("PostgreSQL {major}, database {database}, role {role}");
+    let pooler = if is_pooled {
+        "; through a pooler: wab works, but LISTEN and SET of your own may not last between transactions"
+    } else {
+        ""
+    };
+    let says = format!("PostgreSQL {major}, database {database}, role {role}{pooler}");
     match major {
         14..=18 => Check::ok("database", says),
         ..14 => Check::problem("database", says, "wab needs PostgreSQL 14 or newer"),
@@ -272,7 +277,7 @@ mod tests {
             (Some(180_001), Ok),
             (Some(190_000), Warning),
         ] {
-            assert_eq!(server(version, "r", "d").verdict, verdict, "{version:?}");
+            assert_eq!(server(version, "r", "d", false).verdict, verdict, "{version:?}");
         }
     }
 

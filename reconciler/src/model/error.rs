@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::config::{ConfigError, Problem};
 use crate::ground::{Exit, count};
+use crate::model::lock_holder::LockHolder;
 
 /// Why a verb failed. `main` prints the chain of sources and the hint once.
 #[derive(Debug, Error)]
@@ -70,10 +71,10 @@ pub enum Error {
     #[error("newer observations were stored again and again while this listing was read: it was not used")]
     Overtaken,
     /// Another apply is running on this database.
-    #[error("another wab apply runs on this database{holder}")]
+    #[error("another wab apply runs on this database{}", LockHolder::after_colon(holder.as_ref()))]
     Locked {
-        /// ": " and the run that holds the lock; empty if that run is not visible.
-        holder: String,
+        /// The run that holds the lock, if it is visible.
+        holder: Option<LockHolder>,
     },
 }
 
@@ -136,7 +137,13 @@ impl Error {
             }
             Self::Overtaken => Some("run wab again".into()),
             Self::Stale { .. } => Some("look at the current plan: wab plan".into()),
-            Self::Locked { .. } => Some("wait until it ends; wab status shows its state".into()),
+            Self::Locked { holder } => Some(match holder {
+                Some(LockHolder { pid, .. }) => format!(
+                    "wait until it ends, which wab status shows: --lock-timeout 10m. The lock of a run whose machine is \
+                     gone ends within a minute; to end it now: SELECT pg_terminate_backend({pid})"
+                ),
+                None => "wait until it ends, which wab status shows: --lock-timeout 10m".into(),
+            }),
             Self::Fleet { .. } => Some("every key is explained in fleet.yaml.example".into()),
             Self::Provider { .. } => None,
         }
@@ -216,7 +223,7 @@ mod tests {
             (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
             (Error::stale("x"), Exit::Stale),
             (Error::Overtaken, Exit::Error),
-            (Error::Locked { holder: String::new() }, Exit::Locked),
+            (Error::Locked { holder: None }, Exit::Locked),
         ] {
             assert_eq!(error.exit(), exit, "{error}");
         }

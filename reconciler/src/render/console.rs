@@ -6,7 +6,7 @@ use std::time::Duration;
 use wabridges::MalformedRow;
 
 use crate::ground::{count, harmless, shown, span};
-use crate::model::{Polled, chain};
+use crate::model::{LockHolder, Polled, chain};
 use crate::render::progress::Progress;
 use crate::render::stderr::{emit, emit_safely, warn};
 use crate::run::events::{Event, Events};
@@ -22,7 +22,7 @@ impl Events for Console {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         match (event, &*progress) {
             (Event::WaitingForLock { holder }, _) => {
-                emit_safely(&format!("waiting for another wab apply{holder}"))
+                emit_safely(&format!("waiting for another wab apply{}", LockHolder::after_colon(holder)))
             }
             (Event::Malformed(rows), _) => malformed(rows),
             (Event::Polling { sessions, of, at_least }, _) => polling(sessions, of, at_least),

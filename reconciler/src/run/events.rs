@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wabridges::MalformedRow;
 
-use crate::model::{Plan, Polled, Report, Step, StepReport};
+use crate::model::{LockHolder, Plan, Polled, Report, Step, StepReport};
 
 /// Receives the run's events.
 pub trait Events: Send + Sync {
@@ -15,8 +15,8 @@ pub trait Events: Send + Sync {
 /// Something that happened or is about to happen.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// Another apply holds the lock, and this one waits; `holder` starts with a colon, or is empty.
-    WaitingForLock { holder: &'a str },
+    /// Another apply holds the lock, and this one waits.
+    WaitingForLock { holder: Option<&'a LockHolder> },
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
     /// The run is about to ask this many sessions, out of `of` listed bridges without a status. The provider's limits

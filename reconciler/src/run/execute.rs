@@ -16,7 +16,7 @@ const FAILURES_IN_A_ROW: usize = 5;
 pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     run.events.emit(Event::RunStarted(plan));
     let mut report = Report { run_id: Some(run.journal.run_id().to_string()), ..Report::nothing_to_do() };
-    report.end = match run.journal.begin_run(plan).await {
+    report.end = match run.journal.begin_run(run.store, plan).await {
         Ok(()) => match run.steps(plan, &mut report.steps).await {
             Ok(end) => end,
             Err(error) => RunEnd::LogLost(chain(&error)),
@@ -25,7 +25,7 @@ pub async fn apply(plan: &Plan, mut run: Executor<'_>) -> Report {
     };
     // Without its last line the run counts as interrupted. The next run starts from a new observation, so
     // nothing is lost.
-    if let Err(error) = run.journal.finish_run(report.outcome()).await
+    if let Err(error) = run.journal.finish_run(run.store, report.outcome()).await
         && report.end == RunEnd::Finished
     {
         report.end = RunEnd::LogLost(chain(&error));
@@ -49,6 +49,9 @@ impl Executor<'_> {
             self.wait_for_slot(&batch[0]).await;
             if self.stop.is_requested() {
                 return Ok(self.stop.end());
+            }
+            if let Err(error) = self.lock.require().await {
+                return Ok(RunEnd::Database(chain(&error)));
             }
             let began = Instant::now();
             let mut outcomes = self.recorded(plan, batch, reports).await?;
@@ -82,7 +85,7 @@ impl Executor<'_> {
     ) -> Result<Vec<StepOutcome>, Error> {
         let first = reports.len() + 1;
         let number = i32::try_from(first).unwrap_or(i32::MAX);
-        self.journal.begin_step(&entry(number, batch)).await?;
+        self.journal.begin_step(self.store, &entry(number, batch)).await?;
         let outcomes = self.attempt(batch).await;
         reports.extend(batch.iter().zip(&outcomes).enumerate().map(|(nth, (step, step_outcome))| {
             StepReport {
@@ -97,7 +100,7 @@ impl Executor<'_> {
         let (outcome, detail) = together(batch, &outcomes);
         let bridge_id = outcomes.first().and_then(|first| first.bridge_id);
         let end = StepEnd { outcome: outcome.as_str(), detail: &detail, bridge_id };
-        self.journal.finish_step(number, &end).await?;
+        self.journal.finish_step(self.store, number, &end).await?;
         let left = self.time_left(&plan.steps[reports.len()..]);
         self.events.emit(Event::StepsExecuted { steps: &reports[first - 1..], left });
         if outcome != Outcome::Done {

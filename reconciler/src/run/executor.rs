@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wabridges::{Class, Client, Error};
 
+use crate::db::apply_lock::ApplyLock;
 use crate::db::journal::Journal;
 use crate::db::store::Store;
 use crate::model::Step;
@@ -17,8 +18,10 @@ pub struct Executor<'a> {
     pub client: &'a Client,
     /// The database.
     pub store: &'a mut Store,
+    /// The lock, without which no step is started.
+    pub lock: &'a ApplyLock,
     /// The run log.
-    pub journal: &'a mut Journal,
+    pub journal: Journal,
     /// Receives the run's events.
     pub events: &'a dyn Events,
     /// The stop request.

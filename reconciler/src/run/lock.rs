@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::config::Database;
-use crate::db::journal::{Journal, Lock};
+use crate::db::apply_lock::{ApplyLock, Contender};
 use crate::model::Error;
 use crate::run::events::{Event, Events};
 
@@ -11,20 +11,20 @@ use crate::run::events::{Event, Events};
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Takes the lock, waiting at most `patience`. The error names the run that holds it.
-pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) -> Result<Journal, Error> {
-    let mut journal = Journal::open(database).await?;
+pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) -> Result<ApplyLock, Error> {
+    let mut contender = Contender::connect(database).await?;
     let deadline = Instant::now().checked_add(patience);
     let mut is_announced = false;
-    while let Lock::HeldBy(holder) = journal.try_lock().await? {
+    while let Err(holder) = contender.try_lock().await? {
         let left = deadline.map_or(EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Err(Error::Locked { holder });
         }
         if !is_announced {
-            events.emit(Event::WaitingForLock { holder: &holder });
+            events.emit(Event::WaitingForLock { holder: holder.as_ref() });
             is_announced = true;
         }
         tokio::time::sleep(left.min(EVERY)).await;
     }
-    Ok(journal)
+    Ok(contender.hold())
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use wabridges::Client;
 
 use crate::config::Fleet;
+use crate::db::apply_lock::ApplyLock;
 use crate::db::journal::Journal;
 use crate::db::store::Store;
 use crate::ground::Exit;
@@ -87,10 +88,10 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
     let (client, console) = (client(fleet, key)?, Console::default());
-    let mut journal = lock(&fleet.database, args.lock_timeout, &console).await?;
+    let lock = lock(&fleet.database, args.lock_timeout, &console).await?;
     let run = Run { fleet, args, screen, client, console, approval, saved, fingerprint, deadline };
-    let result = run.locked(&mut journal).await;
-    journal.unlock().await;
+    let result = run.locked(&lock).await;
+    lock.release().await;
     result
 }
 
@@ -116,7 +117,7 @@ enum Observed {
 
 impl Run<'_> {
     /// Does everything that needs the lock.
-    async fn locked(&self, journal: &mut Journal) -> Result<Exit, Error> {
+    async fn locked(&self, lock: &ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
             saved.require_same_origin(&self.fleet.sha256, &self.fingerprint)?;
@@ -150,7 +151,7 @@ impl Run<'_> {
             return self.refused(&final_plan.plan);
         }
         let stop = stop.map_or_else(|| self.listen(), Ok)?;
-        let report = self.execute(&final_plan, &mut store, journal, stop).await;
+        let report = self.execute(&final_plan, &mut store, lock, stop).await;
         self.report(&final_plan.plan, &report, shown.as_ref(), &mut store).await
     }
 
@@ -228,14 +229,15 @@ impl Run<'_> {
         &self,
         final_plan: &FinalPlan,
         store: &mut Store,
-        journal: &mut Journal,
+        lock: &ApplyLock,
         stop: Stop,
     ) -> Report {
         let mut report = match final_plan.plan.steps.as_slice() {
             [] => Report::nothing_to_do(),
             _ => {
-                let (client, events) = (&self.client, &self.console);
-                execute::apply(&final_plan.plan, Executor { client, store, journal, events, stop }).await
+                let (client, events, journal) = (&self.client, &self.console, Journal::new());
+                let executor = Executor { client, store, lock, journal, events, stop };
+                execute::apply(&final_plan.plan, executor).await
             }
         };
         report.skip(&final_plan.already, &final_plan.stale);

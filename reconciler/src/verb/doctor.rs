@@ -94,10 +94,11 @@ async fn at(
     checks: &mut Vec<Check>,
 ) -> Option<TimeDelta> {
     let version = visit.server_version();
+    let is_pooled = visit.is_pooled().await.unwrap_or(false);
     checks.push(match visit.is_standby().await {
         Ok(true) => database_checkup::standby(),
         _ => Check::of("database", visit.who().await, |(role, database)| {
-            database_checkup::server(version, &role, &database)
+            database_checkup::server(version, &role, &database, is_pooled)
         }),
     });
     let before = Utc::now();

@@ -20,6 +20,7 @@ mod output;
 mod picture;
 mod plan_apply;
 mod polling;
+mod poolers;
 mod privileges;
 mod properties;
 mod recipes;

@@ -1,3 +1,2 @@
 SELECT pg_catalog.current_setting('search_path') AS text,
-       pg_catalog.current_schemas(false)::pg_catalog.text[] AS schemas,
-       pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)
+       pg_catalog.current_schemas(false)::pg_catalog.text[] AS schemas

@@ -1,0 +1,134 @@
+//! The lock of `wab apply`: an advisory lock in a transaction that stays open on a connection of its own. A transaction
+//! pooler cannot give its server process to others, and PostgreSQL ends it when the run is gone: at once if the process
+//! died, after a minute at most if its network did.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::config::{Database, Who};
+use crate::db::connect::connect;
+use crate::db::find;
+use crate::db::lock_holder::lock_holder;
+use crate::db::names::Names;
+use crate::db::session::settings;
+use crate::db::statement::{query, query_scalar};
+use crate::model::{Error, LockHolder};
+
+const DOING: &str = "cannot take the lock of wab apply";
+
+/// How long PostgreSQL keeps the lock of a run that it no longer hears of.
+const LEASE: &str = "SET LOCAL idle_in_transaction_session_timeout = '45s'";
+
+/// How often the run is heard of.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// How long an answer may take before the lock counts as lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection that tries to take the lock.
+#[derive(Debug)]
+pub struct Contender {
+    conn: PgConnection,
+    names: Names,
+    who: Who,
+}
+
+impl Contender {
+    /// Connects.
+    pub async fn connect(database: &Database) -> Result<Self, Error> {
+        let mut conn = connect(database).await?;
+        let mut tx = conn.begin_with(begin(&conn, "")).await.map_err(Error::database(DOING))?;
+        let names = find::names(&mut tx, database.schema.as_deref()).await?;
+        tx.rollback().await.map_err(Error::database(DOING))?;
+        Ok(Self { conn, names, who: Who::now() })
+    }
+
+    /// Tries to take the lock. Meanwhile pg_stat_activity shows the run and its start; a run that finds the lock taken
+    /// reports both.
+    pub async fn try_lock(&mut self) -> Result<Result<(), Option<LockHolder>>, Error> {
+        let begin = begin(&self.conn, LEASE);
+        sqlx::raw_sql(begin).execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+        query(include_str!("apply_lock/announce.sql"))
+            .bind(format!("wab apply of {}", self.who.who))
+            .execute(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot set application_name"))?;
+        let take = self.names.sql("SELECT pg_try_advisory_xact_lock(@extschema@._wab_lock_id('apply'))");
+        let is_taken: bool =
+            query_scalar(take).fetch_one(&mut self.conn).await.map_err(Error::database(DOING))?;
+        if is_taken {
+            return Ok(Ok(()));
+        }
+        let holder = lock_holder(&mut self.conn, &self.names).await.ok().flatten();
+        sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+        Ok(Err(holder))
+    }
+
+    /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
+    pub fn hold(self) -> ApplyLock {
+        let conn = Arc::new(Mutex::new(self.conn));
+        let keeper = tokio::spawn(keep(Arc::clone(&conn)));
+        ApplyLock { conn, keeper }
+    }
+}
+
+/// The lock. Dropping it ends the connection and releases it.
+#[derive(Debug)]
+pub struct ApplyLock {
+    conn: Arc<Mutex<PgConnection>>,
+    keeper: JoinHandle<()>,
+}
+
+impl ApplyLock {
+    /// Fails if the lock was lost: the process was stopped, the network was cut, or a person ended the session.
+    pub async fn require(&self) -> Result<(), Error> {
+        hear(&mut *self.conn.lock().await).await
+    }
+
+    /// Releases the lock at once. It would end with the connection too, but later, and the next run may be waiting.
+    pub async fn release(self) {
+        self.keeper.abort();
+        // If this fails, the connection is lost, and the lock with it.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn.lock().await).await;
+    }
+}
+
+impl Drop for ApplyLock {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Lets PostgreSQL hear of the run again and again, until the lock is lost.
+async fn keep(conn: Arc<Mutex<PgConnection>>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if hear(&mut *conn.lock().await).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear(conn: &mut PgConnection) -> Result<(), Error> {
+    const DOING: &str = "the lock of wab apply was lost";
+    match tokio::time::timeout(PATIENCE, sqlx::raw_sql("SELECT 1").execute(conn)).await {
+        Ok(heard) => heard.map(drop).map_err(Error::database(DOING)),
+        Err(_) => Err(Error::config(
+            format!("{DOING}: the database did not answer within {} s", PATIENCE.as_secs()),
+            "check the network between wab and the database, and run wab apply again",
+        )),
+    }
+}
+
+/// Begins the transaction. PostgreSQL 17 can limit its duration.
+fn begin(conn: &PgConnection, lease: &str) -> AssertSqlSafe<String> {
+    let unlimited = match conn.server_version_num() {
+        Some(170_000..) => "SET LOCAL transaction_timeout = 0",
+        _ => "",
+    };
+    AssertSqlSafe(format!("BEGIN; {}; {unlimited}; {lease}", settings(conn)))
+}

@@ -1,2 +1,0 @@
-SELECT pg_catalog.set_config('application_name', pg_catalog.left($1, 36) ||
-    pg_catalog.to_char(pg_catalog.timezone('UTC', pg_catalog.clock_timestamp()), '" since "YYYY-MM-DD HH24:MI" UTC"'), false)
