@@ -28,6 +28,9 @@ const OBJECTS: &str = "SELECT c.oid::regclass::text AS object, r.rolname,
     FROM pg_default_acl d JOIN pg_roles r ON r.oid = d.defaclrole
     ORDER BY 1, 2, 6";
 
+/// Begins the line before the answer of each query.
+const MARK: &str = "-- answer ";
+
 /// The content of a database by table, view or property; rows are sorted.
 #[derive(Debug)]
 pub struct Picture(BTreeMap<String, String>);
@@ -35,18 +38,26 @@ pub struct Picture(BTreeMap<String, String>);
 impl Picture {
     /// Reads the content of this database.
     pub fn of(cluster: &Cluster, database: &str) -> Result<Self> {
-        let mut said = BTreeMap::new();
+        let mut queries = vec![
+            ("wab_summary()".to_owned(), "SELECT * FROM wab_summary()".to_owned()),
+            ("objects".to_owned(), OBJECTS.to_owned()),
+        ];
         for relation in cluster.sql(database, RELATIONS)?.lines() {
             let (name, kind) = relation.rsplit_once('|').context("no columns")?;
             let columns = if kind == "S" { "r.last_value, r.is_called" } else { "r::text" };
-            said.insert(
-                name.to_owned(),
-                cluster.sql(database, &format!("SELECT {columns} FROM {name} r ORDER BY 1"))?,
-            );
+            queries.push((name.to_owned(), format!("SELECT {columns} FROM {name} r ORDER BY 1")));
         }
-        said.insert("wab_summary()".to_owned(), cluster.sql(database, "SELECT * FROM wab_summary()")?);
-        said.insert("objects".to_owned(), cluster.sql(database, OBJECTS)?);
-        Ok(Self(said))
+        // One session answers them all; each answer follows a line with its mark.
+        let mut script = "SET jit = off;\n".to_owned();
+        for (nth, (_, query)) in queries.iter().enumerate() {
+            script += &format!("SELECT '{MARK}{nth}';\n{query};\n");
+        }
+        let said = format!("\n{}", cluster.sql(database, &script)?);
+        let mark = format!("\n{MARK}");
+        let answers = said.split(&mark).skip(1);
+        let answers = answers.map(|answer| answer.split_once('\n').unwrap_or_default().1.to_owned());
+        let names = queries.into_iter().map(|(name, _)| name);
+        Ok(Self(names.zip(answers).collect()))
     }
 
     /// Empty tables, sequences and views: comparing them proves nothing.
