@@ -37,6 +37,9 @@ FEATURES = --no-default-features --features pg_wabridges/pg$$($(PG_CONFIG) --ver
 BUILT    = -p pg_wabridges -p reconciler -p sandbox -p e2e -p install-sql $(FEATURES)
 TESTED   = --workspace $(FEATURES)
 
+# Many end-to-end tests wait, for pg_cron or for a limit: twice as many as there are cores run at once.
+E2E = RUST_TEST_THREADS=$$((2 * $$(nproc))) cargo test $(TESTED) --test e2e
+
 .PHONY: help
 help: ## list all commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 24
@@ -54,13 +57,15 @@ test: lint test-server pgspot ## check formatting and lints, run unit and end-to
 
 .PHONY: test-server
 test-server: test-tools extension ## run the tests on PostgreSQL PG_MAJOR; SKIP='name …' leaves tests out
-	cargo test $(TESTED) -- $(addprefix --skip ,$(SKIP))
+	$(E2E) -- $(addprefix --skip ,$(SKIP))
+	# All others, whose names do not begin with e; some of them measure times.
+	cargo test $(TESTED) --lib --bins --test '[!e]*' -- $(addprefix --skip ,$(SKIP))
 	$(MAKE) --no-print-directory test-sql-only
 
 .PHONY: test-sql-only
 test-sql-only: test-tools ## run the end-to-end tests that need no extension, without it
 	cargo build $(BUILT)
-	WAB_E2E_INSTALL=sql-only cargo test $(TESTED) --test e2e -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
+	WAB_E2E_INSTALL=sql-only $(E2E) -- $(SQL_ONLY_TESTS) $(addprefix --skip ,$(SKIP))
 
 # Tests of functions that exist without the extension also run without it.
 SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties documented webhooks tenant_rows::apply tenant_rows::binding \

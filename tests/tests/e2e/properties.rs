@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::{Value, json};
 
-const CASES: u32 = 150;
+const CASES: u32 = 100;
 
 /// The bridge_id in a tenant row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
