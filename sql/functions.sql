@@ -39,8 +39,8 @@ COMMENT ON FUNCTION @extschema@._wab_serves IS
     'Whether this bridge serves the customer_ref that several live bridges carry: it is the bridge that the tenant row '
     'holds, or else the one with the lowest bridge_id.';
 
--- The views call these two, for few rows: a sub-select in a view is planned twice in each query. PostgreSQL expects a
--- call for each row, so the cost is low: a high one would make it JIT-compile the query.
+-- The views call it for few rows: a sub-select in a view is planned twice in each query. PostgreSQL expects a call for
+-- each row, so the cost is low: a high one would make it JIT-compile the query.
 CREATE FUNCTION @extschema@._wab_carried(bridge_id bigint) RETURNS text
 LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,17 +51,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_carried IS
     'The customer_ref that this live bridge carries, or (none); null if there is no such bridge.';
-
-CREATE FUNCTION @extschema@._wab_once_orphaned() RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN (SELECT jsonb_object_agg(e.bridge_id, true) FROM @extschema@.wab_drift_episodes e
-            WHERE e.kind = 'orphaned' AND e.bridge_id IS NOT NULL);
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_once_orphaned IS
-    'The bridges that were orphaned at any time, as keys of a JSON object; null if there are none.';
 
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text

@@ -23,15 +23,15 @@ FULL JOIN @extschema@.wab_declared d USING (customer_ref)
 WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 
 -- The kinds of drift. An entry is null if there is no such drift, and otherwise (kind, severity, stored, observed,
--- since, wasted, detail). To add a kind, add an entry and name it in `differences`. `serves` is the last condition of an
--- entry, because it costs a look-up for a duplicated bridge.
+-- since, wasted, detail). To add a kind, add an entry and name it in `differences`. The first condition of an entry is
+-- cheap and does not hold for a healthy bridge; `serves` is the last, because it costs a look-up for a duplicated one.
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
     ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
           k.disconnected, k.awaiting_scan, k.unmapped, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN LATERAL (SELECT
 
-    CASE WHEN r.wanted AND r.bridge_id IS NULL AND r.stored_bridge_id IS NULL
+    CASE WHEN r.bridge_id IS NULL AND r.wanted AND r.stored_bridge_id IS NULL
     THEN ROW('missing', 'critical', NULL, NULL, NULL, false,
         CASE WHEN EXISTS (SELECT FROM @extschema@.wab_queue q
                           WHERE q.customer_ref = r.customer_ref AND q.finished_at IS NULL)
@@ -40,32 +40,31 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
              ELSE 'wanted, and has no bridge' END
     )::@extschema@._wab_difference
     -- The held bridge is gone, or live under another customer_ref (observed): then the tenant was probably renamed.
-    WHEN r.wanted AND r.bridge_id IS NULL
+    WHEN r.bridge_id IS NULL AND r.wanted
     THEN ROW('missing', 'critical', r.stored_bridge_id::text, @extschema@._wab_carried(r.stored_bridge_id), NULL, false,
         coalesce('wanted, but bridge ' || r.stored_bridge_id || ', which its row holds, is live under the customer_ref '
                  || @extschema@._wab_carried(r.stored_bridge_id) || ': was the tenant renamed?',
                  'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed')
     )::@extschema@._wab_difference END AS missing,
 
-    CASE WHEN r.tenant_id IS NOT NULL AND r.bridge_id IS DISTINCT FROM r.stored_bridge_id AND r.serves
+    CASE WHEN r.bridge_id IS DISTINCT FROM r.stored_bridge_id AND r.tenant_id IS NOT NULL AND r.serves
     THEN ROW('unbound', 'info', r.stored_bridge_id::text, r.bridge_id::text, NULL, false,
         CASE WHEN r.stored_bridge_id IS NOT NULL THEN 'the tenant row holds another bridge_id'
              ELSE 'the tenant row holds no bridge_id'
                   || CASE WHEN r.status = 'paired' THEN '; bridge ' || r.bridge_id || ' is paired already'
                           || coalesce(', and was created ' || to_char(r.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'
-                                                            ' "UTC"'), '') ELSE '' END
-                  || CASE WHEN (SELECT @extschema@._wab_once_orphaned()) ? r.bridge_id::text
-                          THEN '; it was orphaned before, so it was made for an earlier tenant row' ELSE '' END END
+                                                            ' "UTC"'), '')
+                          || ': the tenant takes over its session' ELSE '' END END
     )::@extschema@._wab_difference END AS unbound,
 
-    CASE WHEN r.tenant_id IS NOT NULL AND r.status IS DISTINCT FROM r.stored_status
+    CASE WHEN r.status IS DISTINCT FROM r.stored_status AND r.tenant_id IS NOT NULL
               AND (r.status <> 'unknown' OR r.raw_status IS NOT NULL) AND r.serves
     THEN ROW('status_drift', 'info', r.stored_status, r.status, NULL, false,
         'the tenant row holds another status'
     )::@extschema@._wab_difference END AS status_drift,
 
     -- A listing with a row that cannot be read may hide the bridge.
-    CASE WHEN r.tenant_id IS NOT NULL AND NOT r.wanted AND r.bridge_id IS NULL
+    CASE WHEN r.bridge_id IS NULL AND r.tenant_id IS NOT NULL AND NOT r.wanted
               AND (r.stored_bridge_id IS NOT NULL OR r.stored_status IN ('paired', 'awaiting_scan', 'disconnected'))
               AND c.listing_is_whole
     THEN ROW('stale_binding', 'info', coalesce(r.stored_bridge_id::text, r.stored_status), NULL, NULL, false,
@@ -75,13 +74,13 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
                               ', which is gone') END
     )::@extschema@._wab_difference END AS stale_binding,
 
-    CASE WHEN r.bridge_id IS NOT NULL AND r.tenant_id IS NULL AND NOT r.wanted AND NOT r.kept
+    CASE WHEN r.tenant_id IS NULL AND r.bridge_id IS NOT NULL AND NOT r.wanted AND NOT r.kept
     THEN ROW('orphaned', 'warning', NULL, r.bridge_id::text, NULL, true,
         CASE WHEN r.customer_ref IS NULL THEN 'the bridge has no customer_ref'
              ELSE 'no tenant owns it' || coalesce('; kept until ' || r.kept_until || ', which has passed', '') END
     )::@extschema@._wab_difference END AS orphaned,
 
-    CASE WHEN r.tenant_id IS NOT NULL AND NOT r.wanted AND NOT r.kept AND r.serves
+    CASE WHEN NOT r.wanted AND r.tenant_id IS NOT NULL AND NOT r.kept AND r.serves
     THEN ROW('churned', 'warning', NULL, r.bridge_id::text, NULL, true,
         'the tenant is no longer wanted' || coalesce('; kept until ' || r.kept_until || ', which has passed', '')
     )::@extschema@._wab_difference END AS churned,
@@ -114,7 +113,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
                    ->> @extschema@._wab_status_word(r.raw_status), left(r.raw_status, 60))
     )::@extschema@._wab_difference END AS unmapped,
 
-    CASE WHEN r.bridge_id IS NOT NULL AND r.state <> 'running'
+    CASE WHEN r.state <> 'running' AND r.bridge_id IS NOT NULL
               AND (r.state_since >= c.state) IS NOT TRUE
     THEN ROW('state', 'critical', NULL, r.state, r.state_since, false,
         'the container is not running'

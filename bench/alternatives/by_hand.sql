@@ -8,12 +8,15 @@ SELECT k.kind, k.count FROM (
            count(*) FILTER (WHERE b.duplicated) AS duplicate,
            count(*) FILTER (WHERE t.status = 'active' AND b.status = 'disconnected' AND b.status_since < now() - interval '15 minutes') AS disconnected,
            count(*) FILTER (WHERE t.status = 'active' AND b.status = 'awaiting_scan' AND b.status_since < now() - interval '24 hours') AS awaiting_scan,
+           count(*) FILTER (WHERE t.status <> 'active' AND b.bridge_id IS NULL AND d.kind IS NULL AND (t.bridge_id IS NOT NULL
+                                  OR t.bridge_status IN ('paired', 'awaiting_scan', 'disconnected'))) AS stale_binding,
+           count(*) FILTER (WHERE b.status = 'unknown' AND b.raw_status IS NOT NULL) AS unmapped_status,
            count(*) FILTER (WHERE b.state <> 'running') AS state,
            count(*) FILTER (WHERE b.webhook_url <> coalesce('https://hooks.example.com/' || wab_url_encode(t.id), d.webhook_url)) AS webhook
     FROM tenants t
     FULL JOIN wab_bridges b ON b.customer_ref = t.id
     FULL JOIN wab_declared d ON d.customer_ref = coalesce(t.id, b.customer_ref)
 ) c, LATERAL (VALUES ('missing', c.missing), ('unbound', c.unbound), ('status_drift', c.status_drift), ('orphaned', c.orphaned),
-                     ('churned', c.churned), ('duplicate', c.duplicate), ('disconnected', c.disconnected),
+                     ('churned', c.churned), ('duplicate', c.duplicate), ('stale_binding', c.stale_binding), ('unmapped_status', c.unmapped_status), ('disconnected', c.disconnected),
                      ('awaiting_scan', c.awaiting_scan), ('state', c.state), ('webhook', c.webhook)) AS k(kind, count)
 WHERE k.count > 0

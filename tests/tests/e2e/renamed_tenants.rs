@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use e2e::fleet::Fleet;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world;
 
@@ -84,21 +84,17 @@ async fn the_plan_tells_that_a_new_tenant_takes_over_a_paired_session() -> Resul
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml(world::YAML)?;
     fleet.sql("DELETE FROM tenants WHERE id IN ('cust_08', 'cust_09')")?;
-    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_09')")?;
+    fleet.sandbox.change(9, json!({"status": "qr"})).await?;
     fleet.observe().await?;
-    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_08')")?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('cust_08'), ('cust_09')")?;
     let said = code(&fleet, &["plan"], 0)?;
     let of = |bridge: &str| {
-        said.lines()
-            .find(|line| line.contains(&format!("bridge {bridge} is paired already, and was created 20")))
-            .unwrap_or_default()
+        let line = said.lines().find(|line| line.contains(&format!("bridge {bridge} ")));
+        line.unwrap_or_default().to_owned()
     };
-    assert!(
-        of("8").contains("UTC; it was orphaned before, so it was made for an earlier tenant row"),
-        "{said}"
-    );
-    // Nothing shows that this id had an earlier row.
-    assert!(of("9").contains("UTC") && !of("9").contains("earlier"), "{said}");
+    assert!(of("8").contains("bridge 8 is paired already, and was created 20"), "{said}");
+    assert!(of("8").contains("UTC: the tenant takes over its session"), "{said}");
+    assert!(!of("9").contains("takes over"), "nobody paired it: {said}");
     code(&fleet, &["apply", "-y"], 0)?;
     code(&fleet, &["plan", "--detailed-exitcode"], 0)?;
     Ok(())
