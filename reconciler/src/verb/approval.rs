@@ -40,5 +40,5 @@ pub fn ask(question: &str) -> Result<bool, Error> {
     io::stdin()
         .read_line(&mut answer)
         .map_err(|error| Error::config(format!("cannot read the answer: {error}"), "use --auto-approve"))?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "yes" | "y"))
+    Ok(answer.trim() == "yes")
 }

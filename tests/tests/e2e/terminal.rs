@@ -57,7 +57,7 @@ async fn apply_does_nothing_without_a_yes() -> Result<()> {
 async fn a_logout_asks_and_a_qr_code_sets_its_own_colours() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml("")?;
-    for (answer, code, calls) in [("no\n", 1, 0), ("yes\n", 0, 1)] {
+    for (answer, code, calls) in [("no\n", 1, 0), ("y\n", 1, 0), ("YES\n", 1, 0), ("yes\n", 0, 1)] {
         let said = typing(&fleet, "logout cust_01", answer)?;
         assert_eq!(said.code, code, "{}", said.stdout);
         assert!(said.stdout.contains("Log out cust_01, paired with +"), "{}", said.stdout);
