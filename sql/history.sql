@@ -110,7 +110,8 @@ LEFT JOIN LATERAL (
 CREATE VIEW @extschema@.wab_costs AS
 WITH life AS (
     SELECT l.bridge_id, range_agg(tstzrange(l.since, l.until)) AS lived
-    FROM (SELECT b.bridge_id, coalesce(b.created_at, b.first_seen_at) AS since, now() AS until
+    FROM (SELECT b.bridge_id, coalesce(CASE WHEN isfinite(b.created_at) THEN b.created_at END, b.first_seen_at) AS since,
+                 now() AS until
           FROM @extschema@.wab_bridges b
           UNION ALL
           SELECT e.bridge_id, e.since, e.at FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared') l
@@ -231,8 +232,16 @@ END
 $$;
 
 CREATE FUNCTION @extschema@.wab_prune_history(older_than interval DEFAULT '400 days') RETURNS bigint
-LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    IF older_than IS NULL OR older_than < interval '0' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'older_than must be an interval, and not a negative one',
+            DETAIL = format('It is %L; a negative one would delete the whole history.', older_than::text),
+            HINT = 'Name the age of what may go, such as: SELECT wab_prune_history(''400 days'').';
+    END IF;
     WITH kept AS (
         -- The status that a live bridge had at that time.
         SELECT DISTINCT ON (l.bridge_id) l.ctid AS row
@@ -249,7 +258,10 @@ AS $$
          d AS (DELETE FROM @extschema@.wab_drift_episodes WHERE ended_at < now() - older_than RETURNING 1),
          q AS (DELETE FROM @extschema@.wab_queue WHERE finished_at < now() - older_than RETURNING 1)
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
-         + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q);
+         + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q)
+    INTO deleted;
+    RETURN deleted;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
     'Deletes events, observations, summaries, runs, ended drift episodes and finished queue entries older than this. '

@@ -107,7 +107,9 @@ BEGIN
                r.differs AND n.newer AS raw_status_moved,
                l.raw_status IS NOT NULL AND s.status IS DISTINCT FROM b.status AND n.newer AS status_moved,
                r.differs AND NOT n.newer AS is_older
-        FROM (SELECT u.* FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
+        FROM (SELECT u.bridge_id, u.customer_ref, u.state, u.raw_status,
+                     CASE WHEN isfinite(u.created_at) THEN u.created_at END AS created_at
+              FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
                            AS u(bridge_id, customer_ref, state, raw_status, created_at)
               WHERE u.bridge_id <> ALL (deleted)) l
         FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b

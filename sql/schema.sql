@@ -128,7 +128,7 @@ COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
 -- script wrote would collide with the restored one in a data-only restore, and with the copied one in logical replication.
 CREATE TABLE @extschema@._wab_policy (
     only_row            boolean PRIMARY KEY CHECK (only_row),
-    price_per_bridge    numeric(10,2) CHECK (price_per_bridge >= 0),
+    price_per_bridge    numeric(10,2) CHECK (price_per_bridge >= 0 AND price_per_bridge < 'NaN'),
     disconnected_after  interval,
     awaiting_scan_after interval,
     max_shrink          numeric(4,3) CHECK (max_shrink BETWEEN 0 AND 1),

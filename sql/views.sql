@@ -9,7 +9,7 @@ CREATE OR REPLACE VIEW @extschema@._wab_rows AS
 SELECT
     t.tenant_id, customer_ref,
     t.wanted IS TRUE OR (d.kind = 'extra') IS TRUE AS wanted,
-    (d.kind = 'keep' AND (d.until IS NULL OR d.until >= current_date)) IS TRUE AS kept,
+    (d.kind = 'keep' AND (d.until IS NULL OR d.until >= (now() AT TIME ZONE 'UTC')::date)) IS TRUE AS kept,
     b.bridge_id, t.bridge_id AS stored_bridge_id,
     b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
     coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,

@@ -33,8 +33,9 @@ DROP TRIGGER _wab_policy_replace ON @extschema@.wab_policy;
 ALTER TABLE @extschema@.wab_policy RENAME TO _wab_policy;
 ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_pkey TO _wab_policy_pkey;
 ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_only_row_check TO _wab_policy_only_row_check;
-ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_price_per_bridge_check
-    TO _wab_policy_price_per_bridge_check;
+ALTER TABLE @extschema@._wab_policy DROP CONSTRAINT wab_policy_price_per_bridge_check;
+UPDATE @extschema@._wab_policy SET price_per_bridge = 3.00 WHERE price_per_bridge = 'NaN';
+ALTER TABLE @extschema@._wab_policy ADD CHECK (price_per_bridge >= 0 AND price_per_bridge < 'NaN');
 ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_max_shrink_check TO _wab_policy_max_shrink_check;
 ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN only_row DROP DEFAULT,

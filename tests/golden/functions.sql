@@ -53,4 +53,4 @@ SELECT * FROM _wab_poll_candidates(2);
 SELECT _wab_record_delete(7, 'g');
 SELECT bridges, paired, disconnected, missing, monthly_cost, monthly_waste FROM wab_summary();
 SELECT (wab_log_summary()).bridges, (SELECT count(*) FROM wab_summaries) AS logged;
-SELECT wab_prune_history('1 hour'), wab_prune_history('-1 hour') > 0 AS pruned, count(*) FROM wab_bridges;
+SELECT wab_prune_history('1 hour'), wab_prune_history('0') > 0 AS pruned, count(*) FROM wab_bridges;

@@ -56,6 +56,15 @@ SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
 SELECT kind, subject FROM wab_drift_episodes ORDER BY 1, 2;
 -- The last status of a live bridge is never pruned, so that it does not vanish; a bridge that is gone may.
 SELECT wab_prune_history('0') > 0 AS pruned;
+-- A negative age would delete the future too.
+SELECT wab_prune_history('-1 day');
+SELECT wab_prune_history(NULL);
 SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until FROM wab_status_history;
 SELECT bridge_id, event, was, became FROM wab_bridge_events;
 SELECT count(*) AS days FROM wab_fleet_health_daily WHERE coverage > 0;
+-- A time that is not finite counts as unknown.
+UPDATE wab_bridges SET created_at = '-infinity';
+DELETE FROM wab_observations;
+SELECT count(*) < 100 AS finite FROM wab_costs;
+SELECT bridges FROM wab_observe('{7001}', '{infinite}', '{running}', '{connected}', ARRAY['-infinity'::timestamptz], force => true);
+SELECT created_at FROM wab_bridges WHERE bridge_id = 7001;

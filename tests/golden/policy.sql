@@ -22,3 +22,4 @@ SELECT count(*) AS stored, (SELECT price_per_bridge FROM wab_policy) AS price_pe
 -- A grace of 0 reports at once, also within the transaction that found it.
 UPDATE wab_policy SET disconnected_after = '0';
 SELECT disconnected, awaiting_scan = now() - interval '24 hours' AS awaiting_scan, unmapped_status AS unmapped FROM _wab_cutoffs();
+UPDATE wab_policy SET price_per_bridge = 'NaN';

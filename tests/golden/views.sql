@@ -37,6 +37,15 @@ SELECT bridges, paired, awaiting_scan, disconnected, unknown, orphaned, churned,
 -- The bridge of an expired keep is drift again, with the reason; a tenant row with the second of two bridges keeps it.
 UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
 SELECT kind, customer_ref, detail FROM wab_drift WHERE customer_ref IN ('demo', 'kept') ORDER BY 2;
+-- The last day of a keep is a day in UTC, in every session.
+UPDATE wab_declared SET until = (now() AT TIME ZONE 'UTC')::date WHERE customer_ref = 'kept';
+UPDATE wab_declared SET until = (now() AT TIME ZONE 'UTC')::date - 1 WHERE customer_ref = 'demo';
+SET TimeZone = 'Pacific/Kiritimati';
+SELECT customer_ref, kept FROM wab_fleet WHERE customer_ref IN ('demo', 'kept') ORDER BY 1;
+SET TimeZone = 'Pacific/Pago_Pago';
+SELECT customer_ref, kept FROM wab_fleet WHERE customer_ref IN ('demo', 'kept') ORDER BY 1;
+RESET TimeZone;
+UPDATE wab_declared SET until = '2026-01-31' WHERE kind = 'keep';
 UPDATE tenants SET bridge_id = 5 WHERE id = 'twice';
 SELECT bridge_id, drift FROM wab_fleet WHERE customer_ref = 'twice' ORDER BY 1;
 -- Rows in all combinations of these values, and in all pairs of state, hook and since: wab_fleet shows no drift where, and

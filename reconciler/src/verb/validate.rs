@@ -35,7 +35,7 @@ enum ProblemFormat {
 /// Shows all problems in the file, or that it is valid.
 pub fn validate(path: &Path, args: &ValidateArgs, screen: Screen) -> Result<Exit, Error> {
     let mut inspection = inspect::inspect(&load::text(path)?, path);
-    let notes = inspection.notes(chrono::Local::now().date_naive());
+    let notes = inspection.notes(chrono::Utc::now().date_naive());
     let file = path.display().to_string();
     let said = [(Weight::Error, &*inspection.problems), (Weight::Note, &*notes)];
     let valid = inspection.fleet.as_ref().map(|fleet| validated(path, fleet));
