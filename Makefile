@@ -147,8 +147,10 @@ install: tools ## install the extension (PG_CONFIG), and wab with man pages and 
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
 
-# Installs the library, the control file and the scripts from the folder $(1), into which cargo built them.
+# Installs the library, the control file and the scripts from the folder $(1), into which cargo built them. Of two
+# installations from one target folder, the second waits for the first.
 define install_extension
+exec 9>$(TARGET)/install.lock && flock 9
 lib=$(DESTDIR)$$($(PG_CONFIG) --pkglibdir) share=$(DESTDIR)$$($(PG_CONFIG) --sharedir)/extension
 put="$(call sudo_for,$$share) install -D"
 $(1)/install-sql write $(TARGET)/sql
