@@ -9,6 +9,9 @@ use sqlx::{ConnectOptions, PgConnection};
 use crate::config::{Database, variable};
 use crate::model::Error;
 
+/// How a URL of PostgreSQL begins.
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
 /// The default deadline for connecting.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -19,10 +22,30 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     let options = options(url.as_deref(), database.url_env())?;
     // A pooler may refuse extra_float_digits; PostgreSQL's default is as exact since version 12.
     let options = options.application_name("wab").extra_float_digits(None).disable_statement_logging();
+    let place = place(&options);
     tokio::time::timeout(deadline.unwrap_or(Duration::MAX), options.connect())
         .await
-        .map_err(|_| too_slow(deadline.unwrap_or(Duration::MAX)))?
-        .map_err(Error::database("cannot connect to the database"))
+        .map_err(|_| too_slow(&place, deadline.unwrap_or(Duration::MAX)))?
+        .map_err(|error| match error {
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Error::config(
+                format!("cannot connect to the database at {place}: {error}"),
+                match url {
+                    Some(_) => format!("check host, port and sslmode in {}", database.url_env()),
+                    None => "set DATABASE_URL, or PGHOST, PGPORT, PGUSER and PGDATABASE".to_owned(),
+                },
+            ),
+            other => Error::database("cannot connect to the database")(other),
+        })
+}
+
+/// The host and port, or the socket, for messages.
+fn place(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    match options.get_socket() {
+        Some(folder) => format!("{}/.s.PGSQL.{port}", folder.display()),
+        None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
+        None => format!("{host}:{port}"),
+    }
 }
 
 /// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not set.
@@ -50,12 +73,15 @@ fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
     }
     let options = match url {
         // The parser's message may repeat a part of the URL, so it is not shown.
-        Some(url) => PgConnectOptions::from_str(url).map_err(|_| {
-            Error::config(
-                format!("the environment variable {name} does not hold a PostgreSQL URL"),
-                "write it like postgres://user:password@host:5432/database",
-            )
-        })?,
+        Some(url) => Some(url)
+            .filter(|url| SCHEMES.iter().any(|scheme| url.starts_with(scheme)))
+            .and_then(|url| PgConnectOptions::from_str(url).ok())
+            .ok_or_else(|| {
+                Error::config(
+                    format!("the environment variable {name} does not hold a PostgreSQL URL"),
+                    "write it like postgres://user:password@host:5432/database",
+                )
+            })?,
         None => PgConnectOptions::new(),
     };
     // A Unix socket has no TLS; libpq ignores the setting there too.
@@ -84,9 +110,9 @@ fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration
     }
 }
 
-fn too_slow(deadline: Duration) -> Error {
+fn too_slow(place: &str, deadline: Duration) -> Error {
     Error::config(
-        format!("cannot connect to the database: no connection within {} s", deadline.as_secs()),
+        format!("cannot connect to the database at {place}: no connection within {} s", deadline.as_secs()),
         "check host and port, or allow a longer deadline: connect_timeout in the URL, or PGCONNECT_TIMEOUT",
     )
 }
@@ -119,7 +145,22 @@ mod tests {
 
     #[test]
     fn a_url_is_never_repeated() {
-        let error = options(Some("postgres://u:secret@h:port/d"), "X").unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
+        for url in [
+            "postgres://u:secret@h:port/d",
+            "jdbc:postgresql://u:secret@h/d",
+            "mysql://u:secret@h/d",
+            "secret",
+        ] {
+            let error = options(Some(url), "X").unwrap_err();
+            assert!(error.to_string().contains("X does not hold a PostgreSQL URL"), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_message_names_host_and_port_or_the_socket() {
+        let named = |url| place(&options(Some(url), "X").unwrap());
+        assert_eq!(named("postgres://u:secret@h:6432/d"), "h:6432");
+        assert_eq!(named("postgres:///d?host=/run/pg&port=5433"), "/run/pg/.s.PGSQL.5433");
     }
 }

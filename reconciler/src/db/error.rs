@@ -19,7 +19,7 @@ fn converted(error: &sqlx::Error) -> DatabaseError {
             text: error.to_string(),
             sqlstate: None,
             hint: matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_)).then(|| {
-                "set the variable named in database.url_env (DATABASE_URL), or PGHOST, PGUSER and PGDATABASE".to_owned()
+                "the connection was lost: run wab again, and look into the server's log if it is lost again".to_owned()
             }),
             is_lost: !matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. }),
         },
