@@ -27,7 +27,8 @@ fn sqlstate(error: &sqlx::Error) -> String {
     error.as_database_error().and_then(|e| e.code()).map(|code| code.into_owned()).unwrap_or_default()
 }
 
-/// Starts a fleet whose provider lists no statuses, so that each of them is polled, and then answers no call.
+/// Starts a fleet. Its provider lists no statuses, so `wab_poll_status()` asks each session. From now on the provider answers
+/// no call.
 async fn hanging() -> Result<Fleet> {
     let fleet = Fleet::start(&["--speed", "60"])?;
     world::fill(&fleet).await?;

@@ -1,4 +1,4 @@
-//! Tests which tables and expressions a binding takes: those whose rows can be written and evaluated.
+//! Tests that `wab_bind_tenants()` accepts a table if it can write its rows and evaluate its expressions, and refuses it if not.
 
 use anyhow::{Context, Result};
 
