@@ -102,6 +102,48 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     Ok(())
 }
 
+/// Whether the planner has no statistics or those of an almost empty fleet: each view reads a table once, not once per row, and
+/// PostgreSQL does not JIT-compile it.
+#[test]
+fn the_views_need_no_statistics() -> Result<()> {
+    for statistics in ["", "ANALYZE"] {
+        let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
+        fleet.sql(&format!(
+            "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+             SELECT * FROM wab_bind_tenants('tenants');
+             INSERT INTO tenants VALUES ('cust_0');
+             INSERT INTO wab_bridge_events (at, bridge_id, event, was, became) VALUES (now() - interval '1 year', 9, 'state', 'a', 'b');
+             SELECT bridges FROM wab_observe('{{9}}', '{{cust_9}}', '{{running}}', '{{connected}}', ARRAY[now()]); {statistics};
+             INSERT INTO tenants SELECT 'cust_' || n, n, 'paired' FROM generate_series(10, 5000) n;
+             INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at)
+             SELECT n, 'cust_' || n, 'running', 'paired', now() FROM generate_series(10, 5000) n;
+             INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
+             SELECT now() - n * interval '1 min', n, 'cust_' || n, e, 'paired', 'disconnected', now() - interval '90 days'
+             FROM generate_series(10, 5000) n, unnest('{{status,disappeared}}'::text[]) e;
+             INSERT INTO wab_drift_episodes SELECT 'orphaned', n, n, NULL, true, now() - interval '9 days', now() FROM generate_series(10, 5000) n"
+        ))?;
+        let views = fleet.sql(
+            "SELECT c.relname FROM pg_class c WHERE c.relkind = 'v' AND c.relname ~ '^wab_' AND c.relname <> 'wab_policy'",
+        )?;
+        assert!(views.lines().count() > 10, "{views}");
+        for view in views.lines() {
+            let plan = fleet.sql(&format!(
+                "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM {view}"
+            ))?;
+            assert!(!plan.contains("JIT:"), "{view} {statistics}: {plan}");
+            let large = ["tenants", "wab_bridges", "wab_bridge_events", "wab_drift_episodes"];
+            let again = |line: &&str| {
+                large.iter().any(|table| line.contains(&format!("Seq Scan on {table} ")))
+                    && line.contains("loops=")
+                    && !line.contains("loops=1)")
+            };
+            let repeated: Vec<_> = plan.lines().filter(again).collect();
+            assert!(repeated.is_empty(), "{view} {statistics} {repeated:#?}: {plan}");
+        }
+    }
+    Ok(())
+}
+
 /// The result of a statement, and the number of sequential passes that it makes over the tenants table.
 fn passes(fleet: &Fleet, statement: &str, size: u32) -> Result<String> {
     fleet.sql(&format!(
