@@ -47,7 +47,7 @@ const WABRIDGES: Order<'_> = Order {
 const PG_WABRIDGES: Order<'_> = Order {
     floors: &[
         &["answers", "error", "glimpse", "json"],
-        &["arguments", "http", "rows", "scan", "server", "settings"],
+        &["arguments", "http", "scan", "server", "settings"],
         &["database", "provider"],
         &["list", "poll"],
         &["refresh", "sessions"],

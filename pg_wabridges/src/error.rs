@@ -4,7 +4,7 @@
 use std::error::Error as _;
 
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgLogLevel, PgSqlErrorCode};
+use pgrx::{PgLogLevel, PgSqlErrorCode, check_for_interrupts, pg_sys};
 use wabridges::Error;
 
 /// An error or warning before it is raised.
@@ -60,8 +60,22 @@ impl Raise {
         if let Some(hint) = self.hint {
             report = report.set_hint(hint);
         }
-        report.report(level);
+        match level {
+            PgLogLevel::ERROR | PgLogLevel::FATAL | PgLogLevel::PANIC => report.report(level),
+            _ => without_interrupts(|| report.report(level)),
+        }
+        check_for_interrupts!();
     }
+}
+
+/// Runs `report` before a pending cancel takes effect. PostgreSQL processes interrupts at the end of a warning, in a call that
+/// pgrx does not guard: a cancel would jump over the callers' values, which would never be dropped.
+fn without_interrupts(report: impl FnOnce()) {
+    // SAFETY: counts in a variable of this process. If `report` raises, PostgreSQL sets the counter to 0.
+    unsafe { pg_sys::InterruptHoldoffCount += 1 };
+    report();
+    // SAFETY: as above.
+    unsafe { pg_sys::InterruptHoldoffCount -= 1 };
 }
 
 /// Unwraps a result, or raises its error in PostgreSQL.

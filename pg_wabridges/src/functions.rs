@@ -7,12 +7,11 @@ use crate::answers::{Outcome, Provisioned};
 use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument, time_argument};
 use crate::database::{self, ShrinkPolicy};
 use crate::error::{OrRaise, Raise};
-use crate::json::RawJson;
+use crate::json::{self, RawJson};
 use crate::list::list;
 use crate::poll::poll;
 use crate::provider::{self, Deletion, Wish};
 use crate::refresh::{reconcile, refresh};
-use crate::rows::RowStore;
 use crate::server::{count, require_writable, timestamp};
 
 /// The version of the compiled library. `pg_extension.extversion` is the version of the SQL objects.
@@ -21,23 +20,31 @@ fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// The rows of `wab_list_instances()` with `raw` as text: `wab_row_json()` converts it only for queries that select it.
+/// The rows of `wab_list_instances()` with `raw` as text: `wab_row_json()` converts it only for queries that select it. `raw` is
+/// null if no `jsonb` can hold it.
 #[pg_extern(sql = false)]
-fn wab_list_rows(fcinfo: pg_sys::FunctionCallInfo) {
-    let listing = list().or_raise();
-    let mut rows = RowStore::<6>::of(fcinfo).or_raise();
-    for bridge in &listing.bridges {
-        rows.put(|| {
-            [
-                bridge.id.get().into_datum(),
-                bridge.customer_ref.as_ref().map(CustomerRef::as_str).into_datum(),
-                bridge.state.as_deref().into_datum(),
-                bridge.raw_status.as_deref().into_datum(),
-                timestamp(bridge.created_at).into_datum(),
-                bridge.raw.into_datum(),
-            ]
-        });
-    }
+#[allow(clippy::type_complexity)]
+fn wab_list_rows() -> TableIterator<
+    'static,
+    (
+        name!(bridge_id, i64),
+        name!(customer_ref, Option<String>),
+        name!(state, Option<String>),
+        name!(raw_status, Option<String>),
+        name!(created_at, Option<TimestampWithTimeZone>),
+        name!(raw, Option<String>),
+    ),
+> {
+    TableIterator::new(list().or_raise().bridges.into_iter().map(|bridge| {
+        (
+            bridge.id.get(),
+            bridge.customer_ref.map(String::from),
+            bridge.state.map(Into::into),
+            bridge.raw_status.map(Into::into),
+            timestamp(bridge.created_at),
+            json::fits(&bridge.raw).then(|| bridge.raw.to_string()),
+        )
+    }))
 }
 
 /// Converts a row's `raw` text to `jsonb`; NULL if `jsonb` cannot hold it, for instance because of an escaped NUL.

@@ -79,7 +79,8 @@ const CLIENT_CHECK: std::ffi::c_long = 500;
 fn end_with_client() {
     // SAFETY: called on the backend's main thread; the flags are what PostgreSQL's own check sets.
     unsafe {
-        if !pg_sys::MyProcPort.is_null() && !pq_check_connection() {
+        let connected = || pg_sys::ffi::pg_guard_ffi_boundary(|| pq_check_connection());
+        if !pg_sys::MyProcPort.is_null() && !connected() {
             pg_sys::ClientConnectionLost = 1;
             pg_sys::InterruptPending = 1;
         }

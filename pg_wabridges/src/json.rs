@@ -14,13 +14,28 @@ use pgrx::prelude::*;
 use pgrx::{PgTryBuilder, direct_function_call_as_datum, pg_sys};
 use wabridges::flat::{self, Scalar};
 
+/// The largest jsonb, in bytes.
+const LARGEST: usize = 256 * 1024 * 1024;
+
+/// The longest text whose members are passed as values, in bytes.
+const LARGEST_FLAT: usize = 64 * 1024;
+
+/// Whether a jsonb could hold so much text. PostgreSQL cannot even pass on a text of a gigabyte.
+pub fn fits(text: &str) -> bool {
+    text.len() < LARGEST
+}
+
 /// JSON text as the provider sent it.
 pub struct RawJson(pub Box<str>);
 
 impl IntoDatum for RawJson {
     /// NULL if jsonb cannot hold the text, for instance because of an escaped NUL: one such row must not lose the list.
     fn into_datum(self) -> Option<pg_sys::Datum> {
-        match flat_members(&self.0) {
+        if !fits(&self.0) {
+            return None;
+        }
+        // Only the parser reports a text that is too large without losing the list.
+        match flat_members(&self.0).filter(|_| self.0.len() <= LARGEST_FLAT) {
             Some(members) => Some(built(members)),
             None => parsed(self.0.into_string()),
         }

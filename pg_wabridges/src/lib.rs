@@ -15,7 +15,6 @@ mod list;
 mod poll;
 mod provider;
 mod refresh;
-mod rows;
 mod scan;
 mod server;
 mod sessions;
@@ -29,5 +28,5 @@ pub extern "C-unwind" fn _PG_init() {
     // Otherwise RUST_BACKTRACE in the server's environment would add a backtrace to the DETAIL of every error.
     // SAFETY: PostgreSQL loads the library while this process has one thread.
     unsafe { std::env::set_var("RUST_LIB_BACKTRACE", "0") };
-    settings::define();
+    settings::define_if_possible();
 }

@@ -5,6 +5,7 @@ use std::ffi::{CStr, CString};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
@@ -23,8 +24,32 @@ static MAX_RESPONSE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256 * 1024);
 /// The largest accepted key file, in bytes.
 const MAX_KEY_FILE: u64 = 8 * 1024;
 
+/// Whether the settings are defined.
+static DEFINED: AtomicBool = AtomicBool::new(false);
+
+/// Defines the settings, unless a parallel query runs in this process: PostgreSQL sets no setting meanwhile, and an error while it
+/// loads the library would leave some of them defined. Then the first call after that query defines them.
+pub fn define_if_possible() {
+    // SAFETY: reads a state of this process.
+    if !DEFINED.load(Ordering::Relaxed) && !unsafe { pg_sys::IsInParallelMode() } {
+        define();
+        DEFINED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Raises 55000 if the settings are not defined yet.
+fn require_defined() -> Result<(), Raise> {
+    define_if_possible();
+    if DEFINED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let detail = "The first call of this session came during a parallel query.".to_owned();
+    Err(Raise::not_configured("the settings of pg_wabridges cannot be read during a parallel query", detail)
+        .with_hint("Run the statement again, or load the library first: SELECT wab_version();"))
+}
+
 /// Defines the settings and reserves the prefix, so that PostgreSQL refuses a misspelt one.
-pub fn define() {
+fn define() {
     text(
         c"wab.api_url",
         c"URL of the provider's API: https, or http to the same machine.",
@@ -136,8 +161,9 @@ fn number(name: Text, short: Text, long: Text, (setting, range, unit): Number) {
 /// The client's configuration from the present settings.
 ///
 /// # Errors
-/// 55000 if `wab.api_url` is invalid.
+/// 55000 if `wab.api_url` is invalid, or a parallel query runs.
 pub fn config() -> Result<Config, Raise> {
+    require_defined()?;
     let url = value(&API_URL).unwrap_or_default();
     let api_url = ApiUrl::parse(&url).map_err(|invalid| {
         Raise::not_configured("wab.api_url cannot be used", invalid.to_string())

@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
+use crate::log;
 use crate::process::{self, Said};
 
 /// A running cluster; dropping it stops the server and removes its files.
@@ -17,6 +18,8 @@ pub struct Cluster {
     dir: TempDir,
     bin: PathBuf,
     port: u16,
+    /// Parts of the warnings that the test causes.
+    expected: Mutex<Vec<&'static str>>,
 }
 
 /// Where Linux has a file system in memory.
@@ -32,7 +35,7 @@ impl Cluster {
         let dir = directory()?;
         let port =
             conf.iter().find(|(name, _)| *name == "port").map_or(Ok(5432), |(_, port)| port.parse())?;
-        let cluster = Self { dir, bin, port };
+        let cluster = Self { dir, bin, port, expected: Mutex::default() };
         cluster.copy_template()?;
         let socket = cluster.socket_dir().display().to_string();
         let mut lines = vec![
@@ -40,7 +43,9 @@ impl Cluster {
             ("unix_socket_directories", socket.as_str()),
             ("fsync", "off"),
             ("max_connections", "150"),
-            ("log_min_messages", "log"),
+            ("log_min_messages", "warning"),
+            // The SQLSTATE, which crate::log reads.
+            ("log_line_prefix", "%m [%p] %e "),
         ];
         lines.extend_from_slice(conf);
         cluster.configure(&lines)?;
@@ -119,7 +124,8 @@ impl Cluster {
 
     /// A hot standby that follows this running cluster, with a directory and a socket of its own.
     pub fn standby(&self) -> Result<Self> {
-        let standby = Self { dir: directory()?, bin: self.bin.clone(), port: self.port };
+        let standby =
+            Self { dir: directory()?, bin: self.bin.clone(), port: self.port, expected: Mutex::default() };
         process::must(
             process::as_server_user(self.bin.join("pg_basebackup"))?
                 .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", "postgres"])
@@ -256,6 +262,11 @@ impl Cluster {
         Ok(std::fs::read_to_string(self.path("log"))?)
     }
 
+    /// Says that this test causes warnings with these words. Any other warning in the server's log fails it.
+    pub fn expect_in_log(&self, words: &[&'static str]) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).extend(words);
+    }
+
     /// Stops the server. Dropping the cluster does so too.
     pub fn stop(&self) -> Result<()> {
         self.pg_ctl(&["-m", "immediate", "stop"])
@@ -300,8 +311,15 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
+    /// Fails the test if the log has a line that no test expects.
     fn drop(&mut self) {
         let _ = self.stop();
+        if !std::thread::panicking() {
+            let text = self.log().unwrap_or_default();
+            let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+            let lines = log::unexpected(&text, &expected);
+            assert!(lines.is_empty(), "the server's log has unexpected lines:\n{}", lines.join("\n"));
+        }
     }
 }
 

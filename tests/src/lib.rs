@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod fleet;
+pub mod log;
 pub mod pooler;
 pub mod process;
 pub mod sandbox;

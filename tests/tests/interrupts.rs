@@ -16,6 +16,8 @@ mod endings;
 mod locks;
 #[path = "interrupts/lookups.rs"]
 mod lookups;
+#[path = "interrupts/memory.rs"]
+mod memory;
 #[path = "e2e/world.rs"]
 #[allow(dead_code)]
 mod world;

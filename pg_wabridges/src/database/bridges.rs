@@ -3,7 +3,7 @@
 use wabridges::{BridgeId, CustomerRef};
 
 use super::drift::warn_unwritten;
-use super::statement::{one, one_unlocked, rows_in_any_query, rows_unlocked};
+use super::statement::{one, one_unlocked, read_one, read_rows, rows_unlocked};
 use crate::answers::Provisioned;
 use crate::error::Raise;
 use crate::server;
@@ -27,21 +27,21 @@ pub fn poll_candidates(
 
 /// Counts the live bridges that a poll could ask and for which no status was ever observed.
 pub fn never_polled() -> Result<i64, Raise> {
-    one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
+    read_one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
 
 /// Stores the status that a tenant's session just reported, if this transaction and this role may, and returns the bridge's
 /// status. `wab_normalize_status()` defines it where nothing is stored.
 pub fn learn_session(customer_ref: &CustomerRef, raw_status: &str) -> Result<String, Raise> {
     let may_record = || {
-        let found = rows_in_any_query(include_str!("may_record_session.sql"), &[], |row| row.get(1))?;
+        let found = read_rows(include_str!("may_record_session.sql"), &[], |row| row.get(1))?;
         Ok::<_, Raise>(found.into_iter().flatten().next().unwrap_or(false))
     };
     if server::may_write() && may_record()? {
         return record_session(customer_ref, Some(raw_status));
     }
     let sql = "SELECT @extschema@.wab_normalize_status($1)";
-    let found = rows_in_any_query(sql, &[raw_status.into()], |row| row.get::<String>(1))?;
+    let found = read_rows(sql, &[raw_status.into()], |row| row.get::<String>(1))?;
     Ok(found.into_iter().flatten().next().unwrap_or_else(|| "unknown".to_owned()))
 }
 
@@ -71,7 +71,7 @@ pub fn require_binding() -> Result<(), Raise> {
 pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
     // The objects of 0.2.0, which work with this library too, lack it.
     let exists = "SELECT pg_catalog.to_regprocedure('@extschema@._wab_require_row(text)') IS NOT NULL";
-    if one(exists, &[], |row| row.get(1))? != Some(true) {
+    if read_one(exists, &[], |row| row.get(1))? != Some(true) {
         return Ok(());
     }
     one_unlocked("SELECT @extschema@._wab_require_row($1)", &[customer_ref.as_str().into()], |_| Ok(()))

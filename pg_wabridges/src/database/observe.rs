@@ -1,10 +1,11 @@
 //! Stores observations: the part of a listing that differs from wab_bridges, and statuses that sessions reported.
 
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{BOOLOID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::prelude::*;
 use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Polled, Touched};
 
-use super::statement::{Row, in_our_schema, one, rows, rows_unlocked};
+use super::statement::{Row, in_our_schema, one, read_one, rows, rows_unlocked};
 use crate::answers::Listed;
 use crate::error::Raise;
 use crate::scan;
@@ -55,7 +56,7 @@ pub struct Stored {
 /// Takes the refresh lock until the transaction ends; false if another session holds it.
 pub fn try_lock_refresh() -> Result<bool, Raise> {
     let sql = "SELECT pg_catalog.pg_try_advisory_xact_lock(@extschema@._wab_lock_id('refresh'))";
-    one(sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
+    read_one(sql, &[], |row| Ok(row.get(1)?.unwrap_or(false)))
 }
 
 /// The last observation if it is younger than `max_age`, as the row of a skipped refresh.
@@ -104,21 +105,27 @@ fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
     // Where wab_bridges has no column status_listed, before ALTER EXTENSION UPDATE, the name means the null.
     let known = "SELECT b.* FROM (SELECT NULL::pg_catalog.bool AS status_listed) n CROSS JOIN LATERAL (
         SELECT k.bridge_id, k.customer_ref, k.state, k.raw_status, k.created_at, status_listed FROM @extschema@.wab_bridges k) b";
-    scan::each_row(in_our_schema(known)?, |[id, customer_ref, state, raw_status, created_at, listed]| {
-        // SAFETY: the columns have these types, and their values live as long as this call.
-        unsafe {
-            let text =
-                |datum: Option<pg_sys::Datum>| <&str>::from_datum(datum.unwrap_or(0.into()), datum.is_none());
-            comparison.know(Known {
-                id: id.map_or(0, |id| id.value() as i64),
-                customer_ref: text(customer_ref),
-                state: text(state),
-                raw_status: text(raw_status),
-                created_at: created_at.map(|at| (at.value() as i64).saturating_add(POSTGRES_EPOCH)),
-                status_listed: listed.map(|listed| listed.value() as u8 != 0),
-            });
-        }
-    })?;
+    let types = [INT8OID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID];
+    scan::each_row(
+        in_our_schema(known)?,
+        types,
+        |[id, customer_ref, state, raw_status, created_at, listed]| {
+            // SAFETY: the columns have these types, and their values live as long as this call.
+            unsafe {
+                let text = |datum: Option<pg_sys::Datum>| {
+                    <&str>::from_datum(datum.unwrap_or(0.into()), datum.is_none())
+                };
+                comparison.know(Known {
+                    id: id.map_or(0, |id| id.value() as i64),
+                    customer_ref: text(customer_ref),
+                    state: text(state),
+                    raw_status: text(raw_status),
+                    created_at: created_at.map(|at| (at.value() as i64).saturating_add(POSTGRES_EPOCH)),
+                    status_listed: listed.map(|listed| listed.value() as u8 != 0),
+                });
+            }
+        },
+    )?;
     Ok(comparison.end())
 }
 

@@ -25,7 +25,7 @@ pub fn in_our_schema(sql: &str) -> Result<String, Raise> {
     Ok(sql.replace("@extschema@", &schema))
 }
 
-/// Runs a statement that may write, and reads each row.
+/// Runs a statement that may write, and reads each row. The transaction gets an id, which costs a flush of the WAL.
 pub fn rows<T>(
     sql: &str,
     args: &[DatumWithOid],
@@ -35,8 +35,9 @@ pub fn rows<T>(
     Spi::connect_mut(|spi| spi.update(&sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
-/// As [`rows`], for a statement that only reads. It also works in a parallel worker, in which PostgreSQL forbids writing.
-pub fn rows_in_any_query<T>(
+/// Runs a statement that only reads. Until this transaction has written, it sees what the caller's statement sees. It also works
+/// in a parallel worker.
+pub fn read_rows<T>(
     sql: &str,
     args: &[DatumWithOid],
     read: impl Fn(&Row) -> Result<T, Raise>,
@@ -52,27 +53,38 @@ fn select<T>(
     Spi::connect(|spi| spi.select(sql, None, args)?.map(|row| read(&Row(row))).collect())
 }
 
-/// As [`rows`], for a statement before a provider call: it keeps no lock on a table during the call.
+/// As [`read_rows`], for a statement before a provider call: it keeps no lock on a table during the call.
 pub fn rows_unlocked<T>(
     sql: &str,
     args: &[DatumWithOid],
     read: impl Fn(&Row) -> Result<T, Raise>,
 ) -> Result<Vec<T>, Raise> {
-    glimpse(|| rows(sql, args, read))
+    glimpse(|| read_rows(sql, args, read))
 }
 
-/// Runs a statement that returns one row, and reads it.
+/// Runs a statement that may write and returns one row, and reads it.
 pub fn one<T>(sql: &str, args: &[DatumWithOid], read: impl Fn(&Row) -> Result<T, Raise>) -> Result<T, Raise> {
-    rows(sql, args, read)?
-        .pop()
-        .ok_or_else(|| Raise::unexpected("a statement of pg_wabridges returned no row", sql))
+    only(sql, rows(sql, args, read)?)
 }
 
-/// As [`one`], for a statement before a provider call.
+/// As [`one`], for a statement that only reads.
+pub fn read_one<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    read: impl Fn(&Row) -> Result<T, Raise>,
+) -> Result<T, Raise> {
+    only(sql, read_rows(sql, args, read)?)
+}
+
+/// As [`read_one`], for a statement before a provider call.
 pub fn one_unlocked<T>(
     sql: &str,
     args: &[DatumWithOid],
     read: impl Fn(&Row) -> Result<T, Raise>,
 ) -> Result<T, Raise> {
-    glimpse(|| one(sql, args, read))
+    only(sql, rows_unlocked(sql, args, read)?)
+}
+
+fn only<T>(sql: &str, mut found: Vec<T>) -> Result<T, Raise> {
+    found.pop().ok_or_else(|| Raise::unexpected("a statement of pg_wabridges returned no row", sql))
 }

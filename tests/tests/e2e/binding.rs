@@ -78,6 +78,7 @@ async fn everything_goes_on_after_table_and_columns_were_renamed() -> Result<()>
 #[tokio::test]
 async fn a_trigger_that_cannot_enqueue_says_why() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["were not enqueued: no tenants table is bound"]);
     fleet.sql(SIGNUP)?;
     fleet.sql(
         "CREATE TABLE others (no text PRIMARY KEY, bridge_id bigint, bridge_status text);

@@ -126,6 +126,7 @@ async fn a_provider_that_is_down_is_an_error() -> Result<()> {
 #[tokio::test]
 async fn a_malformed_row_costs_neither_the_list_nor_a_bridge() -> Result<()> {
     let fleet = fleet().await?;
+    fleet.cluster.expect_in_log(&["some listed bridges could not be read"]);
     fleet.fleet_yaml(world::YAML)?;
     for kind in ["malformed_row", "duplicate_row"] {
         fleet.sandbox.heal().await?;

@@ -1,5 +1,6 @@
 //! Tests the whole product from outside. Each module tests one promise, and each test starts its own cluster and sandbox.
 
+mod backend;
 mod backup;
 mod binding;
 mod connections;

@@ -104,6 +104,7 @@ async fn a_second_reconcile_writes_nothing_but_its_own_observation() -> Result<(
 #[tokio::test]
 async fn reconcile_asks_for_statuses_that_the_list_lacks() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
+    fleet.cluster.expect_in_log(&["some bridges did not report their status"]);
     world::fill(&fleet).await?;
     assert_eq!(fleet.sql("SELECT unknown FROM wab_summary()")?, "20", "never learnt, never invented");
     assert_eq!(fleet.sql("SELECT count(*) FROM wab_drift")?, "0", "an unknown status must not be drift");
@@ -133,6 +134,7 @@ async fn reconcile_asks_for_statuses_that_the_list_lacks() -> Result<()> {
 #[tokio::test]
 async fn a_session_that_two_bridges_share_is_not_asked() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--list-status", "--speed", "60"])?;
+    fleet.cluster.expect_in_log(&["some bridges did not report their status"]);
     fleet.sql(
         "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
          SELECT * FROM wab_bind_tenants('tenants')",
@@ -288,6 +290,7 @@ async fn the_roles_of_the_recipe_can_do_their_work_and_no_more() -> Result<()> {
 #[tokio::test]
 async fn sessions_that_always_fail_do_not_delay_the_others() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
+    fleet.cluster.expect_in_log(&["some bridges did not report their status"]);
     world::fill(&fleet).await?;
     for n in 1..=9 {
         let path = format!("/api/instances/cust_0{n}/proxy/status");
@@ -316,6 +319,7 @@ async fn sessions_that_always_fail_do_not_delay_the_others() -> Result<()> {
 #[tokio::test]
 async fn sessions_that_hang_lose_their_place_in_the_queue() -> Result<()> {
     let fleet = e2e::fleet::Fleet::start(&["--speed", "60"])?;
+    fleet.cluster.expect_in_log(&["some bridges did not report their status"]);
     world::fill(&fleet).await?;
     fleet.cluster.configure(&[("wab.request_timeout", "500ms")])?;
     fleet.cluster.reload()?;

@@ -103,6 +103,7 @@ async fn the_reader_can_read_every_view_and_cannot_call_the_provider() -> Result
 #[tokio::test]
 async fn only_the_operator_decides_where_the_key_is_sent() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["cannot be changed now"]);
     let elsewhere = Sandbox::start(&["--list-status"])?;
     let url = elsewhere.url();
     fleet.sql("CREATE ROLE nosy LOGIN; CREATE ROLE boss SUPERUSER; GRANT CREATE ON DATABASE app TO nosy")?;

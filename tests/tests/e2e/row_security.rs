@@ -143,6 +143,7 @@ async fn every_function_that_decides_or_writes_refuses_before_any_call() -> Resu
 #[tokio::test]
 async fn a_refresh_stores_the_list_and_leaves_the_episodes_alone() -> Result<()> {
     let fleet = half_hidden().await?;
+    fleet.cluster.expect_in_log(&["the drift could not be recorded"]);
     fleet.sandbox.add_one("nobody", "connected").await?;
     fleet.observe().await?;
     let episodes = "SELECT kind, subject, ended_at FROM wab_drift_episodes";

@@ -272,6 +272,7 @@ async fn sql_and_wab_take_the_same_phone_numbers() -> Result<()> {
 #[tokio::test]
 async fn sessions_are_polled_at_the_same_time_and_one_failure_stops_no_other() -> Result<()> {
     let fleet = Fleet::start(&["--limit-proxy", "0", "--limit-floor", "0"])?;
+    fleet.cluster.expect_in_log(&["some bridges did not report their status"]);
     let bridges: Vec<_> =
         (1..=60).map(|n| json!({"id": n, "customer_ref": format!("c{n}"), "status": "connected"})).collect();
     fleet.sandbox.add(json!(bridges)).await?;

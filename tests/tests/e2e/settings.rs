@@ -88,6 +88,7 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
 #[tokio::test]
 async fn a_session_cannot_redirect_the_key() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["cannot be changed now"]);
     let mut connection = fleet.connect().await?;
     // Before the library is loaded, any user may set a placeholder of that name; the library must ignore it.
     sqlx::query("SET wab.api_url = 'http://127.0.0.1:1'").execute(&mut connection).await?;
@@ -112,6 +113,7 @@ async fn a_session_cannot_redirect_the_key() -> Result<()> {
 #[tokio::test]
 async fn loading_the_library_applies_no_setting_of_others_before_a_reload() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["cannot be changed now"]);
     let mut connection = fleet.connect().await?;
     let show = async |connection: &mut PgConnection, name: &str| -> Result<String> {
         Ok(sqlx::query_scalar("SELECT current_setting($1)").bind(name).fetch_one(connection).await?)

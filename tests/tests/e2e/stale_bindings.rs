@@ -72,6 +72,7 @@ async fn sql_clears_the_row_after_a_deletion_too() -> Result<()> {
 #[tokio::test]
 async fn a_row_that_cannot_be_cleared_is_named_with_the_reason() -> Result<()> {
     let fleet = cancelled(&["cust_01", "cust_02"]).await?;
+    fleet.cluster.expect_in_log(&["of the tenant rows could not be written"]);
     fleet.sql("ALTER TABLE tenants ALTER bridge_id SET NOT NULL")?;
     fleet.sandbox.remove(1).await?;
     fleet.sandbox.remove(2).await?;

@@ -26,6 +26,7 @@ async fn a_row_that_cannot_take_its_bridge_is_refused_before_the_call() -> Resul
 #[tokio::test]
 async fn a_bridge_whose_row_was_kept_is_recorded_and_no_success() -> Result<()> {
     let fleet = six().await?;
+    fleet.cluster.expect_in_log(&["of the tenant rows could not be written"]);
     bind(&fleet, "{new1,new2}")?;
     fleet.sql(&keeps_once_recorded())?;
     let said = fleet.cluster.psql(DATABASE, "SELECT bridge_id, outcome FROM wab_provision('new1')")?;
@@ -48,6 +49,7 @@ async fn a_bridge_whose_row_was_kept_is_recorded_and_no_success() -> Result<()> 
 #[tokio::test]
 async fn reconcile_warns_of_rows_that_were_kept_and_returns_their_drift() -> Result<()> {
     let fleet = six().await?;
+    fleet.cluster.expect_in_log(&["of the tenant rows could not be written"]);
     bind(&fleet, "{t1,t2,t3}")?;
     fleet.sql(&before_update(
         "IF OLD.id = 't2' THEN RETURN NULL; END IF; IF OLD.id = 't3' THEN RAISE 'frozen'; END IF;",
