@@ -73,6 +73,14 @@ SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verb
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database
 
+ASSERTS := bison build-essential dpkg-dev flex libicu-dev libreadline-dev libssl-dev pkg-config zlib1g-dev
+
+.PHONY: test-asserts
+test-asserts: test-tools ## run the tests on a PostgreSQL with assertions, which it builds under target/asserts
+	@$(call install_packages,$(ASSERTS))
+	config=$$(tests/asserts.sh $(PG_MAJOR))
+	WAB_CANCELS=300 $(MAKE) --no-print-directory test-server PG_CONFIG=$$config
+
 .PHONY: test-matrix
 test-matrix: test-tools ## run the tests on each of MAJORS, in a chroot if needed; 14 and 16 run fewer
 	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
