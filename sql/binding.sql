@@ -161,6 +161,7 @@ BEGIN
     END IF;
     binding := @extschema@._wab_merge_binding(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                                               resolved_in);
+    PERFORM @extschema@._wab_require_view_owner();
     PERFORM @extschema@._wab_check_binding(binding, add_columns);
     PERFORM @extschema@._wab_make_views(binding, tenants IS NULL);
     -- OR REPLACE keeps the owner. If another role created a view with one of these names beforehand, that role could
@@ -194,6 +195,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '5s'
 AS $$
 BEGIN
     PERFORM @extschema@._wab_require_binding();
+    PERFORM @extschema@._wab_require_view_owner();
     PERFORM @extschema@._wab_lock_views(@extschema@._wab_bound_views());
     -- Without the views, the stored names are the only ones.
     UPDATE @extschema@.wab_tenant_binding b

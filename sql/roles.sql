@@ -1,4 +1,4 @@
--- Creates three roles. Run it as the owner of the wab_ objects, after wab_bind_tenants(), and again after each upgrade.
+-- Creates three roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
 -- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
 -- SELECT to wab_reader, and UPDATE of the two bound columns to wab_operator.
@@ -43,7 +43,8 @@ BEGIN
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
                   AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
-                                    '_wab_last_observation', '_wab_binding_path') LOOP
+                                    '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_bound_column',
+                                    '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
@@ -52,10 +53,16 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_enqueuer', name);
     END LOOP;
     EXECUTE format('GRANT SELECT, INSERT ON %s.wab_queue TO wab_enqueuer', ours);
-    EXECUTE format('GRANT SELECT ON %1$s.wab_tenants, %1$s.wab_tenant_binding TO wab_enqueuer', ours);
+    EXECUTE format('GRANT SELECT ON %s.wab_tenant_binding TO wab_enqueuer', ours);
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO b;
-    EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
-    EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
+    IF b.tenants IS NULL THEN
+        RAISE NOTICE USING MESSAGE = 'no tenants table is bound, so nothing was granted on it',
+            HINT = 'Bind it, for instance as a member of wab_operator that owns it, and run this script again.';
+    ELSE
+        EXECUTE format('GRANT SELECT ON %s.wab_tenants TO wab_enqueuer', ours);
+        EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
+        EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
+    END IF;
     PERFORM set_config('search_path', path, true);
 END
 $$;

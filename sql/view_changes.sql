@@ -8,6 +8,37 @@ RETURN '{wab_fleet_summary,wab_churned_bridges,wab_status_drift,wab_missing_brid
 COMMENT ON FUNCTION @extschema@._wab_bound_views IS
     'The views that wab_bind_tenants() creates, each before those that it reads.';
 
+CREATE FUNCTION @extschema@._wab_require_view_owner() RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    home constant regnamespace := '@extschema@'::regnamespace;
+    view text;
+    role name;
+BEGIN
+    SELECT c.oid::regclass, r.rolname INTO view, role
+    FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+    WHERE c.relnamespace = home AND c.relname = ANY (@extschema@._wab_bound_views())
+      AND NOT pg_has_role(c.relowner, 'USAGE')
+    ORDER BY c.relname = 'wab_tenants' DESC, c.relname LIMIT 1;
+    IF view IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '42501',
+            MESSAGE = format('only role %I may bind the tenants table', role),
+            DETAIL = format('The view %s belongs to it.', view),
+            HINT = format('Bind as that role. To let role %I bind instead, drop the views as role %I, which keeps the '
+                          'binding: SELECT wab_unbind_tenants();', current_user, role);
+    END IF;
+    IF NOT has_schema_privilege(home, 'CREATE')
+       AND (to_regclass('@extschema@.wab_tenants') IS NULL OR to_regclass('@extschema@.wab_drift') IS NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = '42501',
+            MESSAGE = format('role %I may not create the drift views in schema %s', current_user, home),
+            HINT = format('GRANT CREATE ON SCHEMA %s TO %I;', home, current_user);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_require_view_owner IS
+    'Raises 42501 unless the caller may create or replace the views of the tenants table.';
+
 CREATE FUNCTION @extschema@._wab_views_source() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

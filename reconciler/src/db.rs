@@ -6,6 +6,7 @@ pub mod apply_lock;
 mod bind;
 mod binding_path;
 mod connect;
+mod copy;
 mod drift;
 mod error;
 pub mod evaluate;

@@ -11,6 +11,6 @@ mod upgrade;
 
 pub use history::{NoUpgrade, frozen, upgrade_from, versions};
 pub use part::{Form, PARTS, Part, Target};
-pub use script::{VERSION, extension, plain, tables};
+pub use script::{VERSION, extension, plain, tables, without_comments};
 pub use split::statements;
 pub use upgrade::upgrade;

@@ -33,6 +33,15 @@ fn script(target: Target) -> String {
     PARTS.iter().filter(|part| part.is_for(target)).map(part).collect()
 }
 
+/// The objects of [`plain`] without their comments, for a copy that one transaction makes and removes.
+#[must_use]
+pub fn without_comments() -> String {
+    let plain = plain();
+    let statements = statements(&plain).into_iter();
+    let lasting = statements.filter(|statement| !matches!(Object::of(statement), Object::Comment { .. }));
+    lasting.map(|statement| format!("{statement};\n")).collect()
+}
+
 /// The script that `wab init --sql-only` of a version ran, derived from its extension script. The parts that only the plain
 /// script has are taken from the present version.
 pub(crate) fn plain_of(extension: &str, version: &str) -> String {

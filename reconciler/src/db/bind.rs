@@ -28,13 +28,15 @@ impl Evaluation<'_> {
             None => bound.as_ref().and_then(|bound| bound.binding.webhook_url.clone()),
         };
         let after = Binding { webhook_url, ..declared };
-        if bound
+        let is_bound = bound
             .as_ref()
-            .is_some_and(|bound| bound.usable && bound.oid == oid && bound.binding.reads_like(&after))
-        {
+            .is_some_and(|bound| bound.usable && bound.oid == oid && bound.binding.reads_like(&after));
+        if !is_bound || self.is_copy() {
+            self.preview_as(Preview { oid, binding: after.clone(), resolved_in }).await?;
+        }
+        if is_bound {
             return Ok(None);
         }
-        self.preview_as(Preview { oid, binding: after.clone(), resolved_in }).await?;
         Ok(Some(BindingChange {
             moves_table: bound.as_ref().is_some_and(|bound| bound.oid != oid),
             before: bound.map(|bound| bound.binding),
@@ -45,7 +47,7 @@ impl Evaluation<'_> {
     /// The current binding, if there is one.
     pub(super) async fn bound(&mut self) -> Result<Option<Bound>, Error> {
         const DOING: &str = "cannot read the binding of the tenants table";
-        let row = query(self.names.sql(include_str!("bind/bound.sql")))
+        let row = query(self.home.sql(include_str!("bind/bound.sql")))
             .fetch_optional(&mut *self.tx)
             .await
             .map_err(Error::database(DOING))?;
@@ -89,7 +91,7 @@ impl Evaluation<'_> {
         query_scalar(include_str!("bind/webhook_expression.sql"))
             .bind(template.as_str())
             .bind(WebhookTemplate::PLACEHOLDER)
-            .bind(&self.names.schema)
+            .bind(&self.home.schema)
             .bind(column)
             .bind(tenants)
             .fetch_one(&mut *self.tx)

@@ -3,6 +3,7 @@
 use sqlx::postgres::types::Oid;
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
+use crate::db::copy::copy;
 use crate::db::names::Names;
 use crate::model::{Binding, Error};
 
@@ -10,7 +11,10 @@ use crate::model::{Binding, Error};
 #[derive(Debug)]
 pub struct Evaluation<'c> {
     pub(super) tx: Transaction<'c, Postgres>,
-    pub(super) names: &'c Names,
+    /// Where the evaluation reads and writes: at home, or in a copy.
+    pub(super) names: Names,
+    /// Where the `wab_` objects are installed.
+    pub(super) home: &'c Names,
     pub(super) preview: Option<Preview>,
 }
 
@@ -24,8 +28,19 @@ pub(super) struct Preview {
 }
 
 impl<'c> Evaluation<'c> {
-    pub(super) fn new(tx: Transaction<'c, Postgres>, names: &'c Names) -> Self {
-        Self { tx, names, preview: None }
+    pub(super) fn new(tx: Transaction<'c, Postgres>, home: &'c Names) -> Self {
+        Self { tx, names: home.clone(), home, preview: None }
+    }
+
+    /// As `new`, in a copy of the objects. It must be rolled back.
+    pub(super) async fn in_copy(mut tx: Transaction<'c, Postgres>, home: &'c Names) -> Result<Self, Error> {
+        let names = copy(&mut tx, home).await?;
+        Ok(Self { tx, names, home, preview: None })
+    }
+
+    /// Whether the objects are a copy, which has no views until a binding is previewed.
+    pub(super) fn is_copy(&self) -> bool {
+        self.names.schema != self.home.schema
     }
 
     /// The statement with `@views@` replaced by the schema of the views to read, and `@extschema@` by ours.

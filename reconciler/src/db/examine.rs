@@ -73,7 +73,7 @@ impl Visit {
     /// Finds the `wab_` objects in the database.
     pub async fn enter(mut self, schema: Option<&str>) -> Result<Store, Error> {
         let names = self.session.names(schema).await?;
-        Ok(Store { session: self.session, names })
+        Ok(Store::of(self.session, names))
     }
 }
 

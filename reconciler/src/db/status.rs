@@ -64,7 +64,7 @@ impl Store {
 
     /// The session that holds the lock of `wab apply`.
     pub async fn lock_holder(&mut self) -> Result<Option<LockHolder>, Error> {
-        let Self { session, names } = self;
+        let Self { session, names, .. } = self;
         let doing = "cannot find out which session holds the lock of wab apply";
         session.run(doing, async |conn| lock_holder(conn, names).await).await
     }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::Database;
+use crate::db::copy;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
 use crate::db::session::Session;
@@ -18,6 +19,8 @@ use crate::model::Error;
 pub struct Store {
     pub(super) session: Session,
     pub(super) names: Names,
+    /// Whether this role may write what an evaluation writes; `None` until it is asked.
+    may_write: Option<bool>,
 }
 
 impl Store {
@@ -25,7 +28,12 @@ impl Store {
     pub async fn connect(database: &Database) -> Result<Self, Error> {
         let mut session = Session::connect(database).await?;
         let names = session.names(database.schema.as_deref()).await?;
-        Ok(Self { session, names })
+        Ok(Self::of(session, names))
+    }
+
+    /// The objects that have these names, through this session.
+    pub(super) fn of(session: Session, names: Names) -> Self {
+        Self { session, names, may_write: None }
     }
 
     /// The database's time. All observations use this one clock.
@@ -53,6 +61,31 @@ impl Store {
             .await
             .map_err(Error::database("cannot begin a transaction"))?;
         Ok(Evaluation::new(tx, &self.names))
+    }
+
+    /// As `evaluation`, for one that is rolled back: if this role may only read, it works on a copy.
+    pub async fn dry_evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
+        if self.may_write().await? {
+            return self.evaluation().await;
+        }
+        let mut tx = self.session.begin_with("BEGIN READ WRITE").await?;
+        sqlx::raw_sql("SET LOCAL row_security = off")
+            .execute(&mut *tx)
+            .await
+            .map_err(Error::database("cannot begin a transaction"))?;
+        Evaluation::in_copy(tx, &self.names).await
+    }
+
+    /// Whether this role may write what an evaluation writes.
+    pub async fn may_write(&mut self) -> Result<bool, Error> {
+        if let Some(known) = self.may_write {
+            return Ok(known);
+        }
+        let mut tx = self.session.begin().await?;
+        let may = copy::may_write(&mut tx, &self.names).await?;
+        tx.rollback().await.map_err(Error::database("cannot end a transaction"))?;
+        self.may_write = Some(may);
+        Ok(may)
     }
 
     /// Fails if row-level security hides rows from this role.

@@ -179,6 +179,10 @@ impl<'a> Evaluator<'a> {
     }
 
     async fn stored(&self, store: &mut Store) -> Result<Option<PlanInput>, Error> {
+        // A copy would take longer than this saves.
+        if !store.may_write().await? {
+            return Ok(None);
+        }
         let mut evaluation = store.evaluation().await?;
         let input = evaluation.stored_input(self.fleet).await?;
         evaluation.rollback().await?;
@@ -197,7 +201,8 @@ impl<'a> Evaluator<'a> {
             return Ok(PlanInput { recent: self.recent(), ..input.clone() });
         }
         let evaluate = async |store: &mut Store, reading: &Reading| {
-            let (input, evaluation) = self.input(store, reading, stored.as_ref()).await?;
+            let evaluation = store.dry_evaluation().await?;
+            let (input, evaluation) = self.input(evaluation, reading, stored.as_ref()).await?;
             evaluation.rollback().await?;
             Ok(input)
         };
@@ -229,7 +234,7 @@ impl<'a> Evaluator<'a> {
         reading: &Reading,
         approved: Approved<'_>,
     ) -> Result<FinalPlan, Error> {
-        let (input, mut evaluation) = self.input(store, reading, None).await?;
+        let (input, mut evaluation) = self.input(store.evaluation().await?, reading, None).await?;
         let mut plan = plan(&input, &self.options());
         let mut selection = Selection::default();
         match approved {
@@ -259,11 +264,10 @@ impl<'a> Evaluator<'a> {
 
     async fn input<'s>(
         &self,
-        store: &'s mut Store,
+        mut evaluation: Evaluation<'s>,
         reading: &Reading,
         stored: Option<&PlanInput>,
     ) -> Result<(PlanInput, Evaluation<'s>), Error> {
-        let mut evaluation = store.evaluation().await?;
         let seen = Seen { reading, polled: self.polled.as_ref(), stored };
         let input = evaluation.input(self.fleet, seen, self.shrink).await?;
         Ok((PlanInput { recent: self.recent(), ..input }, evaluation))

@@ -27,6 +27,7 @@ mod properties;
 mod recipes;
 mod renamed_tenants;
 mod replicated;
+mod rights;
 mod row_security;
 mod saved_plans;
 mod scheduled;
