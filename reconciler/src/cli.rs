@@ -173,8 +173,8 @@ mod tests {
         assert_eq!(apply(&["--first-run"]).shrink.policy(), ShrinkPolicy::FirstRun);
         assert!(apply(&["--yes"]).consent.auto_approve);
         assert!(Cli::try_parse_from(["wab", "plan", "--dry-run"]).is_ok(), "a plan is a dry run");
-        assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
-        assert_eq!(apply(&["--concise"]).detail.length(), Length::Concise);
+        assert_eq!(apply(&["--full"]).detail.detail().length, Length::Full);
+        assert_eq!(apply(&["--concise"]).detail.detail().length, Length::Concise);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::ground::webhook::{host_of_expression, is_example};
 use crate::ground::{OURS, Version, quoted, span};
 use crate::model::{
     BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished, UnmappedWord,
@@ -68,9 +69,16 @@ pub fn objects(objects: &Objects) -> Check {
 }
 
 /// Whether the binding equals fleet.yaml.
-pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
+pub fn binding(change: Option<&BindingChange>, table: Option<&str>, webhook: Option<&str>) -> Check {
+    if let (None, Some(host)) = (change, webhook.map(host_of_expression).filter(|host| is_example(host))) {
+        return Check::warning(
+            "binding",
+            format!("the bound webhook_url goes to {host}, a host reserved for examples"),
+            "set bridges.webhook_url in fleet.yaml to your own URL, or to none: then wab apply binds it",
+        );
+    }
     match (change, table) {
-        (Some(BindingChange { moves_table: true, before, after }), _) => Check::problem(
+        (Some(BindingChange { moves_table: true, before, after, .. }), _) => Check::problem(
             "binding",
             format!(
                 "the bound table is {}, but fleet.yaml names {}",

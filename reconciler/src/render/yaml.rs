@@ -9,7 +9,7 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants};
+use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants, Webhook};
 use crate::ground::{count, money, steers};
 use crate::model::{Adoption, Why};
 
@@ -121,16 +121,22 @@ fn tenants(tenants: Option<&Tenants>) -> String {
     };
     let mut out = Section::new("tenants");
     out.text("table", &tenants.table);
-    out.text("tenant_id", &tenants.tenant_id);
-    out.text("bridge_id", &tenants.bridge_id);
-    out.text("bridge_status", &tenants.bridge_status);
-    out.text("wanted", &tenants.wanted);
+    for (key, value) in [
+        ("tenant_id", &tenants.tenant_id),
+        ("bridge_id", &tenants.bridge_id),
+        ("bridge_status", &tenants.bridge_status),
+        ("wanted", &tenants.wanted),
+    ] {
+        value.iter().for_each(|value| out.text(key, value));
+    }
     out.0
 }
 
 fn bridges(fleet: &Fleet) -> String {
     let mut out = Section::new("bridges").0;
-    if fleet.webhook_url.is_some() {
+    if fleet.webhook == Some(Webhook::None) {
+        out += "  webhook_url: none\n";
+    } else if fleet.webhook.is_some() {
         out += "  # webhook_url: copy it from your fleet.yaml. It is not repeated here, because it may hold a secret.\n";
     }
     let extra = fleet.extra.iter().map(|item| {
