@@ -151,7 +151,8 @@ const STALE: i64 = 24 * 60 * 60;
 
 /// The last observation.
 pub fn observation(status: &Status) -> Check {
-    let hint = "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: sql/cron.sql";
+    let hint =
+        "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: wab sql cron | psql";
     let Some(age) = status.age_seconds else {
         return Check::warning("observation", "the fleet was never observed", hint);
     };
@@ -169,7 +170,7 @@ pub fn observation(status: &Status) -> Check {
     }
 }
 
-/// Status calls a minute that sql/cron.sql makes.
+/// Status calls a minute that the jobs of sql/cron.sql make.
 const CALLS_A_MINUTE: i64 = 60;
 
 /// In seconds: a younger status is never called old.
@@ -206,7 +207,7 @@ pub fn statuses(status: &Status, unmapped: &[UnmappedWord]) -> Check {
             "map them: bridges.status_words in fleet.yaml, or INSERT INTO wab_status_words VALUES ('…', 'paired');",
         );
     }
-    let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: sql/cron.sql";
+    let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: wab sql cron | psql";
     Check::warning("statuses", says, hint)
 }
 
@@ -245,7 +246,7 @@ pub fn jobs(jobs: Option<&[Job]>) -> Check {
         return Check::warning(
             "pg_cron",
             "this role has scheduled no job that calls a wab_ function",
-            "with the extension: psql -f sql/cron.sql; jobs of other roles are not visible",
+            "with the extension: wab sql cron | psql; jobs of other roles are not visible",
         );
     }
     let bad: Vec<String> = jobs

@@ -206,7 +206,9 @@ pub fn status(status: &Status) -> String {
 
 /// The failure of a verb.
 pub fn failed(verb: &str, error: &Error) -> String {
-    let lines: Vec<String> = describe(error).lines().map(harmless).collect();
+    let mut lines: Vec<String> =
+        error.problems().iter().map(|problem| harmless(&problem.to_string())).collect();
+    lines.extend(describe(error).lines().map(harmless));
     let mut text = lines.join("\n");
     if text.len() > 8_000 {
         text.truncate(text.floor_char_boundary(8_000));

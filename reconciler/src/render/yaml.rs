@@ -18,7 +18,7 @@ pub fn fleet(adoption: &Adoption) -> String {
     let Adoption { day, listed, fleet, .. } = adoption;
     let mut out = format!(
         "# Written by wab export on {day}, from {} at the provider. Read it, then run: wab validate, wab plan\n\
-         # Every key is explained in fleet.yaml.example.\n\
+         # Every key is explained in the file that this writes: wab init -f example.yaml.\n\
          version: 1\n",
         count(*listed, "bridge")
     );
