@@ -151,6 +151,7 @@ install: tools ## install the extension (PG_CONFIG), and wab with man pages and 
 	$$put -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
 	rm -rf $(TARGET)/man && $$wab man --out $(TARGET)/man
 	$$put -m 0644 -t $$share/man/man1 $(TARGET)/man/*.1
+	$$put -m 0644 -t $$share/pg_wabridges fleet.yaml.example grafana/fleet.json grafana/wab.collector.yml
 	$$wab completion bash | $$put -m 0644 /dev/stdin $$share/bash-completion/completions/wab
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish

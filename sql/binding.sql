@@ -145,6 +145,36 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_count_tenants IS
     'Evaluates the expressions of the binding on all rows, and counts the rows and the wanted ones.';
 
+CREATE FUNCTION @extschema@._wab_say_cleared(
+    was @extschema@.wab_tenant_binding, binding @extschema@.wab_tenant_binding)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    cleared text;
+BEGIN
+    SELECT string_agg(p.part, ', ' ORDER BY p.nth) INTO cleared
+    FROM (
+        SELECT v.nth, format('%s (was: %s; now: %s)', v.name, v.before, v.after) AS part
+        FROM (VALUES (1, 'tenant_id', was.tenant_id::text, binding.tenant_id::text, 'id'),
+                     (2, 'bridge_id', was.bridge_id::text, binding.bridge_id::text, 'bridge_id'),
+                     (3, 'bridge_status', was.bridge_status::text, binding.bridge_status::text, 'bridge_status'),
+                     (4, 'wanted', was.wanted, binding.wanted, 'true')) AS v(nth, name, before, after, standard)
+        WHERE v.before <> v.after AND v.after = v.standard
+        UNION ALL
+        -- The webhook_url may hold a secret, so its value is not shown.
+        SELECT 5, 'webhook_url (now: none)' WHERE was.webhook_url IS NOT NULL AND binding.webhook_url IS NULL
+    ) p;
+    IF cleared IS NOT NULL THEN
+        RAISE NOTICE USING MESSAGE = format('this binding clears %s', cleared),
+            HINT = 'To keep one, bind again and name it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_say_cleared IS
+    'Raises a notice that names the parts of the binding that lost their value: by an argument, or because another '
+    'table was bound.';
+
 CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT NULL, bridge_id text DEFAULT NULL,
     bridge_status text DEFAULT NULL, wanted text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -153,12 +183,14 @@ RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '5s'
 AS $$
 DECLARE
+    was           @extschema@.wab_tenant_binding;
     binding       @extschema@.wab_tenant_binding;
     foreign_views text;
 BEGIN
     IF add_columns IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): add_columns may not be null';
     END IF;
+    SELECT b.* INTO was FROM @extschema@._wab_binding() b;
     binding := @extschema@._wab_merge_binding(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                                               resolved_in);
     PERFORM @extschema@._wab_require_view_owner();
@@ -182,11 +214,13 @@ BEGIN
     INSERT INTO @extschema@.wab_tenant_binding SELECT binding.*;
     RETURN QUERY SELECT binding.tenants, c.tenant_rows, c.wanted_rows FROM @extschema@._wab_count_tenants() c;
     PERFORM @extschema@._wab_check_writing();
+    PERFORM @extschema@._wab_say_cleared(was, binding);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
     'Binds your tenants table: checks it and creates wab_tenants and the drift views. An argument that is left out '
-    'stays as it was bound to this table before; wanted => ''true'' and webhook_url => '''' reset these. Without '
+    'stays as it was bound to this table before; wanted => ''true'' and webhook_url => '''' clear these. Another table '
+    'begins with the defaults. A notice says what was cleared. Without '
     'arguments it re-creates the views of the present binding, for instance after an upgrade. Raises 55P03 if the '
     'views stay in use for 10 seconds.';
 

@@ -16,8 +16,16 @@ COMMENT ON FUNCTION @extschema@._wab_percent_encode IS
 CREATE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (value COLLATE "C") !~ '[^A-Za-z0-9._~-]' THEN value ELSE @extschema@._wab_percent_encode(value) END;
-COMMENT ON FUNCTION @extschema@.wab_url_encode IS
-    'Percent-encodes a text for a webhook_url expression. By RFC 3986, letters, digits and . _ ~ - stay as they are.';
+COMMENT ON FUNCTION @extschema@.wab_url_encode(text) IS
+    'Percent-encodes a tenant_id for a webhook_url expression. By RFC 3986, letters, digits and . _ ~ - stay as they are.';
+
+-- Texts take the function above. The text of some types depends on settings of the session, so this one is not IMMUTABLE. Without SET the planner
+-- inlines it.
+CREATE FUNCTION @extschema@.wab_url_encode(value anynonarray) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+AS $$ SELECT @extschema@.wab_url_encode(value::pg_catalog.text) $$;
+COMMENT ON FUNCTION @extschema@.wab_url_encode(anynonarray) IS
+    'Percent-encodes a tenant_id that is no text for a webhook_url expression.';
 
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE

@@ -82,7 +82,7 @@ BEGIN
         SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the listing has no bridges and was refused',
             DETAIL = format('%s bridges were known before.', known),
-            HINT = format('If the account really is empty: SELECT * FROM wab_refresh(force => true), or wab %s.',
+            HINT = format('If the account really is empty: SELECT * FROM wab_refresh(force => true), or: wab apply %s',
                           CASE known WHEN 0 THEN '--first-run' ELSE '--accept-shrink' END);
     END IF;
 
@@ -200,7 +200,7 @@ BEGIN
                 MESSAGE = 'the listing shrank too much and was refused',
                 DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; '
                                 'wab_policy.max_shrink allows %s.', listed, disappeared, known, allowed),
-                HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or wab --accept-shrink.';
+                HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or: wab apply --accept-shrink';
         END IF;
     END IF;
     IF appeared + moved + disappeared > 0 THEN

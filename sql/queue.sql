@@ -52,7 +52,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000',
             MESSAGE = format('trigger %I enqueues tenants, but %s is not the bound table: it has no column %I', TG_NAME,
                              TG_RELID::regclass, key),
-            HINT = format('DROP TRIGGER %I ON %s; then run sql/signup.sql again.', TG_NAME, TG_RELID::regclass);
+            HINT = format('DROP TRIGGER %I ON %s; then again: wab sql signup | psql', TG_NAME, TG_RELID::regclass);
     ELSIF TG_LEVEL = 'STATEMENT' THEN
         command := format(enqueue, format('r.%I FROM new_rows r', key));
         PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);

@@ -22,6 +22,7 @@ use crate::verb::plan::{self, PlanArgs};
 use crate::verb::qr::{self, QrArgs};
 use crate::verb::schema::{self, SchemaArgs};
 use crate::verb::show::{self, ShowArgs};
+use crate::verb::sql::{self, SqlArgs};
 use crate::verb::validate::{self, ValidateArgs};
 use crate::verb::{doctor, status};
 
@@ -59,6 +60,7 @@ impl Cli {
             Verb::Drift(args) => drift::drift(&fleet()?, args, screen).await,
             Verb::Show(args) => show::show(args, screen),
             Verb::Schema(args) => schema::schema(args, screen),
+            Verb::Sql(args) => sql::sql(args, screen),
             Verb::Status(output) => status::status(&fleet()?, output, screen).await,
             Verb::Export(args) => export::export(&self.file, args, screen).await,
             Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
@@ -110,6 +112,8 @@ pub enum Verb {
     Doctor(Output),
     /// Print the JSON Schema of fleet.yaml, for editors, or of the JSON that a verb prints
     Schema(SchemaArgs),
+    /// Print a recipe for the database: roles, jobs, signup trigger or removal; wab sql roles | psql app
+    Sql(SqlArgs),
     /// Print a fleet.yaml, or SQL for the tenants table, that adopts an existing account; changes nothing
     Export(ExportArgs),
     /// Request a pairing code that the tenant types on the phone
@@ -130,6 +134,7 @@ impl Verb {
         match (self, self.reports()) {
             (_, Some((_, Format::Github))) => Format::Github,
             (Self::Apply(args), Some((_, Format::Json))) if args.is_approved() => Format::Json,
+            (Self::Validate(args), _) if args.annotates() => Format::Github,
             _ => Format::Text,
         }
     }
@@ -173,8 +178,8 @@ mod tests {
         assert_eq!(apply(&["--first-run"]).shrink.policy(), ShrinkPolicy::FirstRun);
         assert!(apply(&["--yes"]).consent.auto_approve);
         assert!(Cli::try_parse_from(["wab", "plan", "--dry-run"]).is_ok(), "a plan is a dry run");
-        assert_eq!(apply(&["--full"]).detail.length(), Length::Full);
-        assert_eq!(apply(&["--concise"]).detail.length(), Length::Concise);
+        assert_eq!(apply(&["--full"]).detail.detail().length, Length::Full);
+        assert_eq!(apply(&["--concise"]).detail.detail().length, Length::Concise);
     }
 
     #[test]

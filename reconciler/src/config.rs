@@ -19,7 +19,7 @@ mod who;
 pub use error::ConfigError;
 pub use fleet::{
     Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Policy, StatusWord, Tenants, Tombstone,
-    WebhookTemplate,
+    Webhook, WebhookTemplate,
 };
 pub use problem::Problem;
 pub use variable::variable;

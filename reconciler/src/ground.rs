@@ -8,6 +8,7 @@ pub mod sha256;
 pub mod span;
 mod text;
 pub mod version;
+pub mod webhook;
 
 pub use exit::Exit;
 pub use money::{a_month, change, money};

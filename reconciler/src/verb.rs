@@ -16,6 +16,7 @@ mod plan_file;
 pub mod qr;
 pub mod schema;
 pub mod show;
+pub mod sql;
 pub mod status;
 mod tenant;
 pub mod validate;

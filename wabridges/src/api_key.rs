@@ -20,12 +20,30 @@ pub enum InvalidApiKey {
     /// Only white space, or nothing.
     #[error("the API key is empty: set it to the account's key (sk_…)")]
     Empty,
+    /// Quotes around it: a shell removes them, a file keeps them.
+    #[error("the API key has quotes around it: write only the key (sk_…), without quotes")]
+    Quoted,
+    /// A line of a shell script or an env file, such as `WA_API_KEY=sk_…`.
+    #[error("the API key is written as an assignment, NAME=sk_…: write only the key, without the name")]
+    Assignment,
     /// A character that an HTTP header cannot hold.
     #[error("the API key has a space, a control or a non-ASCII character at byte {at}: copy it again")]
     Character {
         /// The offset of the first wrong byte after trimming, from 0.
         at: usize,
     },
+}
+
+/// Quotes of shells and env files.
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// Whether the text sets an environment variable. A name has upper-case letters only, so that no key is taken for one.
+fn is_assignment(text: &str) -> bool {
+    let text = text.strip_prefix("export").map_or(text, str::trim_start);
+    let Some((name, value)) = text.split_once('=') else { return false };
+    let name = name.trim_end();
+    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_name) && !value.is_empty()
 }
 
 /// The replacement for the key in answers that echo it.
@@ -35,11 +53,18 @@ impl ApiKey {
     /// Trims white space around the key (files end in a newline) and checks that an HTTP header can hold it.
     ///
     /// # Errors
-    /// [`InvalidApiKey`] if the key is empty or has a character that a header cannot hold.
+    /// [`InvalidApiKey`] if the key is empty, has quotes or a variable's name around it, or has a character that a header
+    /// cannot hold.
     pub fn new(key: impl AsRef<str>) -> Result<Self, InvalidApiKey> {
         let key = key.as_ref().trim();
         if key.is_empty() {
             return Err(InvalidApiKey::Empty);
+        }
+        if is_assignment(key) {
+            return Err(InvalidApiKey::Assignment);
+        }
+        if key.starts_with(QUOTES) || key.ends_with(QUOTES) {
+            return Err(InvalidApiKey::Quoted);
         }
         match key.bytes().position(|b| !b.is_ascii_graphic()) {
             Some(at) => Err(InvalidApiKey::Character { at }),
@@ -119,6 +144,23 @@ mod tests {
             let error = ApiKey::new(key).unwrap_err();
             assert_eq!(error, InvalidApiKey::Character { at: if key.contains('é') { 4 } else { 2 } });
             assert!(!error.to_string().contains(key));
+        }
+    }
+
+    #[test]
+    fn a_key_with_quotes_or_a_name_around_it_is_told_apart() {
+        for key in ["\"sk_secret\"", "'sk_secret'\n", "sk_secret\"", "`sk_secret`"] {
+            assert_eq!(ApiKey::new(key), Err(InvalidApiKey::Quoted), "{key}");
+        }
+        for key in
+            ["WA_API_KEY=sk_secret", "export WA_API_KEY='sk_secret'", "WA_API_KEY = sk_secret", "KEY=\"x\""]
+        {
+            let error = ApiKey::new(key).unwrap_err();
+            assert_eq!(error, InvalidApiKey::Assignment, "{key}");
+            assert!(!error.to_string().contains("secret"));
+        }
+        for key in ["sk_a=b", "sk_secret==", "ABC="] {
+            assert!(ApiKey::new(key).is_ok(), "{key}");
         }
     }
 

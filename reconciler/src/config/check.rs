@@ -13,7 +13,7 @@ use crate::config::document::Document;
 use crate::config::file::{self, File, Id, Scalar};
 use crate::config::fleet::{
     Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Percent, Policy, StatusWord, Tenants,
-    Tombstone, WebhookTemplate,
+    Tombstone, Webhook, WebhookTemplate,
 };
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
@@ -80,7 +80,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         schema: problems.read("database.schema", database.schema, text),
     };
     let tenants = file.tenants.and_then(|raw| tenants(&mut problems, raw));
-    let webhook_url = problems.read("bridges.webhook_url", bridges.webhook_url, template);
+    let webhook = problems.read("bridges.webhook_url", bridges.webhook_url, webhook);
     let extra = extra(&mut problems, bridges.extra.unwrap_or_default());
     let keep = keep(&mut problems, bridges.keep.unwrap_or_default());
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
@@ -102,7 +102,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         account,
         database,
         tenants,
-        webhook_url,
+        webhook,
         extra: extra.into_iter().map(|(_, item)| item).collect(),
         keep: keep.into_iter().map(|(_, item)| item).collect(),
         remove: remove.into_iter().map(|(_, item)| item).collect(),
@@ -182,30 +182,30 @@ fn fingerprint(text: &str) -> Result<String, &'static str> {
 }
 
 fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
-    let mut column = |name: &str, value: Option<Scalar>, standard: &str| {
-        problems.read(format!("tenants.{name}"), value, text).unwrap_or_else(|| standard.to_owned())
-    };
-    let tenant_id = column("tenant_id", raw.tenant_id, "id");
-    let bridge_id = column("bridge_id", raw.bridge_id, "bridge_id");
-    let bridge_status = column("bridge_status", raw.bridge_status, "bridge_status");
-    let wanted = column("wanted", raw.wanted, "true");
+    let mut part = |name: &str, value: Option<Scalar>| problems.read(format!("tenants.{name}"), value, text);
+    let tenant_id = part("tenant_id", raw.tenant_id);
+    let bridge_id = part("bridge_id", raw.bridge_id);
+    let bridge_status = part("bridge_status", raw.bridge_status);
+    let wanted = part("wanted", raw.wanted);
     let table = problems.read("tenants.table", raw.table, text)?;
     Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
 }
 
-/// A webhook_url. The message does not repeat it, because it may hold a secret.
-fn template(text: &str) -> Result<WebhookTemplate, String> {
+/// A webhook_url, or `none`. The message does not repeat it, because it may hold a secret.
+fn webhook(text: &str) -> Result<Webhook, String> {
+    if text == "none" {
+        return Ok(Webhook::None);
+    }
     let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
     if filled.contains(['{', '}']) {
         return Err(format!("the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
     }
     match url::Url::parse(&filled) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
-            Ok(WebhookTemplate(text.to_owned()))
+            Ok(Webhook::Url(WebhookTemplate(text.to_owned())))
         }
-        _ => {
-            Err("must be an http or https URL, such as https://app.example.com/hooks/{tenant_id}".to_owned())
-        }
+        _ => Err("must be none, or an http or https URL such as https://app.example.com/hooks/{tenant_id}"
+            .to_owned()),
     }
 }
 

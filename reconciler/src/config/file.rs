@@ -88,17 +88,17 @@ pub struct Tenants {
     /// Your table, with or without its schema.
     #[schemars(required, extend("minLength" = 1))]
     pub table: Option<Scalar>,
-    /// Its column with the tenant's id; as text it is the customer_ref.
-    #[schemars(extend("default" = "id", "minLength" = 1))]
+    /// Its column with the tenant's id; as text it is the customer_ref. Default: as bound, or else id.
+    #[schemars(extend("minLength" = 1))]
     pub tenant_id: Option<Scalar>,
-    /// Its column for the bridge_id, which apply writes.
-    #[schemars(extend("default" = "bridge_id", "minLength" = 1))]
+    /// Its column for the bridge_id, which apply writes. Default: as bound, or else bridge_id.
+    #[schemars(extend("minLength" = 1))]
     pub bridge_id: Option<Scalar>,
-    /// Its column for the status, which apply writes.
-    #[schemars(extend("default" = "bridge_status", "minLength" = 1))]
+    /// Its column for the status, which apply writes. Default: as bound, or else bridge_status.
+    #[schemars(extend("minLength" = 1))]
     pub bridge_status: Option<Scalar>,
-    /// SQL predicate over a row: whether the tenant should have a bridge.
-    #[schemars(extend("default" = "true", "minLength" = 1))]
+    /// SQL predicate over a row: whether the tenant should have a bridge. Default: as bound, or else true.
+    #[schemars(extend("minLength" = 1))]
     pub wanted: Option<Scalar>,
 }
 
@@ -106,9 +106,9 @@ pub struct Tenants {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
-    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. Default: the
-    /// stored one.
-    #[schemars(with = "Option<String>", extend("pattern" = "^https?://([^{}]|\\{tenant_id\\})+$"))]
+    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. none: bridges get no
+    /// webhook. Default: the stored one.
+    #[schemars(with = "Option<String>", extend("pattern" = "^(none|https?://([^{}]|\\{tenant_id\\})+)$"))]
     pub webhook_url: Option<Scalar>,
     /// Bridges that are wanted without a tenant row.
     pub extra: Option<Vec<Extra>>,

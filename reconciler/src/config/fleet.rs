@@ -18,8 +18,8 @@ pub struct Fleet {
     pub database: Database,
     /// The binding of the tenants table; `None`: the stored one.
     pub tenants: Option<Tenants>,
-    /// The webhook_url of every bridge; `None`: the stored one.
-    pub webhook_url: Option<WebhookTemplate>,
+    /// The webhook of every bridge; `None`: the stored one.
+    pub webhook: Option<Webhook>,
     /// Bridges that are wanted without a tenant row.
     pub extra: Vec<Extra>,
     /// Bridges that are kept without being wanted by a tenant.
@@ -80,19 +80,38 @@ impl Database {
     }
 }
 
-/// The binding of the tenants table.
+/// The binding of the tenants table. `None`: as it is bound now; for another table, the default.
 #[derive(Clone, Debug)]
 pub struct Tenants {
     /// The table, with or without its schema.
     pub table: String,
     /// Its column with the tenant's id.
-    pub tenant_id: String,
+    pub tenant_id: Option<String>,
     /// Its column with the bridge_id.
-    pub bridge_id: String,
+    pub bridge_id: Option<String>,
     /// Its column with the status.
-    pub bridge_status: String,
+    pub bridge_status: Option<String>,
     /// SQL predicate over a row: whether the tenant should have a bridge.
-    pub wanted: String,
+    pub wanted: Option<String>,
+}
+
+/// Where the provider sends what happens on a bridge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    /// Nowhere: `none` in fleet.yaml. It clears the stored webhook_url.
+    None,
+    /// To this URL.
+    Url(WebhookTemplate),
+}
+
+impl Webhook {
+    /// The URL, if there is one.
+    pub fn template(&self) -> Option<&WebhookTemplate> {
+        match self {
+            Self::None => None,
+            Self::Url(template) => Some(template),
+        }
+    }
 }
 
 /// A webhook_url in which `{tenant_id}` stands for the percent-encoded tenant id.

@@ -64,7 +64,7 @@ pub fn text(path: &Path) -> Result<String, ConfigError> {
     let bytes = std::fs::read(path).map_err(|error| {
         ConfigError::unusable(
             format!("cannot read {}: {error}", path.display()),
-            "name the file with -f FILE, or start from fleet.yaml.example",
+            "name the file with -f FILE, or write one to start from: wab init",
         )
     })?;
     decoded(bytes, path)

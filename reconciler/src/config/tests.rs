@@ -33,8 +33,9 @@ fn problems(text: &str) -> Vec<String> {
 #[test]
 fn the_example_is_valid_and_has_its_values() {
     let fleet = parse(include_str!("../../../fleet.yaml.example")).unwrap();
-    assert_eq!(fleet.tenants.as_ref().unwrap().wanted, "status = 'active'");
-    assert_eq!(fleet.webhook_url.as_ref().unwrap().as_str(), "https://app.example.com/hooks/{tenant_id}");
+    assert_eq!(fleet.tenants.as_ref().unwrap().wanted.as_deref(), Some("status = 'active'"));
+    let webhook = fleet.webhook.as_ref().and_then(crate::config::Webhook::template).unwrap();
+    assert_eq!(webhook.as_str(), "https://app.example.com/hooks/{tenant_id}");
     assert_eq!((fleet.extra.len(), fleet.keep.len(), fleet.remove.len()), (1, 1, 1));
     assert_eq!(fleet.keep[0].until, NaiveDate::from_ymd_opt(2027, 1, 31));
     assert_eq!(fleet.policy.max_creates, Bound::Count(50));
@@ -48,7 +49,7 @@ fn everything_but_the_version_has_a_default() {
     assert_eq!(fleet.account.api_url.as_str(), "https://wabridges.com");
     assert_eq!(fleet.account.api_key, KeySource::Env("WA_API_KEY".into()));
     assert_eq!((fleet.database.url_env(), &fleet.database.url_env), ("DATABASE_URL", &None));
-    assert!(fleet.tenants.is_none() && fleet.webhook_url.is_none());
+    assert!(fleet.tenants.is_none() && fleet.webhook.is_none());
     let policy = &fleet.policy;
     assert_eq!((policy.max_creates, policy.max_deletes), (Bound::Count(10), Bound::Count(0)));
     assert_eq!((policy.min_observed, policy.max_monthly_cost), (1, None));

@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use sqlx::postgres::types::Oid;
 
-use crate::config::{Fleet, WebhookTemplate};
+use crate::config::{Fleet, Webhook, WebhookTemplate};
 use crate::db::evaluation::{Evaluation, Preview};
 use crate::db::statement::{query, query_scalar};
 use crate::model::{Binding, BindingChange, Error};
@@ -17,14 +17,19 @@ impl Evaluation<'_> {
     pub(super) async fn bind(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         let bound = self.bound().await?;
         let (oid, declared, resolved_in) = match (&fleet.tenants, &bound) {
-            (Some(tenants), _) => {
-                (self.table(&tenants.table).await?, Binding::from(tenants), self.names.search_path.clone())
+            (Some(tenants), bound) => {
+                let oid = self.table(&tenants.table).await?;
+                let before = bound.as_ref().filter(|bound| bound.oid == oid).map(|bound| &bound.binding);
+                (oid, Binding::declared(tenants, before), self.names.search_path.clone())
             }
             (None, Some(bound)) => (bound.oid, bound.binding.clone(), bound.resolved_in.clone()),
             (None, None) => return Err(nothing_bound()),
         };
-        let webhook_url = match &fleet.webhook_url {
-            Some(template) => Some(self.webhook_expression(template, oid, &declared.tenant_id).await?),
+        let webhook_url = match &fleet.webhook {
+            Some(Webhook::Url(template)) => {
+                Some(self.webhook_expression(template, oid, &declared.tenant_id).await?)
+            }
+            Some(Webhook::None) => None,
             None => bound.as_ref().and_then(|bound| bound.binding.webhook_url.clone()),
         };
         let after = Binding { webhook_url, ..declared };
@@ -37,11 +42,9 @@ impl Evaluation<'_> {
         if is_bound {
             return Ok(None);
         }
-        Ok(Some(BindingChange {
-            moves_table: bound.as_ref().is_some_and(|bound| bound.oid != oid),
-            before: bound.map(|bound| bound.binding),
-            after,
-        }))
+        let moves_table = bound.as_ref().is_some_and(|bound| bound.oid != oid);
+        let change = BindingChange::new(bound.map(|bound| bound.binding), after);
+        Ok(Some(BindingChange { moves_table, ..change }))
     }
 
     /// The current binding, if there is one.

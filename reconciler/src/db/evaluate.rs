@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::NaiveDate;
 use wabridges::{BridgeId, Listing, Touched};
 
-use crate::config::{Fleet, Tombstone, WebhookTemplate};
+use crate::config::{Fleet, Tombstone, Webhook, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
@@ -133,8 +133,9 @@ impl Evaluation<'_> {
             .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.3).collect::<Vec<_>>())
-            .bind(fleet.webhook_url.as_ref().map(WebhookTemplate::as_str))
+            .bind(fleet.webhook.as_ref().and_then(Webhook::template).map(WebhookTemplate::as_str))
             .bind(WebhookTemplate::PLACEHOLDER)
+            .bind(fleet.webhook.is_none())
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database("cannot store what fleet.yaml declares"))?;

@@ -3,11 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use wabridges::Listing;
 
 use crate::config::{Fleet, Keep};
 use crate::model::{Adoption, Found, FoundBridge, Kind, Why};
+
+/// How long an adopted bridge is kept, so that somebody decides about it.
+const KEPT: Days = Days::new(90);
 
 /// Links bridges to their tenant rows, and keeps bridges without a tenant row through `bridges.keep`.
 pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> Adoption {
@@ -43,9 +46,11 @@ pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> A
     }
     left.sort_by_key(|(why, _)| *why);
     let reason = format!("adopted by wab export on {day}");
+    // Kept without an end, a bridge that nobody needs would never be drift again.
+    let until = day.checked_add_days(KEPT);
     let keeps = kept.iter().filter_map(|bridge| {
         let customer_ref = bridge.customer_ref.clone()?;
-        Some(Keep { customer_ref, reason: reason.clone(), until: None })
+        Some(Keep { customer_ref, reason: reason.clone(), until })
     });
     let mut fleet = fleet;
     fleet.keep.extend(keeps);
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(adoption.unowned.len(), 1);
         assert_eq!(adoption.fleet.keep[0].customer_ref.as_str(), "c");
         assert_eq!(adoption.fleet.keep[0].reason, "adopted by wab export on 2026-11-23");
+        assert_eq!(adoption.fleet.keep[0].until, "2027-02-21".parse().ok());
         assert!(adoption.left.is_empty());
     }
 

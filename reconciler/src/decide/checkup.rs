@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use wabridges::Listing;
 
+use crate::config::Webhook;
+use crate::ground::webhook::{host_only, is_example};
 use crate::ground::{Exit, span};
 use crate::model::{Check, Error, Verdict};
 
@@ -15,6 +17,20 @@ pub fn exit(checks: &[Check]) -> Exit {
         [] => Exit::Done,
         exits if exits.contains(&Exit::Auth) => Exit::Auth,
         _ => Exit::Error,
+    }
+}
+
+/// The valid fleet.yaml. A webhook at a host that is reserved for examples reaches no program, and no call can change it
+/// once a bridge is made.
+pub fn file(says: String, webhook: Option<&Webhook>) -> Check {
+    let host = webhook.and_then(Webhook::template).map(|template| host_only(template.as_str()));
+    match host.filter(|host| is_example(host)) {
+        None => Check::ok("fleet.yaml", says),
+        Some(host) => Check::warning(
+            "fleet.yaml",
+            format!("{says}; bridges.webhook_url goes to {host}, a host reserved for examples"),
+            "name your own host before you apply: the webhook of a bridge that exists is changed in the dashboard only",
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::ground::webhook::{host_of_expression, is_example};
 use crate::ground::{OURS, Version, quoted, span};
 use crate::model::{
     BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished, UnmappedWord,
@@ -68,9 +69,16 @@ pub fn objects(objects: &Objects) -> Check {
 }
 
 /// Whether the binding equals fleet.yaml.
-pub fn binding(change: Option<&BindingChange>, table: Option<&str>) -> Check {
+pub fn binding(change: Option<&BindingChange>, table: Option<&str>, webhook: Option<&str>) -> Check {
+    if let (None, Some(host)) = (change, webhook.map(host_of_expression).filter(|host| is_example(host))) {
+        return Check::warning(
+            "binding",
+            format!("the bound webhook_url goes to {host}, a host reserved for examples"),
+            "set bridges.webhook_url in fleet.yaml to your own URL, or to none: then wab apply binds it",
+        );
+    }
     match (change, table) {
-        (Some(BindingChange { moves_table: true, before, after }), _) => Check::problem(
+        (Some(BindingChange { moves_table: true, before, after, .. }), _) => Check::problem(
             "binding",
             format!(
                 "the bound table is {}, but fleet.yaml names {}",
@@ -143,7 +151,8 @@ const STALE: i64 = 24 * 60 * 60;
 
 /// The last observation.
 pub fn observation(status: &Status) -> Check {
-    let hint = "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: sql/cron.sql";
+    let hint =
+        "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: wab sql cron | psql";
     let Some(age) = status.age_seconds else {
         return Check::warning("observation", "the fleet was never observed", hint);
     };
@@ -161,7 +170,7 @@ pub fn observation(status: &Status) -> Check {
     }
 }
 
-/// Status calls a minute that sql/cron.sql makes.
+/// Status calls a minute that the jobs of sql/cron.sql make.
 const CALLS_A_MINUTE: i64 = 60;
 
 /// In seconds: a younger status is never called old.
@@ -198,7 +207,7 @@ pub fn statuses(status: &Status, unmapped: &[UnmappedWord]) -> Check {
             "map them: bridges.status_words in fleet.yaml, or INSERT INTO wab_status_words VALUES ('…', 'paired');",
         );
     }
-    let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: sql/cron.sql";
+    let hint = "ask the sessions: wab apply --poll-status 100, or SELECT * FROM wab_poll_status(); pg_cron can run it: wab sql cron | psql";
     Check::warning("statuses", says, hint)
 }
 
@@ -237,7 +246,7 @@ pub fn jobs(jobs: Option<&[Job]>) -> Check {
         return Check::warning(
             "pg_cron",
             "this role has scheduled no job that calls a wab_ function",
-            "with the extension: psql -f sql/cron.sql; jobs of other roles are not visible",
+            "with the extension: wab sql cron | psql; jobs of other roles are not visible",
         );
     }
     let bad: Vec<String> = jobs

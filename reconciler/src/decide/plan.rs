@@ -16,6 +16,7 @@ use crate::decide::guard::{self, Guarded, Renamed};
 use crate::decide::pace::Pace;
 use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
+use crate::ground::webhook::host_only;
 use crate::model::{Cost, Drift, Finding, Kind, Owner, Plan, PlanInput, Step, Summary};
 
 /// The options of a plan: its limits, its tombstones and its scope.
@@ -157,6 +158,7 @@ impl Draft {
             declared: input.declared,
             settings: input.settings.clone(),
             steps: self.steps,
+            webhooks: Vec::new(),
             findings: self.findings,
             refusals: Vec::new(),
             notes: self.notes,
@@ -176,6 +178,8 @@ pub fn sum_up(plan: &mut Plan, input: &PlanInput, options: &PlanOptions<'_>) {
         *steps.entry(step.kind().into()).or_default() += 1;
     }
     plan.summary.steps = steps;
+    let webhooks: BTreeSet<String> = plan.steps.iter().filter_map(webhook).collect();
+    plan.webhooks = webhooks.into_iter().collect();
     let (creates, deletes) = (plan.count("provision"), plan.count("delete"));
     let before = Decimal::from(input.bridges) * input.price;
     let change = (Decimal::from(creates) - Decimal::from(deletes)) * input.price;
@@ -192,6 +196,16 @@ pub fn sum_up(plan: &mut Plan, input: &PlanInput, options: &PlanOptions<'_>) {
         cost: plan.monthly_cost,
     };
     plan.refusals = guard::refusals(&guarded, options.policy);
+}
+
+/// Where the bridge of a provision step sends its webhooks.
+fn webhook(step: &Step) -> Option<String> {
+    match step {
+        Step::Provision { webhook_url, .. } => {
+            Some(webhook_url.as_deref().map_or_else(|| "none".to_owned(), host_only))
+        }
+        Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
+    }
 }
 
 fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {

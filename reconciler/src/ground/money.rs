@@ -16,8 +16,13 @@ pub fn money(amount: Decimal) -> String {
 
 /// `+$90.00/month`: a change of the monthly cost.
 pub fn change(amount: Decimal) -> String {
+    format!("{}/month", signed(amount))
+}
+
+/// `+$90.00`.
+pub fn signed(amount: Decimal) -> String {
     let sign = if amount < Decimal::ZERO { "" } else { "+" };
-    format!("{sign}{}", a_month(amount))
+    format!("{sign}{}", money(amount))
 }
 
 /// `$90.00/month`.

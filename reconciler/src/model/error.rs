@@ -144,7 +144,9 @@ impl Error {
                 ),
                 None => "wait until it ends, which wab status shows: --lock-timeout 10m".into(),
             }),
-            Self::Fleet { .. } => Some("every key is explained in fleet.yaml.example".into()),
+            Self::Fleet { .. } => {
+                Some("every key is explained in the file that this writes: wab init -f example.yaml".into())
+            }
             Self::Provider { .. } => None,
         }
     }

@@ -25,6 +25,30 @@ pub enum Colour {
     Never,
 }
 
+/// How much of a plan is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// How many lines of a long group.
+    pub length: Length,
+    /// Whether the changed tenant rows are shown as a diff too.
+    pub diff: Diff,
+}
+
+/// Whether the changed tenant rows are shown as a diff, which repeats what the steps say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Diff {
+    /// With the diff.
+    Shown,
+    /// Only the steps.
+    Hidden,
+}
+
+impl From<Length> for Detail {
+    fn from(length: Length) -> Self {
+        Self { length, diff: Diff::Hidden }
+    }
+}
+
 /// How many lines of a long group are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {

@@ -79,6 +79,9 @@ pub struct Plan {
     pub settings: Vec<SettingChange>,
     /// In execution order, then by customer_ref.
     pub steps: Vec<Step>,
+    /// Where the bridges to provision send their webhooks: the hosts, or `none`.
+    #[serde(default)]
+    pub webhooks: Vec<String>,
     /// Problems that no step solves.
     pub findings: Vec<Finding>,
     /// The guards that refuse the plan. With any of them, nothing is written.

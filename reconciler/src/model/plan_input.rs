@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, Class};
 
 use crate::config::Tenants;
+use crate::ground::webhook::host_of_expression;
 use crate::model::drift::Drift;
 
 /// The input of a plan, besides the policy.
@@ -72,14 +73,19 @@ impl Binding {
     }
 }
 
-impl From<&Tenants> for Binding {
-    fn from(tenants: &Tenants) -> Self {
+impl Binding {
+    /// The declared binding, without a webhook_url. What it does not name stays as this table was bound before, or is
+    /// the default.
+    pub fn declared(tenants: &Tenants, before: Option<&Self>) -> Self {
+        let part = |named: &Option<String>, bound: fn(&Self) -> &String, default: &str| {
+            named.clone().or_else(|| before.map(bound).cloned()).unwrap_or_else(|| default.to_owned())
+        };
         Self {
             table: tenants.table.clone(),
-            tenant_id: tenants.tenant_id.clone(),
-            bridge_id: tenants.bridge_id.clone(),
-            bridge_status: tenants.bridge_status.clone(),
-            wanted: tenants.wanted.clone(),
+            tenant_id: part(&tenants.tenant_id, |bound| &bound.tenant_id, "id"),
+            bridge_id: part(&tenants.bridge_id, |bound| &bound.bridge_id, "bridge_id"),
+            bridge_status: part(&tenants.bridge_status, |bound| &bound.bridge_status, "bridge_status"),
+            wanted: part(&tenants.wanted, |bound| &bound.wanted, "true"),
             webhook_url: None,
         }
     }
@@ -88,6 +94,8 @@ impl From<&Tenants> for Binding {
 impl From<Binding> for Tenants {
     fn from(binding: Binding) -> Self {
         let Binding { table, tenant_id, bridge_id, bridge_status, wanted, webhook_url: _ } = binding;
+        let [tenant_id, bridge_id, bridge_status, wanted] =
+            [tenant_id, bridge_id, bridge_status, wanted].map(Some);
         Self { table, tenant_id, bridge_id, bridge_status, wanted }
     }
 }
@@ -99,11 +107,32 @@ pub struct BindingChange {
     pub before: Option<Binding>,
     /// The new binding.
     pub after: Binding,
+    /// How the webhook changes, if it does.
+    #[serde(default)]
+    pub webhook: Option<WebhookChange>,
     /// The new binding names another table. This is refused.
     pub moves_table: bool,
 }
 
+/// How the webhook of the binding changes: only the hosts, because the rest may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WebhookChange {
+    /// The host before, or `none`.
+    pub before: String,
+    /// The host after, or `none`.
+    pub after: String,
+}
+
 impl BindingChange {
+    /// The change from one binding to another one.
+    pub fn new(before: Option<Binding>, after: Binding) -> Self {
+        let was = before.as_ref().and_then(|binding| binding.webhook_url.as_deref());
+        let host = |url: Option<&str>| url.map_or_else(|| "none".to_owned(), host_of_expression);
+        let webhook = (was != after.webhook_url.as_deref())
+            .then(|| WebhookChange { before: host(was), after: host(after.webhook_url.as_deref()) });
+        Self { before, after, webhook, moves_table: false }
+    }
+
     /// A copy without the webhook_url, which is never written to a file.
     pub fn without_secrets(&self) -> Self {
         let without = |binding: &Binding| Binding { webhook_url: None, ..binding.clone() };

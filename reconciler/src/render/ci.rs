@@ -21,7 +21,7 @@ type Outputs = Vec<(&'static str, String)>;
 
 /// Writes the plan.
 pub fn plan(plan: &Plan, exit: Exit) {
-    hand_over(|| markdown::plan(plan, Length::Full), || with(planned(plan), exit));
+    hand_over(|| markdown::plan(plan, Length::Full.into()), || with(planned(plan), exit));
 }
 
 /// Writes the outcome of an apply. No report means that a guard refused the plan.
@@ -35,7 +35,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
         outputs.push(("unknown", count(Outcome::Unknown)));
         with(outputs, exit)
     };
-    hand_over(|| markdown::applied(plan, report, Length::Full), outputs);
+    hand_over(|| markdown::applied(plan, report, Length::Full.into()), outputs);
 }
 
 /// Writes the drift.

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, shown};
-use crate::model::{Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
+use crate::model::{Detail, Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
 use crate::render::{lists, text};
@@ -33,8 +33,8 @@ fn group(part: &str) -> String {
 }
 
 /// The plan.
-pub fn plan(plan: &Plan, length: Length) -> String {
-    let mut out = planned(plan, length);
+pub fn plan(plan: &Plan, detail: Detail) -> String {
+    let mut out = planned(plan, detail);
     if plan.refusals.is_empty() && plan.has_changes() {
         // Writing to a String cannot fail.
         let text = format!("{} {}", text::headline(plan), change(plan.monthly_cost.change));
@@ -43,9 +43,9 @@ pub fn plan(plan: &Plan, length: Length) -> String {
     out
 }
 
-fn planned(plan: &Plan, length: Length) -> String {
+fn planned(plan: &Plan, detail: Detail) -> String {
     let mut out = lines(&text::headline(plan));
-    for part in text::parts(plan, Paint::Plain, length) {
+    for part in text::parts(plan, Paint::Plain, detail) {
         out += &group(&part);
     }
     let _ = writeln!(out, "Monthly cost: {}", text::cost(plan, Paint::Plain));
@@ -122,8 +122,8 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
 }
 
 /// The outcome of an apply. No report means that a guard refused the plan.
-pub fn applied(of: &Plan, report: Option<&Report>, length: Length) -> String {
-    let mut out = planned(of, length);
+pub fn applied(of: &Plan, report: Option<&Report>, detail: Detail) -> String {
+    let mut out = planned(of, detail);
     let Some(report) = report else { return out };
     let outcome = text::report(of, report, Paint::Plain);
     if !outcome.is_empty() {

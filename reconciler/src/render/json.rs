@@ -7,10 +7,10 @@ use serde::Serialize;
 use wabridges::{CustomerRef, PairingCode, Phone};
 
 use crate::ground::steers;
+use crate::ground::webhook::host_only;
 use crate::model::{
     Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Status,
 };
-use crate::render::words::host_only;
 
 /// The envelope of every document.
 #[derive(Serialize, JsonSchema)]

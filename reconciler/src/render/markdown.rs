@@ -12,7 +12,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, span, thousands};
-use crate::model::{Declared, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
+use crate::model::{Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
 use crate::render::failure::describe;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;
@@ -25,13 +25,18 @@ fn marker(verb: &str) -> String {
 }
 
 /// The plan.
-pub fn plan(plan: &Plan, length: Length) -> String {
+pub fn plan(plan: &Plan, detail: Detail) -> String {
     let head = format!("{}### wab plan\n\n{}", marker("plan"), summary(plan));
-    with_details(&head, folds::plan(plan), length, "`wab plan --full` or `wab plan --json`")
+    with_details(
+        &head,
+        folds::plan(plan, detail.diff),
+        detail.length,
+        "`wab plan --full` or `wab plan --json`",
+    )
 }
 
 /// The outcome of an apply. No report means that a guard refused the plan.
-pub fn applied(plan: &Plan, report: Option<&Report>, length: Length) -> String {
+pub fn applied(plan: &Plan, report: Option<&Report>, detail: Detail) -> String {
     let mut head = format!("{}### wab apply\n\n", marker("apply"));
     let mut details = Vec::new();
     if let Some(report) = report {
@@ -47,8 +52,13 @@ pub fn applied(plan: &Plan, report: Option<&Report>, length: Length) -> String {
         details.extend(folds::failures(report));
     }
     head += &summary(plan);
-    details.extend(folds::plan(plan));
-    with_details(&head, details, length, "`wab apply --json`, or in the database wab_runs and wab_operations")
+    details.extend(folds::plan(plan, detail.diff));
+    with_details(
+        &head,
+        details,
+        detail.length,
+        "`wab apply --json`, or in the database wab_runs and wab_operations",
+    )
 }
 
 fn with_details(head: &str, details: Vec<fit::Fold>, length: Length, where_all: &str) -> String {
@@ -84,16 +94,9 @@ fn summary(plan: &Plan) -> String {
         thousands(critical),
         change(plan.monthly_cost.change),
     );
-    if plan.has_changes() && plan.declared != Declared::default() {
-        let declared = plan.declared;
-        let _ = write!(
-            out,
-            "\nDeclared exceptions: {} to write, {} to remove.\n",
-            declared.written, declared.removed
-        );
-    }
-    if plan.has_changes() && !plan.settings.is_empty() {
-        let _ = writeln!(out, "\nSettings: {} to write.", plan.settings.len());
+    if !plan.webhooks.is_empty() {
+        let hosts: Vec<String> = plan.webhooks.iter().map(|host| code(host)).collect();
+        let _ = writeln!(out, "\nWebhook of the new bridges: {}.", hosts.join(", "));
     }
     let _ = write!(out, "\nMonthly cost: {}.", text::cost(plan, Paint::Plain));
     let _ = writeln!(out, " {}", text::time(plan).unwrap_or_default());
@@ -203,7 +206,9 @@ pub fn status(status: &Status) -> String {
 
 /// The failure of a verb.
 pub fn failed(verb: &str, error: &Error) -> String {
-    let lines: Vec<String> = describe(error).lines().map(harmless).collect();
+    let mut lines: Vec<String> =
+        error.problems().iter().map(|problem| harmless(&problem.to_string())).collect();
+    lines.extend(describe(error).lines().map(harmless));
     let mut text = lines.join("\n");
     if text.len() > 8_000 {
         text.truncate(text.floor_char_boundary(8_000));

@@ -8,7 +8,9 @@ use wabridges::{CustomerRef, Session};
 
 use crate::config::{Fleet, Problem};
 use crate::ground::shown;
-use crate::model::{Check, Colour, Differences, Error, Format, Length, Plan, Report, SavedPlan, Status};
+use crate::model::{
+    Check, Colour, Detail, Differences, Error, Format, Length, Plan, Report, SavedPlan, Status,
+};
 use crate::render::command::command;
 use crate::render::failure::{causes, describe};
 use crate::render::problems::{self, Weight};
@@ -49,31 +51,31 @@ impl Screen {
     }
 
     /// The plan, with its origin.
-    pub fn saved(self, saved: &SavedPlan, format: Format, length: Length) -> String {
+    pub fn saved(self, saved: &SavedPlan, format: Format, detail: Detail) -> String {
         match format {
-            Format::Text => text::plan(&saved.plan, self.paint, length),
+            Format::Text => text::plan(&saved.plan, self.paint, detail),
             Format::Json => json::saved(saved),
-            Format::Markdown => markdown::plan(&saved.plan, length),
-            Format::Github => github::plan(&saved.plan, length),
+            Format::Markdown => markdown::plan(&saved.plan, detail),
+            Format::Github => github::plan(&saved.plan, detail),
         }
     }
 
     /// The plan, before the user is asked about it.
-    pub fn preview(self, plan: &Plan, length: Length) -> String {
-        text::plan(plan, self.paint, length)
+    pub fn preview(self, plan: &Plan, detail: Detail) -> String {
+        text::plan(plan, self.paint, detail)
     }
 
     /// The plan and its outcome. No report means that a guard refused it.
-    pub fn applied(self, plan: &Plan, report: Option<&Report>, format: Format, length: Length) -> String {
+    pub fn applied(self, plan: &Plan, report: Option<&Report>, format: Format, detail: Detail) -> String {
         match format {
             Format::Text => {
-                let plan_text = text::plan(plan, self.paint, length);
+                let plan_text = text::plan(plan, self.paint, detail);
                 let outcome = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
                 plan_text + &outcome.unwrap_or_default()
             }
             Format::Json => json::applied(plan, report),
-            Format::Markdown => markdown::applied(plan, report, length),
-            Format::Github => github::applied(plan, report, length),
+            Format::Markdown => markdown::applied(plan, report, detail),
+            Format::Github => github::applied(plan, report, detail),
         }
     }
 
@@ -178,6 +180,11 @@ pub fn validated(file: &Path, fleet: &Fleet) -> String {
         fleet.keep.len(),
         fleet.remove.len()
     )
+}
+
+/// The question of `apply`.
+pub fn apply_question(plan: &Plan) -> String {
+    text::question(plan)
 }
 
 /// The question of `logout`.

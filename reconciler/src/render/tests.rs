@@ -16,8 +16,8 @@ use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
 use crate::ground::{change, money, shown, span};
 use crate::model::{
-    Binding, BindingChange, Declared, Differences, Drift, Kind, Length, Origin, Outcome, Plan, PlanInput,
-    Report, RunEnd, SavedPlan, SettingChange, StepReport,
+    Binding, BindingChange, Declared, Detail, Diff, Differences, Drift, Kind, Length, Origin, Outcome, Plan,
+    PlanInput, Report, RunEnd, SavedPlan, SettingChange, StepReport,
 };
 use crate::render::words::Paint;
 
@@ -90,7 +90,7 @@ fn small() -> Plan {
 
 #[test]
 fn a_small_plan_fits_a_glance() {
-    let shown = text::plan(&small(), Paint::Plain, Length::Short);
+    let shown = text::plan(&small(), Paint::Plain, Length::Short.into());
     assert_eq!(
         shown,
         "\
@@ -98,6 +98,7 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 + provision 1 bridge
      cust_0003  because
+     webhook: none
 
 ~ write the bridge_id on 1 tenant row
      cust_1  bridge 1  because
@@ -107,13 +108,6 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 - delete 1 bridge for ever
      left  bridge 7  left in March
-
---- tenants
-+++ tenants, after apply
--cust_0003  bridge_id=null
-+cust_0003  bridge_id=(new)
--cust_1     bridge_id=null  bridge_status=paired
-+cust_1     bridge_id=1  bridge_status=disconnected
 
 ! 1 finding that apply does not repair
      orphaned  demo  bridge 8  because  $3.00/month
@@ -126,12 +120,53 @@ plan_sha256: 34444e7c80882592cc6cd8035bea03181e3c2b5de77514ea63359395fc0047f5
 }
 
 #[test]
+fn the_rows_are_a_diff_too_where_it_is_asked_for() {
+    let detail = Detail { length: Length::Short, diff: Diff::Shown };
+    let shown = text::plan(&small(), Paint::Plain, detail);
+    let diff = "
+--- tenants
++++ tenants, after apply
+-cust_0003  bridge_id=null
++cust_0003  bridge_id=(new)
+-cust_1     bridge_id=null  bridge_status=paired
++cust_1     bridge_id=1  bridge_status=disconnected
+
+";
+    assert!(shown.contains(diff), "{shown}");
+}
+
+#[test]
+fn the_headline_names_every_change_and_the_question_repeats_the_numbers() {
+    assert_eq!(
+        text::question(&small()),
+        "Apply: 1 to provision, 1 to remove, 1 to link, 1 status to write, +$0.00 a month?"
+    );
+    let drift: Vec<Drift> = (0..30).map(|i| row(Kind::Missing, &format!("cust_{i:04}"), 0)).collect();
+    let mut plan = planned(drift, "policy: { max_creates: 50 }");
+    assert_eq!(text::question(&plan), "Apply: 30 to provision, 0 to remove, +$90.00 a month?");
+    let binding = Binding {
+        table: "t".into(),
+        tenant_id: "id".into(),
+        bridge_id: "bridge_id".into(),
+        bridge_status: "bridge_status".into(),
+        wanted: "true".into(),
+        webhook_url: None,
+    };
+    plan.binding = Some(BindingChange::new(None, binding));
+    plan.declared = Declared { written: 2, removed: 1 };
+    plan.settings = vec![SettingChange { name: "x".into(), before: None, after: Some("1".into()) }];
+    let others = "1 table to bind, 2 exceptions to write, 1 exception to drop, 1 setting to write";
+    assert_eq!(text::headline(&plan), format!("Plan: 30 to provision, {others}."));
+    let question = format!("Apply: 30 to provision, 0 to remove, {others}, +$90.00 a month?");
+    assert_eq!(text::question(&plan), question);
+}
+
+#[test]
 fn a_long_plan_is_shortened_without_full() {
     let drift: Vec<Drift> = (0..300).map(|i| row(Kind::Missing, &format!("cust_{i:04}"), 0)).collect();
     let plan = planned(drift, "policy: { max_creates: 5 }");
-    let short = text::plan(&plan, Paint::Plain, Length::Short);
+    let short = text::plan(&plan, Paint::Plain, Length::Short.into());
     assert!(short.contains("\n    … and 280 more (--full)\n"), "{short}");
-    assert!(short.contains("\n  … and 280 more rows (--full)\n"), "{short}");
     assert!(short.contains("Monthly cost: $12.00 → $912.00 (+$900.00/month)"), "{short}");
     assert!(short.contains("the calls take 29m."), "{short}");
     assert!(
@@ -139,7 +174,7 @@ fn a_long_plan_is_shortened_without_full() {
         "{short}"
     );
     assert!(short.lines().count() < 80, "{short}");
-    let full = text::plan(&plan, Paint::Plain, Length::Full);
+    let full = text::plan(&plan, Paint::Plain, Length::Full.into());
     assert!(full.contains("cust_0299") && !full.contains("--full"));
 }
 
@@ -148,7 +183,7 @@ fn many_findings_are_a_line_a_kind() {
     let mut drift: Vec<Drift> = (1..=20).map(|i| row(Kind::State, &format!("cust_{i:02}"), i)).collect();
     drift.extend((31..=32).map(|i| row(Kind::Orphaned, &format!("left_{i}"), i)));
     let plan = planned(drift, "");
-    let short = text::plan(&plan, Paint::Plain, Length::Short);
+    let short = text::plan(&plan, Paint::Plain, Length::Short.into());
     let table = "\
 ! 22 findings that apply does not repair
      2   orphaned  left_31, left_32              $6.00/month
@@ -156,25 +191,25 @@ fn many_findings_are_a_line_a_kind() {
     all of them: wab plan --full, or SELECT * FROM wab_drift
 ";
     assert!(short.contains(table), "{short}");
-    assert!(text::plan(&plan, Paint::Plain, Length::Full).contains("cust_20"));
+    assert!(text::plan(&plan, Paint::Plain, Length::Full.into()).contains("cust_20"));
 }
 
 #[test]
 fn nothing_to_do_is_the_first_line() {
-    let shown = text::plan(&planned(vec![row(Kind::State, "a", 1)], ""), Paint::Plain, Length::Short);
+    let shown = text::plan(&planned(vec![row(Kind::State, "a", 1)], ""), Paint::Plain, Length::Short.into());
     assert!(shown.starts_with("Nothing to do.\n\n! 1 finding"), "{shown}");
 }
 
 #[test]
 fn colours_are_only_there_when_wanted() {
-    assert!(text::plan(&small(), Paint::Ansi, Length::Short).contains("\u{1b}["));
-    assert!(!text::plan(&small(), Paint::Plain, Length::Short).contains('\u{1b}'));
+    assert!(text::plan(&small(), Paint::Ansi, Length::Short.into()).contains("\u{1b}["));
+    assert!(!text::plan(&small(), Paint::Plain, Length::Short.into()).contains('\u{1b}'));
 }
 
 #[test]
 fn foreign_text_cannot_control_the_terminal() {
     let plan = planned(vec![row(Kind::Missing, "a\u{1b}[2Jb\nc", 0), row(Kind::State, "\u{7}", 3)], "");
-    let shown = text::plan(&plan, Paint::Plain, Length::Short);
+    let shown = text::plan(&plan, Paint::Plain, Length::Short.into());
     assert!(!shown.contains('\u{1b}') && !shown.contains('\u{7}'), "{shown}");
     assert!(shown.contains("a\\u{1b}[2Jb\\nc"), "{shown}");
 }
@@ -182,7 +217,7 @@ fn foreign_text_cannot_control_the_terminal() {
 #[test]
 fn foreign_text_cannot_change_the_text_direction() {
     let plan = planned(vec![row(Kind::Missing, "a\u{202e}b\u{9b}c\u{2066}", 0)], "");
-    for shown in [text::plan(&plan, Paint::Plain, Length::Short), json::saved(&sealed(&plan))] {
+    for shown in [text::plan(&plan, Paint::Plain, Length::Short.into()), json::saved(&sealed(&plan))] {
         assert!(!shown.contains(['\u{202e}', '\u{9b}', '\u{2066}']), "{shown}");
     }
     let value: serde_json::Value = serde_json::from_str(&json::saved(&sealed(&plan))).unwrap();
@@ -193,7 +228,8 @@ fn foreign_text_cannot_change_the_text_direction() {
 fn rows_that_begin_alike_are_rows_of_their_own() {
     let name = |end: &str| format!("{}{end}", "x".repeat(70));
     let drift = vec![row(Kind::Unbound, &name("a"), 1), row(Kind::Unbound, &name("b"), 2)];
-    let shown = text::plan(&planned(drift, ""), Paint::Plain, Length::Short);
+    let detail = Detail { length: Length::Short, diff: Diff::Shown };
+    let shown = text::plan(&planned(drift, ""), Paint::Plain, detail);
     assert!(shown.contains("bridge_id=1\n") && shown.contains("bridge_id=2\n"), "{shown}");
 }
 
@@ -210,13 +246,14 @@ fn the_webhook_url_is_not_shown() {
         wanted: "true".into(),
         webhook_url: webhook_url.map(str::to_owned),
     };
-    plan.binding = Some(BindingChange {
-        before: Some(binding(None)),
-        after: binding(Some("'https://app.example.com/secret'")),
-        moves_table: false,
-    });
-    let shown = text::plan(&plan, Paint::Plain, Length::Full);
-    assert!(shown.contains("webhook_url: changed") && !shown.contains("secret"), "{shown}");
+    plan.binding =
+        Some(BindingChange::new(Some(binding(None)), binding(Some("'https://app.example.com/secret'"))));
+    let shown = text::plan(&plan, Paint::Plain, Length::Full.into());
+    assert!(shown.contains("\n     webhook: https://app.example.com/…\n"), "{shown}");
+    assert!(
+        shown.contains("webhook_url: none → https://app.example.com/…") && !shown.contains("secret"),
+        "{shown}"
+    );
     assert!(!json::saved(&sealed(&plan)).contains("secret"));
     let url = || Some("https://user:secret@app.example.com/secret?secret".to_owned());
     let drift = [Drift { stored: url(), observed: url(), webhook_url: url(), ..row(Kind::Webhook, "a", 1) }];

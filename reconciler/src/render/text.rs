@@ -4,16 +4,17 @@ use std::fmt::Write;
 
 use crate::ground::{Exit, change, count, harmless, money, shown, span};
 use crate::model::{
-    BindingChange, Declared, Length, Outcome, Plan, Report, RunEnd, SettingChange, Step, StepReport,
+    BindingChange, Declared, Detail, Diff, Length, Outcome, Plan, Report, RunEnd, SettingChange, Step,
+    StepReport, WebhookChange,
 };
 use crate::render::findings::findings;
 use crate::render::rows;
 use crate::render::words::{Paint, table};
 
 /// The plan, grouped by kind of step.
-pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
+pub fn plan(plan: &Plan, paint: Paint, detail: Detail) -> String {
     let mut out = format!("{}\n", paint.bold(&headline(plan)));
-    for part in parts(plan, paint, length) {
+    for part in parts(plan, paint, detail) {
         out += &part;
     }
     out += &footer(plan, paint);
@@ -32,13 +33,14 @@ pub fn plan(plan: &Plan, paint: Paint, length: Length) -> String {
 }
 
 /// The parts between the plan's first line and its numbers. Each begins with an empty line and its title.
-pub fn parts(plan: &Plan, paint: Paint, length: Length) -> Vec<String> {
+pub fn parts(plan: &Plan, paint: Paint, detail: Detail) -> Vec<String> {
+    let length = detail.length;
     let mut parts = vec![binding(plan, paint, length), declared(plan, paint), settings(plan, paint, length)];
     parts.extend(
         ["provision", "unlink", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)),
     );
     let diff = rows::diff(plan, paint, length);
-    if !diff.is_empty() {
+    if detail.diff == Diff::Shown && !diff.is_empty() {
         parts.push(format!("\n{diff}"));
     }
     parts.push(findings(plan, paint, length));
@@ -55,29 +57,42 @@ fn nonempty(mut parts: Vec<String>) -> Vec<String> {
     parts
 }
 
-/// The steps of the plan, in one line.
+/// The changes of the plan, in one line.
 pub fn headline(plan: &Plan) -> String {
-    match (plan.steps.is_empty(), plan.has_changes()) {
-        (true, false) => return "Nothing to do.".to_owned(),
-        (true, true) => {
-            return "No steps; only what fleet.yaml declares changes in the database.".to_owned();
-        }
-        (false, _) => {}
-    }
-    let part = |kind, words: &str| match plan.count(kind) {
-        0 => None,
-        n => Some(format!("{n} {words}")),
+    let changes = changes(plan, &["provision", "unlink", "link", "set_status", "delete"]);
+    if changes.is_empty() { "Nothing to do.".to_owned() } else { format!("Plan: {}.", changes.join(", ")) }
+}
+
+/// The question before an apply: what is made and removed even if it is nothing, and what that costs.
+pub fn question(plan: &Plan) -> String {
+    let others = changes(plan, &["unlink", "link", "set_status"]);
+    let calls =
+        [format!("{} to provision", plan.count("provision")), format!("{} to remove", plan.count("delete"))];
+    let all: Vec<String> = calls.into_iter().chain(others).collect();
+    format!("Apply: {}, {} a month?", all.join(", "), money::signed(plan.monthly_cost.change))
+}
+
+/// How many steps of these kinds there are, and what else changes in the database.
+fn changes(plan: &Plan, kinds: &[&str]) -> Vec<String> {
+    let words = |kind: &str, n| match kind {
+        "provision" => "to provision",
+        "unlink" => "to unlink",
+        "link" => "to link",
+        "set_status" if n == 1 => "status to write",
+        "set_status" => "statuses to write",
+        _ => "to delete",
     };
-    let statuses = if plan.count("set_status") == 1 { "status to write" } else { "statuses to write" };
-    let parts = [
-        part("provision", "to provision"),
-        part("unlink", "to unlink"),
-        part("link", "to link"),
-        part("set_status", statuses),
-        part("delete", "to delete"),
+    let steps = kinds.iter().map(|kind| (plan.count(kind), words(kind, plan.count(kind)).to_owned()));
+    let some = |n: i64| usize::try_from(n).unwrap_or(0);
+    let (written, removed) = (some(plan.declared.written), some(plan.declared.removed));
+    let noun = |n, one: &str, rest: &str| format!("{one}{} {rest}", if n == 1 { "" } else { "s" });
+    let others = [
+        (usize::from(plan.binding.is_some()), "table to bind".to_owned()),
+        (written, noun(written, "exception", "to write")),
+        (removed, noun(removed, "exception", "to drop")),
+        (plan.settings.len(), noun(plan.settings.len(), "setting", "to write")),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    format!("Plan: {}.", parts.join(", "))
+    steps.chain(others).filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect()
 }
 
 fn binding(plan: &Plan, paint: Paint, length: Length) -> String {
@@ -87,15 +102,15 @@ fn binding(plan: &Plan, paint: Paint, length: Length) -> String {
         return out;
     }
     for (name, before, after) in bound(change) {
-        let was = before.map(|text| format!("{} → ", harmless(text))).unwrap_or_default();
-        let _ = writeln!(out, "    {name}: {was}{}", harmless(after));
+        let was = before.map(|text| format!("{} → ", harmless(&text))).unwrap_or_default();
+        let _ = writeln!(out, "    {name}: {was}{}", harmless(&after));
     }
     out
 }
 
-/// The changed fields of the binding: name, before, after. The webhook_url is not shown, because it may hold
-/// a secret.
-pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<&str>, &str)> {
+/// The changed fields of the binding: name, before, after. Of the webhook_url only the host is shown, because the rest may
+/// hold a secret.
+pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<String>, String)> {
     let now = &change.after;
     let old = change.before.as_ref();
     let fields = [
@@ -105,13 +120,14 @@ pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<&str>, &str)> 
         ("bridge_status", old.map(|old| &old.bridge_status), &now.bridge_status),
         ("wanted", old.map(|old| &old.wanted), &now.wanted),
     ];
-    let mut bound: Vec<(&'static str, Option<&str>, &str)> = fields
+    let mut bound: Vec<(&'static str, Option<String>, String)> = fields
         .into_iter()
         .filter(|(_, before, after)| *before != Some(*after))
-        .map(|(name, before, after)| (name, before.map(String::as_str), after.as_str()))
+        .map(|(name, before, after)| (name, before.cloned(), after.clone()))
         .collect();
-    if old.and_then(|old| old.webhook_url.as_ref()) != now.webhook_url.as_ref() {
-        bound.push(("webhook_url", None, "changed"));
+    if let Some(WebhookChange { before, after }) = &change.webhook {
+        let becomes = if before == after { format!("{after}, changed") } else { after.clone() };
+        bound.push(("webhook_url", old.map(|_| before.clone()), becomes));
     }
     bound
 }
@@ -121,7 +137,7 @@ fn declared(plan: &Plan, paint: Paint) -> String {
     if plan.declared == Declared::default() {
         return String::new();
     }
-    format!("\n{} declared exceptions: {written} to write, {removed} to remove\n", paint.yellow("~"))
+    format!("\n{} declared exceptions: {written} to write, {removed} to drop\n", paint.yellow("~"))
 }
 
 fn settings(plan: &Plan, paint: Paint, length: Length) -> String {
@@ -154,6 +170,9 @@ fn group(plan: &Plan, kind: &str, paint: Paint, length: Length) -> String {
     }
     if n > visible {
         let _ = writeln!(out, "    {}", paint.dim(&format!("… and {} more (--full)", n - visible)));
+    }
+    if kind == "provision" && !plan.webhooks.is_empty() {
+        let _ = writeln!(out, "     webhook: {}", plan.webhooks.join(", "));
     }
     out
 }

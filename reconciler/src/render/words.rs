@@ -1,4 +1,4 @@
-//! Colours, columns and shortened URLs.
+//! Colours and columns.
 
 use owo_colors::{OwoColorize, Style};
 use unicode_width::UnicodeWidthStr;
@@ -48,16 +48,6 @@ impl Paint {
     }
     pub fn yellow(self, text: &str) -> String {
         self.with(text, Style::new().yellow())
-    }
-}
-
-/// `https://app.example.com/…`: a URL without its path.
-pub fn host_only(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(url) if url.has_host() => {
-            format!("{}://{}/…", url.scheme(), url.host_str().unwrap_or_default())
-        }
-        _ => "…".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants};
+use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants, Webhook};
 use crate::ground::{count, money, steers};
 use crate::model::{Adoption, Why};
 
@@ -18,7 +18,7 @@ pub fn fleet(adoption: &Adoption) -> String {
     let Adoption { day, listed, fleet, .. } = adoption;
     let mut out = format!(
         "# Written by wab export on {day}, from {} at the provider. Read it, then run: wab validate, wab plan\n\
-         # Every key is explained in fleet.yaml.example.\n\
+         # Every key is explained in the file that this writes: wab init -f example.yaml.\n\
          version: 1\n",
         count(*listed, "bridge")
     );
@@ -121,16 +121,22 @@ fn tenants(tenants: Option<&Tenants>) -> String {
     };
     let mut out = Section::new("tenants");
     out.text("table", &tenants.table);
-    out.text("tenant_id", &tenants.tenant_id);
-    out.text("bridge_id", &tenants.bridge_id);
-    out.text("bridge_status", &tenants.bridge_status);
-    out.text("wanted", &tenants.wanted);
+    for (key, value) in [
+        ("tenant_id", &tenants.tenant_id),
+        ("bridge_id", &tenants.bridge_id),
+        ("bridge_status", &tenants.bridge_status),
+        ("wanted", &tenants.wanted),
+    ] {
+        value.iter().for_each(|value| out.text(key, value));
+    }
     out.0
 }
 
 fn bridges(fleet: &Fleet) -> String {
     let mut out = Section::new("bridges").0;
-    if fleet.webhook_url.is_some() {
+    if fleet.webhook == Some(Webhook::None) {
+        out += "  webhook_url: none\n";
+    } else if fleet.webhook.is_some() {
         out += "  # webhook_url: copy it from your fleet.yaml. It is not repeated here, because it may hold a secret.\n";
     }
     let extra = fleet.extra.iter().map(|item| {

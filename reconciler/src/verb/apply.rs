@@ -17,7 +17,7 @@ use crate::model::{Error, Format, Plan, Report, SavedPlan};
 use crate::provider::client::client;
 use crate::render::ci;
 use crate::render::console::Console;
-use crate::render::screen::Screen;
+use crate::render::screen::{Screen, apply_question};
 use crate::render::stderr::{emit, set_format};
 use crate::run::evaluate::{Approved, Evaluator, EvaluatorConfig, FinalPlan, Snapshot};
 use crate::run::execute;
@@ -25,7 +25,7 @@ use crate::run::executor::Executor;
 use crate::run::lock::lock;
 use crate::run::stop::Stop;
 use crate::verb::approval::{self, Approval};
-use crate::verb::flags::{Consent, Detail, Output, Polling, ShrinkFlags, Targets};
+use crate::verb::flags::{Consent, DetailFlags, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
 
 /// Flags of `apply`.
@@ -54,7 +54,7 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
     #[command(flatten)]
-    pub detail: Detail,
+    pub detail: DetailFlags,
 }
 
 impl ApplyArgs {
@@ -192,8 +192,8 @@ impl Run<'_> {
     ) -> Result<Plan, Error> {
         let (plan, _) = evaluator.preview(store, snapshot).await?;
         if plan.refusals.is_empty() && plan.has_changes() {
-            emit(&self.screen.on_stderr().preview(&plan, self.args.detail.length()));
-            if !approval::ask("Apply this plan?")? {
+            emit(&self.screen.on_stderr().preview(&plan, self.args.detail.detail()));
+            if !approval::ask(&apply_question(&plan))? {
                 return Err(Error::config(
                     "the plan was not approved: nothing was done",
                     "answer yes, or use -y",
@@ -218,8 +218,8 @@ impl Run<'_> {
 
     /// Reports a plan that a guard refused.
     fn refused(&self, plan: &Plan) -> Result<Exit, Error> {
-        let (format, length) = (self.args.output.format(), self.args.detail.length());
-        self.screen.result(&self.screen.applied(plan, None, format, length))?;
+        let (format, detail) = (self.args.output.format(), self.args.detail.detail());
+        self.screen.result(&self.screen.applied(plan, None, format, detail))?;
         ci::applied(plan, None, Exit::Refused);
         Ok(Exit::Refused)
     }
@@ -255,7 +255,7 @@ impl Run<'_> {
         let screen = self.screen;
         screen.result(&match (self.args.output.format(), shown) {
             (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
-            (format, _) => screen.applied(plan, Some(report), format, self.args.detail.length()),
+            (format, _) => screen.applied(plan, Some(report), format, self.args.detail.detail()),
         })?;
         let exit = report.exit().unless_incomplete(plan.summary.malformed);
         ci::applied(plan, Some(report), exit);

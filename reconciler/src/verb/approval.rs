@@ -35,7 +35,7 @@ impl Approval {
 
 /// Asks the question. Every answer but yes counts as no.
 pub fn ask(question: &str) -> Result<bool, Error> {
-    prompt(&format!("{question} Only `yes` is a yes: "));
+    prompt(&format!("{question} Only yes is a yes: "));
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

@@ -48,7 +48,7 @@ pub async fn doctor(file: &Path, output: &Output, screen: Screen) -> Result<Exit
 
 fn file(file: &Path, fleet: &Result<Fleet, Error>) -> Check {
     match fleet {
-        Ok(fleet) => Check::ok("fleet.yaml", validated(file, fleet)),
+        Ok(fleet) => checkup::file(validated(file, fleet), fleet.webhook.as_ref()),
         Err(error) if !file.exists() => Check {
             hint: Some("create one: wab init; or name it with -f FILE".to_owned()),
             ..Check::failed("fleet.yaml", error)
@@ -123,8 +123,8 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     let index = store.tenant_index().await;
     let table = index.as_ref().ok().and_then(Option::as_ref).map(|index| index.table.clone());
     checks.push(match fleet {
-        Some(fleet) => Check::of("binding", binding(store, fleet).await, |change| {
-            database_checkup::binding(change.as_ref(), table.as_deref())
+        Some(fleet) => Check::of("binding", binding(store, fleet).await, |(change, webhook)| {
+            database_checkup::binding(change.as_ref(), table.as_deref(), webhook.as_deref())
         }),
         None => Check::skipped("binding", "there is no valid fleet.yaml to compare it with"),
     });
@@ -169,10 +169,12 @@ async fn rights(store: &mut Store) -> Result<(), Error> {
     evaluation.rollback().await
 }
 
-/// Returns how fleet.yaml would change the binding; the transaction is rolled back.
-async fn binding(store: &mut Store, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
+/// Returns how fleet.yaml would change the binding, and the SQL expression of the webhook_url that is bound now; the
+/// transaction is rolled back.
+async fn binding(store: &mut Store, fleet: &Fleet) -> Result<(Option<BindingChange>, Option<String>), Error> {
     let mut evaluation = store.evaluation().await?;
+    let webhook = evaluation.known().await?.binding.and_then(|bound| bound.webhook_url);
     let change = evaluation.binding(fleet).await?;
     evaluation.rollback().await?;
-    Ok(change)
+    Ok((change, webhook))
 }

@@ -163,10 +163,10 @@ fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Resul
         (None, None) => Ok(declared),
         (None, Some(table)) => Ok(Some(Tenants {
             table: table.clone(),
-            tenant_id: args.tenant_id.clone(),
-            bridge_id: args.bridge_id.clone(),
-            bridge_status: args.bridge_status.clone(),
-            wanted: args.wanted.clone(),
+            tenant_id: Some(args.tenant_id.clone()),
+            bridge_id: Some(args.bridge_id.clone()),
+            bridge_status: Some(args.bridge_status.clone()),
+            wanted: Some(args.wanted.clone()),
         })),
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::decide::scope::Scope;
-use crate::model::{Format, Length, ShrinkPolicy};
+use crate::model::{Detail, Diff, Format, Length, ShrinkPolicy};
 
 /// The format of the result.
 #[derive(Clone, Debug, Args)]
@@ -94,22 +94,26 @@ impl Polling {
 
 /// How many lines of long groups are shown.
 #[derive(Clone, Debug, Args)]
-pub struct Detail {
+pub struct DetailFlags {
     /// Show every line of long groups
     #[arg(long, conflicts_with = "concise")]
     full: bool,
-    /// Show only the counts, the cost and the refusals; no steps and no diff
+    /// Show only the counts, the cost and the refusals; no steps
     #[arg(long)]
     concise: bool,
+    /// Show the changes to the tenant rows as a diff too
+    #[arg(long, conflicts_with = "concise")]
+    diff: bool,
 }
 
-impl Detail {
+impl DetailFlags {
     /// The flags as one value.
-    pub fn length(&self) -> Length {
-        match (self.concise, self.full) {
+    pub fn detail(&self) -> Detail {
+        let length = match (self.concise, self.full) {
             (true, _) => Length::Concise,
             (false, true) => Length::Full,
             (false, false) => Length::Short,
-        }
+        };
+        Detail { length, diff: if self.diff { Diff::Shown } else { Diff::Hidden } }
     }
 }

@@ -49,10 +49,10 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-/// The example with the values of the flags. Its bridges become comments: the first apply must not provision or keep
-/// the bridges of an example.
+/// The example with the values of the flags. Only `version` and `tenants` are in force: the first apply must not follow
+/// an example's bridges, webhook or limits.
 fn filled_in(args: &InitArgs) -> String {
-    let mut text = without_bridges(EXAMPLE);
+    let mut text = with_sections(EXAMPLE, &["version:", "tenants:"]);
     for (line, key, value) in [
         ("  table: public.tenants\n", "table", &args.table),
         ("  wanted: status = 'active'          #", "wanted", &args.wanted),
@@ -66,13 +66,14 @@ fn filled_in(args: &InitArgs) -> String {
     text
 }
 
-/// The text with the section `bridges` as a comment.
-fn without_bridges(text: &str) -> String {
-    let mut in_bridges = false;
+/// The text with all other sections as comments.
+fn with_sections(text: &str, kept: &[&str]) -> String {
+    let mut in_kept = true;
     let line = |line: &str| {
-        in_bridges =
-            line.starts_with("bridges:") || (in_bridges && (line.is_empty() || line.starts_with(' ')));
-        let is_yaml = in_bridges && !line.is_empty() && !line.trim_start().starts_with('#');
+        if line.starts_with(|c: char| c.is_ascii_lowercase()) {
+            in_kept = kept.iter().any(|key| line.starts_with(key));
+        }
+        let is_yaml = !in_kept && !line.is_empty() && !line.trim_start().starts_with('#');
         format!("{}{line}\n", if is_yaml { "# " } else { "" })
     };
     text.lines().map(line).collect()
@@ -125,11 +126,16 @@ mod tests {
     }
 
     #[test]
-    fn the_new_file_is_the_example_without_its_bridges() {
+    fn the_new_file_is_the_example_with_version_and_tenants_only() {
         let new = with(None, None);
         let fleet = Fleet::parse(&new, Path::new("fleet.yaml")).unwrap();
-        assert!(fleet.extra.is_empty() && fleet.keep.is_empty() && fleet.remove.is_empty());
-        assert!(fleet.webhook_url.is_none() && fleet.tenants.is_some());
+        let bare = Fleet::parse("version: 1", Path::new("fleet.yaml")).unwrap();
+        let settings = |fleet: &Fleet| {
+            let tenants = None;
+            format!("{:?}", Fleet { tenants, sha256: String::new(), ..fleet.clone() })
+        };
+        assert_eq!(settings(&fleet), settings(&bare));
+        assert!(fleet.tenants.is_some());
         for (new, example) in new.lines().zip(EXAMPLE.lines()) {
             assert!(new == example || new.strip_prefix("# ") == Some(example), "{new}");
         }
@@ -141,7 +147,7 @@ mod tests {
         let (table, wanted) = ("\"My App\".tenants", "plan <> 'free' -- \"pays\": yes");
         let fleet = Fleet::parse(&with(Some(table), Some(wanted)), Path::new("fleet.yaml")).unwrap();
         let tenants = fleet.tenants.unwrap();
-        assert_eq!((tenants.table.as_str(), tenants.wanted.as_str()), (table, wanted));
+        assert_eq!((tenants.table.as_str(), tenants.wanted.as_deref()), (table, Some(wanted)));
     }
 
     #[test]

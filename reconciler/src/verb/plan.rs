@@ -16,7 +16,7 @@ use crate::render::json;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
 use crate::run::evaluate::{Evaluator, EvaluatorConfig};
-use crate::verb::flags::{Detail, Output, Polling, ShrinkFlags, Targets};
+use crate::verb::flags::{DetailFlags, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
 
 /// Flags of `plan`.
@@ -40,7 +40,7 @@ pub struct PlanArgs {
     #[arg(long)]
     pub detailed_exitcode: bool,
     #[command(flatten)]
-    pub detail: Detail,
+    pub detail: DetailFlags,
     /// A plan is always a dry run; the flag is accepted for people who expect it
     #[arg(long = "dry-run", hide = true)]
     _dry_run: bool,
@@ -72,7 +72,7 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     };
     let saved = SavedPlan::new(plan, origin);
     let plan = &saved.plan;
-    screen.result(&screen.saved(&saved, args.output.format(), args.detail.length()))?;
+    screen.result(&screen.saved(&saved, args.output.format(), args.detail.detail()))?;
     let exit = match (plan.refusals.is_empty(), args.detailed_exitcode && plan.has_changes()) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,

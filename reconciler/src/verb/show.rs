@@ -8,7 +8,7 @@ use crate::ground::{Exit, harmless};
 use crate::model::Error;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
-use crate::verb::flags::{Detail, Output};
+use crate::verb::flags::{DetailFlags, Output};
 use crate::verb::plan_file;
 
 /// Flags of `show`.
@@ -20,7 +20,7 @@ pub struct ShowArgs {
     #[command(flatten)]
     pub output: Output,
     #[command(flatten)]
-    pub detail: Detail,
+    pub detail: DetailFlags,
 }
 
 /// Shows the saved plan.
@@ -33,6 +33,6 @@ pub fn show(args: &ShowArgs, screen: Screen) -> Result<Exit, Error> {
         harmless(&saved.account_fingerprint),
         saved.expires_at.format("%Y-%m-%d %H:%M:%S UTC"),
     ));
-    screen.result(&screen.saved(&saved, args.output.format(), args.detail.length()))?;
+    screen.result(&screen.saved(&saved, args.output.format(), args.detail.detail()))?;
     Ok(Exit::Done)
 }

@@ -21,6 +21,13 @@ pub struct ValidateArgs {
     format: ProblemFormat,
 }
 
+impl ValidateArgs {
+    /// Whether problems are annotations of GitHub Actions.
+    pub fn annotates(&self) -> bool {
+        self.format == ProblemFormat::Github
+    }
+}
+
 /// The format of the problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ProblemFormat {

@@ -297,3 +297,79 @@ async fn ids_of_every_accepted_type_have_one_text_in_every_session() -> Result<(
     assert_eq!(fleet.sandbox.bridges().await?.len(), 34, "{}", json!(fleet.sandbox.bridges().await?));
     Ok(())
 }
+
+#[tokio::test]
+async fn binding_again_keeps_what_is_not_named_and_says_what_is_cleared() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let bound = || fleet.sql("SELECT wanted, webhook_url FROM wab_tenant_binding");
+    let said = |sql: &str| -> Result<String> { Ok(fleet.cluster.psql(DATABASE, sql)?.stderr) };
+    let url = "'https://app.acme.io/s3cret/' || id";
+    fleet.sql(&format!("SELECT * FROM wab_bind_tenants('tenants', webhook_url => $u${url}$u$)"))?;
+    assert_eq!(bound()?, format!("status = 'active'|{url}"));
+    let again = "SELECT * FROM wab_bind_tenants('public.tenants', wanted => 'status = ''active''', add_columns => true)";
+    assert_eq!(said(again)?, "");
+    assert_eq!(bound()?, format!("status = 'active'|{url}"));
+
+    // wab: a fleet.yaml that names less.
+    fleet.fleet_yaml(
+        "tenants: { table: public.tenants }\nbridges: { extra: [ { tenant_id: ops, reason: x } ] }",
+    )?;
+    fleet.sql(
+        "UPDATE tenants SET status = 'left' WHERE id = 'cust_03'; INSERT INTO tenants (id) VALUES ('new')",
+    )?;
+    applies(&fleet)?;
+    assert_eq!(bound()?, format!("status = 'active'|{url}"));
+    let webhook =
+        |of: &str| fleet.sql(&format!("SELECT webhook_url FROM wab_bridges WHERE customer_ref = '{of}'"));
+    assert_eq!(webhook("new")?, "https://app.acme.io/s3cret/new");
+
+    // fleet.yaml's own webhook reaches the extra bridges too, and stays theirs.
+    let bridges = |rest: &str| {
+        fleet.fleet_yaml(&format!("bridges: {{ extra: [ {{ tenant_id: ops, reason: x }} ]{rest} }}"))
+    };
+    bridges(", webhook_url: 'https://hooks.acme.io/s3cret/{tenant_id}'")?;
+    let plan = fleet.wab(&["plan"])?;
+    assert!(
+        plan.stdout.contains("webhook_url: https://app.acme.io/… → https://hooks.acme.io/…"),
+        "{}",
+        plan.stdout
+    );
+    assert!(!plan.stdout.contains("s3cret"), "{}", plan.stdout);
+    applies(&fleet)?;
+    let declared = || fleet.sql("SELECT webhook_url FROM wab_declared");
+    assert_eq!(declared()?, "https://hooks.acme.io/s3cret/ops");
+    bridges("")?;
+    let plan = fleet.wab(&["plan", "--detailed-exitcode"])?;
+    assert_eq!(plan.code, 0, "{}", plan.stdout);
+    applies(&fleet)?;
+    assert_eq!(declared()?, "https://hooks.acme.io/s3cret/ops");
+
+    // On purpose.
+    bridges(", webhook_url: none")?;
+    let plan = fleet.wab(&["plan"])?;
+    assert!(plan.stdout.contains("webhook_url: https://hooks.acme.io/… → none"), "{}", plan.stdout);
+    applies(&fleet)?;
+    assert_eq!((bound()?.as_str(), declared()?.as_str()), ("status = 'active'|", ""));
+    fleet.sql(&format!("SELECT * FROM wab_bind_tenants(webhook_url => $u${url}$u$)"))?;
+    let cleared = said("SELECT * FROM wab_bind_tenants(webhook_url => '')")?;
+    assert!(cleared.contains("NOTICE:  this binding clears webhook_url (now: none)"), "{cleared}");
+    fleet.sql(&format!("SELECT * FROM wab_bind_tenants(webhook_url => $u${url}$u$)"))?;
+    fleet.sql("CREATE TABLE others (id bigint PRIMARY KEY, bridge_id bigint, bridge_status text)")?;
+    let cleared = said("SELECT * FROM wab_bind_tenants('others')")?;
+    assert!(
+        cleared.contains("clears wanted (was: status = 'active'; now: true), webhook_url (now: none)")
+            && !cleared.contains("s3cret"),
+        "{cleared}"
+    );
+    // A webhook_url over an id of any type.
+    fleet.sql(
+        "SELECT * FROM wab_bind_tenants('others', webhook_url => '''https://x/'' || wab_url_encode(id)');
+         INSERT INTO others VALUES (-7)",
+    )?;
+    assert_eq!(fleet.sql("SELECT webhook_url FROM wab_tenants")?, "https://x/-7");
+    assert_eq!(
+        fleet.sql("SELECT wab_url_encode('a/b'::varchar), wab_url_encode('a/b'::char(5))")?,
+        "a%2Fb|a%2Fb"
+    );
+    Ok(())
+}

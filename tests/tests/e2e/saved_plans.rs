@@ -48,7 +48,11 @@ async fn a_saved_plan_is_shown_and_applied_and_cannot_be_applied_twice() -> Resu
     assert!(!saved.to_string().contains("top-secret"), "{saved}");
     assert_eq!(saved["steps"].as_array().map(Vec::len), Some(8), "{saved}");
     let shown = must(&fleet, &["show", "plan.json"], 0)?;
-    assert!(shown.stdout.contains("Plan: 3 to provision, 3 to link, 1 status to write, 1 to delete."));
+    assert!(
+        shown
+            .stdout
+            .contains("Plan: 3 to provision, 3 to link, 1 status to write, 1 to delete, 1 table to bind.")
+    );
     assert!(shown.stderr.contains("to be applied before"), "{}", shown.stderr);
     assert_eq!(must(&fleet, &["show", "plan.json", "--json"], 0)?.stdout, said.stdout);
 
@@ -182,7 +186,7 @@ async fn only_the_plan_of_the_sha256_is_applied() -> Result<()> {
 async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
     let fleet = drifted().await?;
     let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;
-    assert!(said.stdout.starts_with("Plan: 2 to provision."), "{}", said.stdout);
+    assert!(said.stdout.starts_with("Plan: 2 to provision, 1 table to bind."), "{}", said.stdout);
     assert!(said.stdout.contains("6 rows of drift are out of scope"), "{}", said.stdout);
     must(&fleet, &["apply", "-y", "--target", "new_3"], 0)?;
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (1, 0));

@@ -71,8 +71,8 @@ fn made_up(script: &str) -> String {
     old = replaced(old, "WHEN 'observe' THEN 7761620002", "WHEN 'observe' THEN 7761620009");
     old = replaced(
         old,
-        "wab_url_encode(value text)",
-        "wab_url_encode(value text, again boolean DEFAULT false)",
+        "FUNCTION @extschema@._wab_require_binding()",
+        "FUNCTION @extschema@._wab_require_binding(again boolean DEFAULT false)",
     );
     let comment = "COMMENT ON TABLE @extschema@.wab_bridges IS";
     old = replaced(old, comment, &format!("{comment} 'Once.'; SELECT"));

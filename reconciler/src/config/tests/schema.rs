@@ -112,7 +112,11 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ("database.url_env", vec!["DATABASE_URL"], vec!["postgres://h/d"]),
         ("tenants.table", vec!["public.t", "7"], vec!["''", "~"]),
         ("tenants.wanted", vec!["\"status = 'active'\""], vec!["''", "true"]),
-        ("bridges.webhook_url", vec!["'https://x.example/{tenant_id}'"], vec!["ftp://x", "'https://x/{id}'"]),
+        (
+            "bridges.webhook_url",
+            vec!["'https://x.example/{tenant_id}'", "none"],
+            vec!["ftp://x", "'https://x/{id}'"],
+        ),
         (
             "bridges.extra",
             vec!["[]", "[ { tenant_id: a, reason: b } ]", "~"],

@@ -1,7 +1,10 @@
 WITH expected AS MATERIALIZED (
     SELECT w.customer_ref, w.kind, w.reason, w.until,
-           CASE w.kind WHEN 'extra' THEN
-               replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
+           CASE WHEN w.kind <> 'extra' THEN NULL
+                -- Without a webhook_url in fleet.yaml the stored one stays.
+                WHEN $7 THEN (SELECT d.webhook_url FROM @extschema@.wab_declared d
+                              WHERE d.customer_ref = w.customer_ref AND d.kind = 'extra')
+                ELSE replace($5, $6, @extschema@.wab_url_encode(w.customer_ref)) END AS webhook_url
     FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
 ), gone AS (
     DELETE FROM @extschema@.wab_declared d

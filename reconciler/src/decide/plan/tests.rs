@@ -251,9 +251,8 @@ fn another_tenants_table_is_refused() {
     };
     let mut input = input(vec![]);
     input.binding = Some(BindingChange {
-        before: Some(binding("public.a")),
-        after: binding("public.b"),
         moves_table: true,
+        ..BindingChange::new(Some(binding("public.a")), binding("public.b"))
     });
     let plan = planned(&input, "");
     assert_eq!(guards(&plan), ["tenants_table"]);
@@ -361,7 +360,7 @@ fn every_guard_refuses_with_its_numbers_and_a_hint() {
         webhook_url: None,
     };
     moved.binding =
-        Some(BindingChange { before: Some(binding("a")), after: binding("b"), moves_table: true });
+        Some(BindingChange { moves_table: true, ..BindingChange::new(Some(binding("a")), binding("b")) });
     let missing = input((0..11).map(|n| row(Kind::Missing, &format!("m{n}"), 0)).collect());
     for (input, yaml, numbers) in [
         (moved, "", ["a", "b"]),

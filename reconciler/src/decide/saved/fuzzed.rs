@@ -48,7 +48,7 @@ fn is_shown(plan: &SavedPlan) {
     let screen = Screen::new(Colour::Never);
     for format in [Format::Text, Format::Json, Format::Markdown, Format::Github] {
         for length in [Length::Short, Length::Full, Length::Concise] {
-            let shown = screen.saved(plan, format, length);
+            let shown = screen.saved(plan, format, length.into());
             assert!(!shown.chars().any(|c| steers(c) && c != '\n'), "{shown:?}");
         }
     }

@@ -4,14 +4,14 @@ use rust_decimal::Decimal;
 use wabridges::BridgeId;
 
 use crate::ground::{a_month, count};
-use crate::model::{Drift, Kind, Length, Outcome, Plan, Report, Step};
+use crate::model::{Diff, Drift, Kind, Length, Outcome, Plan, Report, Step};
 use crate::render::markdown::code::{block, code};
 use crate::render::markdown::fit::{Fold, Item};
 use crate::render::words::Paint;
 use crate::render::{rows, text};
 
 /// The details of a plan.
-pub fn plan(plan: &Plan) -> Vec<Fold> {
+pub fn plan(plan: &Plan, diff: Diff) -> Vec<Fold> {
     let mut folds: Vec<Fold> = ["delete", "provision", "unlink", "link", "set_status"]
         .into_iter()
         .filter(|kind| plan.count(kind) > 0)
@@ -24,7 +24,11 @@ pub fn plan(plan: &Plan) -> Vec<Fold> {
         let rows: Vec<Item<'_>> = text::bound(change)
             .into_iter()
             .map(|(name, before, after)| Item {
-                cells: vec![name.to_owned(), before.map_or_else(|| "—".to_owned(), code), code(after)],
+                cells: vec![
+                    name.to_owned(),
+                    before.as_deref().map_or_else(|| "—".to_owned(), code),
+                    code(&after),
+                ],
                 id: name,
                 reason: "changes".to_owned(),
             })
@@ -35,9 +39,9 @@ pub fn plan(plan: &Plan) -> Vec<Fold> {
         let notes: String = plan.notes.iter().map(|note| format!("- {}\n", code(note))).collect();
         folds.push(Fold::whole(count(plan.notes.len(), "note"), notes));
     }
-    let diff = rows::diff(plan, Paint::Plain, Length::Full);
-    if !diff.is_empty() {
-        folds.push(Fold::whole("diff of the tenant rows".to_owned(), block("diff", &diff)));
+    let rows = rows::diff(plan, Paint::Plain, Length::Full);
+    if diff == Diff::Shown && !rows.is_empty() {
+        folds.push(Fold::whole("diff of the tenant rows".to_owned(), block("diff", &rows)));
     }
     folds
 }

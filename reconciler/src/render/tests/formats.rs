@@ -39,11 +39,7 @@ pub fn everything() -> Plan {
         wanted: "status = 'active' OR note = '|'".into(),
         webhook_url: None,
     };
-    plan.binding = Some(BindingChange {
-        before: Some(binding("bridge")),
-        after: binding("bridge_id"),
-        moves_table: false,
-    });
+    plan.binding = Some(BindingChange::new(Some(binding("bridge")), binding("bridge_id")));
     plan.declared = Declared { written: 2, removed: 1 };
     let text = |text: &str| Some(text.to_owned());
     plan.settings = vec![
@@ -119,7 +115,7 @@ pub fn differences() -> Vec<Drift> {
 #[test]
 fn a_plan() {
     let plan = everything();
-    let show = |format, length| SCREEN.saved(&sealed(&plan), format, length);
+    let show = |format, length: Length| SCREEN.saved(&sealed(&plan), format, length.into());
     assert_snapshot!("plan_text", show(Format::Text, Length::Short));
     assert_snapshot!("plan_text_concise", show(Format::Text, Length::Concise));
     assert_snapshot!("plan_json", show(Format::Json, Length::Short));
@@ -133,7 +129,7 @@ fn a_plan() {
 fn a_run() {
     let plan = small();
     let report = partly(&plan);
-    let show = |format| SCREEN.applied(&plan, Some(&report), format, Length::Short);
+    let show = |format| SCREEN.applied(&plan, Some(&report), format, Length::Short.into());
     assert_snapshot!("apply_text", show(Format::Text));
     assert_snapshot!("apply_json", show(Format::Json));
     assert_snapshot!("apply_markdown", show(Format::Markdown));

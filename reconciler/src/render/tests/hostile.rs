@@ -51,7 +51,7 @@ fn is_command(line: &str) -> bool {
 #[test]
 fn only_the_commands_of_wab_are_commands() {
     let plan = plan_of(&HOSTILE);
-    let log = github::applied(&plan, Some(&run_of(&plan)), Length::Full);
+    let log = github::applied(&plan, Some(&run_of(&plan)), Length::Full.into());
     let (mut groups, mut annotations) = (0_i32, 0);
     for line in log.lines().filter(|line| is_command(line)) {
         match line {
@@ -76,12 +76,12 @@ fn no_line_of_any_other_format_is_a_command_either() {
     let report = run_of(&plan);
     let drift: Vec<Drift> = HOSTILE.iter().map(|name| row(Kind::Missing, name, 1)).collect();
     for text in [
-        text::plan(&plan, Paint::Plain, Length::Full),
+        text::plan(&plan, Paint::Plain, Length::Full.into()),
         text::report(&plan, &report, Paint::Plain),
         json::applied(&plan, Some(&report)),
         json::drift(&seen(&drift)),
         lists::drift(&drift, Paint::Plain, Length::Full),
-        markdown::applied(&plan, Some(&report), Length::Full),
+        markdown::applied(&plan, Some(&report), Length::Full.into()),
     ] {
         let command = text.lines().find(|line| is_command(line));
         assert_eq!(command, None, "{text}");
@@ -96,7 +96,7 @@ fn markdown_keeps_its_shape() {
     let names: Vec<String> = (0..HOSTILE.len()).map(|n| format!("name{n:02}")).collect();
     let tame = plan_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let tags = |plan: &Plan, report: &Report| {
-        let text = markdown::applied(plan, Some(report), Length::Full);
+        let text = markdown::applied(plan, Some(report), Length::Full.into());
         let shape =
             |line: &str| line.starts_with(['|', '<', '#', '>', '-', '`']).then(|| line.matches('|').count());
         (

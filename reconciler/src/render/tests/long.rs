@@ -34,11 +34,11 @@ fn consecutive_ids_are_shortened() {
     let drift = (0..10_000).map(|i| row(kinds[i / 2_500], &format!("cust_{i:05}"), i as i64 + 1)).collect();
     let plan = planned(drift, "policy: { max_creates: 10000 }");
     assert_eq!(plan.steps.len(), 7_500);
-    let text = markdown::plan(&plan, Length::Short);
+    let text = markdown::plan(&plan, Length::Short.into());
     assert_whole(&text);
     assert_snapshot!("plan_markdown_long", text);
-    assert_snapshot!("plan_text_long", text::plan(&plan, Paint::Plain, Length::Short));
-    assert_snapshot!("plan_github_long", github::plan(&plan, Length::Short));
+    assert_snapshot!("plan_text_long", text::plan(&plan, Paint::Plain, Length::Short.into()));
+    assert_snapshot!("plan_github_long", github::plan(&plan, Length::Short.into()));
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn the_limit_is_kept_for_all_ids_and_reasons_and_omissions_are_named() {
     let scattered = |i: usize| format!("{:x}-{}", i * 2_654_435_761, i % 7);
     for (n, wide) in [(2_000, 1), (10_000, 1), (10_000, 30), (2_000, 200)] {
         let plan = many(n, |i| scattered(i).repeat(wide).chars().take(200).collect());
-        let text = markdown::plan(&plan, Length::Short);
+        let text = markdown::plan(&plan, Length::Short.into());
         assert_whole(&text);
         assert!(text.contains("\nLeft out, because"), "{n} {wide}: {}", text.len());
         assert!(text.contains("wab plan --json"));
@@ -61,7 +61,7 @@ fn the_limit_is_kept_for_all_ids_and_reasons_and_omissions_are_named() {
                 ..failed.steps[0].clone()
             })
             .collect();
-        assert_whole(&markdown::applied(&plan, Some(&failed), Length::Short));
+        assert_whole(&markdown::applied(&plan, Some(&failed), Length::Short.into()));
     }
 }
 
@@ -71,7 +71,7 @@ fn ten_thousand_reasons_are_grouped() {
         detail: format!("reason {}", i * 7),
         ..row(Kind::Missing, &format!("c{}", i * 3), 0)
     });
-    let text = markdown::plan(&planned(drift.collect(), ""), Length::Short);
+    let text = markdown::plan(&planned(drift.collect(), ""), Length::Short.into());
     assert_whole(&text);
     assert!(text.contains("10000 of them") || text.contains("10,000 of them"), "{}", &text[..2_000]);
 }
@@ -95,5 +95,5 @@ fn a_head_full_of_hostile_text_leaves_room() {
     }
     plan.notes = vec![hostile.clone(); 10_000];
     plan.binding.as_mut().unwrap().after.wanted = hostile;
-    assert_whole(&markdown::plan(&plan, Length::Full));
+    assert_whole(&markdown::plan(&plan, Length::Full.into()));
 }

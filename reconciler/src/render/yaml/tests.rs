@@ -104,8 +104,8 @@ proptest! {
                 }
             }
             given.tenants = Some(Tenants {
-                table: reason.clone(), tenant_id: reason.clone(), bridge_id: reason.clone(),
-                bridge_status: reason.clone(), wanted: reason,
+                table: reason.clone(), tenant_id: Some(reason.clone()), bridge_id: Some(reason.clone()),
+                bridge_status: Some(reason.clone()), wanted: Some(reason),
             });
             let mut adoption = adoption(given.clone());
             adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, FoundBridge {

@@ -95,7 +95,7 @@ fn page() -> Result<String> {
     }
     let example = std::fs::read_to_string(root().join("fleet.yaml.example"))?;
     page += &format!(
-        "\n## An example with every key\n\n[`fleet.yaml.example`](../fleet.yaml.example), which `wab init` writes with the\nsection `bridges` as a comment:\n\n```yaml\n{example}```\n"
+        "\n## An example with every key\n\n[`fleet.yaml.example`](../fleet.yaml.example), which `wab init` writes with all but\n`version` and `tenants` as comments:\n\n```yaml\n{example}```\n"
     );
     Ok(page)
 }

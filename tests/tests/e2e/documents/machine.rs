@@ -62,7 +62,7 @@ impl Machine {
         // The Makefile looks for cargo here. The tests need everything built, so nothing is left to build.
         machine.program("home/.cargo/bin/cargo", "[ \"$1 $2 $3\" = 'build --profile dev' ]")?;
         machine.program("bin/wab", &format!(
-            "'{}' \"$@\" || exit\n[ \"$1\" != init ] || [ ! -f fleet.yaml ] || sed -i 's|https://wabridges.com|{}|' fleet.yaml",
+            "'{}' \"$@\" || exit\n[ \"$1\" != init ] || [ ! -f fleet.yaml ] || sed -i 's|^version: 1$|&\\naccount: {{ api_url: {} }}|' fleet.yaml",
             process::built("wab")?.display(), fleet.sandbox.url()
         ))?;
         Ok(machine)

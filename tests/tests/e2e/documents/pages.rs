@@ -27,6 +27,7 @@ pages! {
     docs_index: "docs/README.md",
     docs_accounts: "docs/accounts.md",
     docs_ci: "docs/ci.md",
+    docs_ci_failures: "docs/ci-failures.md",
     docs_cli: "docs/cli.md",
     docs_drift: "docs/drift.md",
     docs_exit_codes: "docs/exit-codes.md",
