@@ -67,6 +67,7 @@ fn sealed(plan: &Plan) -> SavedPlan {
     let origin = Origin {
         fleet_yaml_sha256: "f".into(),
         account_fingerprint: "a".into(),
+        database: "app (oid 5, server 7), schema public".into(),
         listing_sha256: "o".into(),
         made_at: chrono::DateTime::UNIX_EPOCH,
         valid_for: Duration::from_secs(60),
@@ -110,10 +111,10 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 --- tenants
 +++ tenants, after apply
--cust_0003  bridge_id=null
-+cust_0003  bridge_id=(new)
 -cust_1     bridge_id=null  bridge_status=paired
 +cust_1     bridge_id=1  bridge_status=disconnected
+-cust_0003  bridge_id=null
++cust_0003  bridge_id=(new)
 
 ! 1 finding that apply does not repair
      orphaned  demo  bridge 8  because  $3.00/month

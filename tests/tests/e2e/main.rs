@@ -2,6 +2,7 @@
 
 mod backup;
 mod binding;
+mod clock;
 mod connections;
 mod doctor;
 mod documented;
@@ -12,6 +13,7 @@ mod golden;
 mod graces;
 mod health;
 mod help;
+mod hints;
 mod hostile_names;
 mod hostile_provider;
 mod main_job;
@@ -21,6 +23,7 @@ mod picture;
 mod plan_apply;
 mod polling;
 mod poolers;
+mod private_values;
 mod privileges;
 mod properties;
 mod recipes;
