@@ -102,8 +102,8 @@ BEGIN
     ELSIF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '42703',
             MESSAGE = format('%s has no column %I (argument %s)', tenants, column_name, what),
-            HINT = CASE WHEN what = 'tenant_id' THEN 'Name the column that identifies a tenant: tenant_id => ''…''.'
-                        ELSE format('Name another column (%s => ''…''), or have it added: add_columns => true.',
+            HINT = CASE WHEN what = 'tenant_id' THEN 'Name the column that identifies a tenant: tenant_id => ''...''.'
+                        ELSE format('Name another column (%s => ''...''), or have it added: add_columns => true.',
                             what) END;
     ELSIF types IS NOT NULL AND found_type <> ALL (types) THEN
         RAISE EXCEPTION USING ERRCODE = '42804',
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION @extschema@._wab_check_column IS
 
 -- The customer_ref of a tenant is its id as text, so one id must always have the same text, and another id another one.
 -- Left out are types that settings of the session print (timestamps, dates, intervals, floating-point numbers, bytea,
--- money, regclass …), numeric without a scale (1 and 1.0 are equal), types that hold any of these, and unknown ones.
+-- money, regclass ...), numeric without a scale (1 and 1.0 are equal), types that hold any of these, and unknown ones.
 -- char(n) is printed without its trailing blanks, which it ignores when it compares. citext is of category S.
 CREATE FUNCTION @extschema@._wab_check_id_type(tenants regclass, column_name text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

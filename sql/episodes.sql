@@ -41,6 +41,7 @@ DECLARE
     refs   text[];
     wasted boolean[];
     reason text;
+    state  text;
     hints  text;
 BEGIN
     IF to_regclass('@extschema@.wab_drift') IS NULL THEN
@@ -55,8 +56,8 @@ BEGIN
         FROM @extschema@.wab_drift d;
     -- The observation is kept although this role cannot read the drift, for instance without SELECT on the tenants.
     EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
-        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hints = PG_EXCEPTION_HINT;
-        RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = reason,
+        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE, hints = PG_EXCEPTION_HINT;
+        RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = @extschema@._wab_shown_message(state, reason),
             HINT = 'The observation is stored. '
                    || coalesce(nullif(hints, ''), 'SELECT * FROM wab_drift shows the error.');
         RETURN 0;

@@ -177,7 +177,7 @@ BEGIN
                WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at = at
                  AND coalesce(e.reported, e.became) = reported) THEN
         RETURN 'duplicate';
-    ELSIF at < bridge.first_seen_at THEN
+    ELSIF at < bridge.first_seen_at AND bridge.first_seen_at <= clock_timestamp() THEN
         RETURN 'late';
     END IF;
     -- The newest listing confirmed the status if it carried one.

@@ -69,6 +69,7 @@ BEGIN
         GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
         PERFORM @extschema@._wab_note_job(job, state, message, details);
         COMMIT;
+        PERFORM @extschema@._wab_raise_without_values(state, message, details);
         RAISE;
     END;
     PERFORM @extschema@._wab_note_job(job);
@@ -104,6 +105,7 @@ BEGIN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
             PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
             COMMIT;
+            PERFORM @extschema@._wab_raise_without_values(state, message, details);
             RAISE;
         END;
         COMMIT;
@@ -122,6 +124,10 @@ BEGIN
                 at_constraint = CONSTRAINT_NAME, at_type = PG_DATATYPE_NAME, at_table = TABLE_NAME,
                 at_schema = SCHEMA_NAME;
             failed := true;
+            message := @extschema@._wab_shown_message(state, message);
+            details := @extschema@._wab_shown_detail(state, details);
+            -- The context of such an error quotes the value too.
+            context := CASE WHEN pg_catalog.left(state, 2) OPERATOR(pg_catalog.<>) '22' THEN context END;
         END;
         IF refusal IS NOT NULL THEN
             SELECT '55000', 'the row of this tenant could not be written',
@@ -175,7 +181,7 @@ BEGIN
           AND p.proname OPERATOR(pg_catalog.<>) ALL
               ('{wab_normalize_status,_wab_status_word,_wab_row_json,wab_url_encode,_wab_percent_encode,
                  wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_carried,_wab_cutoffs,
-                 _wab_status_map,_wab_unmapped,
+                 _wab_status_map,_wab_unmapped,_wab_hidden_url,
                  _wab_status_of,_wab_unpaired_since,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);

@@ -9,7 +9,9 @@ AS $$
     VALUES (job, CASE WHEN state IS NULL THEN clock_timestamp() END,
             CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
             (state IS NOT NULL)::integer, state,
-            CASE WHEN state IS NOT NULL THEN concat_ws(': ', nullif(message, ''), nullif(details, '')) END)
+            CASE WHEN state IS NOT NULL
+                 THEN concat_ws(': ', nullif(@extschema@._wab_shown_message(state, message), ''),
+                                nullif(@extschema@._wab_shown_detail(state, details), '')) END)
     ON CONFLICT (job) DO UPDATE
     SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at),
         failed_at = coalesce(excluded.failed_at, j.failed_at),
@@ -42,6 +44,7 @@ SELECT
      FROM @extschema@.wab_bridges b WHERE b.customer_ref IS NOT NULL AND NOT b.duplicated) AS oldest_status_age
 FROM (SELECT 1) always
 LEFT JOIN LATERAL (SELECT l.observed_at, l.bridges, l.malformed FROM @extschema@.wab_observations l
+                   WHERE l.observed_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()
                    ORDER BY l.observed_at DESC LIMIT 1) o ON true
 LEFT JOIN LATERAL (SELECT f.job, f.failures, f.failed_at, f.sqlstate, f.error FROM @extschema@.wab_jobs f
                    WHERE f.failures OPERATOR(pg_catalog.>) 0 ORDER BY f.failed_at DESC LIMIT 1) j ON true;

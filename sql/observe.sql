@@ -62,6 +62,8 @@ DECLARE
     last    @extschema@.wab_observations;
     -- The clocks of the provider and of this server may differ by some minutes.
     born_after timestamptz;
+    -- A stored time that is later than this one is of a clock that was set back: it counts as past.
+    present timestamptz;
 BEGIN
     IF listed_at > clock_timestamp() THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): listed_at is in the future',
@@ -69,6 +71,8 @@ BEGIN
             HINT = 'Read clock_timestamp() from this database before asking the provider for the list.';
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    -- After the lock: no other session writes wab_bridges with a later time.
+    present := clock_timestamp();
     SELECT o.* INTO last FROM @extschema@._wab_last_observation() o;
     IF last.observed_at >= listed_at THEN
         RETURN QUERY SELECT last.observed_at, last.bridges, 0, 0, 0, true;
@@ -77,9 +81,11 @@ BEGIN
     born_after := last.observed_at - interval '5 minutes';
     -- The list may still contain a bridge that was deleted after the provider was asked.
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
-    FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared' AND e.at >= listed_at;
+    FROM @extschema@.wab_bridge_events e
+    WHERE e.event = 'disappeared' AND e.at >= listed_at AND e.at <= present;
     IF listed = 0 AND NOT allow_shrink THEN
-        SELECT count(*) INTO known FROM @extschema@.wab_bridges b WHERE b.first_seen_at <= listed_at;
+        SELECT count(*) INTO known FROM @extschema@.wab_bridges b
+        WHERE b.first_seen_at <= listed_at OR b.first_seen_at > present;
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the listing has no bridges and was refused',
             DETAIL = format('%s bridges were known before.', known),
             HINT = format('If the account really is empty: SELECT * FROM wab_refresh(force => true), or: wab apply %s',
@@ -98,7 +104,8 @@ BEGIN
                @extschema@._wab_unpaired_since(w.reported, listed_at, n.unpaired_since, b.status, b.raw_status,
                    b.status_since, coalesce(b.created_at, b.first_seen_at, l.created_at, listed_at)) AS unpaired_since,
                -- A bridge first seen after the provider was asked may be newer than the list, so it is not deleted.
-               l.bridge_id IS NULL AND malformed = 0 AND b.first_seen_at <= listed_at AS is_gone,
+               l.bridge_id IS NULL AND malformed = 0
+                   AND (b.first_seen_at <= listed_at OR b.first_seen_at > present) AS is_gone,
                l.state IS DISTINCT FROM b.state AS state_moved,
                l.created_at IS DISTINCT FROM b.created_at AS created_at_moved,
                -- The stored status and webhook_url belong to the customer_ref that the bridge carried before.
@@ -119,7 +126,7 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT l.raw_status IS NOT NULL AND l.raw_status IS DISTINCT FROM b.raw_status AS differs) r
         CROSS JOIN LATERAL (
-            SELECT coalesce(b.status_observed_at < listed_at, true) AS newer,
+            SELECT coalesce(b.status_observed_at < listed_at OR b.status_observed_at > present, true) AS newer,
                    CASE WHEN b.bridge_id IS NOT NULL THEN b.unpaired_since
                         -- A bridge that was created after the last observation was never paired.
                         WHEN coalesce(l.created_at > born_after, last.malformed = 0) THEN coalesce(l.created_at, listed_at)
@@ -193,7 +200,7 @@ BEGIN
     -- The number of absent bridges is known only after the statement above. Raising an error undoes its writes.
     IF disappeared > 1 AND NOT allow_shrink THEN
         SELECT count(*) - appeared + disappeared INTO known FROM @extschema@.wab_bridges b
-        WHERE b.first_seen_at <= listed_at;
+        WHERE b.first_seen_at <= listed_at OR b.first_seen_at > present;
         SELECT greatest(1, floor(known * p.max_shrink)) INTO allowed FROM @extschema@.wab_policy p;
         IF disappeared > allowed THEN
             RAISE EXCEPTION USING ERRCODE = '55000',
@@ -225,13 +232,16 @@ CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL)
 RETURNS SETOF @extschema@.wab_observations
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT o.* FROM (SELECT l.* FROM @extschema@.wab_observations l
-                     WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
+    SELECT o.observed_at, o.source, o.listing_sha256, o.bridges, o.appeared, o.changed, o.disappeared, o.malformed,
+           o.statuses, o.mirrored AND NOT EXISTS (
+               SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp())
+    FROM (SELECT l.* FROM @extschema@.wab_observations l
+          WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - max_age;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_last_observation IS
     'The newest observation, if it is younger than max_age. Leaves out observations dated in the future, which exist '
-    'after the clock was set back.';
+    'after the clock was set back; while there are such, wab_bridges may hold another listing.';
 
 CREATE FUNCTION @extschema@._wab_mark_duplicates() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -265,8 +275,9 @@ AS $$
         CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
             ->> @extschema@._wab_status_word(s.raw_status), 'unknown') AS reported) w
         CROSS JOIN LATERAL (
-            SELECT s.raw_status IS NOT NULL AND coalesce(b.status_observed_at < asked_at, true) AS learnt) n
-        WHERE coalesce(b.status_asked_at < asked_at, true)
+            SELECT s.raw_status IS NOT NULL AND coalesce(
+                b.status_observed_at < asked_at OR b.status_observed_at > clock_timestamp(), true) AS learnt) n
+        WHERE coalesce(b.status_asked_at < asked_at OR b.status_asked_at > clock_timestamp(), true)
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
         SET status_asked_at = asked_at,

@@ -24,7 +24,7 @@ AS $$
         LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
         -- 50 seconds, so that a job that starts once a minute, sometimes a little earlier, leaves no bridge out.
         WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
-          AND coalesce(b.status_asked_at < at - interval '50 seconds', true)
+          AND coalesce(b.status_asked_at < at - interval '50 seconds' OR b.status_asked_at > at, true)
     ), down AS MATERIALIZED (
         SELECT p.bridge_id, p.customer_ref, p.due_at FROM pollable p WHERE p.due_at <= at
         ORDER BY p.due_at, p.bridge_id LIMIT max_calls / 3

@@ -4,6 +4,18 @@
 -- used by mistake.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- The provider sends UTF-8. Another encoding cannot hold all of its texts, and SQL_ASCII does not check the tenants' ids.
+DO $$
+BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        RAISE EXCEPTION USING ERRCODE = '0A000',
+            MESSAGE = format('this database has the encoding %s, and the wab_ objects need UTF8', getdatabaseencoding()),
+            HINT = 'Move the tenants to a database with that encoding: CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE '
+                   'template0; then pg_dump and psql.';
+    END IF;
+END
+$$;
+
 CREATE TABLE @extschema@.wab_bridges (
     bridge_id          bigint PRIMARY KEY CHECK (bridge_id > 0),
     customer_ref       text,

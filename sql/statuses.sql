@@ -146,7 +146,7 @@ BEGIN
         DELETE FROM @extschema@._wab_status_words w WHERE w.word = OLD.word;
         IF NOT FOUND AND (TG_OP = 'DELETE' OR NEW.word <> OLD.word) THEN
             RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('the status word %s is built in', OLD.word),
-                HINT = format('Give it another status: UPDATE wab_status_words SET status = ''…'' WHERE word = %L; to '
+                HINT = format('Give it another status: UPDATE wab_status_words SET status = ''...'' WHERE word = %L; to '
                               'delete your own words: DELETE FROM wab_status_words WHERE NOT built_in;', OLD.word);
         END IF;
     END IF;

@@ -182,7 +182,7 @@ BEGIN
     END IF;
     RETURN (SELECT format('cannot write %s on the row of %s: %s%s (SQLSTATE %s)',
                 concat_ws(', ', format('%I = ', b.bridge_id) || bridge_id, format('%I = ', b.bridge_status) || status),
-                b.tenants, message,
+                b.tenants, @extschema@._wab_shown_message(state, message),
                 ', in ' || nullif(substring(context from 'PL/pgSQL function ((?![^\n]*\m_wab_)[^\n]*)'), ''), state)
             FROM @extschema@._wab_binding() b);
 END

@@ -186,8 +186,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('rows of %s cannot be written', binding.tenants),
             DETAIL = refusal,
             HINT = 'The two columns must take every bridge_id, and each of the statuses paired, awaiting_scan, '
-                   'disconnected and unknown. Change the table, or name other columns: bridge_id => ''…'', '
-                   'bridge_status => ''…'', add_columns => true.';
+                   'disconnected and unknown. Change the table, or name other columns: bridge_id => ''...'', '
+                   'bridge_status => ''...'', add_columns => true.';
     END IF;
 END
 $$;

@@ -38,7 +38,7 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     UPDATE @extschema@.wab_observations o SET mirrored = false
-    WHERE o.mirrored AND o.observed_at = (SELECT max(l.observed_at) FROM @extschema@.wab_observations l)
+    WHERE o.mirrored AND o.observed_at >= coalesce((SELECT l.observed_at FROM @extschema@._wab_last_observation() l), '-infinity')
       -- A listing that carries no statuses never overwrites a stored status: it stays mirrored when a status changes.
       AND (TG_NARGS = 0 OR o.statuses > 0);
     RETURN NULL;

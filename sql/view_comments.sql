@@ -32,9 +32,10 @@ COMMENT ON COLUMN @extschema@.wab_fleet.stored_status IS 'The bridge_status that
 COMMENT ON COLUMN @extschema@.wab_fleet.status_since IS
     'When the present status began, as far as it was observed.';
 COMMENT ON COLUMN @extschema@.wab_fleet.created_at IS 'When the provider created the bridge.';
-COMMENT ON COLUMN @extschema@.wab_fleet.webhook_url IS 'The webhook_url that is wanted.';
+COMMENT ON COLUMN @extschema@.wab_fleet.webhook_url IS
+    'The webhook_url that is wanted; for a role that may not write wab_bridges, its host and a fingerprint.';
 COMMENT ON COLUMN @extschema@.wab_fleet.last_webhook_url IS
-    'The webhook_url last set by wab_provision() or wab apply; null if neither set one.';
+    'The webhook_url last set by wab_provision() or wab apply; null if neither set one. Shown as webhook_url is.';
 COMMENT ON COLUMN @extschema@.wab_fleet.declared_reason IS 'The reason in wab_declared.';
 COMMENT ON COLUMN @extschema@.wab_fleet.kept_until IS 'The last day on which the keep holds.';
 COMMENT ON COLUMN @extschema@.wab_fleet.drift IS 'The kinds of drift of this row; empty if it has none.';
@@ -61,7 +62,8 @@ COMMENT ON COLUMN @extschema@.wab_drift.since IS
 COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'A sentence that describes the difference.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS
     'US dollars per month for a bridge that no tenant needs; 0 for other kinds of drift.';
-COMMENT ON COLUMN @extschema@.wab_drift.webhook_url IS 'The webhook_url that is wanted for this tenant.';
+COMMENT ON COLUMN @extschema@.wab_drift.webhook_url IS
+    'The webhook_url that is wanted for this tenant; for a role that may not write wab_bridges, its host and a fingerprint.';
 COMMENT ON COLUMN @extschema@.wab_drift.wasted IS 'Whether the account pays for a bridge that no tenant needs.';
 
 COMMENT ON VIEW @extschema@.wab_orphaned_bridges IS
@@ -83,7 +85,8 @@ COMMENT ON COLUMN @extschema@.wab_missing_bridges.tenant_id IS
 COMMENT ON COLUMN @extschema@.wab_missing_bridges.customer_ref IS
     'The tenant''s id as text, or the customer_ref that the bridge carries.';
 COMMENT ON COLUMN @extschema@.wab_missing_bridges.stored_bridge_id IS 'The bridge_id that the tenant row holds.';
-COMMENT ON COLUMN @extschema@.wab_missing_bridges.webhook_url IS 'The webhook_url that is wanted.';
+COMMENT ON COLUMN @extschema@.wab_missing_bridges.webhook_url IS
+    'The webhook_url that is wanted; for a role that may not write wab_bridges, its host and a fingerprint.';
 
 COMMENT ON VIEW @extschema@.wab_status_drift IS 'Tenant rows whose stored status differs from the observed one.';
 COMMENT ON COLUMN @extschema@.wab_status_drift.tenant_id IS

@@ -12,7 +12,11 @@ SELECT
     (d.kind = 'keep' AND (d.until IS NULL OR d.until >= (now() AT TIME ZONE 'UTC')::date)) IS TRUE AS kept,
     b.bridge_id, t.bridge_id AS stored_bridge_id,
     b.state, b.status, b.raw_status, t.bridge_status AS stored_status, b.status_since, b.created_at,
-    coalesce(t.webhook_url, d.webhook_url) AS webhook_url, b.webhook_url AS last_webhook_url,
+    -- Who may write the fleet sees the URLs; who only reads it sees whether they differ.
+    CASE WHEN (SELECT has_table_privilege('@extschema@.wab_bridges', 'UPDATE')) THEN coalesce(t.webhook_url, d.webhook_url)
+         ELSE @extschema@._wab_hidden_url(coalesce(t.webhook_url, d.webhook_url)) END AS webhook_url,
+    CASE WHEN (SELECT has_table_privilege('@extschema@.wab_bridges', 'UPDATE')) THEN b.webhook_url
+         ELSE @extschema@._wab_hidden_url(b.webhook_url) END AS last_webhook_url,
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
@@ -33,7 +37,10 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
 
     CASE WHEN r.bridge_id IS NULL AND r.wanted AND r.stored_bridge_id IS NULL
     THEN ROW('missing', 'critical', NULL, NULL, NULL, false,
-        CASE WHEN EXISTS (SELECT FROM @extschema@.wab_queue q
+        CASE WHEN r.customer_ref IN ('', '.', '..') OR octet_length(r.customer_ref) > 10000
+                  THEN 'wanted, but no bridge can carry this tenant''s id: it is empty, "." or "..", or longer than '
+                       '10000 bytes, which no URL can hold; give the tenant another id'
+             WHEN EXISTS (SELECT FROM @extschema@.wab_queue q
                           WHERE q.customer_ref = r.customer_ref AND q.finished_at IS NULL)
                   THEN 'wanted, and waits for its bridge in wab_queue'
              WHEN r.tenant_id IS NULL THEN 'declared extra: ' || r.declared_reason
@@ -108,7 +115,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
               AND (SELECT @extschema@._wab_unmapped())
                   ? @extschema@._wab_status_word(r.raw_status)
     THEN ROW('unmapped_status', 'warning', NULL, r.raw_status, r.status_since, false,
-        format('no status is known for the word %L (bridges with it: %s): INSERT INTO wab_status_words VALUES (%L, ''…'')',
+        format('no status is known for the word %L (bridges with it: %s): INSERT INTO wab_status_words VALUES (%L, ''...'')',
                left(r.raw_status, 60), (SELECT @extschema@._wab_unmapped())
                    ->> @extschema@._wab_status_word(r.raw_status), left(r.raw_status, 60))
     )::@extschema@._wab_difference END AS unmapped,
@@ -170,7 +177,8 @@ FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
 -- It counts the columns of _wab_kinds: counting the rows of wab_drift takes twice as long. tests/golden/views.sql
 -- checks monthly_waste against the sum of wab_drift.monthly_cost.
 CREATE OR REPLACE VIEW @extschema@.wab_fleet_summary AS
-SELECT (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at,
+SELECT (SELECT max(o.observed_at) FROM @extschema@.wab_observations o
+        WHERE o.observed_at <= clock_timestamp()) AS observed_at,
     c.bridges, c.paired, c.awaiting_scan, c.disconnected, c.unknown, c.orphaned, c.churned, c.missing,
     (c.bridges * p.price_per_bridge)::numeric(12,2) AS monthly_cost,
     ((c.orphaned + c.churned + c.duplicate) * p.price_per_bridge)::numeric(12,2) AS monthly_waste,

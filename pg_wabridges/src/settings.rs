@@ -189,36 +189,43 @@ pub fn api_key() -> Result<ApiKey, Raise> {
              postgresql.conf, and reload.",
         )
     })?;
-    read_key(Path::new(&path)).map_err(|why| {
-        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}")).with_hint(
-            "Use a regular file at an absolute path, owned by the server's user, with mode 0600 or 0400.",
-        )
+    read_key(Path::new(&path)).map_err(|(why, hint)| {
+        Raise::not_configured("the API key file cannot be used", format!("{path}: {why}")).with_hint(hint)
     })
 }
 
-fn read_key(path: &Path) -> Result<ApiKey, String> {
+const NO_FILE: &str = "Put the key into a regular file that the server's user can read, and set wab.api_key_file to its absolute path.";
+const OPEN_FILE: &str = "Use a file of the server's user with mode 0600 or 0400, or one of root with mode 0640 or 0440 that the server's group \
+    can read.";
+const NO_KEY: &str = "The file holds the account's key (sk_...) and nothing else.";
+
+/// Reads the key; the error is the reason and a hint. The modes are those that PostgreSQL accepts for ssl_key_file.
+fn read_key(path: &Path) -> Result<ApiKey, (String, &'static str)> {
+    let no_file = |error: std::io::Error| (error.to_string(), NO_FILE);
     if !path.is_absolute() {
-        return Err("the path is not absolute".to_owned());
+        return Err(("the path is not absolute".to_owned(), NO_FILE));
     }
     // Without O_NONBLOCK, opening a FIFO would wait for a writer and ignore cancels.
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
         .open(path)
-        .map_err(|error| error.to_string())?;
-    let about = file.metadata().map_err(|error| error.to_string())?;
+        .map_err(no_file)?;
+    let about = file.metadata().map_err(no_file)?;
     if !about.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err(("it is not a regular file".to_owned(), NO_FILE));
     }
-    if about.mode() & 0o077 != 0 {
-        return Err(format!("its mode {:04o} gives access to others than its owner", about.mode() & 0o7777));
+    let of_others = if about.uid() == 0 { 0o037 } else { 0o077 };
+    if about.mode() & of_others != 0 {
+        let mode = about.mode() & 0o7777;
+        return Err((format!("its mode {mode:04o} gives access to others than its owner"), OPEN_FILE));
     }
     if about.len() > MAX_KEY_FILE {
-        return Err(format!("it has {} bytes; a key file has at most {MAX_KEY_FILE}", about.len()));
+        return Err((format!("it has {} bytes; a key file has at most {MAX_KEY_FILE}", about.len()), NO_KEY));
     }
     let mut key = String::new();
-    file.take(MAX_KEY_FILE).read_to_string(&mut key).map_err(|error| error.to_string())?;
-    ApiKey::new(key).map_err(|invalid| invalid.to_string())
+    file.take(MAX_KEY_FILE).read_to_string(&mut key).map_err(|error| (error.to_string(), NO_KEY))?;
+    ApiKey::new(key).map_err(|invalid| (invalid.to_string(), NO_KEY))
 }
 
 /// The setting's text; `None` if it is empty or not set.

@@ -3,6 +3,7 @@
 
 mod exit;
 pub mod money;
+mod natural;
 mod number;
 pub mod sha256;
 pub mod span;
@@ -12,7 +13,8 @@ pub mod webhook;
 
 pub use exit::Exit;
 pub use money::{a_month, change, money};
+pub use natural::Natural;
 pub use number::{count, thousands};
 pub use span::span;
-pub use text::{harmless, harmless_lines, quoted, shown, steers};
+pub use text::{harmless, harmless_lines, named, quoted, shown, steers};
 pub use version::{OURS, Version};

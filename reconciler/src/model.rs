@@ -31,5 +31,5 @@ pub use reading::Reading;
 pub use report::{Outcome, Report, RunEnd, StepReport};
 pub use saved::{FORMAT_VERSION, Origin, Precondition, SavedPlan, Selection};
 pub use shrink_policy::ShrinkPolicy;
-pub use status::{LastRun, Status};
+pub use status::{LastRun, Status, set_back};
 pub use step::{Owner, Step};

@@ -10,6 +10,7 @@ pub mod flags;
 pub mod init;
 pub mod logout;
 pub mod man;
+mod out_file;
 pub mod pair;
 pub mod plan;
 mod plan_file;

@@ -48,6 +48,7 @@ macro_rules! part {
 /// All files, in the order of installation: each refers only to objects of files before it.
 pub const PARTS: &[Part] = &[
     part!("schema.sql", None),
+    part!("private.sql", None),
     part!("row_security.sql", None),
     part!("policy.sql", None),
     part!("functions.sql", None),
@@ -130,6 +131,15 @@ mod tests {
         there.sort();
         known.sort_unstable();
         assert_eq!(there, known);
+    }
+
+    /// PostgreSQL reads the whole script in the database's encoding before its first statement can refuse that encoding.
+    #[test]
+    fn every_part_is_ascii() {
+        for part in PARTS {
+            let foreign = part.text.lines().find(|line| !line.is_ascii());
+            assert_eq!(foreign, None, "{}", part.file);
+        }
     }
 
     #[test]

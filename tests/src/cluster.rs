@@ -144,8 +144,9 @@ impl Cluster {
         self.pg_ctl(&["-w", "promote"])
     }
 
-    /// Restarts the server with a clock that runs `times` times as fast as the real one.
-    pub fn restart_with_fast_clock(&self, times: u32) -> Result<()> {
+    /// Restarts the server with another clock, such as `+0 x1000`: a thousand times as fast as the real one; or `-1h`: an
+    /// hour back.
+    pub fn restart_with_clock(&self, clock: &str) -> Result<()> {
         self.pg_ctl(&["-w", "-m", "fast", "stop"])?;
         let library =
             process::must(Command::new("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]))
@@ -153,7 +154,7 @@ impl Cluster {
         let mut command = process::as_server_user("env")?;
         command
             .arg(format!("LD_PRELOAD={}", library.trim()))
-            .arg(format!("FAKETIME=+0 x{times}"))
+            .arg(format!("FAKETIME={clock}"))
             .arg(self.bin.join("pg_ctl"))
             // pg_ctl has the fast clock too: it waits for so many of its seconds.
             .args(["-t", "864000", "-s", "-w", "-l", &self.path("log"), "start", "-D"])

@@ -40,7 +40,7 @@ const A_GO: usize = 100;
 async fn in_a_hurry() -> Result<Fleet> {
     let fleet = unlimited().await?;
     fleet.cluster.configure(&[("wab.connect_timeout", "10min"), ("wab.request_timeout", "1h")])?;
-    fleet.cluster.restart_with_fast_clock(1000)?;
+    fleet.cluster.restart_with_clock("+0 x1000")?;
     Ok(fleet)
 }
 

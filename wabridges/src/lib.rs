@@ -37,5 +37,5 @@ pub use provision::{Made, resolve};
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, Listing, MalformedRow,
-    Manager, PairingCode, Provisioned, Session,
+    Manager, PairingCode, Provisioned, Session, looks_like_itself,
 };

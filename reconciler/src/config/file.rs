@@ -8,7 +8,7 @@ use serde::Deserialize;
 const DURATION: &str = "^([0-9]+ *(ms|s|sec|m|min|h|d|days?|hours?|minutes?|seconds?) *)+$";
 
 /// The declared fleet of WhatsApp bridges. Only `version` is required.
-// An empty section counts as absent. Every field is optional here, because `shape` reports missing ones.
+// Every field is optional here, because `shape` reports missing ones.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[schemars(title = "fleet.yaml")]
 #[serde(deny_unknown_fields)]

@@ -12,7 +12,27 @@ use crate::ground::quoted;
 /// The JSON Schema of fleet.yaml: draft 7 without references, because every editor supports that.
 pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<File>().to_value()
+    let mut schema = settings.into_generator().into_root_schema_for::<File>().to_value();
+    forbid_nothing(&mut schema);
+    schema
+}
+
+/// A key that a template left blank would silently mean its default: no pin, no guard. So no key may have nothing behind it.
+fn forbid_nothing(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Array(kinds)) = fields.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [kind] = &kinds[..] {
+                    let kind = kind.clone();
+                    fields.insert("type".to_owned(), kind);
+                }
+            }
+            fields.values_mut().for_each(forbid_nothing);
+        }
+        Value::Array(items) => items.iter_mut().for_each(forbid_nothing),
+        _ => {}
+    }
 }
 
 /// The usable part of the document. Every other part is added to `wrong` and left out.
@@ -122,8 +142,12 @@ impl Misfit {
             }
             Kind::Type => {
                 let span = if node.span.is_empty() { document.span(&at) } else { node.span.clone() };
-                let expected = expected(described(schema, &self.path));
-                let what = format!("must be {expected}, not {}", node.kind());
+                let what = match (&node.content, self.path.last()) {
+                    (Content::Nothing, Some(Step::Key(name))) => {
+                        format!("{name} says nothing: give it a value or leave the key out")
+                    }
+                    _ => format!("must be {}, not {}", expected(described(schema, &self.path)), node.kind()),
+                };
                 let is_harmless =
                     matches!(node.content, Content::Nothing | Content::Flag | Content::Number(_));
                 let hidden = if is_harmless { 0..0 } else { node.span.clone() };

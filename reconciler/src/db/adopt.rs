@@ -9,6 +9,7 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::config::{Extra, Fleet, Keep};
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::{query, query_as, query_scalar};
+use crate::ground::Natural;
 use crate::model::{Binding, Error, Found, FoundBridge, Reading, ShrinkPolicy};
 
 /// The binding and the exceptions that the database held before the evaluation changed them.
@@ -155,6 +156,9 @@ fn found_bridges(rows: &[PgRow]) -> Result<Vec<FoundBridge>, sqlx::Error> {
             drift: kinds.iter().map(|kind| kind.as_str().into()).collect(),
         });
     }
-    bridges.sort_by(|a, b| (&a.customer_ref, a.bridge_id).cmp(&(&b.customer_ref, b.bridge_id)));
+    fn named(bridge: &FoundBridge) -> Option<Natural<'_>> {
+        bridge.customer_ref.as_ref().map(|text| Natural(text.as_str()))
+    }
+    bridges.sort_by(|a, b| (named(a), a.bridge_id).cmp(&(named(b), b.bridge_id)));
     Ok(bridges)
 }

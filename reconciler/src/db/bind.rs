@@ -67,12 +67,24 @@ impl Evaluation<'_> {
             .await
             .map_err(Error::database(DOING))?;
         self.set_search_path("pg_catalog, pg_temp").await?;
-        row.try_get::<Option<_>, _>(0).map_err(Error::database(DOING))?.ok_or_else(|| {
-            Error::config(
-                format!("tenants.table: this database has no table {table}"),
-                "name your tenants table with its schema, such as public.tenants",
-            )
-        })
+        match row.try_get::<Option<_>, _>(0).map_err(Error::database(DOING))? {
+            Some(oid) => Ok(oid),
+            None => Err(self.no_table(table).await),
+        }
+    }
+
+    /// The error for a table that does not exist; it names a table whose name differs in case only.
+    async fn no_table(&mut self, table: &str) -> Error {
+        let alike: Result<Option<String>, _> =
+            query_scalar(include_str!("bind/alike.sql")).bind(table).fetch_optional(&mut *self.tx).await;
+        let hint = match alike {
+            Ok(Some(alike)) => format!(
+                "PostgreSQL reads a name in lower case unless it is in double quotes: tenants: {{ table: '{}' }}",
+                alike.replace('\'', "''")
+            ),
+            _ => "name your tenants table with its schema, such as public.tenants".to_owned(),
+        };
+        Error::config(format!("tenants.table: this database has no table {table}"), hint)
     }
 
     async fn set_search_path(&mut self, path: &str) -> Result<(), Error> {

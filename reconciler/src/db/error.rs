@@ -1,5 +1,7 @@
 //! Turns errors of sqlx into errors of `wab`.
 
+use std::borrow::Cow;
+
 use sqlx::postgres::PgDatabaseError;
 
 use crate::ground::harmless;
@@ -29,7 +31,7 @@ fn converted(error: &sqlx::Error) -> DatabaseError {
 /// An error that PostgreSQL returned.
 fn said(error: &PgDatabaseError) -> DatabaseError {
     let code = error.code();
-    let detail = error.detail().map(|detail| format!("\n  detail: {}", harmless(detail))).unwrap_or_default();
+    let detail = detail(error).map(|detail| format!("\n  detail: {}", harmless(detail))).unwrap_or_default();
     let advice = match code {
         "42883" | "42P01" | "42703" => Some(
             "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
@@ -39,9 +41,85 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
         _ => None,
     };
     DatabaseError {
-        text: format!("{} (SQLSTATE {code}){detail}", harmless(error.message())),
+        text: format!("{} (SQLSTATE {code}){detail}", harmless(&without_value(code, error.message()))),
         sqlstate: Some(code.to_owned()),
         hint: error.hint().or(advice).map(str::to_owned),
         is_lost: code.starts_with("08") || code.starts_with("57P0"),
+    }
+}
+
+/// The DETAIL, unless it may hold values of a row: it goes into the logs of CI jobs and into wab_operations. PostgreSQL
+/// quotes rows and keys in classes 22 and 23, and a trigger may quote anything.
+fn detail(error: &PgDatabaseError) -> Option<&str> {
+    let quotes_rows = matches!(&error.code().as_bytes()[..2], b"22" | b"23");
+    let is_raised = error.routine() == Some("exec_stmt_raise");
+    error.detail().filter(|_| is_raised_by_us(error.r#where()) || !quotes_rows && !is_raised)
+}
+
+/// Whether a RAISE in a function of the `wab_` objects made the error: the first line of its context names the function.
+fn is_raised_by_us(context: Option<&str>) -> bool {
+    let raised = context.and_then(|context| context.lines().next()).filter(|line| line.ends_with(" RAISE"));
+    let name = raised.and_then(|line| line.split('(').next()).and_then(|call| call.rsplit([' ', '.']).next());
+    name.is_some_and(|name| name.starts_with("_wab_") || name.starts_with("wab_"))
+}
+
+/// The message without the value that it quotes: PostgreSQL does so in class 22. In 22021 and 22P05 the quotes hold names of
+/// encodings, and the functions of the `wab_` objects raise 22023 about arguments.
+fn without_value<'a>(code: &str, message: &'a str) -> Cow<'a, str> {
+    let quotes_a_value = code.starts_with("22") && !["22021", "22023", "22P05"].contains(&code);
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if quotes_a_value && first < last => {
+            format!("{}…{}", &message[..=first], &message[last..]).into()
+        }
+        _ => message.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_functions_may_say_what_is_in_a_row() {
+        for (context, ours) in [
+            (
+                "PL/pgSQL function public._wab_require_row(text) line 6 at RAISE\nSQL statement \"SELECT 1\"",
+                true,
+            ),
+            ("PL/pgSQL function wab_bind_tenants(regclass,text) line 9 at RAISE", true),
+            ("PL/pgSQL-Funktion wab._wab_require_row(text) Zeile 6 bei RAISE", true),
+            (
+                "PL/pgSQL function public.keep() line 1 at RAISE\nPL/pgSQL function _wab_update_rows() line 6 at RAISE",
+                false,
+            ),
+            ("PL/pgSQL function _wab_update_rows(text[]) line 6 at EXECUTE", false),
+            ("SQL function \"wab_x\" statement 1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_raised_by_us(Some(context)), ours, "{context}");
+        }
+        assert!(!is_raised_by_us(None));
+    }
+
+    #[test]
+    fn a_message_does_not_quote_a_value() {
+        for (code, message, shown) in [
+            (
+                "22P02",
+                "invalid input syntax for type integer: \"a\"b\"",
+                "invalid input syntax for type integer: \"…\"",
+            ),
+            (
+                "22003",
+                "value \"9e99\" is out of range for type integer",
+                "value \"…\" is out of range for type integer",
+            ),
+            ("22012", "division by zero", "division by zero"),
+            ("22P02", "one quote \"", "one quote \""),
+            ("22P05", "no equivalent in encoding \"LATIN1\"", "no equivalent in encoding \"LATIN1\""),
+            ("23514", "violates check constraint \"c\"", "violates check constraint \"c\""),
+        ] {
+            assert_eq!(without_value(code, message), shown);
+        }
     }
 }

@@ -66,6 +66,7 @@ pub async fn install(database: &Database, schema: Option<&str>) -> Result<Instal
     }
     // READ COMMITTED: after waiting for the lock, this transaction must see what the lock's holder committed.
     let mut tx = session.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    require_utf8(&mut tx).await?;
     let path = find::search_path(&mut tx).await?;
     query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
@@ -87,6 +88,22 @@ pub async fn install(database: &Database, schema: Option<&str>) -> Result<Instal
 
 fn refused(what: String, hint: &str) -> Error {
     Error::Refused { what, hint: hint.to_owned() }
+}
+
+/// Fails as the script itself does, which another encoding could not even hold.
+async fn require_utf8(tx: &mut PgConnection) -> Result<(), Error> {
+    let encoding: String = query_scalar("SELECT getdatabaseencoding()::text")
+        .fetch_one(tx)
+        .await
+        .map_err(Error::database("cannot read the database's encoding"))?;
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(refused(
+        format!("this database has the encoding {encoding}, and the wab_ objects need UTF8"),
+        "move the tenants to a database with that encoding: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0; then \
+         pg_dump and psql",
+    ))
 }
 
 async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {

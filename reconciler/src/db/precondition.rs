@@ -8,6 +8,7 @@ use wabridges::{BridgeId, Class, CustomerRef};
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
+use crate::ground::quoted;
 use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
@@ -100,6 +101,31 @@ impl Evaluation<'_> {
             })
         };
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
+    }
+
+    /// Fails if one of these targets matches no tenant and no bridge.
+    pub async fn require_matches(&mut self, targets: Vec<String>) -> Result<(), Error> {
+        const DOING: &str = "cannot look up what --target names";
+        if targets.is_empty() {
+            return Ok(());
+        }
+        let statement = self.sql(include_str!("precondition/unmatched.sql"));
+        let mut tx = self.under_binding_path().await?;
+        let unmatched: Vec<String> = query_scalar(statement)
+            .bind(targets)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(Error::database(DOING))?;
+        tx.rollback().await.map_err(Error::database(DOING))?;
+        if unmatched.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> =
+            unmatched.iter().map(|target| format!("--target {}", quoted(target))).collect();
+        Err(Error::config(
+            format!("{} matches no tenant and no bridge: nothing was done", named.join(", ")),
+            "a target is a customer_ref, that is the tenant's id as text; * matches any text. SELECT customer_ref FROM wab_fleet",
+        ))
     }
 
     /// Fails with the missing grants unless this role may record the steps. Checked beforehand, because a

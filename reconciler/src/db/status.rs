@@ -1,5 +1,7 @@
 //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
+use chrono::{DateTime, Utc};
+
 use crate::db::drift::drift;
 use crate::db::lock_holder::lock_holder;
 use crate::db::rows::from_row;
@@ -9,7 +11,8 @@ use crate::model::{Drift, Error, LastRun, LockHolder, Status};
 
 from_row!(Status {
     observed_at, age_seconds, source, malformed, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
-    churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled; applying: None, last_run: None
+    churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled,
+    future_observation; applying: None, last_run: None
 });
 from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });
 
@@ -54,6 +57,14 @@ impl Store {
         tx.rollback().await.map_err(Error::database("cannot read the stored fleet"))?;
         evaluation.rollback().await?;
         Ok(Status { applying, last_run, ..stored })
+    }
+
+    /// The time of an observation that is in the future: the database's clock was set back since.
+    pub async fn future_observation(&mut self) -> Result<Option<DateTime<Utc>>, Error> {
+        let read = query_scalar(self.names.sql(
+            "SELECT max(o.observed_at) FROM @extschema@.wab_observations o WHERE o.observed_at > clock_timestamp()",
+        ));
+        self.session.run("cannot read the last observation", async |conn| read.fetch_one(conn).await).await
     }
 
     async fn require_binding(&mut self) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::types::Oid;
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::config::Database;
@@ -39,6 +40,29 @@ impl Store {
     /// The database's time. All observations use this one clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
         self.session.now().await
+    }
+
+    /// The database by name, oid, server and schema, so that a plan for it is not applied to another one. A pooler or a failover
+    /// leads to the same database, and a copy made by pg_dump is another one.
+    pub async fn database(&mut self) -> Result<String, Error> {
+        const DOING: &str = "cannot find out which database this is";
+        let which =
+            query_as("SELECT d.datname::text, d.oid FROM pg_database d WHERE d.datname = current_database()");
+        let (name, Oid(oid)): (String, Oid) =
+            self.session.run(DOING, async |conn| which.fetch_one(conn).await).await?;
+        // Some hosts do not let every role read it.
+        let server = query_scalar("SELECT c.system_identifier::text FROM pg_control_system() c");
+        let server: String = match self.session.run(DOING, async |conn| server.fetch_one(conn).await).await {
+            Err(Error::Database { source, .. }) if source.has_code(&["42501", "42883", "0A000"]) => {
+                "unknown".to_owned()
+            }
+            other => other?,
+        };
+        Ok(format!(
+            "{} (oid {oid}, server {server}), schema {}",
+            harmless(&name),
+            harmless(&self.names.schema)
+        ))
     }
 
     /// Fails on a standby, because even an evaluation that is rolled back writes first.

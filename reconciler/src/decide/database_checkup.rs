@@ -6,6 +6,7 @@ use crate::ground::webhook::{host_of_expression, is_example};
 use crate::ground::{OURS, Version, quoted, span};
 use crate::model::{
     BindingChange, Check, Index, Job, Objects, RowSecurity, Source, Status, Unfinished, UnmappedWord,
+    set_back,
 };
 
 /// The server's version, the role, and whether a pooler stands between.
@@ -108,6 +109,12 @@ pub fn binding(change: Option<&BindingChange>, table: Option<&str>, webhook: Opt
 pub fn index(index: Option<&Index>) -> Check {
     let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
     let (table, column) = (&index.table, &index.column);
+    if index.is_view {
+        return Check::skipped(
+            "index",
+            format!("{table} is a view: the column of its table behind {column} needs a unique index"),
+        );
+    }
     match index.unique {
         Some(true) => Check::ok("index", format!("{column} of {table} has a unique index")),
         Some(false) => Check::warning(
@@ -153,6 +160,13 @@ const STALE: i64 = 24 * 60 * 60;
 pub fn observation(status: &Status) -> Check {
     let hint =
         "observe again: wab apply, or SELECT * FROM wab_refresh(); pg_cron can run it: wab sql cron | psql";
+    if let Some(future) = status.future_observation {
+        return Check::problem(
+            "observation",
+            set_back(future),
+            "correct the server's clock, or wait until that time has passed",
+        );
+    }
     let Some(age) = status.age_seconds else {
         return Check::warning("observation", "the fleet was never observed", hint);
     };

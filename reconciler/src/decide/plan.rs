@@ -16,6 +16,7 @@ use crate::decide::guard::{self, Guarded, Renamed};
 use crate::decide::pace::Pace;
 use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
+use crate::ground::Natural;
 use crate::ground::webhook::host_only;
 use crate::model::{Cost, Drift, Finding, Kind, Owner, Plan, PlanInput, Step, Summary};
 
@@ -39,6 +40,7 @@ pub fn plan(input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
     for tombstone in options.tombstones.iter().filter(|it| scope.covers(Some(it.customer_ref.as_str()))) {
         draft.remove(tombstone, input);
     }
+    draft.note_gone();
     let deleted: BTreeSet<BridgeId> = draft.steps.iter().filter_map(Step::bridge_id).collect();
     let (inside, outside): (Vec<&Drift>, Vec<&Drift>) =
         input.drift.iter().partition(|drift| scope.covers(drift.customer_ref.as_deref()));
@@ -56,16 +58,39 @@ struct Draft {
     steps: Vec<Step>,
     findings: Vec<Finding>,
     notes: Vec<String>,
+    /// The bridges of tombstones that were applied.
+    gone: Vec<String>,
 }
 
+/// How many of the bridges that are gone a note names.
+const NAMED: usize = 10;
+
 impl Draft {
+    /// One note for all tombstones that were applied, because they stay in fleet.yaml until a person removes them.
+    fn note_gone(&mut self) {
+        let note = match &self.gone[..] {
+            [] => return,
+            [one] => format!("bridges.remove: {one} is already gone; remove its entry"),
+            all => {
+                let named = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+                let more = match all.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                format!(
+                    "bridges.remove: {} bridges are already gone; remove their entries: {named}{more}",
+                    all.len()
+                )
+            }
+        };
+        self.notes.push(note);
+    }
+
     /// Handles a tombstone: plans a deletion only if both ids match a live bridge that is unneeded.
     fn remove(&mut self, tombstone: &Tombstone, input: &PlanInput) {
         let Tombstone { customer_ref, bridge_id, reason } = tombstone;
         let Some(live_ref) = input.live.get(bridge_id) else {
-            self.notes.push(format!(
-                "bridges.remove: bridge {bridge_id} ({customer_ref}) is already gone; remove its entry"
-            ));
+            self.gone.push(format!("bridge {bridge_id} ({customer_ref})"));
             return;
         };
         let useless = |drift: &&Drift| drift.bridge_id == Some(*bridge_id) && drift.kind.wastes();
@@ -89,7 +114,7 @@ impl Draft {
         self.findings.push(Finding {
             kind: "tombstone".into(),
             severity: "warning".to_owned(),
-            customer_ref: Some(customer_ref.to_string()),
+            customer_ref: Some(customer_ref.as_str().to_owned()),
             bridge_id: Some(*bridge_id),
             detail,
             monthly_cost: Decimal::ZERO,
@@ -114,7 +139,8 @@ impl Draft {
         let customer_ref = match usable {
             Ok(customer_ref) => customer_ref,
             Err(error) => {
-                let detail = format!("{}, but its id cannot be used: {error}", drift.detail);
+                let detail =
+                    format!("no bridge can carry this tenant's id: {error}; give the tenant another id");
                 self.findings.push(finding(drift, "unusable_ref", detail));
                 return;
             }
@@ -136,12 +162,8 @@ impl Draft {
     }
 
     fn finish(mut self, input: &PlanInput, options: &PlanOptions<'_>) -> Plan {
-        self.steps.sort_by(|a, b| {
-            (a.rank(), a.customer_ref(), a.bridge_id()).cmp(&(b.rank(), b.customer_ref(), b.bridge_id()))
-        });
-        self.findings.sort_by(|a, b| {
-            (&a.kind, &a.customer_ref, a.bridge_id).cmp(&(&b.kind, &b.customer_ref, b.bridge_id))
-        });
+        self.steps.sort_by(|a, b| place(a).cmp(&place(b)));
+        self.findings.sort_by(|a, b| place_of(a).cmp(&place_of(b)));
         let mut findings = BTreeMap::new();
         for finding in &self.findings {
             *findings.entry(finding.kind.clone()).or_default() += 1;
@@ -206,6 +228,15 @@ fn webhook(step: &Step) -> Option<String> {
         }
         Step::Unlink { .. } | Step::Link { .. } | Step::SetStatus { .. } | Step::Delete { .. } => None,
     }
+}
+
+/// The place of a step in the plan.
+fn place(step: &Step) -> (usize, Natural<'_>, Option<BridgeId>) {
+    (step.rank(), Natural(step.customer_ref().as_str()), step.bridge_id())
+}
+
+fn place_of(finding: &Finding) -> (&str, Option<Natural<'_>>, Option<BridgeId>) {
+    (&finding.kind, finding.customer_ref.as_deref().map(Natural), finding.bridge_id)
 }
 
 fn finding(drift: &Drift, kind: &'static str, detail: String) -> Finding {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use wabridges::CustomerRef;
 
+use crate::ground::harmless;
 use crate::model::{Declared, Error, Plan, Precondition, SavedPlan, Selection, Step};
 
 impl SavedPlan {
@@ -22,11 +23,12 @@ impl SavedPlan {
         Err(Error::stale(format!("the saved plan expired at {at}")))
     }
 
-    /// Fails unless the plan was made from this fleet.yaml and for this account.
+    /// Fails unless the plan was made from this fleet.yaml, for this account and on this database.
     pub fn require_same_origin(
         &self,
         fleet_yaml_sha256: &str,
         account_fingerprint: &str,
+        database: &str,
     ) -> Result<(), Error> {
         if self.account_fingerprint != account_fingerprint {
             return Err(Error::Account {
@@ -34,6 +36,15 @@ impl SavedPlan {
                 pinned: self.account_fingerprint.clone(),
                 actual: account_fingerprint.to_owned(),
             });
+        }
+        if self.database != database {
+            return Err(Error::config(
+                format!(
+                    "the saved plan was made on another database: {}, and this is {database}",
+                    harmless(&self.database)
+                ),
+                "connect to that database, or make a plan for this one: wab plan --out FILE",
+            ));
         }
         if self.fleet_yaml_sha256 != fleet_yaml_sha256 {
             return Err(Error::stale("fleet.yaml was changed after the saved plan was made"));
@@ -67,13 +78,21 @@ pub fn select(saved: &Plan, fresh: &Plan, preconditions: &[Precondition]) -> Res
     let mut selection = Selection::default();
     for step in &saved.steps {
         match counterpart(step, &current) {
-            Some(now) if now.essence() == step.essence() => selection.steps.push(now.clone()),
+            Some(now) if now.essence() == step.essence() || writes_the_status(step) => {
+                selection.steps.push(now.clone());
+            }
             Some(_) => selection.stale.push((step.clone(), "the step would be different now".to_owned())),
             None if is_true_already(step, preconditions) => selection.already.push(step.clone()),
             None => selection.stale.push((step.clone(), "the step is no longer needed".to_owned())),
         }
     }
     Ok(selection)
+}
+
+/// Whether the step copies the provider's status to the tenant row. That is what was approved, whatever the status is by
+/// now: a number that is paired again while the plan waits makes no other work.
+fn writes_the_status(step: &Step) -> bool {
+    matches!(step, Step::SetStatus { .. })
 }
 
 type Steps<'a> = BTreeMap<&'a CustomerRef, Vec<&'a Step>>;
@@ -97,7 +116,8 @@ fn is_true_already(step: &Step, preconditions: &[Precondition]) -> bool {
         Step::Link { bridge_id, .. } => {
             rows.any(|row| row.bridge_id == Some(*bridge_id) && row.stored_bridge_id == Some(*bridge_id))
         }
-        Step::SetStatus { status, .. } => rows.any(|row| row.stored_status.as_ref() == Some(status)),
+        // No row of drift is left, so the tenant row holds the status that the provider reports now.
+        Step::SetStatus { .. } => true,
         Step::Provision { .. } => rows.any(|row| row.wanted && row.bridge_id.is_some()),
         Step::Delete { bridge_id, .. } => !rows.any(|row| row.bridge_id == Some(*bridge_id)),
     }

@@ -25,6 +25,12 @@ impl Scope {
         (self.targets.is_empty() || matches(&self.targets)) && !matches(&self.excludes)
     }
 
+    /// The targets that none of these customer_refs matches. One that no tenant and no bridge matches at all is a typing error.
+    pub fn unmatched<'r>(&self, customer_refs: impl Iterator<Item = &'r str> + Clone) -> Vec<String> {
+        let is_free = |pattern: &&WildMatch| !customer_refs.clone().any(|text| pattern.matches(text));
+        self.targets.iter().filter(is_free).map(WildMatch::to_string).collect()
+    }
+
     /// A note with the number of drift rows that were left out.
     pub fn note(&self, left_out: usize) -> Option<String> {
         let narrowed = !(self.targets.is_empty() && self.excludes.is_empty());
@@ -58,6 +64,13 @@ mod tests {
             assert!(covered.iter().all(|text| scope.covers(*text)), "{scope:?}");
             assert!(!left_out.iter().any(|text| scope.covers(*text)), "{scope:?}");
         }
+    }
+
+    #[test]
+    fn a_target_that_matches_nothing_is_named() {
+        let scope = Scope::new(&["a*", "b", "c"].map_to_strings(), &["x"].map_to_strings());
+        assert_eq!(scope.unmatched(["ab", "c"].into_iter()), ["b"]);
+        assert_eq!(Scope::default().unmatched([].into_iter()), [""; 0]);
     }
 
     trait Strings {

@@ -42,6 +42,11 @@ pub fn shown(text: &str) -> String {
     harmless(&start)
 }
 
+/// An id for one line on a terminal; in quotes if another one could look the same, as `cust_1 ` looks like `cust_1`.
+pub fn named(id: &str) -> String {
+    if wabridges::looks_like_itself(&harmless(id)) { shown(id) } else { harmless(&quoted(id)) }
+}
+
 /// Foreign text inside a message: quoted, at most 60 characters.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {

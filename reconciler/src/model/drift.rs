@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use wabridges::BridgeId;
 
+use crate::ground::Natural;
+
 /// The kind of drift.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
@@ -169,8 +171,11 @@ pub struct Drift {
 impl Drift {
     /// The display order.
     pub fn order(&self, other: &Self) -> Ordering {
-        let (a, b) = (self, other);
-        (a.kind, &a.customer_ref, a.bridge_id).cmp(&(b.kind, &b.customer_ref, b.bridge_id))
+        self.place().cmp(&other.place())
+    }
+
+    fn place(&self) -> (Kind, Option<Natural<'_>>, Option<BridgeId>) {
+        (self.kind, self.customer_ref.as_deref().map(Natural), self.bridge_id)
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Index {
     pub column: String,
     /// Whether it is unique; `None` if there is no index.
     pub unique: Option<bool>,
+    /// Whether the tenants table is a view, which has no index of its own.
+    pub is_view: bool,
 }
 
 /// Row-level security on the tenants table.

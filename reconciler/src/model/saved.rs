@@ -33,12 +33,15 @@ pub struct SavedPlan {
     pub fleet_yaml_sha256: String,
     /// Fingerprint of the API key.
     pub account_fingerprint: String,
+    /// The database that the plan was made on: its name, its oid and its server's system identifier, and the schema of
+    /// the wab_ objects.
+    pub database: String,
     /// SHA-256 (hex) of the listing, as in wab_observations.
     pub listing_sha256: String,
     /// The plan.
     #[serde(flatten)]
     pub plan: Plan,
-    /// SHA-256 (hex) over the canonical JSON (keys sorted, no white space) of everything else in this document.
+    /// SHA-256 (hex) over the canonical JSON (keys sorted, no white space, no .0 behind a whole number) of everything else in this document.
     pub sha256: String,
 }
 
@@ -49,6 +52,8 @@ pub struct Origin {
     pub fleet_yaml_sha256: String,
     /// Fingerprint of the API key.
     pub account_fingerprint: String,
+    /// The database, as in [`SavedPlan::database`].
+    pub database: String,
     /// SHA-256 (hex) of the listing.
     pub listing_sha256: String,
     /// When the plan was made.
@@ -68,6 +73,7 @@ impl SavedPlan {
             expires_at: origin.made_at.checked_add_signed(valid_for).unwrap_or(DateTime::<Utc>::MAX_UTC),
             fleet_yaml_sha256: origin.fleet_yaml_sha256,
             account_fingerprint: origin.account_fingerprint,
+            database: origin.database,
             listing_sha256: origin.listing_sha256,
             plan,
             sha256: String::new(),

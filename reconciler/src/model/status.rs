@@ -46,10 +46,21 @@ pub struct Status {
     pub oldest_status_seconds: Option<i64>,
     /// Live bridges that the last listing showed without a status. Only a poll or an event confirms their status.
     pub polled: i64,
+    /// The time of an observation in the future, which is not believed: the database's clock was set back since.
+    pub future_observation: Option<DateTime<Utc>>,
     /// The session that holds the lock of `wab apply` now.
     pub applying: Option<String>,
     /// The last run that had steps.
     pub last_run: Option<LastRun>,
+}
+
+/// What an observation in the future means, and what follows.
+pub fn set_back(future: DateTime<Utc>) -> String {
+    format!(
+        "the database's clock was set back: an observation is dated {}, in the future. It is not believed; a new listing \
+         is, but times in the history overlap",
+        future.format("%Y-%m-%d %H:%M:%S UTC")
+    )
 }
 
 /// One run of `wab apply`.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use rust_decimal::Decimal;
 
 use crate::ground::money;
-use crate::ground::{count, harmless, shown};
+use crate::ground::{count, harmless, named};
 use crate::model::{Finding, Length, Plan};
 use crate::render::words::{Paint, table};
 
@@ -67,7 +67,7 @@ fn by_kind(all: &[Finding]) -> Vec<Vec<String>> {
 }
 
 fn name(finding: &Finding) -> String {
-    finding.customer_ref.as_deref().map_or_else(|| "-".to_owned(), shown)
+    finding.customer_ref.as_deref().map_or_else(|| "-".to_owned(), named)
 }
 
 fn a_month(cost: Decimal) -> String {

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use crate::ground::{a_month, change, count, harmless, shown};
+use crate::ground::{a_month, change, count, harmless, named, shown};
 use crate::model::{Detail, Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
@@ -104,7 +104,7 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
         let mut names: Vec<String> = found
             .iter()
             .take(SAMPLE)
-            .map(|one| one.customer_ref.map_or_else(|| "-".to_owned(), shown))
+            .map(|one| one.customer_ref.map_or_else(|| "-".to_owned(), named))
             .collect();
         if found.len() > SAMPLE {
             names.push(format!("… and {} more", found.len() - SAMPLE));
@@ -136,7 +136,7 @@ pub fn applied(of: &Plan, report: Option<&Report>, detail: Detail) -> String {
     }
     for step in bad.iter().take(NAMED) {
         let title = format!("wab: {} {}", step.kind, step.outcome.as_str());
-        let text = format!("{}: {}", shown(step.customer_ref.as_str()), step.detail);
+        let text = format!("{}: {}", named(step.customer_ref.as_str()), step.detail);
         let _ = writeln!(out, "{}", command("error", &title, &text));
     }
     if bad.len() > NAMED {

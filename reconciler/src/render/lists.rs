@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::ground::{a_month, count, harmless, money, shown, span};
-use crate::model::{Drift, Kind, LastRun, Length, Status};
+use crate::ground::{a_month, count, harmless, money, named, shown, span};
+use crate::model::{Drift, Kind, LastRun, Length, Status, set_back};
 use crate::render::words::{Paint, table};
 
 /// `2 missing, 1 orphaned`.
@@ -46,7 +46,7 @@ pub fn differences(drift: &[Drift]) -> String {
         vec![
             row.kind.to_string(),
             row.severity.clone(),
-            row.customer_ref.as_deref().map_or_else(|| "-".to_owned(), shown),
+            row.customer_ref.as_deref().map_or_else(|| "-".to_owned(), named),
             row.bridge_id.map_or_else(|| "-".to_owned(), |id| format!("bridge {id}")),
             shown(&row.detail),
             row.since.map_or_else(String::new, |since| format!("since {}", since.format("%Y-%m-%d %H:%M"))),
@@ -71,6 +71,9 @@ pub fn status(status: &Status, paint: Paint) -> String {
         ),
         _ => "Never observed yet: run wab plan and wab apply, or SELECT * FROM wab_refresh()\n".to_owned(),
     };
+    if let Some(future) = status.future_observation {
+        let _ = writeln!(out, "{} {}", paint.yellow("clock:"), set_back(future));
+    }
     if let Some(malformed @ 1..) = status.malformed {
         let _ = writeln!(out, "{} {malformed} listed rows could not be read", paint.yellow("incomplete:"));
     }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, span, thousands};
-use crate::model::{Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status};
+use crate::model::{
+    Declared, Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status, set_back,
+};
 use crate::render::failure::describe;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;
@@ -171,6 +173,9 @@ pub fn status(status: &Status) -> String {
         ),
         _ => writeln!(out, "**Never observed yet.**"),
     };
+    if let Some(future) = status.future_observation {
+        let _ = write!(out, "\n> [!WARNING]\n> {}.\n", set_back(future));
+    }
     if let Some(malformed @ 1..) = status.malformed {
         let _ = write!(out, "\n> [!WARNING]\n> {malformed} listed rows could not be read.\n");
     }

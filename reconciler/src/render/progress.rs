@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
-use crate::ground::{shown, span};
+use crate::ground::{named, span};
 use crate::model::{Outcome, Plan, Report, Step, StepReport};
 use crate::render::stderr::{emit, event, in_events, warn};
 
@@ -99,7 +99,7 @@ impl Progress {
             (pace.kind, pace.since) = (step.kind(), now);
             pace.recent.clear();
         }
-        pace.doing = format!("{} {}", step.kind(), shown(step.customer_ref().as_str()));
+        pace.doing = format!("{} {}", step.kind(), named(step.customer_ref().as_str()));
         pace.draw(now);
     }
 

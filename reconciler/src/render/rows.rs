@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::ground::shown;
+use crate::ground::{Natural, named, shown};
 use crate::model::{Length, Owner, Plan, Step};
 use crate::render::words::Paint;
 
@@ -29,11 +29,11 @@ pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
     if rows.is_empty() || length == Length::Concise {
         return String::new();
     }
-    let width = rows.keys().map(|name| shown(name).chars().count()).max().unwrap_or(0);
+    let width = rows.keys().map(|name| named(name.0).chars().count()).max().unwrap_or(0);
     let mut out = format!("{}\n{}\n", paint.bold("--- tenants"), paint.bold("+++ tenants, after apply"));
     let visible = length.of(rows.len());
     for (name, row) in rows.iter().take(visible) {
-        let name = shown(name);
+        let name = named(name.0);
         let (before, after) = (line(&name, width, &row.before), line(&name, width, &row.after));
         for change in TextDiff::from_lines(before.as_str(), after.as_str()).iter_all_changes() {
             let text = format!("{}{}", change.tag(), change.value().trim_end());
@@ -54,10 +54,10 @@ pub fn diff(plan: &Plan, paint: Paint, length: Length) -> String {
 }
 
 /// The changed rows, by the full customer_ref, because two of them may begin alike.
-fn changed(plan: &Plan) -> BTreeMap<&str, Row> {
-    let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+fn changed(plan: &Plan) -> BTreeMap<Natural<'_>, Row> {
+    let mut rows: BTreeMap<Natural<'_>, Row> = BTreeMap::new();
     for step in &plan.steps {
-        let name = step.customer_ref().as_str();
+        let name = Natural(step.customer_ref().as_str());
         match step {
             Step::Unlink { was, .. } => {
                 rows.entry(name).or_default().set("bridge_id", was.as_deref(), "null".to_owned());

@@ -7,7 +7,7 @@ use serde_json::json;
 use wabridges::{CustomerRef, Session};
 
 use crate::config::{Fleet, Problem};
-use crate::ground::shown;
+use crate::ground::{named, shown};
 use crate::model::{
     Check, Colour, Detail, Differences, Error, Format, Length, Plan, Report, SavedPlan, Status,
 };
@@ -193,13 +193,13 @@ pub fn logout_question(tenant: &CustomerRef, session: &Session) -> String {
         Some(phone) => format!("paired with +{}", shown(phone)),
         None => format!("which is not paired ({})", shown(&session.raw_status)),
     };
-    format!("Log out {}, {pairing}? The customer must pair again afterwards.", shown(tenant.as_str()))
+    format!("Log out {}, {pairing}? The customer must pair again afterwards.", named(tenant.as_str()))
 }
 
 /// The result of `logout`.
 pub fn logged_out(tenant: &CustomerRef) -> String {
     format!(
         "{} is logged out; its bridge stays. To pair it again: wab qr, or wab pair",
-        shown(tenant.as_str())
+        named(tenant.as_str())
     )
 }

@@ -67,6 +67,7 @@ fn sealed(plan: &Plan) -> SavedPlan {
     let origin = Origin {
         fleet_yaml_sha256: "f".into(),
         account_fingerprint: "a".into(),
+        database: "app (oid 5, server 7), schema public".into(),
         listing_sha256: "o".into(),
         made_at: chrono::DateTime::UNIX_EPOCH,
         valid_for: Duration::from_secs(60),

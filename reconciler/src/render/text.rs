@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ground::{Exit, change, count, harmless, money, shown, span};
+use crate::ground::{Exit, change, count, harmless, money, named, shown, span};
 use crate::model::{
     BindingChange, Declared, Detail, Diff, Length, Outcome, Plan, Report, RunEnd, SettingChange, Step,
     StepReport, WebhookChange,
@@ -189,7 +189,7 @@ pub fn title(kind: &str, n: usize) -> String {
 }
 
 fn cells(step: &Step) -> Vec<String> {
-    let name = shown(step.customer_ref().as_str());
+    let name = named(step.customer_ref().as_str());
     match step {
         Step::Link { bridge_id, reason, .. } => vec![name, format!("bridge {bridge_id}"), harmless(reason)],
         Step::SetStatus { was, status, .. } => {
@@ -262,7 +262,7 @@ pub fn skipped_steps(report: &Report) -> (Vec<&StepReport>, Vec<&StepReport>) {
 /// Steps with their outcomes, at most 20.
 fn listed(steps: &[&StepReport]) -> String {
     let rows = steps.iter().take(20).map(|step| {
-        let name = shown(step.customer_ref.as_str());
+        let name = named(step.customer_ref.as_str());
         vec![step.outcome.as_str().to_owned(), step.kind.to_owned(), name, harmless(&step.detail)]
     });
     let mut out = String::new();

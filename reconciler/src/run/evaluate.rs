@@ -11,7 +11,7 @@ use crate::decide::plan::{PlanOptions, plan, sum_up};
 use crate::decide::saved;
 use crate::decide::scope::Scope;
 use crate::model::{
-    Error, Plan, PlanInput, Polled, Reading, RecentCall, SavedPlan, Selection, ShrinkPolicy, Step,
+    Error, Plan, PlanInput, Polled, Reading, RecentCall, SavedPlan, Selection, ShrinkPolicy, Step, set_back,
 };
 use crate::run::events::{Event, Events};
 use crate::run::observe::Observer;
@@ -26,6 +26,8 @@ pub struct Evaluator<'a> {
     limits: Limits,
     recent: Vec<RecentCall>,
     polled: Option<Polled>,
+    /// What is to be said of the database's clock.
+    clock: Option<String>,
 }
 
 /// The configuration of an evaluator.
@@ -88,6 +90,7 @@ impl<'a> Evaluator<'a> {
         store.require_primary().await?;
         store.require_all_rows().await?;
         let recent = store.recent_calls(fleet.limits().longest_window()).await?;
+        let clock = store.future_observation().await?.map(set_back);
         let now = std::time::Instant::now();
         for call in &recent {
             if let Some(at) = now.checked_sub(call.ago) {
@@ -111,6 +114,7 @@ impl<'a> Evaluator<'a> {
             limits,
             recent,
             polled: None,
+            clock,
         })
     }
 
@@ -185,6 +189,10 @@ impl<'a> Evaluator<'a> {
         }
         let mut evaluation = store.evaluation().await?;
         let input = evaluation.stored_input(self.fleet).await?;
+        // The listing may have a target that is not stored yet.
+        if input.as_ref().is_some_and(|input| !self.unmatched(input).is_empty()) {
+            return Ok(None);
+        }
         evaluation.rollback().await?;
         Ok(input)
     }
@@ -212,7 +220,7 @@ impl<'a> Evaluator<'a> {
     /// The plan, and the SHA-256 of its listing. The transaction is rolled back.
     pub async fn preview(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<(Plan, String), Error> {
         let input = self.evaluate(store, snapshot).await?;
-        Ok((plan(&input, &self.options()), input.observation))
+        Ok((self.plan(&input), input.observation))
     }
 
     /// The plan to execute. Its observation is stored, unless a guard refuses or the approval is stale.
@@ -235,7 +243,7 @@ impl<'a> Evaluator<'a> {
         approved: Approved<'_>,
     ) -> Result<FinalPlan, Error> {
         let (input, mut evaluation) = self.input(store.evaluation().await?, reading, None).await?;
-        let mut plan = plan(&input, &self.options());
+        let mut plan = self.plan(&input);
         let mut selection = Selection::default();
         match approved {
             Approved::Anything => {}
@@ -270,7 +278,21 @@ impl<'a> Evaluator<'a> {
     ) -> Result<(PlanInput, Evaluation<'s>), Error> {
         let seen = Seen { reading, polled: self.polled.as_ref(), stored };
         let input = evaluation.input(self.fleet, seen, self.shrink).await?;
+        evaluation.require_matches(self.unmatched(&input)).await?;
         Ok((PlanInput { recent: self.recent(), ..input }, evaluation))
+    }
+
+    /// The targets that neither drift nor a tombstone matches.
+    fn unmatched(&self, input: &PlanInput) -> Vec<String> {
+        let drift = input.drift.iter().filter_map(|drift| drift.customer_ref.as_deref());
+        self.scope
+            .unmatched(drift.chain(self.fleet.remove.iter().map(|tombstone| tombstone.customer_ref.as_str())))
+    }
+
+    fn plan(&self, input: &PlanInput) -> Plan {
+        let mut plan = plan(input, &self.options());
+        plan.notes.extend(self.clock.clone());
+        plan
     }
 
     fn options(&self) -> PlanOptions<'_> {

@@ -31,7 +31,8 @@ use crate::verb::plan_file;
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A plan that wab plan --out wrote: do only its steps, skip those whose preconditions changed, never ask
+    /// A plan that wab plan --out wrote, - for stdin: do only its steps, skip those whose preconditions changed,
+    /// never ask
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
     pub plan_file: Option<PathBuf>,
     #[command(flatten)]
@@ -120,7 +121,7 @@ impl Run<'_> {
     async fn locked(&self, lock: &ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
-            saved.require_same_origin(&self.fleet.sha256, &self.fingerprint)?;
+            saved.require_same_origin(&self.fleet.sha256, &self.fingerprint, &store.database().await?)?;
             saved.require_fresh(store.now().await?)?;
         }
         let config = EvaluatorConfig {

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::config::Fleet;
 use crate::db::store::Store;
 use crate::ground::Exit;
-use crate::model::{Error, Origin, SavedPlan};
+use crate::model::{Error, Format, Origin, SavedPlan};
 use crate::provider::client::reader;
 use crate::render::ci;
 use crate::render::console::Console;
@@ -17,6 +17,7 @@ use crate::render::screen::Screen;
 use crate::render::stderr::emit;
 use crate::run::evaluate::{Evaluator, EvaluatorConfig};
 use crate::verb::flags::{DetailFlags, Output, Polling, ShrinkFlags, Targets};
+use crate::verb::out_file::Place;
 use crate::verb::plan_file;
 
 /// Flags of `plan`.
@@ -28,7 +29,8 @@ pub struct PlanArgs {
     pub shrink: ShrinkFlags,
     #[command(flatten)]
     pub targets: Targets,
-    /// Also write the plan to this file, for wab apply FILE
+    /// Also write the plan to this file, for wab apply FILE; - is stdout, and the plan for people then goes to
+    /// stderr. It holds tenants' ids, and no secret; the umask decides who may read it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long the written plan may be applied
@@ -66,13 +68,19 @@ pub async fn plan(fleet: &Fleet, args: &PlanArgs, screen: Screen) -> Result<Exit
     let origin = Origin {
         fleet_yaml_sha256: fleet.sha256.clone(),
         account_fingerprint,
+        database: store.database().await?,
         listing_sha256,
         made_at: store.now().await?,
         valid_for: args.valid_for,
     };
     let saved = SavedPlan::new(plan, origin);
     let plan = &saved.plan;
-    screen.result(&screen.saved(&saved, args.output.format(), args.detail.detail()))?;
+    let is_to_stdout = args.out.as_deref().is_some_and(|path| Place::of(path) == Place::Stdout);
+    match (is_to_stdout, args.output.format()) {
+        (false, format) => screen.result(&screen.saved(&saved, format, args.detail.detail()))?,
+        (true, Format::Json) => {}
+        (true, format) => emit(&screen.on_stderr().saved(&saved, format, args.detail.detail())),
+    }
     let exit = match (plan.refusals.is_empty(), args.detailed_exitcode && plan.has_changes()) {
         (false, _) => Exit::Refused,
         (true, true) => Exit::Changes,

@@ -1,8 +1,6 @@
 //! `wab qr`: fetches the QR code that pairs a bridge, and draws it or saves it. It needs no database.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -15,6 +13,7 @@ use crate::provider::scan;
 use crate::render::qr::Terminal;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
+use crate::verb::out_file::{Old, Place};
 use crate::verb::tenant::TenantArg;
 
 /// Flags of `qr`.
@@ -22,7 +21,7 @@ use crate::verb::tenant::TenantArg;
 pub struct QrArgs {
     #[command(flatten)]
     pub tenant: TenantArg,
-    /// Save the provider's PNG to a file that only you can read, instead of drawing it
+    /// Save the provider's PNG to a file that only you can read, instead of drawing it; - is stdout
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Replace the file if it exists
@@ -62,22 +61,9 @@ fn unreadable(why: String) -> Error {
     )
 }
 
-/// What to do with an existing file.
-#[derive(Clone, Copy)]
-enum Old {
-    Kept,
-    Replaced,
-}
-
-/// Saves the picture with mode 0600, because a scan of the code gives access to the session.
+/// Saves the picture for this user only, because a scan of the code gives access to the session.
 fn save(file: &Path, image: &[u8], old: Old) -> Result<(), Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).mode(0o600);
-    match old {
-        Old::Kept => options.create_new(true),
-        Old::Replaced => options.create(true).truncate(true),
-    };
-    options.open(file).and_then(|mut file| file.write_all(image)).map_err(|error| {
+    Place::of(file).write_private(image, old).map_err(|error| {
         let hint = match error.kind() {
             ErrorKind::AlreadyExists => "name another file, or replace this one: --force",
             _ => "name a writable file: --out FILE",

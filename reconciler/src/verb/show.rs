@@ -14,7 +14,7 @@ use crate::verb::plan_file;
 /// Flags of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// A file that wab plan --out wrote
+    /// A file that wab plan --out wrote; - for stdin
     #[arg(value_name = "PLANFILE")]
     pub plan_file: PathBuf,
     #[command(flatten)]
@@ -27,10 +27,11 @@ pub struct ShowArgs {
 pub fn show(args: &ShowArgs, screen: Screen) -> Result<Exit, Error> {
     let saved = plan_file::read(&args.plan_file)?;
     emit(&format!(
-        "made {} by {}, for the account {}; to be applied before {}",
+        "made {} by {}, for the account {} and the database {}; to be applied before {}",
         saved.made_at.format("%Y-%m-%d %H:%M:%S UTC"),
         harmless(&saved.tool),
         harmless(&saved.account_fingerprint),
+        harmless(&saved.database),
         saved.expires_at.format("%Y-%m-%d %H:%M:%S UTC"),
     ));
     screen.result(&screen.saved(&saved, args.output.format(), args.detail.detail()))?;

@@ -118,6 +118,58 @@ async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<(
 }
 
 #[tokio::test]
+async fn a_step_that_is_true_already_is_done_and_the_exit_is_0() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    // The rows say paired: bridges 4 and 6 are disconnected when the plan is made, and 7 is too but for its row.
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_07'")?;
+    for id in [4, 6] {
+        fleet.sandbox.change(id, json!({"status": "disconnected"})).await?;
+    }
+    let said = must(&fleet, &["plan", "--out", "plan.json"], 0)?;
+    assert!(said.stdout.starts_with("Plan: 3 statuses to write."), "{}", said.stdout);
+    // While it waits, 4 is paired again, 7 loses its session, and the tenant of 6 is deleted together with its bridge.
+    fleet.sandbox.change(4, json!({"status": "connected"})).await?;
+    fleet.sandbox.change(7, json!({"status": "disconnected"})).await?;
+    fleet.sql("DELETE FROM tenants WHERE id = 'cust_06'")?;
+    let said = must(&fleet, &["apply", "plan.json"], 0)?;
+    assert!(!said.stdout.contains("tale"), "{}", said.stdout);
+    assert_eq!(
+        fleet.sql("SELECT id, bridge_status FROM tenants WHERE id IN ('cust_04', 'cust_07') ORDER BY id")?,
+        "cust_04|paired\ncust_07|disconnected"
+    );
+    assert!(must(&fleet, &["plan"], 0)?.stdout.starts_with("Nothing to do"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plan_goes_to_files_pipes_and_stdout_and_to_no_other_database() -> Result<()> {
+    let fleet = drifted().await?;
+    let piped = must(&fleet, &["plan", "--out", "-"], 0)?;
+    let saved: Value = serde_json::from_str(&piped.stdout)?;
+    assert!(piped.stderr.contains("Plan: 3 to provision"), "people read it on stderr: {}", piped.stderr);
+    let both = must(&fleet, &["plan", "--json", "--out", "-"], 0)?;
+    assert_eq!(serde_json::from_str::<Value>(&both.stdout)?["plan_sha256"], saved["plan_sha256"]);
+    let file = fleet.write("plan.json", &piped.stdout)?;
+    assert!(!file.with_file_name("-").exists());
+    let shown = fleet.wab_command(&["show", "-"])?.stdin(std::fs::File::open(&file)?).output()?;
+    assert!(String::from_utf8(shown.stdout)?.contains("3 to provision"));
+    must(&fleet, &["plan", "--out", "/dev/null"], 0)?;
+    assert!(!std::fs::metadata("/dev/null")?.is_file());
+
+    fleet.cluster.sql("postgres", "CREATE DATABASE twin TEMPLATE app")?;
+    let before = fleet.sandbox.ledger().await?.len();
+    let said = fleet.wab_on(&fleet.cluster.url("twin"), &["apply", "plan.json"])?;
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    for part in ["another database: app (oid ", "and this is twin (oid ", "schema public"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), before);
+    must(&fleet, &["apply", "plan.json"], 0)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() -> Result<()> {
     let fleet = drifted().await?;
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
@@ -188,6 +240,18 @@ async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
     let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;
     assert!(said.stdout.starts_with("Plan: 2 to provision, 1 table to bind."), "{}", said.stdout);
     assert!(said.stdout.contains("6 rows of drift are out of scope"), "{}", said.stdout);
+    for typing_error in ["nwe_*", "new_99", "100%", "new\\_1", "cust-01"] {
+        for args in [&["plan"][..], &["apply", "-y"]] {
+            let said = must(&fleet, &[args, &["--target", "new_1", "--target", typing_error]].concat(), 1)?;
+            let named = format!("--target {typing_error:?} matches no tenant and no bridge");
+            assert!(said.stderr.contains(&named), "{}", said.stderr);
+        }
+    }
+    let fresh = fleet.sandbox.add_one("fresh", "connected").await?;
+    for healthy in ["cust_05", "cust_?0", "nobody", "fresh"] {
+        must(&fleet, &["plan", "--target", healthy], 0)?;
+    }
+    fleet.sandbox.remove(fresh).await?;
     must(&fleet, &["apply", "-y", "--target", "new_3"], 0)?;
     assert_eq!((fleet.sandbox.calls("POST").await?, fleet.sandbox.calls("DELETE").await?), (1, 0));
     assert_eq!(

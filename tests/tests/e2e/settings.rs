@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use anyhow::Result;
 use e2e::fleet::Fleet;
-use e2e::wait;
+use e2e::{process, wait};
 use sqlx::PgConnection;
 
 use crate::world;
@@ -36,8 +36,30 @@ async fn a_key_file_that_others_can_read_is_refused() -> Result<()> {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644))?;
     let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
     assert_eq!(code, "55000", "{message}");
-    assert!(message.contains("0644"), "{message}");
+    assert!(message.contains("0644") && message.contains("mode 0600"), "{message}");
+    if process::is_root()? {
+        // As PostgreSQL has it for ssl_key_file, and as a mounted secret is: of root, for the server's group.
+        let chown =
+            |owner: &str| process::must(std::process::Command::new("chown").arg(owner).arg(&key)).map(drop);
+        for (owner, mode, accepted) in [
+            ("root:postgres", 0o640, true),
+            ("root:postgres", 0o440, true),
+            ("root:postgres", 0o660, false),
+            ("root:postgres", 0o644, false),
+            ("postgres:postgres", 0o640, false),
+        ] {
+            chown(owner)?;
+            std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode))?;
+            let read = fleet.sql("SELECT * FROM wab_refresh()");
+            assert_eq!(read.is_ok(), accepted, "{owner} {mode:o}: {read:?}");
+        }
+    }
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?;
+    let good = std::fs::read(&key)?;
+    std::fs::write(&key, "two words")?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_refresh()")?;
+    assert!(code == "55000" && message.contains("nothing else") && !message.contains("mode"), "{message}");
+    std::fs::write(&key, good)?;
     fleet.sql("SELECT * FROM wab_refresh()")?;
     Ok(())
 }
@@ -80,7 +102,7 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
     )?;
     assert_eq!(
         public,
-        "_wab_carried _wab_cutoffs _wab_is_installed _wab_lock_id _wab_percent_encode _wab_row_json _wab_serves _wab_status_map _wab_status_of _wab_status_word _wab_unmapped _wab_unpaired_since wab_help wab_normalize_status wab_url_encode wab_url_encode wab_version"
+        "_wab_carried _wab_cutoffs _wab_hidden_url _wab_is_installed _wab_lock_id _wab_percent_encode _wab_row_json _wab_serves _wab_status_map _wab_status_of _wab_status_word _wab_unmapped _wab_unpaired_since wab_help wab_normalize_status wab_url_encode wab_url_encode wab_version"
     );
     Ok(())
 }

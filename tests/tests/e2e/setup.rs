@@ -201,3 +201,27 @@ async fn an_ordinary_role_does_the_main_job_without_the_extension() -> Result<()
     assert_eq!(fleet.sql("SELECT kind, customer_ref FROM wab_drift")?, "orphaned|nobody");
     Ok(())
 }
+
+#[test]
+fn a_database_of_another_encoding_is_refused_with_the_way_on() -> Result<()> {
+    let fleet = bare()?;
+    for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
+        let database = encoding.to_lowercase();
+        fleet.cluster.sql(
+            "postgres",
+            &format!("CREATE DATABASE {database} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"),
+        )?;
+        let sentence = format!("this database has the encoding {encoding}, and the wab_ objects need UTF8");
+        let (code, message) = fleet.cluster.sql_error(&database, "CREATE EXTENSION pg_wabridges")?;
+        assert!(
+            code == "0A000" && message.contains(&sentence) && message.contains("ENCODING 'UTF8'"),
+            "{message}"
+        );
+        let said = fleet.wab_on(&fleet.cluster.url(&database), &["init", "--sql-only"])?;
+        assert!(said.code == 5 && said.stderr.contains(&sentence), "{}", said.stderr);
+        assert!(said.stderr.contains("TEMPLATE template0"), "{}", said.stderr);
+        let left = "SELECT count(*) FROM pg_class WHERE relname ~ '^_?wab_'";
+        assert_eq!(fleet.cluster.sql(&database, left)?, "0");
+    }
+    Ok(())
+}

@@ -16,7 +16,7 @@ pub fn rendered(text: &str) -> String {
 const WRONG: &str = "\
 versoin: 1
 account: { api_key_env: sk_live_secret, api_ur: https://x.example/secret }
-database:
+database: {}
 tenants:
   wanted: 'x'   # who
 bridges:

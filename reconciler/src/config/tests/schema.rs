@@ -69,6 +69,43 @@ fn the_example_has_every_key() {
 }
 
 #[test]
+fn a_key_with_nothing_behind_it_is_an_error_wherever_it_stands() {
+    /// The paths of all keys, with `[0]` for the entries of a list.
+    fn paths(schema: &Value, at: &str, found: &mut Vec<String>) {
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            found.push(path.clone());
+            paths(schema, &path, found);
+            paths(&schema["items"], &format!("{path}[0]"), found);
+        }
+    }
+    /// A text with this key only.
+    fn with_blank(path: &str, blank: &str) -> String {
+        let mut steps = path.rsplit('.');
+        let inner = format!("{}:{blank}", steps.next().unwrap());
+        let text = steps.fold(inner, |inner, step| match step.strip_suffix("[0]") {
+            Some(list) => format!("{list}: [ {{ {inner} }} ]"),
+            None => format!("{step}: {{ {inner} }}"),
+        });
+        let version = if path == "version" { "" } else { "version: 1, " };
+        format!("{{ {version}{text} }}")
+    }
+    let mut found = Vec::new();
+    paths(&schema(), "", &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    for path in found {
+        let name = path.rsplit('.').next().unwrap();
+        let said = format!("{name} says nothing: give it a value or leave the key out");
+        for blank in ["", " ~", " null"] {
+            let text = with_blank(&path, blank);
+            let problems = super::problems(&text);
+            assert!(problems.iter().any(|problem| problem.contains(&said)), "{text}: {problems:?}");
+            assert!(!complaints(&text).is_empty(), "an editor must refuse it too: {text}");
+        }
+    }
+}
+
+#[test]
 fn the_defaults_it_names_are_the_defaults() {
     fn filled(schema: &Value) -> Value {
         let keys = schema["properties"].as_object().into_iter().flatten().filter_map(|(name, schema)| {
@@ -106,8 +143,8 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ("account.key_fingerprint", vec!["3f9c0d5be1a57781", "1234567890123456"], vec!["3f9c", "g"]),
         (
             "account.limits",
-            vec!["{ proxy: 1/1s, other: 10/500ms }", "~"],
-            vec!["1", "{ proxy: 1 }", "{ x: 1 }"],
+            vec!["{ proxy: 1/1s, other: 10/500ms }", "{}"],
+            vec!["1", "~", "{ proxy: 1 }", "{ x: 1 }"],
         ),
         ("database.url_env", vec!["DATABASE_URL"], vec!["postgres://h/d"]),
         ("tenants.table", vec!["public.t", "7"], vec!["''", "~"]),
@@ -119,8 +156,8 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ),
         (
             "bridges.extra",
-            vec!["[]", "[ { tenant_id: a, reason: b } ]", "~"],
-            vec!["[ { tenant_id: a } ]", "a", "[ a ]"],
+            vec!["[]", "[ { tenant_id: a, reason: b } ]"],
+            vec!["~", "[ { tenant_id: a } ]", "a", "[ a ]"],
         ),
         (
             "bridges.keep",
@@ -137,8 +174,8 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ),
         (
             "bridges.status_words",
-            vec!["[]", "[ { word: on line, status: paired }, { word: 7, status: unknown } ]", "~"],
-            vec!["[ { word: a } ]", "[ { word: a, status: connected } ]", "{ a: paired }"],
+            vec!["[]", "[ { word: on line, status: paired }, { word: 7, status: unknown } ]"],
+            vec!["~", "[ { word: a } ]", "[ { word: a, status: connected } ]", "{ a: paired }"],
         ),
         ("policy.max_creates", vec!["0", "50", "10%", "'7'"], vec!["-1", "many", "ten%"]),
         ("policy.min_observed", vec!["0", "3"], vec!["-1", "10%"]),

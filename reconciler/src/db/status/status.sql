@@ -5,6 +5,8 @@ SELECT s.observed_at, pg_catalog.floor(pg_catalog.date_part('epoch',
        (SELECT floor(extract(epoch FROM w.oldest_status_age))::bigint FROM @extschema@.wab_status w)
            AS oldest_status_seconds,
        (SELECT count(*) FROM @extschema@.wab_bridges b
-        WHERE NOT b.status_listed AND b.customer_ref IS NOT NULL AND NOT b.duplicated) AS polled
+        WHERE NOT b.status_listed AND b.customer_ref IS NOT NULL AND NOT b.duplicated) AS polled,
+       (SELECT pg_catalog.max(f.observed_at) FROM @extschema@.wab_observations f
+        WHERE f.observed_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()) AS future_observation
 FROM @extschema@.wab_fleet_summary s
 LEFT JOIN @extschema@.wab_observations o ON o.observed_at OPERATOR(pg_catalog.=) s.observed_at

@@ -71,6 +71,7 @@ fn origin() -> Origin {
     Origin {
         fleet_yaml_sha256: "fleet".into(),
         account_fingerprint: "account".into(),
+        database: "app (oid 5, server 7), schema public".into(),
         listing_sha256: "listing".into(),
         made_at: DateTime::UNIX_EPOCH,
         valid_for: Duration::from_secs(60),
@@ -103,6 +104,42 @@ fn a_plan_is_read_as_it_was_written_and_holds_no_secret() {
         saved.plan.steps.iter().map(Step::essence).collect::<Vec<_>>()
     );
     assert_eq!((read.plan.monthly_cost, read.plan.findings), (saved.plan.monthly_cost, saved.plan.findings));
+}
+
+/// What jq 1.6 makes of the document: it reads every number into a double, and writes whole ones without a point.
+fn through_jq(json: &mut Value) {
+    match json {
+        Value::Array(items) => items.iter_mut().for_each(through_jq),
+        Value::Object(fields) => fields.values_mut().for_each(through_jq),
+        Value::Number(number) => {
+            let value = number.as_f64().unwrap();
+            if value.fract() == 0.0 {
+                *json = serde_json::from_str(&format!("{value:.0}")).unwrap();
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_plan_that_jq_formatted_is_the_same_plan() {
+    let saved = SavedPlan::new(everything(), origin());
+    let text = text(&saved);
+    assert!(text.contains("0.0"), "{text}");
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    through_jq(&mut json);
+    for formatted in [format!("{json}"), format!("{json:#}")] {
+        assert!(!formatted.contains("0.0"), "{formatted}");
+        assert_eq!(SavedPlan::parse(&formatted).unwrap().sha256, saved.sha256);
+    }
+}
+
+#[test]
+fn a_status_that_moved_while_the_plan_waited_is_written_as_it_is_now() {
+    let with = |status: &str| Drift { observed: Some(status.into()), ..row(Kind::StatusDrift, "sick", 4) };
+    let (saved, fresh) = (planned(vec![with("disconnected")]), planned(vec![with("paired")]));
+    let selection = select(&saved, &fresh, &[]).unwrap();
+    assert_eq!((selection.steps, selection.stale), (fresh.steps, vec![]));
 }
 
 #[test]
@@ -152,9 +189,13 @@ fn leaves(value: &Value, at: String, places: &mut Vec<String>) {
 #[test]
 fn another_account_another_file_and_a_late_hour_are_refused() {
     let saved = SavedPlan::new(everything(), origin());
-    saved.require_same_origin("fleet", "account").unwrap();
-    assert_eq!(saved.require_same_origin("fleet", "other").unwrap_err().exit(), Exit::Auth);
-    assert_eq!(saved.require_same_origin("other", "account").unwrap_err().exit(), Exit::Stale);
+    let same = |fleet, account, database| saved.require_same_origin(fleet, account, database);
+    let database = "app (oid 5, server 7), schema public";
+    same("fleet", "account", database).unwrap();
+    assert_eq!(same("fleet", "other", database).unwrap_err().exit(), Exit::Auth);
+    assert_eq!(same("other", "account", database).unwrap_err().exit(), Exit::Stale);
+    let other = same("fleet", "account", "app (oid 5, server 8), schema public").unwrap_err();
+    assert!(other.exit() == Exit::Error && other.to_string().contains("server 7"), "{other}");
     let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
     saved.require_fresh(at(59)).unwrap();
     let error = saved.require_fresh(at(60)).unwrap_err();
@@ -188,7 +229,7 @@ fn preconditions_decide_whether_a_step_is_done_already_or_stale() {
             false,
         ),
         ("sick", Precondition { stored_status: Some("paired".into()), ..precondition("sick") }, true),
-        ("sick", Precondition { stored_status: Some("unknown".into()), ..precondition("sick") }, false),
+        ("sick", Precondition { stored_status: Some("disconnected".into()), ..precondition("sick") }, true),
         ("old", precondition("other"), true),
         ("old", Precondition { bridge_id: Some(id(7)), ..precondition("old") }, false),
     ] {

@@ -1,6 +1,8 @@
 //! Renders foreign text as Markdown code. In a code span no text is a mention, a link or HTML, and no text
 //! can end the span.
 
+use wabridges::looks_like_itself;
+
 use crate::ground::harmless;
 
 /// How many bytes of one text are shown at most.
@@ -9,7 +11,12 @@ const MOST: usize = 300;
 /// The text as a code span, also usable in a table cell.
 pub fn code(text: &str) -> String {
     let mut out = String::from("`");
-    let start: String = text.chars().take(MOST).collect();
+    let mut start: String = text.chars().take(MOST).collect();
+    let is_cut = start.len() < text.len();
+    // GitHub trims the text of a code span.
+    if !start.is_empty() && !looks_like_itself(&harmless(&start)) {
+        start = format!("{start:?}");
+    }
     for c in harmless(&start).chars() {
         if out.len() > MOST {
             break;
@@ -17,7 +24,7 @@ pub fn code(text: &str) -> String {
         // These could end the span or the cell, or look like the marker by which a job finds its comment.
         if matches!(c, '`' | '|' | '<' | '>') { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
-    if out.len() > MOST || start.len() < text.len() {
+    if out.len() > MOST || is_cut {
         out.push('…');
     }
     // Two backticks without text between them would open another span.

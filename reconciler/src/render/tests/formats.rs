@@ -89,6 +89,7 @@ pub fn stored() -> Status {
         monthly_waste: Decimal::from(6),
         oldest_status_seconds: Some(3120),
         polled: 20,
+        future_observation: None,
         applying: Some("server process 7, role deploy".into()),
         last_run: Some(LastRun {
             run_id: "0b0e".into(),

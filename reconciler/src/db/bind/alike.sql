@@ -1,0 +1,6 @@
+-- The table or view whose name equals $1 if case and quotes do not count, quoted where it must be.
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND lower(replace($1, '"', '')) IN (lower(c.relname), lower(n.nspname || '.' || c.relname))
+ORDER BY n.nspname LIMIT 1
