@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use rust_decimal::Decimal;
 
-use crate::ground::{a_month, change, count, harmless, named, shown};
+use crate::ground::{a_month, change, count, harmless, named};
 use crate::model::{Detail, Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;

@@ -12,9 +12,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::ground::{a_month, change, count, harmless, span, thousands};
-use crate::model::{
-    Declared, Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status, set_back,
-};
+use crate::model::{Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status, set_back};
 use crate::render::failure::describe;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;

@@ -127,10 +127,10 @@ fn the_rows_are_a_diff_too_where_it_is_asked_for() {
     let diff = "
 --- tenants
 +++ tenants, after apply
--cust_0003  bridge_id=null
-+cust_0003  bridge_id=(new)
 -cust_1     bridge_id=null  bridge_status=paired
 +cust_1     bridge_id=1  bridge_status=disconnected
+-cust_0003  bridge_id=null
++cust_0003  bridge_id=(new)
 
 ";
     assert!(shown.contains(diff), "{shown}");
