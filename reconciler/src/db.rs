@@ -14,6 +14,7 @@ pub mod examine;
 mod find;
 pub mod install;
 pub mod journal;
+mod keepalive;
 mod lock_holder;
 mod names;
 mod observe;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod binding;
+mod connection_strings;
 mod connections;
 mod doctor;
 mod documented;
@@ -46,6 +47,7 @@ mod unchanged;
 mod uninstall;
 mod unpaired;
 mod upgrade;
+mod vanished;
 mod verbs;
 mod webhooks;
 mod world;
