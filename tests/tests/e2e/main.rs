@@ -33,6 +33,7 @@ mod scheduled;
 mod sessions;
 mod settings;
 mod setup;
+mod signals;
 mod signup;
 mod stale_bindings;
 mod standby;
