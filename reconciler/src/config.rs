@@ -24,4 +24,5 @@ pub use fleet::{
     WebhookTemplate,
 };
 pub use problem::Problem;
+pub use variable::ignored_proxy;
 pub use who::Who;

@@ -24,6 +24,7 @@ mod polling;
 mod poolers;
 mod privileges;
 mod properties;
+mod proxy;
 mod recipes;
 mod renamed_tenants;
 mod replicated;
