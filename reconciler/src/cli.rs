@@ -84,7 +84,7 @@ Exit codes:
    4  partly applied; safe to run again
    5  refused by a guard
    6  the approved plan is stale
-   8  stopped by a signal; a call in progress was finished first
+   8  stopped by a signal; apply finished a call in progress first
    9  the deadline was reached; run again to continue
   10  another run holds the lock
  130  killed by a second signal";

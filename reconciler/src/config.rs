@@ -1,6 +1,7 @@
 //! fleet.yaml as checked, typed values, and the user who runs `wab`.
 
 mod check;
+mod connection;
 mod document;
 mod error;
 mod file;
@@ -16,11 +17,12 @@ mod tests;
 mod variable;
 mod who;
 
+pub use connection::{Address, Attempt, Connection, Host, Keepalive, ServerKind};
 pub use error::ConfigError;
 pub use fleet::{
     Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Policy, StatusWord, Tenants, Tombstone,
     Webhook, WebhookTemplate,
 };
 pub use problem::Problem;
-pub use variable::variable;
+pub use variable::ignored_proxy;
 pub use who::Who;

@@ -15,6 +15,7 @@ pub mod examine;
 mod find;
 pub mod install;
 pub mod journal;
+mod keepalive;
 mod lock_holder;
 mod names;
 mod observe;

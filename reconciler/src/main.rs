@@ -20,8 +20,13 @@ use crate::cli::Cli;
 use crate::ground::Exit;
 use crate::render::screen::Screen;
 use crate::render::stderr::{emit, set_format};
+use crate::run::signals;
 
 fn main() -> ExitCode {
+    if let Err(error) = signals::handle(|signal| emit(&format!("stopped by {signal}"))) {
+        emit(&format!("error: cannot handle signals: {error}"));
+        return Exit::Error.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

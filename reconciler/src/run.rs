@@ -9,5 +9,6 @@ pub mod executor;
 pub mod lock;
 pub mod observe;
 mod rows;
+pub mod signals;
 mod step_outcome;
 pub mod stop;

@@ -287,8 +287,19 @@ impl Shared {
             (true, true) => {
                 Error::Timeout { phase: Phase::Connect, after: transport::connect_timeout(&self.config) }
             }
-            (true, false) => Error::Connect { source: error.without_url().into() },
+            (true, false) => {
+                Error::Connect { place: self.place_of_provider(), source: error.without_url().into() }
+            }
             (false, _) => broken(error),
+        }
+    }
+
+    /// The host and port, and the proxy.
+    fn place_of_provider(&self) -> String {
+        let place = self.config.api_url.place();
+        match &self.config.proxy {
+            Some(proxy) => format!("{place} through the proxy {}", proxy.place()),
+            None => place,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Config {
     pub api_url: ApiUrl,
     /// A PEM file of CA certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
+    /// The proxy for all calls. No proxy is taken from the environment.
+    pub proxy: Option<ProxyUrl>,
     /// Time limit for name lookup, TCP and TLS together. Default 5 s.
     pub connect_timeout: Duration,
     /// Time limit for one call with all its attempts and the pauses between them, without its wait for the throttle. Default
@@ -38,6 +40,7 @@ impl Config {
         Self {
             api_url,
             ca_file: None,
+            proxy: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             max_response_size: 256 * 1024 * 1024,
@@ -99,10 +102,76 @@ impl ApiUrl {
         }
     }
 
+    /// The host and port that calls go to.
+    pub(crate) fn place(&self) -> String {
+        place(&self.0)
+    }
+
+    /// Whether calls are encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
     /// The address without a slash at its end.
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
+}
+
+/// An HTTP proxy, through which an encrypted connection to the provider is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxyUrl(Url);
+
+/// Why a text cannot be a [`ProxyUrl`]. The error does not contain the text, because it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvalidProxyUrl {
+    /// The text is not `http://host:port` or `https://host:port`.
+    #[error("must be the address of an HTTP proxy, like http://proxy.example.com:3128")]
+    Syntax,
+    /// The URL has a user name or a password.
+    #[error("must not hold a user name or a password: use a proxy that this machine may use without one")]
+    UserInfo,
+}
+
+impl ProxyUrl {
+    /// Accepts `http://host:port` and `https://host:port`.
+    ///
+    /// # Errors
+    /// [`InvalidProxyUrl`] names the reason.
+    pub fn parse(text: &str) -> Result<Self, InvalidProxyUrl> {
+        let url = Url::parse(text.trim()).map_err(|_| InvalidProxyUrl::Syntax)?;
+        let is_plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        match (url.scheme(), url.host()) {
+            ("http" | "https", Some(_)) if !url.username().is_empty() || url.password().is_some() => {
+                Err(InvalidProxyUrl::UserInfo)
+            }
+            ("http" | "https", Some(_)) if is_plain => Ok(Self(url)),
+            _ => Err(InvalidProxyUrl::Syntax),
+        }
+    }
+
+    /// The host and port of the proxy.
+    pub fn place(&self) -> String {
+        place(&self.0)
+    }
+
+    /// The address without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+}
+
+impl FromStr for ProxyUrl {
+    type Err = InvalidProxyUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidProxyUrl> {
+        Self::parse(text)
+    }
+}
+
+fn place(url: &Url) -> String {
+    let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {
@@ -156,6 +225,23 @@ mod tests {
         ] {
             assert_eq!(ApiUrl::parse(text).unwrap().to_string(), shown);
         }
+    }
+
+    #[test]
+    fn a_proxy_is_an_address_and_nothing_else() {
+        for (text, shown) in [
+            ("http://proxy.example.com:3128", "http://proxy.example.com:3128"),
+            (" https://proxy.example.com/ ", "https://proxy.example.com"),
+            ("http://[::1]:3128", "http://[::1]:3128"),
+        ] {
+            assert_eq!(ProxyUrl::parse(text).unwrap().as_str(), shown);
+        }
+        for text in
+            ["", "proxy.example.com:3128", "socks5://proxy:1080", "http://proxy/path", "http://proxy?x"]
+        {
+            assert_eq!(ProxyUrl::parse(text), Err(InvalidProxyUrl::Syntax), "{text}");
+        }
+        assert_eq!(ProxyUrl::parse("http://me:s3cret@proxy:3128"), Err(InvalidProxyUrl::UserInfo));
     }
 
     #[test]

@@ -12,8 +12,10 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Error)]
 pub enum Error {
     /// No connection: name lookup, TCP or TLS failed. Nothing was sent.
-    #[error("cannot connect to the provider: check the API URL, the network and the CA file")]
+    #[error("cannot connect to the provider at {place}: check the API URL, the network and the CA file")]
     Connect {
+        /// The host and port, and the proxy if there is one.
+        place: String,
         /// The failure of name lookup, TCP or TLS.
         source: Cause,
     },
@@ -148,7 +150,7 @@ impl Error {
     }
 
     /// Whether the error occurred before any part of the request was sent.
-    pub(crate) fn is_before_sending(&self) -> bool {
+    pub fn is_before_sending(&self) -> bool {
         matches!(self, Self::Connect { .. } | Self::Timeout { phase: Phase::Connect, .. })
     }
 

@@ -27,7 +27,7 @@ mod types;
 
 pub use api_key::{ApiKey, InvalidApiKey};
 pub use client::{Client, ReadClient};
-pub use config::{ApiUrl, Config, InvalidApiUrl};
+pub use config::{ApiUrl, Config, InvalidApiUrl, InvalidProxyUrl, ProxyUrl};
 pub use difference::{Comparison, Difference, Known, Touched};
 pub use error::{Cause, Error, Phase};
 pub use limits::{Class, InvalidLimit, Limit, Limits};

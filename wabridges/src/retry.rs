@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn only_temporary_failures_are_repeated() {
         let again = |error: Error| SAFE_CALLS.pause_after(1, &error, 0.0).is_some();
-        assert!(again(Error::Connect { source: "refused".into() }));
+        assert!(again(Error::Connect { place: "h:443".into(), source: "refused".into() }));
         assert!(again(Error::Broken { source: "reset".into() }));
         assert!(again(timeout(Phase::Connect)));
         assert!(again(server(500)));

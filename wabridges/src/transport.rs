@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Certificate, redirect, retry};
+use reqwest::{Certificate, Proxy, redirect, retry};
 
 use crate::{Config, Error};
 
@@ -14,7 +14,8 @@ const USER_AGENT: &str = concat!("pg_wabridges/", env!("CARGO_PKG_VERSION"));
 /// server is closing would be ambiguous, so this is shorter.
 const IDLE: Duration = Duration::from_secs(4);
 
-/// An HTTP client that verifies certificates, and does not follow redirects, use proxies, keep cookies or retry.
+/// An HTTP client that verifies certificates, and does not follow redirects, keep cookies or retry. It uses a proxy only if the
+/// configuration names one.
 pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
     // It fails if another library of the process has installed a provider already, which works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -28,17 +29,26 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         .referer(false)
         .no_proxy()
         .http1_only();
+    let builder = match &config.proxy {
+        Some(proxy) => builder.proxy(Proxy::all(proxy.as_str()).map_err(unusable)?),
+        None => builder,
+    };
     // Plain http is for the same machine only, and must work on a machine without installed certificates.
     let builder = if config.api_url.as_str().starts_with("http://") {
         builder.tls_certs_only(extra_roots)
     } else {
         builder.tls_certs_merge(extra_roots)
     };
-    builder.build().map_err(|error| Error::Config {
-        what: "the HTTPS client cannot be built: check the system's CA certificates and the CA file"
-            .to_owned(),
+    builder.build().map_err(unusable)
+}
+
+fn unusable(error: reqwest::Error) -> Error {
+    Error::Config {
+        what:
+            "the HTTPS client cannot be built: check the system's CA certificates, the CA file and the proxy"
+                .to_owned(),
         source: Some(error.without_url().into()),
-    })
+    }
 }
 
 /// The connect timeout, at most 90 % of the request timeout. If the request timeout passed first while connecting, a call that

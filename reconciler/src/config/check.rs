@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits};
+use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits, ProxyUrl};
 
 use crate::config::document::Document;
 use crate::config::file::{self, File, Id, Scalar};
@@ -161,9 +161,25 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
     let connect_timeout = problems.read("account.connect_timeout", raw.connect_timeout, timeout);
     let request_timeout = problems.read("account.request_timeout", raw.request_timeout, timeout);
     let ca_file = problems.read("account.ca_file", raw.ca_file, in_folder);
+    let proxy = problems.read("account.proxy", raw.proxy, ProxyUrl::parse);
     let api_url = raw.api_url.unwrap_or_else(|| Scalar("https://wabridges.com".to_owned()));
     let api_url = problems.read("account.api_url", Some(api_url), ApiUrl::parse)?;
-    Some(Account { api_url, api_key, key_fingerprint, limits, connect_timeout, request_timeout, ca_file })
+    if proxy.is_some() && !api_url.is_https() {
+        problems.add(
+            "account.proxy",
+            "is for an account.api_url that begins with https://: without it, the proxy would read the key",
+        );
+    }
+    Some(Account {
+        api_url,
+        api_key,
+        key_fingerprint,
+        limits,
+        connect_timeout,
+        request_timeout,
+        ca_file,
+        proxy,
+    })
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

@@ -51,6 +51,9 @@ pub struct Account {
     /// PEM certificates to trust besides the system's. A relative name starts at the folder of fleet.yaml.
     #[schemars(extend("minLength" = 1))]
     pub ca_file: Option<Scalar>,
+    /// The HTTP proxy for calls to the provider, like http://proxy.example.com:3128. wab never takes one from the environment.
+    #[schemars(with = "Option<String>", extend("pattern" = "^https?://"))]
+    pub proxy: Option<Scalar>,
 }
 
 /// Calls per window that the provider allows you.

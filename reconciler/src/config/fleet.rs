@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
-use wabridges::{ApiUrl, BridgeId, Config, CustomerRef, Limits};
+use wabridges::{ApiUrl, BridgeId, Config, CustomerRef, Limits, ProxyUrl};
 
 /// The declared fleet.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub struct Account {
     pub request_timeout: Option<Duration>,
     /// PEM certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// The proxy for calls to the provider.
+    pub proxy: Option<ProxyUrl>,
 }
 
 /// The source of the API key.
@@ -246,6 +248,7 @@ impl Fleet {
     pub fn client_config(&self) -> Config {
         let mut config = Config::new(self.account.api_url.clone());
         config.ca_file.clone_from(&self.account.ca_file);
+        config.proxy.clone_from(&self.account.proxy);
         config.limits = self.limits();
         config.connect_timeout = self.account.connect_timeout.unwrap_or(config.connect_timeout);
         config.request_timeout = self.account.request_timeout.unwrap_or(config.request_timeout);

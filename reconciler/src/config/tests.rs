@@ -68,6 +68,7 @@ account:
   connect_timeout: 0s
   request_timeout: soon
   ca_file: ' '
+  proxy: http://me:s3cret@proxy:3128
 database: { url_env: 'postgres://h', schema: \"a\\0b\" }
 tenants: { table: '', tenant_id: '', bridge_id: '', bridge_status: '', wanted: '' }
 bridges:
@@ -94,6 +95,7 @@ policy: { max_creates: 101%, max_deletes: -1, min_observed: many, max_monthly_co
             "account.connect_timeout",
             "account.request_timeout",
             "account.ca_file",
+            "account.proxy",
             "database.url_env",
             "database.schema",
             "tenants.table",

@@ -4,6 +4,14 @@ use std::env::VarError;
 
 use crate::config::error::ConfigError;
 
+/// The variables by which other programs find a proxy for https.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+
+/// The variable that names a proxy, which `wab` does not use.
+pub fn ignored_proxy() -> Option<&'static str> {
+    PROXIES.into_iter().find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 /// The value of an environment variable; `None` if it is not set.
 pub fn variable(name: &str) -> Result<Option<String>, ConfigError> {
     match std::env::var(name) {

@@ -5,16 +5,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::config::{Database, Who};
-use crate::db::connect::connect;
-use crate::db::find;
 use crate::db::lock_holder::lock_holder;
 use crate::db::names::Names;
-use crate::db::session::settings;
+use crate::db::session::Session;
 use crate::db::statement::{query, query_scalar};
 use crate::model::{Error, LockHolder};
 
@@ -32,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection that tries to take the lock.
 #[derive(Debug)]
 pub struct Contender {
-    conn: PgConnection,
+    session: Session,
     names: Names,
     who: Who,
 }
@@ -40,37 +38,39 @@ pub struct Contender {
 impl Contender {
     /// Connects.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        let mut conn = connect(database).await?;
-        let mut tx = conn.begin_with(begin(&conn, "")).await.map_err(Error::database(DOING))?;
-        let names = find::names(&mut tx, database.schema.as_deref()).await?;
-        tx.rollback().await.map_err(Error::database(DOING))?;
-        Ok(Self { conn, names, who: Who::now() })
+        let mut session = Session::connect(database).await?;
+        let names = session.names(database.schema.as_deref()).await?;
+        Ok(Self { session, names, who: Who::now() })
     }
 
     /// Tries to take the lock. Meanwhile pg_stat_activity shows the run and its start; a run that finds the lock taken
     /// reports both.
     pub async fn try_lock(&mut self) -> Result<Result<(), Option<LockHolder>>, Error> {
-        let begin = begin(&self.conn, LEASE);
-        sqlx::raw_sql(begin).execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+        // PostgreSQL 17 can limit the duration of a transaction.
+        let lease = match self.session.server_version() {
+            Some(170_000..) => format!("SET LOCAL transaction_timeout = 0; {LEASE}"),
+            _ => LEASE.to_owned(),
+        };
+        let conn = self.session.open(&lease).await?;
         query(include_str!("apply_lock/announce.sql"))
             .bind(format!("wab apply of {}", self.who.who))
-            .execute(&mut self.conn)
+            .execute(&mut *conn)
             .await
             .map_err(Error::database("cannot set application_name"))?;
         let take = self.names.sql("SELECT pg_try_advisory_xact_lock(@extschema@._wab_lock_id('apply'))");
         let is_taken: bool =
-            query_scalar(take).fetch_one(&mut self.conn).await.map_err(Error::database(DOING))?;
+            query_scalar(take).fetch_one(&mut *conn).await.map_err(Error::database(DOING))?;
         if is_taken {
             return Ok(Ok(()));
         }
-        let holder = lock_holder(&mut self.conn, &self.names).await.ok().flatten();
-        sqlx::raw_sql("ROLLBACK").execute(&mut self.conn).await.map_err(Error::database(DOING))?;
+        let holder = lock_holder(conn, &self.names).await.ok().flatten();
+        sqlx::raw_sql("ROLLBACK").execute(conn).await.map_err(Error::database(DOING))?;
         Ok(Err(holder))
     }
 
     /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
     pub fn hold(self) -> ApplyLock {
-        let conn = Arc::new(Mutex::new(self.conn));
+        let conn = Arc::new(Mutex::new(self.session.into_connection()));
         let keeper = tokio::spawn(keep(Arc::clone(&conn)));
         ApplyLock { conn, keeper }
     }
@@ -122,13 +122,4 @@ async fn hear(conn: &mut PgConnection) -> Result<(), Error> {
             "check the network between wab and the database, and run wab apply again",
         )),
     }
-}
-
-/// Begins the transaction. PostgreSQL 17 can limit its duration.
-fn begin(conn: &PgConnection, lease: &str) -> AssertSqlSafe<String> {
-    let unlimited = match conn.server_version_num() {
-        Some(170_000..) => "SET LOCAL transaction_timeout = 0",
-        _ => "",
-    };
-    AssertSqlSafe(format!("BEGIN; {}; {unlimited}; {lease}", settings(conn)))
 }

@@ -1,120 +1,266 @@
-//! Connects to PostgreSQL: the URL or the PG* variables, a deadline, and TLS as in libpq.
+//! Connects to PostgreSQL: tries the hosts one after the other, with TLS as libpq would, until one will do.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::postgres::{PgConnectOptions, PgDatabaseError, PgSslMode};
+use sqlx::{ConnectOptions, Connection as _, PgConnection, Row};
 
-use crate::config::{Database, variable};
-use crate::model::Error;
-
-/// How a URL of PostgreSQL begins.
-const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
-
-/// The default deadline for connecting.
-const DEADLINE: Duration = Duration::from_secs(10);
+use crate::config::{Address, Attempt, Connection, Database, Host, ServerKind};
+use crate::db::keepalive::keep_alive;
+use crate::model::{DatabaseError, Error};
 
 /// Connects to the database that fleet.yaml and the environment name.
 pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
-    let url = url(database)?;
-    let deadline = deadline(url.as_deref(), variable("PGCONNECT_TIMEOUT")?.as_deref())?;
-    let options = options(url.as_deref(), database.url_env())?;
+    let connection = database.connection()?;
+    let found = match connection.wanted {
+        ServerKind::PreferStandby => match first(&connection, ServerKind::Standby).await {
+            Err(_) => first(&connection, ServerKind::Any).await,
+            found => found,
+        },
+        wanted => first(&connection, wanted).await,
+    };
+    found.map_err(|failure| failure.into_error(&connection))
+}
+
+/// Why one host will not do.
+#[derive(Debug)]
+struct Failure {
+    /// The host and port, or the socket.
+    place: String,
+    kind: FailureKind,
+}
+
+#[derive(Debug)]
+enum FailureKind {
+    /// No connection within this time.
+    TooSlow(Duration),
+    /// It is not the wanted kind of server.
+    OtherKind,
+    /// Anything else.
+    Sqlx(sqlx::Error),
+}
+
+/// The first host that is a server of this kind. As in libpq, a host that cannot be reached, is starting or is of another kind
+/// is passed over, and any other error ends the search.
+async fn first(connection: &Connection, wanted: ServerKind) -> Result<PgConnection, Failures> {
+    let mut failures = Vec::new();
+    for host in &connection.hosts {
+        let deadline = connection.deadline.unwrap_or(Duration::MAX);
+        let kind = match tokio::time::timeout(deadline, to(connection, host, wanted)).await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(kind)) => kind,
+            Err(_) => FailureKind::TooSlow(deadline),
+        };
+        let is_final = !kind.passes_on();
+        failures.push(Failure { place: place(host), kind });
+        if is_final {
+            break;
+        }
+    }
+    Err(Failures(failures))
+}
+
+async fn to(connection: &Connection, host: &Host, wanted: ServerKind) -> Result<PgConnection, FailureKind> {
+    let attempts = match host.address {
+        Address::Folder(_) => &[Attempt::Plain][..],
+        Address::Name(_) => &connection.tls.attempts,
+    };
+    let mut result = Err(sqlx::Error::PoolClosed);
+    for attempt in attempts {
+        result = options(connection, host, *attempt).connect().await;
+        // libpq too reports the error of the first attempt first.
+        match &result {
+            Err(error) if is_refused(error) => {}
+            _ => break,
+        }
+    }
+    let mut found = result.map_err(FailureKind::Sqlx)?;
+    keep_alive(host.port, connection.keepalive);
+    if wanted != ServerKind::Any && !is(wanted, &mut found).await.map_err(FailureKind::Sqlx)? {
+        let _ = found.close().await;
+        return Err(FailureKind::OtherKind);
+    }
+    Ok(found)
+}
+
+/// Whether libpq would try again with TLS, or without it.
+fn is_refused(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Tls(_) => true,
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        // No entry of pg_hba.conf for a connection of this kind.
+        other => sqlstate(other).is_some_and(|code| code == "28000"),
+    }
+}
+
+fn sqlstate(error: &sqlx::Error) -> Option<&str> {
+    let error = error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    Some(error.code())
+}
+
+/// Whether the server is of this kind.
+async fn is(wanted: ServerKind, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let ask =
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
+    let row = sqlx::raw_sql(ask).fetch_one(connection).await?;
+    let is_standby: bool = row.try_get(0)?;
+    let is_read_only = is_standby || row.try_get::<String, _>(1)? == "on";
+    Ok(match wanted {
+        ServerKind::Any | ServerKind::PreferStandby => true,
+        ServerKind::ReadWrite => !is_read_only,
+        ServerKind::ReadOnly => is_read_only,
+        ServerKind::Primary => !is_standby,
+        ServerKind::Standby => is_standby,
+    })
+}
+
+/// The options of sqlx. Each parameter is set, because sqlx would take it from a PG* variable otherwise.
+fn options(connection: &Connection, host: &Host, attempt: Attempt) -> PgConnectOptions {
+    let options = PgConnectOptions::new_without_pgpass();
+    let options = match &host.address {
+        Address::Folder(folder) => options.host("localhost").socket(folder),
+        Address::Name(name) => options.host(name),
+    };
+    let options = options.port(host.port).username(&connection.user).database(&connection.database);
+    let options = options.password(host.password.as_ref().map_or("", |password| &password.0));
+    // PgBouncer refuses the parameter, even if it is empty.
+    let options = match connection.options.as_slice() {
+        [] => options,
+        settings => options.options(settings.iter().map(|(name, value)| (name, value))),
+    };
+    let options = options.ssl_mode(match attempt {
+        Attempt::Plain => PgSslMode::Disable,
+        Attempt::TlsIfOffered => PgSslMode::Prefer,
+        Attempt::Tls => PgSslMode::Require,
+        Attempt::VerifyCa => PgSslMode::VerifyCa,
+        Attempt::VerifyFull => PgSslMode::VerifyFull,
+    });
+    let options = match &connection.tls.authorities {
+        Some((_, pem)) => options.ssl_root_cert_from_pem(pem.clone().into_bytes()),
+        None => options,
+    };
+    let options = match &connection.tls.certificate {
+        Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
+        None => options,
+    };
     // A pooler may refuse extra_float_digits; PostgreSQL's default is as exact since version 12.
-    let options = options.application_name("wab").extra_float_digits(None).disable_statement_logging();
-    let place = place(&options);
-    tokio::time::timeout(deadline.unwrap_or(Duration::MAX), options.connect())
-        .await
-        .map_err(|_| too_slow(&place, deadline.unwrap_or(Duration::MAX)))?
-        .map_err(|error| match error {
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Error::config(
-                format!("cannot connect to the database at {place}: {error}"),
-                match url {
-                    Some(_) => format!("check host, port and sslmode in {}", database.url_env()),
-                    None => "set DATABASE_URL, or PGHOST, PGPORT, PGUSER and PGDATABASE".to_owned(),
-                },
-            ),
-            other => Error::database("cannot connect to the database")(other),
-        })
+    let options = options.extra_float_digits(None).disable_statement_logging();
+    options.application_name(connection.application_name.as_deref().unwrap_or("wab"))
 }
 
 /// The host and port, or the socket, for messages.
-fn place(options: &PgConnectOptions) -> String {
-    let (host, port) = (options.get_host(), options.get_port());
-    match options.get_socket() {
-        Some(folder) => format!("{}/.s.PGSQL.{port}", folder.display()),
-        None if host.starts_with('/') => format!("{host}/.s.PGSQL.{port}"),
-        None => format!("{host}:{port}"),
+fn place(host: &Host) -> String {
+    match &host.address {
+        Address::Folder(folder) => format!("{}/.s.PGSQL.{}", folder.display(), host.port),
+        Address::Name(name) if name.contains(':') => format!("[{name}]:{}", host.port),
+        Address::Name(name) => format!("{name}:{}", host.port),
     }
 }
 
-/// The URL. `None`: use the PG* variables, because fleet.yaml names no variable and DATABASE_URL is not set.
-fn url(database: &Database) -> Result<Option<String>, Error> {
-    let name = database.url_env();
-    match (variable(name)?, &database.url_env) {
-        (None, Some(_)) => Err(Error::config(
-            format!("database.url_env names the environment variable {name}, which is not set"),
-            format!(
-                "export {name}=postgres://…, or remove database.url_env from fleet.yaml to use PGHOST, PGUSER, PGDATABASE"
+/// Why each host would not do, in the order in which they were tried.
+#[derive(Debug)]
+struct Failures(Vec<Failure>);
+
+impl FailureKind {
+    fn passes_on(&self) -> bool {
+        match self {
+            Self::TooSlow(_) | Self::OtherKind => true,
+            Self::Sqlx(sqlx::Error::Io(error)) => error.kind() != std::io::ErrorKind::InvalidData,
+            // The server is starting, or ending.
+            Self::Sqlx(other) => sqlstate(other) == Some("57P03"),
+        }
+    }
+
+    fn text(&self, wanted: ServerKind) -> String {
+        match self {
+            Self::TooSlow(deadline) => format!("no connection within {} s", deadline.as_secs()),
+            Self::OtherKind => format!("not {}", kind(wanted)),
+            Self::Sqlx(sqlx::Error::Io(error)) => error.to_string(),
+            Self::Sqlx(other) => other.to_string(),
+        }
+    }
+}
+
+fn kind(wanted: ServerKind) -> &'static str {
+    match wanted {
+        ServerKind::Any => "a server",
+        ServerKind::ReadWrite => "a server that accepts writes",
+        ServerKind::ReadOnly => "a server that refuses writes",
+        ServerKind::Primary => "a primary",
+        ServerKind::Standby | ServerKind::PreferStandby => "a standby",
+    }
+}
+
+impl Failures {
+    fn into_error(mut self, connection: &Connection) -> Error {
+        let wanted = connection.wanted;
+        let place = |failure: &Failure| format!("{}: {}", failure.place, failure.kind.text(wanted));
+        let places = self.0.iter().map(place).collect::<Vec<_>>().join("; ");
+        let what = format!("cannot connect to the database at {places}");
+        match self.0.pop() {
+            Some(Failure { place, kind: FailureKind::Sqlx(error) })
+                if error.as_database_error().is_some() =>
+            {
+                refused(&place, &error, connection)
+            }
+            Some(Failure { kind, .. }) => Error::config(what, kind.hint(connection)),
+            None => Error::config(what, "name a host"),
+        }
+    }
+}
+
+/// The server's own error, with its hint or with what is known of the password.
+fn refused(place: &str, error: &sqlx::Error, connection: &Connection) -> Error {
+    let source = DatabaseError::from(error);
+    let is_login = matches!(source.sqlstate.as_deref(), Some("28P01" | "28000"));
+    let no_password =
+        "no password is given: write it into the URL, PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)";
+    let hint = match &connection.ignored {
+        Some(ignored) if is_login => Some(ignored.clone()),
+        None if is_login && connection.hosts.iter().all(|host| host.password.is_none()) => {
+            Some(no_password.to_owned())
+        }
+        _ => source.hint.clone(),
+    };
+    let source = DatabaseError { text: format!("{place}: {}", source.text), hint, ..source };
+    Error::Database { doing: "cannot connect to the database", source }
+}
+
+impl FailureKind {
+    /// What to do, with the place of the parameter that decides.
+    fn hint(&self, connection: &Connection) -> String {
+        let origin = connection.origin.as_deref();
+        match self {
+            Self::TooSlow(_) => format!(
+                "check host and port{}, or allow a longer deadline: connect_timeout in the URL, or PGCONNECT_TIMEOUT",
+                within(origin)
             ),
-        )),
-        (url, _) => Ok(url),
+            Self::OtherKind => format!(
+                "target_session_attrs asks for {}: add its host{}",
+                kind(connection.wanted),
+                within(origin)
+            ),
+            Self::Sqlx(error) if is_refused(error) => match &connection.tls.authorities {
+                Some((file, _)) => format!(
+                    "the server's certificate is checked with {} (sslrootcert): put the authority that signed it there",
+                    file.display()
+                ),
+                None if connection.tls.attempts.contains(&Attempt::VerifyFull) => {
+                    "the server's certificate is checked with the authorities of this machine: name another with sslrootcert=FILE"
+                        .to_owned()
+                }
+                None => format!("check sslmode{}, and ssl in the server's configuration", within(origin)),
+            },
+            Self::Sqlx(_) => match origin {
+                Some(origin) => format!("check host and port in {origin}, and that the server runs and listens there"),
+                None => "no host is given: set DATABASE_URL, or PGHOST, PGPORT, PGUSER and PGDATABASE".to_owned(),
+            },
+        }
     }
 }
 
-fn options(url: Option<&str>, name: &str) -> Result<PgConnectOptions, Error> {
-    if let Some(mode) = variable("PGSSLMODE")?
-        && mode.parse::<PgSslMode>().is_err()
-    {
-        return Err(Error::config(
-            format!("the environment variable PGSSLMODE is {mode:?}, which is not an sslmode"),
-            "use disable, allow, prefer, require, verify-ca or verify-full",
-        ));
-    }
-    let options = match url {
-        // The parser's message may repeat a part of the URL, so it is not shown.
-        Some(url) => Some(url)
-            .filter(|url| SCHEMES.iter().any(|scheme| url.starts_with(scheme)))
-            .and_then(|url| PgConnectOptions::from_str(url).ok())
-            .ok_or_else(|| {
-                Error::config(
-                    format!("the environment variable {name} does not hold a PostgreSQL URL"),
-                    "write it like postgres://user:password@host:5432/database",
-                )
-            })?,
-        None => PgConnectOptions::new(),
-    };
-    // A Unix socket has no TLS; libpq ignores the setting there too.
-    let socket = options.get_socket().is_some() || options.get_host().starts_with('/');
-    Ok(if socket { options.ssl_mode(PgSslMode::Disable) } else { options })
-}
-
-/// `connect_timeout` of the URL, else `PGCONNECT_TIMEOUT`, else the default; 0 or less means no deadline, as
-/// in libpq.
-fn deadline(url: Option<&str>, variable: Option<&str>) -> Result<Option<Duration>, Error> {
-    let parsed = url.and_then(|url| url::Url::parse(url).ok());
-    let in_url = parsed.as_ref().and_then(|url| {
-        url.query_pairs().find(|(key, _)| key == "connect_timeout").map(|(_, value)| value.into_owned())
-    });
-    let (text, place) = match (in_url.as_deref(), variable) {
-        (Some(text), _) => (text, "connect_timeout in the database's URL"),
-        (None, Some(text)) if !text.is_empty() => (text, "the environment variable PGCONNECT_TIMEOUT"),
-        (None, _) => return Ok(Some(DEADLINE)),
-    };
-    match text.trim().parse::<i32>() {
-        Ok(seconds) => Ok(u64::try_from(seconds).ok().filter(|s| *s > 0).map(Duration::from_secs)),
-        Err(_) => Err(Error::config(
-            format!("{place} is not a whole number of seconds"),
-            "write it like 10; 0 means no deadline",
-        )),
-    }
-}
-
-fn too_slow(place: &str, deadline: Duration) -> Error {
-    Error::config(
-        format!("cannot connect to the database at {place}: no connection within {} s", deadline.as_secs()),
-        "check host and port, or allow a longer deadline: connect_timeout in the URL, or PGCONNECT_TIMEOUT",
-    )
+fn within(origin: Option<&str>) -> String {
+    origin.map(|origin| format!(" in {origin}")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -122,45 +268,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_deadline_is_the_urls_then_the_variables_then_ours() {
-        let seconds = |url, variable| deadline(url, variable).unwrap().map(|deadline| deadline.as_secs());
-        assert_eq!(seconds(None, None), Some(10));
-        assert_eq!(seconds(Some("postgres://h/d"), Some("7")), Some(7));
-        assert_eq!(seconds(Some("postgres://h/d?connect_timeout=3"), Some("7")), Some(3));
-        assert_eq!(seconds(None, Some("0")), None);
-        assert_eq!(seconds(None, Some("")), Some(10));
-        assert!(deadline(None, Some("soon")).is_err());
-    }
-
-    #[test]
-    fn a_socket_has_no_tls() {
-        let mode = |url| options(Some(url), "X").unwrap().get_ssl_mode();
-        for url in
-            ["postgres:///d?host=/run/pg&sslmode=require", "postgres://%2Frun%2Fpg/d?sslmode=verify-full"]
-        {
-            assert!(matches!(mode(url), PgSslMode::Disable), "{url}");
-        }
-        assert!(matches!(mode("postgres://h/d?sslmode=require"), PgSslMode::Require));
-    }
-
-    #[test]
-    fn a_url_is_never_repeated() {
-        for url in [
-            "postgres://u:secret@h:port/d",
-            "jdbc:postgresql://u:secret@h/d",
-            "mysql://u:secret@h/d",
-            "secret",
-        ] {
-            let error = options(Some(url), "X").unwrap_err();
-            assert!(error.to_string().contains("X does not hold a PostgreSQL URL"), "{error}");
-            assert!(!error.to_string().contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
     fn a_message_names_host_and_port_or_the_socket() {
-        let named = |url| place(&options(Some(url), "X").unwrap());
-        assert_eq!(named("postgres://u:secret@h:6432/d"), "h:6432");
-        assert_eq!(named("postgres:///d?host=/run/pg&port=5433"), "/run/pg/.s.PGSQL.5433");
+        let named = |address, port| place(&Host { address, port, password: None });
+        assert_eq!(named(Address::Name("h".into()), 6432), "h:6432");
+        assert_eq!(named(Address::Name("::1".into()), 5432), "[::1]:5432");
+        assert_eq!(named(Address::Folder("/run/pg".into()), 5433), "/run/pg/.s.PGSQL.5433");
     }
 }

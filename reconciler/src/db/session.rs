@@ -12,7 +12,7 @@ use crate::db::connect::connect;
 use crate::db::find;
 use crate::db::names::Names;
 use crate::db::statement::query_scalar;
-use crate::model::Error;
+use crate::model::{DatabaseError, Error};
 
 /// After so long without a statement the connection is tried before it is used, because PostgreSQL or a pooler may have
 /// closed it: while a person reads a plan, or a run waits for the provider's limits.
@@ -23,13 +23,14 @@ const IDLE: Duration = Duration::from_secs(2);
 pub(super) struct Session {
     conn: PgConnection,
     database: Database,
-    used: Instant,
+    /// The last use; `None`: the connection did not answer.
+    used: Option<Instant>,
 }
 
 impl Session {
     /// Connects. Needs a Tokio runtime with I/O and time.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        Ok(Self { conn: connect(database).await?, database: database.clone(), used: Instant::now() })
+        Ok(Self { conn: connect(database).await?, database: database.clone(), used: Some(Instant::now()) })
     }
 
     /// Another connection to the same database.
@@ -75,12 +76,43 @@ impl Session {
 
     /// Begins a transaction with this statement, and sets our settings in it.
     pub async fn begin_with(&mut self, begin: &str) -> Result<Transaction<'_, Postgres>, Error> {
-        if self.used.elapsed() > IDLE && self.conn.ping().await.is_err() {
+        let deadline = self.revive().await?;
+        let begin = AssertSqlSafe(format!("{begin}; {}", settings(&self.conn)));
+        let used = self.used.take();
+        let begun = in_time(deadline, self.conn.begin_with(begin)).await?;
+        self.used = used;
+        Ok(begun)
+    }
+
+    /// Begins a transaction with our settings and `more` of them, and gives away its connection. It ends with a ROLLBACK, or
+    /// with the connection.
+    pub async fn open(&mut self, more: &str) -> Result<&mut PgConnection, Error> {
+        let deadline = self.revive().await?;
+        let begin = AssertSqlSafe(format!("BEGIN; {}; {more}", settings(&self.conn)));
+        let used = self.used.take();
+        in_time(deadline, sqlx::raw_sql(begin).execute(&mut self.conn)).await?;
+        self.used = used;
+        Ok(&mut self.conn)
+    }
+
+    /// The connection.
+    pub fn into_connection(self) -> PgConnection {
+        self.conn
+    }
+
+    /// Connects again if the connection was lost. Returns how long the first statement of a transaction may take.
+    async fn revive(&mut self) -> Result<Option<Duration>, Error> {
+        let deadline = self.database.connection()?.deadline;
+        let is_alive = match self.used {
+            Some(used) if used.elapsed() <= IDLE => true,
+            Some(_) => in_time(deadline, self.conn.ping()).await.is_ok(),
+            None => false,
+        };
+        if !is_alive {
             self.conn = connect(&self.database).await?;
         }
-        self.used = Instant::now();
-        let begin = AssertSqlSafe(format!("{begin}; {}", settings(&self.conn)));
-        self.conn.begin_with(begin).await.map_err(Error::database("cannot begin a transaction"))
+        self.used = Some(Instant::now());
+        Ok(deadline)
     }
 
     /// Runs statements in a transaction of their own, and commits it.
@@ -101,17 +133,42 @@ impl Session {
     }
 }
 
+/// Waits for the first statement of a transaction. PostgreSQL answers it at once, but a pooler lets it wait until a server
+/// connection is free.
+async fn in_time<T>(
+    deadline: Option<Duration>,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Error> {
+    const DOING: &str = "cannot begin a transaction";
+    let deadline = deadline.unwrap_or(Duration::MAX);
+    match tokio::time::timeout(deadline, work).await {
+        Ok(begun) => begun.map_err(Error::database(DOING)),
+        Err(_) => Err(Error::Database {
+            doing: DOING,
+            source: DatabaseError {
+                text: format!("no answer within {} s", deadline.as_secs()),
+                sqlstate: None,
+                hint: Some(
+                    "is there a pooler, and are all its server connections taken? wab apply needs two at the same time: wait, or \
+                     raise default_pool_size; or allow a longer deadline: connect_timeout in the URL, or PGCONNECT_TIMEOUT"
+                        .to_owned(),
+                ),
+                is_lost: true,
+            },
+        }),
+    }
+}
+
 /// jit: compiling our one long query takes longer than running it. hash_mem_multiplier: that query has one large hash
-/// table. idle_in_transaction_session_timeout: an evaluation waits for the provider.
-pub(super) fn settings(conn: &PgConnection) -> &'static str {
+/// table. idle_in_transaction_session_timeout: an evaluation computes for a while between two statements. tcp_…: PostgreSQL
+/// notices after half a minute that this machine is gone; by default it takes two hours, in which a transaction keeps its locks.
+fn settings(conn: &PgConnection) -> &'static str {
     match conn.server_version_num() {
-        Some(..130_000) => {
-            "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off; \
-             SET LOCAL idle_in_transaction_session_timeout = 0"
-        }
+        Some(..130_000) => "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off",
         _ => {
-            "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off; \
-             SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL hash_mem_multiplier = 64"
+            "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL jit = off; SET LOCAL hash_mem_multiplier = 64; \
+             SET LOCAL idle_in_transaction_session_timeout = '5min'; SET LOCAL tcp_user_timeout = '30s'; \
+             SET LOCAL tcp_keepalives_idle = 15; SET LOCAL tcp_keepalives_interval = 5; SET LOCAL tcp_keepalives_count = 3"
         }
     }
 }

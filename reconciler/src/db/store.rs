@@ -72,7 +72,8 @@ impl Store {
         }
         Err(Error::config(
             "this database is a standby, which cannot evaluate a fleet: no call was made",
-            "connect to the primary; on a standby only wab status and wab drift --stored work",
+            "connect to the primary: with several hosts in the URL, target_session_attrs=read-write finds it. On a standby only wab \
+             status and wab drift --stored work",
         ))
     }
 

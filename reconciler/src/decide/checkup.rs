@@ -49,8 +49,17 @@ pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
     )
 }
 
+/// How calls reach the provider.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Route<'a> {
+    /// The host and port of account.proxy.
+    pub proxy: Option<&'a str>,
+    /// The environment variable that names a proxy, which wab does not use.
+    pub ignored: Option<&'a str>,
+}
+
 /// The provider's listing, and how long it took.
-pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Check {
+pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration, route: Route<'_>) -> Check {
     let listing = match listed {
         Ok(listing) => listing,
         Err(wabridges::Error::RateLimited { retry_after }) => {
@@ -61,10 +70,18 @@ pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Ch
             );
         }
         Err(error) => {
-            return Check::failed(
-                "provider",
-                &Error::provider("cannot list the fleet at the provider")(error),
-            );
+            let is_cut_off = error.is_before_sending();
+            let failed =
+                Check::failed("provider", &Error::provider("cannot list the fleet at the provider")(error));
+            return match route {
+                Route { proxy: None, ignored: Some(name) } if is_cut_off => Check {
+                    hint: Some(format!(
+                        "wab does not use the proxy in {name}: if the provider is only reached through it, name it in account.proxy"
+                    )),
+                    ..failed
+                },
+                _ => failed,
+            };
         }
     };
     let (bridges, bad) = (listing.bridges.len(), listing.malformed.len());
@@ -75,7 +92,8 @@ pub fn provider(listed: Result<Listing, wabridges::Error>, took: Duration) -> Ch
         all if all == bridges => "; the listing has all statuses",
         _ => "; the listing has some of the statuses",
     };
-    let says = format!("lists {bridges} bridges, in {:.2} s{statuses}", took.as_secs_f64());
+    let through = route.proxy.map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    let says = format!("lists {bridges} bridges, in {:.2} s{through}{statuses}", took.as_secs_f64());
     match bad {
         0 => Check::ok("provider", says),
         _ => Check::warning(
@@ -139,11 +157,19 @@ mod tests {
 
     #[test]
     fn used_up_limits_are_a_warning_and_a_refused_key_has_its_own_code() {
-        let provider = |error| provider(Err(error), Duration::ZERO);
+        let provider = |error| provider(Err(error), Duration::ZERO, Route::default());
         let limited = provider(wabridges::Error::RateLimited { retry_after: Duration::from_secs(60) });
         assert_eq!((limited.verdict, limited.says.as_str()), (Verdict::Warning, "accepts no calls for 1m"));
         assert_eq!(provider(wabridges::Error::Auth { status: 401, said: String::new() }).exit, Exit::Auth);
         assert_eq!(provider(wabridges::Error::NotFound { what: "x".into() }).exit, Exit::Error);
+    }
+
+    #[test]
+    fn a_proxy_of_the_environment_is_named_if_the_provider_cannot_be_reached() {
+        let cut_off = || Err(wabridges::Error::Connect { place: "h:443".into(), source: "refused".into() });
+        let hint = |proxy, ignored| provider(cut_off(), Duration::ZERO, Route { proxy, ignored }).hint;
+        assert!(hint(None, Some("HTTPS_PROXY")).unwrap().contains("the proxy in HTTPS_PROXY"));
+        assert_eq!(hint(Some("proxy:3128"), Some("HTTPS_PROXY")), hint(None, None));
     }
 
     #[test]

@@ -84,6 +84,9 @@ fn account(account: &Account) -> String {
     if let Some(file) = &account.ca_file {
         out.text("ca_file", &path(file));
     }
+    if let Some(proxy) = &account.proxy {
+        out.text("proxy", proxy.as_str());
+    }
     let Limits { provision, proxy, other } = account.limits;
     if account.limits != Limits::default() {
         out.plain("limits", format!("{{ provision: {provision}, proxy: {proxy}, other: {other} }}"));

@@ -1,16 +1,12 @@
-//! The stop request: SIGINT, SIGTERM or the deadline.
+//! The stop request: a signal or the deadline.
 
-use std::process;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::model::{Error, RunEnd};
+use crate::model::RunEnd;
 use crate::run::events::{Event, Events};
-
-/// The exit code of a process that SIGINT ended: the second signal ends the run at once.
-const KILLED: i32 = 130;
+use crate::run::signals;
 
 /// Whether a signal asked the run to stop, or the deadline has passed.
 #[derive(Clone, Debug)]
@@ -20,28 +16,14 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Handles both signals: the first asks the run to stop, the second ends the process at once.
-    pub fn listen(deadline: Option<Instant>, events: impl Events + 'static) -> Result<Self, Error> {
-        let cannot = |error: std::io::Error| {
-            Error::config(
-                format!("cannot listen for signals: {error}"),
-                "run wab in an environment that lets it handle signals",
-            )
-        };
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    /// From now on the first signal asks the run to stop, and the second ends the process at once.
+    pub fn listen(deadline: Option<Instant>, events: impl Events + 'static) -> Self {
         let (signal_sent, signalled) = watch::channel(false);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-                if *signal_sent.borrow() {
-                    process::exit(KILLED);
-                }
-                events.emit(Event::Stopping);
-                signal_sent.send_replace(true);
-            }
+        signals::hand_over(move || {
+            events.emit(Event::Stopping);
+            signal_sent.send_replace(true);
         });
-        Ok(Self { signalled, deadline })
+        Self { signalled, deadline }
     }
 
     /// Whether a signal asked the run to stop, or the deadline has passed.

@@ -132,10 +132,10 @@ impl Run<'_> {
             scope: self.args.targets.scope(),
         };
         let mut evaluator = Evaluator::new(config, &mut store).await?;
-        // At the question, a signal must end wab at once, so signals are handled only afterwards. Without a
-        // question they are handled from here on.
+        // At the question, a signal must end wab at once, so the run listens only afterwards. Without a question
+        // it listens from here on.
         let stop = match self.approval {
-            Approval::Given => Some(self.listen()?),
+            Approval::Given => Some(self.listen()),
             Approval::Ask => None,
         };
         let mut snapshot = match self.observe(&mut evaluator, &mut store, stop.as_ref()).await? {
@@ -151,12 +151,12 @@ impl Run<'_> {
         if !final_plan.plan.refusals.is_empty() {
             return self.refused(&final_plan.plan);
         }
-        let stop = stop.map_or_else(|| self.listen(), Ok)?;
+        let stop = stop.unwrap_or_else(|| self.listen());
         let report = self.execute(&final_plan, &mut store, lock, stop).await;
         self.report(&final_plan.plan, &report, shown.as_ref(), &mut store).await
     }
 
-    fn listen(&self) -> Result<Stop, Error> {
+    fn listen(&self) -> Stop {
         Stop::listen(self.deadline, self.console.clone())
     }
 

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use chrono::{TimeDelta, Utc};
+use wabridges::ProxyUrl;
 
-use crate::config::{Database, Fleet};
+use crate::config::{Database, Fleet, ignored_proxy};
 use crate::db::examine::Visit;
 use crate::db::store::Store;
+use crate::decide::checkup::Route;
 use crate::decide::{checkup, database_checkup};
 use crate::ground::Exit;
 use crate::model::{BindingChange, Check, Error};
@@ -82,7 +84,9 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
     };
     let started = Instant::now();
     let listed = client.list().await;
-    checks.push(checkup::provider(listed, started.elapsed()));
+    let proxy = fleet.account.proxy.as_ref().map(ProxyUrl::place);
+    let route = Route { proxy: proxy.as_deref(), ignored: ignored_proxy() };
+    checks.push(checkup::provider(listed, started.elapsed(), route));
     client.provider_ahead()
 }
 

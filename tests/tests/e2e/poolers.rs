@@ -183,6 +183,34 @@ async fn of_eight_applies_through_a_pooler_one_runs() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_full_pool_ends_an_apply_soon_and_frees_the_lock() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let pooler = Pooler::start(&fleet.cluster, "transaction", 1)?;
+    let url = pooler.url(DATABASE) + "&connect_timeout=2";
+    let said = fleet.wab_on(&url, &["plan"])?;
+    assert_eq!(said.code, 0, "a plan needs one server connection: {}", said.stderr);
+    let start = Instant::now();
+    let said = fleet.wab_on(&url, &["apply", "-y"])?;
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    for part in ["no answer within 2 s", "wab apply needs two", "default_pool_size"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert_eq!(fleet.sql(HELD)?, "");
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    // PgBouncer 1.18 refuses this startup parameter with SQLSTATE 08P01.
+    let said = fleet.wab_on(&(url + "&options=-c%20work_mem%3D8MB"), &["status"])?;
+    assert!(
+        said.stderr.contains("08P01") && said.stderr.contains("ignore_startup_parameters"),
+        "{}",
+        said.stderr
+    );
+    Ok(())
+}
+
 /// Whether a session holds the lock of `wab apply`, and what this session holds beside it.
 const HELD: &str =
     "SELECT a.state, a.backend_xid, a.backend_xmin FROM pg_locks l JOIN pg_stat_activity a USING (pid)

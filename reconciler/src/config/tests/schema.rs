@@ -37,7 +37,7 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert!(EXAMPLE.starts_with("# yaml-language-server: $schema="));
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
-    assert_eq!(keys, 9, "api_key_file, key_fingerprint, ca_file, schema, status_words, four graces");
+    assert_eq!(keys, 10, "api_key_file, key_fingerprint, ca_file, proxy, schema, status_words, four graces");
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
     assert_eq!(complaints(&all), [""; 0]);

@@ -17,6 +17,7 @@ account:
   connect_timeout: 1500ms
   request_timeout: 2m
   ca_file: ca.pem
+  proxy: http://proxy.example.com:3128
   limits: { provision: 4/1s, proxy: 100/60s, other: 90/30s }
 database: { url_env: APP_DB, schema: Wa Bridges }
 tenants: { table: app.\"Tenants\", tenant_id: Id, bridge_id: b, bridge_status: s, wanted: \"status = 'a: b' -- #\\n or x\" }

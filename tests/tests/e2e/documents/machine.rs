@@ -80,7 +80,10 @@ impl Machine {
         let dir = self.dir.display().to_string();
         let other = fleet.cluster.url(OTHER).replace("user=postgres", "user=app_owner");
         let body = body
-            .replace("postgres://app_owner@db.example.com/app?sslmode=verify-full", &format!("'{other}'"))
+            .replace(
+                "'postgres://app_owner@db.example.com/app?sslmode=verify-full&sslrootcert=system'",
+                &format!("'{other}'"),
+            )
             .replace("/etc/postgresql", &format!("{dir}/etc"))
             .replace("/tmp/package", &format!("{dir}/package"));
         format!("export PATH='{dir}/bin':\"$PATH\" HOME='{dir}/home'\ncd '{dir}/work'\n{body}")
