@@ -73,7 +73,7 @@ SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verb
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database
 
-ASSERTS := bison build-essential dpkg-dev flex libicu-dev libreadline-dev libssl-dev pkg-config zlib1g-dev
+ASSERTS := bison flex libicu-dev libreadline-dev libssl-dev zlib1g-dev
 
 .PHONY: test-asserts
 test-asserts: test-tools ## run the tests on a PostgreSQL with assertions, which it builds under target/asserts
@@ -178,6 +178,7 @@ tools: ## install missing Debian packages for the demo and an installation
 .PHONY: test-tools
 test-tools: ## install missing Debian packages for the tests too
 	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES) $(PG_CRON) $(TEST_PACKAGES))
+	tests/pgbouncer.sh || echo 'Testing with the PgBouncer of this Debian only'
 
 # Installs the packages in $(1), except those in $(2), which are already installed in another way.
 define install_packages

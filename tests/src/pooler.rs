@@ -1,5 +1,6 @@
 //! Starts PgBouncer between `wab` and a cluster.
 
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,27 @@ use tempfile::TempDir;
 use crate::cluster::{Cluster, directory, give_to_server_user};
 use crate::process::{self, Said};
 
+/// A program, and the setting that only it has.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+    setting: &'static str,
+}
+
+impl Program {
+    /// Debian 12's PgBouncer.
+    pub fn debian() -> Self {
+        Self { path: "pgbouncer".into(), setting: "" }
+    }
+
+    /// Debian 12's PgBouncer and, if `make test-tools` could build it, the newer one that keeps prepared statements apart.
+    pub fn all() -> Result<Vec<Self>> {
+        let path = process::target_dir()?.join("pgbouncer/pgbouncer");
+        let newer = path.exists().then_some(Self { path, setting: "max_prepared_statements = 100\n" });
+        Ok(std::iter::once(Self::debian()).chain(newer).collect())
+    }
+}
+
 /// A running PgBouncer; dropping it stops it and removes its files.
 pub struct Pooler {
     dir: TempDir,
@@ -16,8 +38,13 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts PgBouncer with this `pool_mode` and this many server connections for each database.
+    /// Starts Debian's PgBouncer with this `pool_mode` and this many server connections for each database.
     pub fn start(cluster: &Cluster, pool_mode: &str, pool_size: u32) -> Result<Self> {
+        Self::run(&Program::debian(), cluster, pool_mode, pool_size)
+    }
+
+    /// As `start`, with this program.
+    pub fn run(program: &Program, cluster: &Cluster, pool_mode: &str, pool_size: u32) -> Result<Self> {
         let dir = directory()?;
         let (path, server) = (dir.path().display(), cluster.socket_dir().display());
         let ini = dir.path().join("pgbouncer.ini");
@@ -26,12 +53,13 @@ impl Pooler {
             format!(
                 "[databases]\n* = host={server} port={} user=postgres\n\
                  [pgbouncer]\nlisten_addr =\nunix_socket_dir = {path}\nlisten_port = 6432\nauth_type = any\n\
-                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nlogfile = {path}/log\n",
-                cluster.port()
+                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nlogfile = {path}/log\n{}",
+                cluster.port(),
+                program.setting
             ),
         )?;
         give_to_server_user(&ini)?;
-        let mut command = process::as_server_user("pgbouncer")?;
+        let mut command = process::as_server_user(&program.path)?;
         command.arg("--quiet").arg(&ini).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().context("cannot run pgbouncer: make test-tools installs it")?;
         let pooler = Self { dir, child };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::fleet::{DATABASE, Fleet, Install};
-use e2e::pooler::Pooler;
+use e2e::pooler::{Pooler, Program};
 use e2e::wait;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
@@ -47,8 +47,14 @@ async fn left_behind(pooler: &Pooler) -> Result<Vec<String>> {
     Ok(left)
 }
 
+/// Each program in both modes.
+fn kinds() -> Result<Vec<(Program, &'static str)>> {
+    let programs = Program::all()?;
+    Ok(programs.iter().flat_map(|program| ["transaction", "session"].map(|mode| (program.clone(), mode))).collect())
+}
+
 /// A fleet with drift of every kind, and a pooler in front of it.
-async fn pooled(pool_mode: &str) -> Result<(Fleet, Pooler)> {
+async fn pooled(program: &Program, pool_mode: &str) -> Result<(Fleet, Pooler)> {
     let fleet = world::healthy(&[]).await?;
     world::break_everything(&fleet).await?;
     fleet.fleet_yaml(
@@ -56,13 +62,13 @@ async fn pooled(pool_mode: &str) -> Result<(Fleet, Pooler)> {
 bridges: { webhook_url: 'https://app.example.net/{tenant_id}' }
 policy: { disconnected_after: 0s }\n",
     )?;
-    let pooler = Pooler::start(&fleet.cluster, pool_mode, POOL)?;
+    let pooler = Pooler::run(program, &fleet.cluster, pool_mode, POOL)?;
     Ok((fleet, pooler))
 }
 
 #[tokio::test]
 async fn the_test_of_leftovers_sees_each_of_them() -> Result<()> {
-    let (_fleet, pooler) = pooled("transaction").await?;
+    let (_fleet, pooler) = pooled(&Program::debian(), "transaction").await?;
     pooler.sql(
         DATABASE,
         "SET jit = off; SELECT pg_advisory_lock(1); PREPARE p AS SELECT 1; CREATE TEMP TABLE t (); LISTEN l;
@@ -75,8 +81,8 @@ async fn the_test_of_leftovers_sees_each_of_them() -> Result<()> {
 
 #[tokio::test]
 async fn verbs_leave_nothing_on_the_server_connections() -> Result<()> {
-    for pool_mode in ["transaction", "session"] {
-        let (fleet, pooler) = pooled(pool_mode).await?;
+    for (program, pool_mode) in kinds()? {
+        let (fleet, pooler) = pooled(&program, pool_mode).await?;
         let url = pooler.url(DATABASE);
         let runs: [(&[&str], i32); 16] = [
             (&["plan"], 0),
@@ -113,8 +119,8 @@ async fn verbs_leave_nothing_on_the_server_connections() -> Result<()> {
 
 #[tokio::test]
 async fn in_sql_every_function_leaves_nothing_on_the_server_connections() -> Result<()> {
-    for pool_mode in ["transaction", "session"] {
-        let (_fleet, pooler) = pooled(pool_mode).await?;
+    for (program, pool_mode) in kinds()? {
+        let (_fleet, pooler) = pooled(&program, pool_mode).await?;
         for statement in [
             "SELECT count(*) FROM wab_list_instances()",
             "SELECT * FROM wab_get_instance(1)",
