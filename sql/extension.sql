@@ -138,7 +138,7 @@ BEGIN
         END IF;
         IF failed OR refusal IS NOT NULL THEN
             PERFORM @extschema@._wab_release_queued(
-                entry.queue_id, pg_catalog.rtrim(pg_catalog.concat_ws(': ', message, details), ': '));
+                entry.queue_id, @extschema@._wab_shown_error(state, message, details));
         END IF;
         COMMIT;
         -- Classes of errors that the next entry would meet too: connection (08), API key (28), rate limit (53),

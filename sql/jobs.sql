@@ -10,8 +10,7 @@ AS $$
             CASE WHEN state IS NOT NULL THEN clock_timestamp() END,
             (state IS NOT NULL)::integer, state,
             CASE WHEN state IS NOT NULL
-                 THEN concat_ws(': ', nullif(@extschema@._wab_shown_message(state, message), ''),
-                                nullif(@extschema@._wab_shown_detail(state, details), '')) END)
+                 THEN @extschema@._wab_shown_error(state, message, details) END)
     ON CONFLICT (job) DO UPDATE
     SET succeeded_at = coalesce(excluded.succeeded_at, j.succeeded_at),
         failed_at = coalesce(excluded.failed_at, j.failed_at),

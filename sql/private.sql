@@ -19,6 +19,17 @@ AS $$ SELECT CASE WHEN state = '22023' OR left(state, 2) NOT IN ('22', '23', 'P0
 COMMENT ON FUNCTION @extschema@._wab_shown_detail IS
     'The DETAIL of an error with this SQLSTATE; null if it may hold a row or a key.';
 
+CREATE FUNCTION @extschema@._wab_shown_error(state text, message text, detail text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN starts_with(s.detail, s.message) THEN s.detail
+                ELSE concat_ws(': ', nullif(s.message, ''), nullif(s.detail, '')) END
+    FROM (SELECT @extschema@._wab_shown_message(state, message) AS message,
+                 @extschema@._wab_shown_detail(state, detail) AS detail) s;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_shown_error IS
+    'Message and DETAIL of an error as one text, without values; the message once if the DETAIL begins with it.';
+
 -- pg_cron stores the whole text of an error, and clients log it.
 CREATE FUNCTION @extschema@._wab_raise_without_values(state text, message text, detail text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -95,7 +95,8 @@ BEGIN
                 RAISE;
             END IF;
             UPDATE @extschema@.wab_queue q
-            SET finished_at = clock_timestamp(), outcome = 'refused', last_error = @extschema@._wab_shown_message(SQLSTATE, SQLERRM), claimed_until = NULL
+            SET finished_at = clock_timestamp(), outcome = 'refused', claimed_until = NULL,
+                last_error = @extschema@._wab_shown_message(SQLSTATE, SQLERRM)
             WHERE q.queue_id = claimed.queue_id;
         END;
     END LOOP;

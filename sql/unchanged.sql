@@ -38,7 +38,10 @@ AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     UPDATE @extschema@.wab_observations o SET mirrored = false
-    WHERE o.mirrored AND o.observed_at >= coalesce((SELECT l.observed_at FROM @extschema@._wab_last_observation() l), '-infinity')
+    WHERE o.mirrored AND o.observed_at >= coalesce((
+          -- Rows dated in the future, after the clock was set back, come after the newest one.
+          SELECT l.observed_at FROM @extschema@.wab_observations l
+          WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1), '-infinity')
       -- A listing that carries no statuses never overwrites a stored status: it stays mirrored when a status changes.
       AND (TG_NARGS = 0 OR o.statuses > 0);
     RETURN NULL;

@@ -105,8 +105,7 @@ impl From<pgrx::spi::Error> for Raise {
 
 impl From<Error> for Raise {
     fn from(error: Error) -> Self {
-        let raise =
-            Self::new(code(&error), message(&error)).with_detail(rest(chain(&error), message(&error)));
+        let raise = Self::new(code(&error), message(&error)).with_detail(chain(&error));
         match hint(&error) {
             Some(hint) => raise.with_hint(hint),
             None => raise,
@@ -176,14 +175,6 @@ fn hint(error: &Error) -> Option<String> {
         }
         Error::Config { .. } => return None,
     })
-}
-
-/// The text without the words that the message says already: `HTTP 401: check the key …`.
-fn rest(text: String, message: &str) -> String {
-    match text.strip_prefix(message).map(|rest| rest.trim_start_matches([':', ' '])) {
-        Some(rest) if !rest.is_empty() => rest.replacen('(', "", 1).replacen(')', "", 1),
-        _ => text,
-    }
 }
 
 /// The texts of the error and its sources, separated by colons, without repetition.

@@ -203,7 +203,7 @@ async fn an_ordinary_role_does_the_main_job_without_the_extension() -> Result<()
 }
 
 #[test]
-fn a_database_of_another_encoding_is_refused_with_the_way_on() -> Result<()> {
+fn a_database_of_another_encoding_is_refused_with_a_hint() -> Result<()> {
     let fleet = bare()?;
     for encoding in ["LATIN1", "SQL_ASCII", "EUC_JP"] {
         let database = encoding.to_lowercase();
