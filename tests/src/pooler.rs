@@ -53,7 +53,7 @@ impl Pooler {
             format!(
                 "[databases]\n* = host={server} port={} user=postgres\n\
                  [pgbouncer]\nlisten_addr =\nunix_socket_dir = {path}\nlisten_port = 6432\nauth_type = any\n\
-                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nlogfile = {path}/log\n{}",
+                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nlogfile = {path}/log\npidfile = {path}/pid\n{}",
                 cluster.port(),
                 program.setting
             ),
@@ -108,6 +108,10 @@ impl Pooler {
 
 impl Drop for Pooler {
     fn drop(&mut self) {
+        // If this process runs as root, the child is runuser, and PgBouncer would outlive it.
+        if let Ok(pid) = std::fs::read_to_string(self.dir.path().join("pid")) {
+            let _ = process::run(Command::new("kill").args(["-KILL", pid.trim()]));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

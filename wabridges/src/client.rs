@@ -294,13 +294,12 @@ impl Shared {
         }
     }
 
-    /// The host and port, and the proxy.
+    /// The host and port, the proxy, and the file of authorities.
     fn place_of_provider(&self) -> String {
         let place = self.config.api_url.place();
-        match &self.config.proxy {
-            Some(proxy) => format!("{place} through the proxy {}", proxy.place()),
-            None => place,
-        }
+        let proxy = self.config.proxy.as_ref().map(|proxy| format!(" through the proxy {}", proxy.place()));
+        let file = self.config.ca_file.as_ref().map(|file| format!(" with the CA file {}", file.display()));
+        place + &proxy.unwrap_or_default() + &file.unwrap_or_default()
     }
 
     fn redacted(&self, header: &[u8]) -> String {

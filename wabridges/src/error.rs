@@ -14,7 +14,7 @@ pub enum Error {
     /// No connection: name lookup, TCP or TLS failed. Nothing was sent.
     #[error("cannot connect to the provider at {place}: check the API URL, the network and the CA file")]
     Connect {
-        /// The host and port, and the proxy if there is one.
+        /// The host and port, and the proxy and the CA file if there are.
         place: String,
         /// The failure of name lookup, TCP or TLS.
         source: Cause,

@@ -1,6 +1,7 @@
 //! How to connect to the database: the connection string, the service file, the password file and the PG* variables, read
 //! as libpq reads them. What `wab` cannot honour is an error that names it.
 
+mod hosts;
 mod keyword;
 mod parameters;
 mod passfile;
@@ -10,7 +11,6 @@ mod tests;
 mod text;
 mod tls;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,12 +20,10 @@ use crate::config::error::ConfigError;
 use crate::config::fleet::Database;
 use crate::config::variable::variable;
 
+pub use hosts::{Address, Host};
 pub use passfile::Password;
 pub use tls::Attempt;
 use tls::Tls;
-
-/// The folder of the socket on Debian and in most other packages, which libpq connects to without a host.
-const SOCKET_FOLDER: &str = "/var/run/postgresql";
 
 /// The deadline for connecting to one host.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -55,26 +53,6 @@ pub struct Connection {
     pub keepalive: Keepalive,
     /// Why a password file is not used.
     pub ignored: Option<String>,
-}
-
-/// One server.
-#[derive(Clone, Debug)]
-pub struct Host {
-    /// Its socket or its address.
-    pub address: Address,
-    /// The port, or the number in the socket's name.
-    pub port: u16,
-    /// The password, if there is one.
-    pub password: Option<Password>,
-}
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// The folder of a Unix socket.
-    Folder(PathBuf),
-    /// A name or an IP address.
-    Name(String),
 }
 
 /// Which servers will do: `target_session_attrs`.
@@ -147,7 +125,7 @@ impl Connection {
         let database = parameters.some("dbname").unwrap_or(&user).to_owned();
         let passwords = parameters.some("passfile").map(PathBuf::from).or_else(|| in_home(".pgpass"));
         let passwords = passwords.as_deref().map(PasswordFile::read).unwrap_or_default();
-        let mut hosts = hosts(parameters)?;
+        let mut hosts = hosts::hosts(parameters)?;
         for Host { address, port, password } in &mut hosts {
             let host = match address {
                 Address::Folder(folder) => folder.to_string_lossy().into_owned(),
@@ -189,66 +167,6 @@ impl Connection {
             )),
             _ => Ok(()),
         }
-    }
-}
-
-/// `hostaddr` names the addresses, else `host`. There is one port for all, or one for each.
-fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConfigError> {
-    let list = |name: &str| -> Vec<String> {
-        let value = parameters.some(name).unwrap_or_default();
-        value.split(',').map(|element| element.trim().to_owned()).collect()
-    };
-    let (addresses, names, ports) = (list("hostaddr"), list("host"), list("port"));
-    let has_addresses = parameters.some("hostaddr").is_some();
-    if has_addresses && parameters.some("host").is_some() && addresses.len() != names.len() {
-        return Err(uneven("hostaddr", parameters));
-    }
-    let hosts = if has_addresses { addresses } else { names.clone() };
-    if ports.len() != 1 && ports.len() != hosts.len() {
-        return Err(uneven("port", parameters));
-    }
-    let with_names = hosts.iter().zip(names.iter().map(Some).chain(std::iter::repeat(None)));
-    with_names
-        .enumerate()
-        .map(|(nth, (host, name))| {
-            let address = match (host.as_str(), name.map(String::as_str)) {
-                // An empty address: the name is looked up.
-                ("", Some(name)) if has_addresses => address(name),
-                (host, _) if has_addresses && host.parse::<IpAddr>().is_err() => {
-                    return Err(ConfigError::unusable(
-                        format!("{} is not an IP address", parameters.named("hostaddr")),
-                        "write it like 10.0.0.1 or ::1; a name stands in host",
-                    ));
-                }
-                (host, _) => address(host),
-            };
-            let port = match ports[if ports.len() == 1 { 0 } else { nth }].as_str() {
-                "" => Some(5432),
-                port => port.parse().ok().filter(|port| *port != 0),
-            };
-            let port = port.ok_or_else(|| {
-                ConfigError::unusable(
-                    format!("{} is not a number from 1 to 65535", parameters.named("port")),
-                    "write it like 5432; a / or @ in a password must be written as %2F and %40",
-                )
-            })?;
-            Ok(Host { address, port, password: None })
-        })
-        .collect()
-}
-
-fn uneven(name: &str, parameters: &Parameters) -> ConfigError {
-    ConfigError::unusable(
-        format!("{} has not as many elements as there are hosts", parameters.named(name)),
-        "write one for each host, separated by commas, or, of ports, one for all",
-    )
-}
-
-fn address(host: &str) -> Address {
-    match host {
-        "" => Address::Folder(SOCKET_FOLDER.into()),
-        folder if folder.starts_with('/') => Address::Folder(folder.into()),
-        name => Address::Name(name.to_owned()),
     }
 }
 

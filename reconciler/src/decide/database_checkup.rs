@@ -13,7 +13,8 @@ use crate::model::{
 pub fn server(version: Option<u32>, role: &str, database: &str, is_pooled: bool) -> Check {
     let major = version.map_or(0, |version| version / 10_000);
     let pooler = if is_pooled {
-        "; through a pooler: wab works, but LISTEN and SET of your own may not last between transactions"
+        "; through a pooler: wab works, and wab apply takes two of its server connections; LISTEN and SET of your own may not last \
+         between transactions"
     } else {
         ""
     };

@@ -210,8 +210,9 @@ impl Scene {
         let before = self.fleet.cluster.log()?.len();
         let said = process::run(command)?;
         let log = self.fleet.cluster.log()?;
-        let authorized = log[before..].lines().filter_map(|line| line.split_once("connection authorized: "));
-        let session = match authorized.last() {
+        let mut authorized =
+            log[before..].lines().filter_map(|line| line.split_once("connection authorized: "));
+        let session = match authorized.next_back() {
             Some((_, session)) if connected(&said) => {
                 let encrypted = if session.contains("SSL enabled") { " SSL" } else { "" };
                 format!("{}{encrypted}", session.split(" application_name").next().unwrap_or_default())

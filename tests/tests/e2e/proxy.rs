@@ -63,6 +63,11 @@ async fn only_the_proxy_of_fleet_yaml_is_used() -> Result<()> {
     let said = wab(&["doctor"], "")?;
     assert!(said.stdout.contains(&format!("through the proxy {proxy}")), "{}", said.stdout);
 
+    fleet.write("ours.pem", &Certificate::new()?.authority)?;
+    let said = wab(&["plan"], "")?;
+    let place = format!("at {} through the proxy {proxy} with the CA file ", &url["https://".len()..]);
+    assert!(said.stderr.contains(&place) && said.stderr.contains("ours.pem"), "{}", said.stderr);
+
     yaml("  proxy: http://127.0.0.1:1\n")?;
     let said = wab(&["plan"], &format!("http://{proxy}"))?;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);

@@ -16,6 +16,8 @@ struct Machine {
     /// A process that keeps the namespace.
     keeper: Child,
     cable: String,
+    /// Our end of the cable, and its end.
+    addresses: [String; 2],
 }
 
 impl Machine {
@@ -27,7 +29,11 @@ impl Machine {
         let keeper = Command::new("unshare").args(["-n", "sleep", "120"]).stdin(Stdio::null()).spawn()?;
         let pid = keeper.id().to_string();
         let (ours, theirs) = (format!("wab{pid}"), format!("wac{pid}"));
-        let machine = Self { keeper, cable: ours.clone() };
+        // Another run of the tests on this host needs another network.
+        let [.., high, low] = keeper.id().to_be_bytes();
+        let addresses = [1, 2].map(|end| format!("10.213.{low}.{}", u32::from(high % 64) * 4 + end));
+        let [here, there] = addresses.each_ref().map(|address| format!("{address}/30"));
+        let machine = Self { keeper, cable: ours.clone(), addresses };
         ip(&["link", "add", &ours, "type", "veth", "peer", "name", &theirs])?;
         // The namespace exists once the keeper runs sleep.
         while process::run(Command::new("ip").args(["link", "set", &theirs, "netns", &pid]))?.code != 0
@@ -35,10 +41,10 @@ impl Machine {
         {
             std::thread::yield_now();
         }
-        ip(&["addr", "add", "10.213.7.1/30", "dev", &ours])?;
+        ip(&["addr", "add", &here, "dev", &ours])?;
         ip(&["link", "set", &ours, "up"])?;
         for args in [
-            &["addr", "add", "10.213.7.2/30", "dev", &theirs][..],
+            &["addr", "add", &there, "dev", &theirs][..],
             &["link", "set", &theirs, "up"],
             &["link", "set", "lo", "up"],
         ] {
@@ -77,13 +83,17 @@ async fn a_run_whose_network_is_cut_frees_the_lock_within_a_minute() -> Result<(
         println!("skipped: this user may not make a network namespace");
         return Ok(());
     };
-    let port = std::net::TcpListener::bind("10.213.7.1:0")?.local_addr()?.port().to_string();
+    let port =
+        std::net::TcpListener::bind(format!("{}:0", machine.addresses[0]))?.local_addr()?.port().to_string();
     let fleet = Fleet::with(
         Sandbox::start(&["--list-status", "--speed", "60"])?,
-        &[("listen_addresses", "10.213.7.1"), ("port", &port)],
+        &[("listen_addresses", &machine.addresses[0]), ("port", &port)],
     )?;
     world::fill(&fleet).await?;
-    let hba = fleet.cluster.write_secret("hba", "local all all trust\nhost all all 10.213.7.2/32 trust\n")?;
+    let hba = fleet.cluster.write_secret(
+        "hba",
+        &format!("local all all trust\nhost all all {}/32 trust\n", machine.addresses[1]),
+    )?;
     fleet.cluster.configure(&[("hba_file", &hba.display().to_string())])?;
     fleet.cluster.restart()?;
     // The provider on that machine accepts connections and does not answer.
@@ -106,7 +116,7 @@ async fn a_run_whose_network_is_cut_frees_the_lock_within_a_minute() -> Result<(
     command.args(wab.get_args()).current_dir(wab.get_current_dir().context("no folder")?);
     command
         .env("WA_API_KEY", KEY)
-        .env("DATABASE_URL", format!("postgres://postgres@10.213.7.1:{port}/{DATABASE}"));
+        .env("DATABASE_URL", format!("postgres://postgres@{}:{port}/{DATABASE}", machine.addresses[0]));
     let mut run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     wait::until("the apply holds the lock", || async { Ok((fleet.sql(held)? == "1").then_some(())) }).await?;

@@ -71,9 +71,9 @@ impl Parameters {
             return Ok(());
         };
         let file = self.get("servicefile").map(str::to_owned).or(environment("PGSERVICEFILE")?);
-        let own = file.map(PathBuf::from).or_else(|| in_home(".pg_service.conf"));
+        let users_file = file.map(PathBuf::from).or_else(|| in_home(".pg_service.conf"));
         let system = environment("PGSYSCONFDIR")?.map(PathBuf::from);
-        let service = service::find(&name, own, system)?;
+        let service = service::find(&name, users_file, system)?;
         self.add(service.pairs, &Origin::Service { name, file: service.file });
         Ok(())
     }

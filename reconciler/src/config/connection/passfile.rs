@@ -3,6 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// The folder of the socket on Debian and in most other packages. libpq connects to it if no host is given, and password files
+/// call it localhost.
+pub const SOCKET_FOLDER: &str = "/var/run/postgresql";
+
 /// A password. It is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub String);
@@ -57,8 +61,7 @@ impl PasswordFile {
     /// The password of the first line that fits.
     pub fn find(&self, access: Access<'_>) -> Option<Password> {
         let Access { host, port, database, user } = access;
-        // The default socket has the name localhost.
-        let host = if host == super::SOCKET_FOLDER { "localhost" } else { host };
+        let host = if host == SOCKET_FOLDER { "localhost" } else { host };
         let wanted = [host, &port.to_string(), database, user];
         self.text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
             let mut rest = line;
@@ -124,7 +127,7 @@ mod tests {
         ] {
             assert_eq!(found(text, "h").as_deref(), password, "{text}");
         }
-        assert_eq!(found("localhost:*:*:*:p", super::super::SOCKET_FOLDER).as_deref(), Some("p"));
+        assert_eq!(found("localhost:*:*:*:p", SOCKET_FOLDER).as_deref(), Some("p"));
         assert_eq!(found("localhost:*:*:*:p", "/elsewhere"), None);
         assert_eq!(found("/elsewhere:*:*:*:p", "/elsewhere").as_deref(), Some("p"));
     }

@@ -17,13 +17,18 @@ pub struct Service {
     pub file: PathBuf,
 }
 
-/// Finds the service. `own` is the user's file, `system` the folder of the machine's.
-pub fn find(name: &str, own: Option<PathBuf>, system: Option<PathBuf>) -> Result<Service, ConfigError> {
+/// Finds the service. `users_file` is the user's file, `system` the folder of the machine's.
+pub fn find(
+    name: &str,
+    users_file: Option<PathBuf>,
+    system: Option<PathBuf>,
+) -> Result<Service, ConfigError> {
     let folders = match system {
         Some(folder) => vec![folder],
         None => SYSTEM_FOLDERS.map(PathBuf::from).to_vec(),
     };
-    let files = own.into_iter().chain(folders.into_iter().map(|folder| folder.join("pg_service.conf")));
+    let files =
+        users_file.into_iter().chain(folders.into_iter().map(|folder| folder.join("pg_service.conf")));
     let files: Vec<PathBuf> = files.collect();
     for file in files.iter().filter(|file| file.exists()) {
         let text = std::fs::read_to_string(file)
@@ -84,12 +89,12 @@ mod tests {
     #[test]
     fn the_users_file_comes_before_the_machines_and_a_missing_service_names_both() {
         let folder = tempfile::tempdir().unwrap();
-        let own = folder.path().join("own.conf");
-        std::fs::write(&own, "[a]\nhost=own\n").unwrap();
+        let users_file = folder.path().join("own.conf");
+        std::fs::write(&users_file, "[a]\nhost=own\n").unwrap();
         std::fs::write(folder.path().join("pg_service.conf"), "[a]\nhost=system\n[b]\nhost=system\n")
             .unwrap();
         let host = |name| {
-            find(name, Some(own.clone()), Some(folder.path().to_owned()))
+            find(name, Some(users_file.clone()), Some(folder.path().to_owned()))
                 .map(|service| service.pairs[0].1.clone())
         };
         assert_eq!(host("a").unwrap(), "own");
