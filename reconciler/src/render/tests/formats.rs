@@ -89,6 +89,10 @@ pub fn stored() -> Status {
         monthly_waste: Decimal::from(6),
         oldest_status_seconds: Some(3120),
         polled: 20,
+        awaiting_scan_drift: 1,
+        disconnected_drift: 2,
+        awaiting_scan_after: 86_400,
+        disconnected_after: 0,
         applying: Some("server process 7, role deploy".into()),
         last_run: Some(LastRun {
             run_id: "0b0e".into(),
