@@ -336,8 +336,8 @@ mod tests {
             failure: failure.filter(|text| *text != "no run").map(str::to_owned),
         };
         let (ran, waits) = (job(true, None), job(true, Some("no run")));
-        assert!(jobs(Some(&[waits.clone()])).says.ends_with("active, and no run yet"));
-        assert!(jobs(Some(&[ran.clone()])).says.ends_with("active, and none failed last time"));
+        assert!(jobs(Some(std::slice::from_ref(&waits))).says.ends_with("active, and no run yet"));
+        assert!(jobs(Some(std::slice::from_ref(&ran))).says.ends_with("active, and none failed last time"));
         assert!(jobs(Some(&[ran, waits])).says.ends_with("none failed last time; no run yet: wab-refresh"));
         assert_eq!(jobs(None).verdict, Ok);
         assert_eq!(jobs(Some(&[])).verdict, Warning);
