@@ -32,27 +32,28 @@ BEGIN
             HINT = 'If the fleet is in another database: SET wab_cron.database = ''app''; if several schemas have them, '
                    'name one: SET search_path.';
     END IF;
-    -- {wab} stands for the schema. A command with a third value is run by wab_run_job(), which stores its result under
-    -- this name.
+    -- {wab} stands for the schema. A command with a name before it is run by wab_run_job(), which stores its result under
+    -- this name. wab_status shows a job that does not run so often, unless the fleet is in another database.
     FOR job IN SELECT j.* FROM (VALUES
         -- Once a minute: lists the fleet, asks for statuses that the list did not carry, and writes bridge_status on the
         -- tenant rows. At 60 status calls it stays within the provider's limit of 120 a minute. It makes no call if another
         -- refresh is running.
-        ('wab-reconcile', '* * * * *', 'reconcile',
+        ('wab-reconcile', '* * * * *', '1 minute', 'reconcile',
             'SELECT count(*) FROM {wab}.wab_reconcile(max_status_calls => 60)'),
         -- Provisions bridges for enqueued tenants: 9 a minute, within the provider's limit of 10.
-        ('wab-work-queue', '* * * * *', NULL, 'CALL {wab}.wab_work_queue(max_calls => 9)'),
+        ('wab-work-queue', '* * * * *', '1 minute', NULL, 'CALL {wab}.wab_work_queue(max_calls => 9)'),
         -- Writes the hourly summary to wab_summaries and the server log.
-        ('wab-summary', '5 * * * *', 'summary', 'SELECT {wab}.wab_log_summary()'),
+        ('wab-summary', '5 * * * *', '1 hour', 'summary', 'SELECT {wab}.wab_log_summary()'),
         -- Deletes history older than 400 days.
-        ('wab-prune', '15 3 * * *', 'prune', 'SELECT {wab}.wab_prune_history(interval ''400 days'')')
-    ) AS j(name, schedule, noted_as, command) LOOP
+        ('wab-prune', '15 3 * * *', '1 day', 'prune', 'SELECT {wab}.wab_prune_history(interval ''400 days'')')
+    ) AS j(name, schedule, every, noted_as, command) LOOP
         command := replace(job.command, '{wab}', schema);
         IF job.noted_as IS NOT NULL THEN
             command := format('CALL %s.wab_run_job(%L, %L)', schema, job.noted_as, command);
         END IF;
         IF elsewhere IS NULL THEN
             PERFORM cron.schedule(job.name, job.schedule, command);
+            EXECUTE format('SELECT %s._wab_expect_job(%L, %L)', schema, coalesce(job.noted_as, 'work_queue'), job.every);
         ELSE
             PERFORM cron.schedule_in_database(job.name, job.schedule, command, elsewhere);
         END IF;

@@ -388,14 +388,20 @@ CREATE TABLE @extschema@.wab_jobs (
     failed_at      timestamptz,
     failures       integer NOT NULL DEFAULT 0,
     sqlstate       text,
-    error          text
+    error          text,
+    every          interval,
+    scheduled_at   timestamptz
 );
 
 COMMENT ON TABLE @extschema@.wab_jobs IS
-    'Results of the scheduled jobs: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue().';
+    'Results of the scheduled jobs: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue(). '
+    'Delete the row of a job that you no longer schedule.';
 COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'Its name, for instance refresh, poll_status or work_queue.';
 COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'Failures in a row; 0 after a success.';
 COMMENT ON COLUMN @extschema@.wab_jobs.sqlstate IS 'The SQLSTATE of its last failure.';
 COMMENT ON COLUMN @extschema@.wab_jobs.error IS 'The message and detail of its last failure.';
+COMMENT ON COLUMN @extschema@.wab_jobs.every IS
+    'How often it shall run, as sql/cron.sql scheduled it; null if that is unknown. wab_status shows a job that does not.';
+COMMENT ON COLUMN @extschema@.wab_jobs.scheduled_at IS 'When sql/cron.sql scheduled it last.';

@@ -1,5 +1,6 @@
 //! All output: results on stdout, progress and messages on stderr. No other module prints.
 
+mod charset;
 pub mod ci;
 mod command;
 pub mod console;

@@ -5,6 +5,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_tenant_binding
     ADD COLUMN grants jsonb NOT NULL DEFAULT '[]', ADD COLUMN views_source text;
+ALTER TABLE @extschema@.wab_jobs ADD COLUMN every interval, ADD COLUMN scheduled_at timestamptz;
 ALTER TABLE @extschema@.wab_observations RENAME COLUMN digest TO listing_sha256;
 UPDATE @extschema@.wab_operations SET kind = 'link' WHERE kind = 'bind';
 

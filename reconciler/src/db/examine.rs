@@ -78,7 +78,7 @@ impl Visit {
 }
 
 from_row!(Index { table, column, unique, is_view });
-from_row!(Job { name, active, failure });
+from_row!(Job { name, active, ran, failure });
 from_row!(UnmappedWord { raw_status, bridges });
 
 impl Store {

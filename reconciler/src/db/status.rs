@@ -11,7 +11,8 @@ use crate::model::{Drift, Error, LastRun, LockHolder, Status};
 
 from_row!(Status {
     observed_at, age_seconds, source, malformed, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
-    churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled,
+    churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled, awaiting_scan_drift,
+    disconnected_drift, awaiting_scan_after, disconnected_after,
     future_observation; applying: None, last_run: None
 });
 from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });

@@ -274,7 +274,13 @@ pub fn jobs(jobs: Option<&[Job]>) -> Check {
         .collect();
     let names = jobs.iter().map(|job| job.name.as_str()).collect::<Vec<_>>().join(", ");
     if bad.is_empty() {
-        return Check::ok("pg_cron", format!("{names}: active, and none failed last time"));
+        let waiting: Vec<&str> = jobs.iter().filter(|job| !job.ran).map(|job| job.name.as_str()).collect();
+        let ran = match waiting.len() {
+            0 => "none failed last time".to_owned(),
+            all if all == jobs.len() => "no run yet".to_owned(),
+            _ => format!("none failed last time; no run yet: {}", waiting.join(", ")),
+        };
+        return Check::ok("pg_cron", format!("{names}: active, and {ran}"));
     }
     Check::warning(
         "pg_cron",
@@ -341,8 +347,13 @@ mod tests {
         let job = |active, failure: Option<&str>| Job {
             name: "wab-refresh".into(),
             active,
-            failure: failure.map(str::to_owned),
+            ran: failure != Some("no run"),
+            failure: failure.filter(|text| *text != "no run").map(str::to_owned),
         };
+        let (ran, waits) = (job(true, None), job(true, Some("no run")));
+        assert!(jobs(Some(std::slice::from_ref(&waits))).says.ends_with("active, and no run yet"));
+        assert!(jobs(Some(std::slice::from_ref(&ran))).says.ends_with("active, and none failed last time"));
+        assert!(jobs(Some(&[ran, waits])).says.ends_with("none failed last time; no run yet: wab-refresh"));
         assert_eq!(jobs(None).verdict, Ok);
         assert_eq!(jobs(Some(&[])).verdict, Warning);
         assert_eq!(jobs(Some(&[job(true, None)])).verdict, Ok);

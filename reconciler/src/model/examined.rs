@@ -75,6 +75,8 @@ pub struct Job {
     pub name: String,
     /// Whether pg_cron runs it.
     pub active: bool,
+    /// Whether it ran yet.
+    pub ran: bool,
     /// The message of its last run, if that run failed.
     pub failure: Option<String>,
 }

@@ -34,6 +34,14 @@ pub struct Status {
     pub duplicate: i64,
     /// Wanted tenants without a live bridge.
     pub missing: i64,
+    /// Live bridges that have waited for the scan for longer than `wab_policy.awaiting_scan_after`: the drift.
+    pub awaiting_scan_drift: i64,
+    /// Live bridges that have been disconnected for longer than `wab_policy.disconnected_after`: the drift.
+    pub disconnected_drift: i64,
+    /// `wab_policy.awaiting_scan_after`, in seconds.
+    pub awaiting_scan_after: i64,
+    /// `wab_policy.disconnected_after`, in seconds.
+    pub disconnected_after: i64,
     /// US dollars per month for all live bridges.
     #[serde(serialize_with = "crate::ground::money::serialize")]
     #[schemars(with = "f64")]

@@ -88,8 +88,12 @@ pub fn status(status: &Status, paint: Paint) -> String {
     );
     let _ = writeln!(
         out,
-        "drift: {} missing, {} orphaned, {} churned, {} duplicate",
-        status.missing, status.orphaned, status.churned, status.duplicate
+        "drift: {} missing, {} orphaned, {} churned, {} duplicate, {}",
+        status.missing,
+        status.orphaned,
+        status.churned,
+        status.duplicate,
+        lasting(status)
     );
     let _ = writeln!(
         out,
@@ -121,6 +125,21 @@ pub fn status(status: &Status, paint: Paint) -> String {
         }
     }
     out
+}
+
+/// How many bridges have waited or been disconnected for so long that it is drift: a plan shows these only.
+pub fn lasting(status: &Status) -> String {
+    let after = |seconds: i64| match u64::try_from(seconds) {
+        Ok(0) | Err(_) => String::new(),
+        Ok(seconds) => format!(" for longer than {}", span(Duration::from_secs(seconds))),
+    };
+    format!(
+        "{} awaiting scan{}, {} disconnected{}",
+        status.awaiting_scan_drift,
+        after(status.awaiting_scan_after),
+        status.disconnected_drift,
+        after(status.disconnected_after)
+    )
 }
 
 /// The commit, the CI job and the plan of a run, if they are known.

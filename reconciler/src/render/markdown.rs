@@ -184,7 +184,8 @@ pub fn status(status: &Status) -> String {
         "\n| bridges | paired | awaiting scan | disconnected | unknown | missing | orphaned | churned | duplicate |\n\
          |---:|---:|---:|---:|---:|---:|---:|---:|---:|\n\
          | {bridges} | {paired} | {awaiting_scan} | {disconnected} | {unknown} | {missing} | {orphaned} | {churned} | {duplicate} |\n\
-         \nCost: {}, {} of it wasted.\n",
+         \nOf these drift: {}.\n\nCost: {}, {} of it wasted.\n",
+        lists::lasting(status),
         a_month(status.monthly_cost),
         a_month(status.monthly_waste),
     );

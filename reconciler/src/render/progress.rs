@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use crate::ground::{named, span};
 use crate::model::{Outcome, Plan, Report, Step, StepReport};
+use crate::render::charset;
 use crate::render::stderr::{emit, event, in_events, warn};
 
 /// How often a line is written if stderr is not a terminal.
@@ -55,6 +56,8 @@ struct Pace {
     recent: VecDeque<(Instant, usize)>,
     /// The earliest end that the provider's limits allow.
     due: Instant,
+    /// Until when the run waits for the provider's limits.
+    waits_until: Option<Instant>,
     doing: String,
 }
 
@@ -71,6 +74,7 @@ impl Progress {
             since: now,
             recent: VecDeque::new(),
             due: now + plan.duration,
+            waits_until: None,
             doing: String::new(),
         };
         if matches!(pace.shape, Shape::Events) {
@@ -105,11 +109,18 @@ impl Progress {
 
     /// The run waits this long for the provider's limits before its next call.
     pub fn waiting(&self, wait: Duration) {
-        let pace = lock(&self.pace);
-        if wait >= SHORT && matches!(pace.shape, Shape::Events) {
-            let mut fields = pace.numbers(Instant::now());
-            fields["wait_seconds"] = wait.as_secs_f64().ceil().into();
-            event("waiting", fields);
+        let (mut pace, now) = (lock(&self.pace), Instant::now());
+        if wait < SHORT {
+            return;
+        }
+        pace.waits_until = Some(now + wait);
+        match &pace.shape {
+            Shape::Bar(_) | Shape::Lines => pace.draw(now),
+            Shape::Events => {
+                let mut fields = pace.numbers(now);
+                fields["wait_seconds"] = wait.as_secs_f64().ceil().into();
+                event("waiting", fields);
+            }
         }
     }
 
@@ -172,8 +183,10 @@ fn shape(total: usize) -> Shape {
         return Shape::Lines;
     }
     let bar = ProgressBar::new(total.try_into().unwrap_or(u64::MAX));
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len}  {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // A narrow terminal cuts the message off; a line that wraps would be drawn again and again.
+    let style = ProgressStyle::with_template("{bar:20} {pos} of {len}  {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(if charset::is_ascii() { style.progress_chars("#>-") } else { style });
     bar.enable_steady_tick(Duration::from_millis(200));
     Shape::Bar(bar)
 }
@@ -204,7 +217,10 @@ impl Pace {
 
     fn words(&self, now: Instant) -> String {
         let whole = Duration::from_secs(self.eta(now).as_secs_f64().ceil() as u64);
-        format!("{:.1} a minute, {} left", self.rate(now), span(whole))
+        match self.waits_until {
+            Some(until) if until > now => format!("{} left, waiting for the limit", span(whole)),
+            _ => format!("{:.1} a minute, {} left", self.rate(now), span(whole)),
+        }
     }
 
     /// Updates the bar, or writes a line or an event.
@@ -240,6 +256,7 @@ mod tests {
             since: began,
             recent: VecDeque::new(),
             due: began + Duration::from_secs(30),
+            waits_until: None,
             doing: String::new(),
         }
     }
@@ -255,6 +272,9 @@ mod tests {
         assert_eq!(pace.words(at(60)), "10.0 a minute, 9m left");
         pace.due = at(60 + 7200);
         assert_eq!(pace.words(at(60)), "10.0 a minute, 2h left");
+        pace.waits_until = Some(at(62));
+        assert_eq!(pace.words(at(61)), "1h 59m left, waiting for the limit");
+        assert_eq!(pace.words(at(62)), "10.0 a minute, 1h 59m left");
         pace.tick(at(121));
         assert_eq!((pace.recent.len(), pace.rate(at(200))), (0, 0.0));
     }

@@ -11,6 +11,7 @@ use crate::ground::{named, shown};
 use crate::model::{
     Check, Colour, Detail, Differences, Error, Format, Length, Plan, Report, SavedPlan, Status,
 };
+use crate::render::charset::fitted;
 use crate::render::command::command;
 use crate::render::failure::{causes, describe};
 use crate::render::problems::{self, Weight};
@@ -53,7 +54,7 @@ impl Screen {
     /// The plan, with its origin.
     pub fn saved(self, saved: &SavedPlan, format: Format, detail: Detail) -> String {
         match format {
-            Format::Text => text::plan(&saved.plan, self.paint, detail),
+            Format::Text => fit(text::plan(&saved.plan, self.paint, detail)),
             Format::Json => json::saved(saved),
             Format::Markdown => markdown::plan(&saved.plan, detail),
             Format::Github => github::plan(&saved.plan, detail),
@@ -62,7 +63,7 @@ impl Screen {
 
     /// The plan, before the user is asked about it.
     pub fn preview(self, plan: &Plan, detail: Detail) -> String {
-        text::plan(plan, self.paint, detail)
+        fit(text::plan(plan, self.paint, detail))
     }
 
     /// The plan and its outcome. No report means that a guard refused it.
@@ -71,7 +72,7 @@ impl Screen {
             Format::Text => {
                 let plan_text = text::plan(plan, self.paint, detail);
                 let outcome = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
-                plan_text + &outcome.unwrap_or_default()
+                fit(plan_text + &outcome.unwrap_or_default())
             }
             Format::Json => json::applied(plan, report),
             Format::Markdown => markdown::applied(plan, report, detail),
@@ -81,13 +82,13 @@ impl Screen {
 
     /// The outcome of a plan that was shown before.
     pub fn report(self, plan: &Plan, report: &Report) -> String {
-        text::report(plan, report, self.paint)
+        fit(text::report(plan, report, self.paint))
     }
 
     /// The drift.
     pub fn drift(self, drift: &Differences, format: Format, length: Length) -> String {
         match format {
-            Format::Text => lists::drift(&drift.rows, self.paint, length),
+            Format::Text => fit(lists::drift(&drift.rows, self.paint, length)),
             Format::Json => json::drift(drift),
             Format::Markdown => markdown::drift(drift, length),
             Format::Github => github::drift(drift, length),
@@ -98,7 +99,7 @@ impl Screen {
     pub fn checkup(self, checks: &[Check], format: Format) -> String {
         match format {
             Format::Json => json::checkup(checks),
-            Format::Text | Format::Markdown | Format::Github => doctor::checkup(checks, self.paint),
+            Format::Text | Format::Markdown | Format::Github => fit(doctor::checkup(checks, self.paint)),
         }
     }
 
@@ -120,7 +121,7 @@ impl Screen {
     /// The stored state of the fleet.
     pub fn status(self, status: &Status, format: Format) -> String {
         match format {
-            Format::Text => lists::status(status, self.paint),
+            Format::Text => fit(lists::status(status, self.paint)),
             Format::Json => json::status(status),
             Format::Markdown => markdown::status(status),
             Format::Github => github::status(status),
@@ -169,6 +170,11 @@ impl Screen {
             }
         }
     }
+}
+
+/// A text for people, as the locale can show it.
+fn fit(text: String) -> String {
+    fitted(&text).into_owned()
 }
 
 /// The result of `validate` for a valid file.

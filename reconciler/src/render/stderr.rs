@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ground::harmless_lines;
 use crate::model::{Format, Kind};
+use crate::render::charset::fitted;
 use crate::render::command::command;
 use crate::render::{json as documents, lists};
 
@@ -44,8 +45,9 @@ pub fn in_events() -> bool {
     format() == StderrFormat::Events
 }
 
-/// Writes one line unchanged.
+/// Writes one line, as the locale can show it. Events are JSON, which stays UTF-8.
 pub fn line(text: &str) {
+    let text = if in_events() { text.into() } else { fitted(text) };
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -95,5 +97,5 @@ pub fn ignored(kinds: &[Kind]) {
 /// Writes a question, without a line break.
 pub fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{text}").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{}", fitted(text)).and_then(|()| stderr.flush());
 }

@@ -203,7 +203,13 @@ async fn it_looks_at_the_jobs_of_pg_cron() -> Result<()> {
     expect(&fleet, &[], 0, &[("pg_cron", "warning", "has scheduled no job")])?;
     let recipe = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/cron.sql");
     fleet.sql(&std::fs::read_to_string(recipe)?.replace("* * * * *", "0 0 1 1 *"))?;
-    expect(&fleet, &[], 0, &[("pg_cron", "ok", "wab-prune, wab-reconcile, wab-summary, wab-work-queue")])?;
+    let words = "wab-prune, wab-reconcile, wab-summary, wab-work-queue: active, and no run yet";
+    expect(&fleet, &[], 0, &[("pg_cron", "ok", words)])?;
+    // A job that is never started is seen without pg_cron's help.
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "");
+    fleet.sql("UPDATE wab_jobs SET scheduled_at = now() - interval '10 minutes' WHERE job = 'reconcile'")?;
+    let failing = fleet.sql("SELECT failing_job, last_error FROM wab_status")?;
+    assert!(failing.starts_with("reconcile|it has not run since "), "{failing}");
     fleet.sql(
         "INSERT INTO cron.job_run_details (jobid, runid, status, return_message)
          SELECT j.jobid, 1000, 'failed', 'no route to host' FROM cron.job j WHERE j.jobname = 'wab-reconcile';

@@ -59,7 +59,7 @@ async fn a_plan_stores_no_polled_status_and_says_so() -> Result<()> {
     let fleet = silent().await?;
     let before = world::observed(&fleet)?;
     let said = fleet.wab(&["plan", "--poll-status", "20"])?;
-    assert!(said.stdout.contains("bridge_status=disconnected"), "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("paired → disconnected"), "{}{}", said.stdout, said.stderr);
     let said = fleet.wab(&["plan", "--poll-status", "8"])?;
     assert!(said.stderr.contains("asked 8 of 20 bridges"), "{}", said.stderr);
     assert_eq!(world::observed(&fleet)?, before);

@@ -48,8 +48,8 @@ fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
         written.contains("\n# bridges:\n") && written.contains("\n# policy:\n"),
         "only version and tenants are in force:\n{written}"
     );
-    let in_force = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
-    assert_eq!(written.lines().filter(in_force).collect::<Vec<_>>(), ["version: 1", "tenants:"]);
+    let section = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    assert_eq!(written.lines().filter(section).collect::<Vec<_>>(), ["version: 1", "tenants:"]);
     assert_eq!(wab(&["validate"])?.code, 0);
     let said = wab(&["init"])?;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
@@ -68,7 +68,7 @@ fn public_may_call_the_same_with_and_without_the_extension() -> Result<()> {
     wab_as(&fleet, "deploy", &["init", "--sql-only"])?;
     let ours = fleet.sql(open)?;
     fleet.sql("DROP OWNED BY deploy CASCADE; CREATE EXTENSION pg_wabridges")?;
-    assert!(ours.lines().count() == 16, "{ours}");
+    assert!(ours.lines().count() == 17, "{ours}");
     assert_eq!(ours, fleet.sql(open)?);
     Ok(())
 }

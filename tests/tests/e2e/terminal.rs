@@ -48,6 +48,8 @@ async fn apply_does_nothing_without_a_yes() -> Result<()> {
 
     let said = typing(&fleet, "apply", "yes\n")?;
     assert_eq!(said.code, 0, "{}", said.stdout);
+    let question = "Apply: 3 to provision, 0 to remove, +$9.00 a month? Only yes is a yes: ";
+    assert!(said.stdout.contains(question), "{}", said.stdout);
     assert!(said.stdout.contains("3 of 3 steps done"), "{}", said.stdout);
     assert_eq!(fleet.sandbox.calls("POST").await?, 3);
     Ok(())
@@ -72,7 +74,7 @@ async fn a_logout_asks_and_a_qr_code_sets_its_own_colours() -> Result<()> {
 async fn progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.sql("INSERT INTO tenants (id) SELECT 'new_' || n FROM generate_series(1, 12) n")?;
-    fleet.fleet_yaml(&format!("  limits: {{ provision: 4/1s }}\n{}", world::YAML))?;
+    fleet.fleet_yaml(&format!("  limits: {{ provision: 8/3s }}\n{}", world::YAML))?;
     let said = typing(&fleet, "apply -y --no-color", "")?;
     assert_eq!(said.code, 0, "{}", said.stdout);
     assert!(
@@ -81,10 +83,13 @@ async fn progress_is_a_bar_on_a_terminal_and_lines_elsewhere() -> Result<()> {
         said.stdout
     );
     assert!(said.stdout.contains('█'), "a bar: {:?}", said.stdout);
+    assert!(said.stdout.contains("waiting for the limit"), "{:?}", said.stdout);
 
     // `wab` prints a line every five seconds, so the run must last longer; the limits make it last.
     fleet.sql("INSERT INTO tenants (id) SELECT 'more_' || n FROM generate_series(1, 14) n")?;
     fleet.fleet_yaml(&format!("  limits: {{ provision: 2/1s }}\n{}", world::YAML))?;
+    let plan = e2e::process::run(fleet.wab_command(&["plan"])?.env("LC_ALL", "C"))?;
+    assert!(plan.stdout.is_ascii() && plan.stdout.contains("$96.00 -> $138.00"), "{}", plan.stdout);
     let said = fleet.wab(&["apply", "-y"])?;
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(!said.stderr.contains('\r') && !said.stderr.contains('\u{1b}'), "{:?}", said.stderr);

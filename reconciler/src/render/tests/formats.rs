@@ -90,6 +90,10 @@ pub fn stored() -> Status {
         oldest_status_seconds: Some(3120),
         polled: 20,
         future_observation: None,
+        awaiting_scan_drift: 1,
+        disconnected_drift: 2,
+        awaiting_scan_after: 86_400,
+        disconnected_after: 0,
         applying: Some("server process 7, role deploy".into()),
         last_run: Some(LastRun {
             run_id: "0b0e".into(),

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 /// A fenced block of a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Block {
     /// The number of the line with the opening fence, from 1.
     pub line: usize,

@@ -214,3 +214,38 @@ fn settings(fleet: &Fleet, block: &Block) -> Result<String> {
     }
     Ok(String::new())
 }
+
+/// A statement of the pages that makes the extension, and the one with which install.md puts it into a schema of its own.
+const IN_PUBLIC: [&str; 2] =
+    ["CREATE EXTENSION pg_wabridges;", "CREATE EXTENSION IF NOT EXISTS pg_wabridges;"];
+const IN_ITS_SCHEMA: &str = "CREATE SCHEMA wab; CREATE EXTENSION pg_wabridges SCHEMA wab;";
+const SEARCH_PATH: &str = "ALTER DATABASE app SET search_path = \"$user\", public, wab;";
+
+#[tokio::test]
+async fn the_first_blocks_run_for_a_bigint_id_and_in_a_schema_of_its_own() -> Result<()> {
+    let install = Page::read("docs/install.md")?;
+    ensure!(install.text.contains(IN_ITS_SCHEMA) && install.text.contains(SEARCH_PATH), "install.md differs");
+    let fleet = fleets::bare(fleets::Ids::Bigint).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.sql(&format!("{IN_ITS_SCHEMA} {SEARCH_PATH}"))?;
+    for page in [Page::read("README.md")?, install] {
+        for block in
+            page.blocks()?.iter().filter(|block| matches!(block.kind(), Ok(Kind::Sql | Kind::FleetYaml)))
+        {
+            let mut block = block.clone();
+            block.body = IN_PUBLIC.iter().fold(block.body, |body, create| body.replace(create, ""));
+            match block.kind()? {
+                Kind::FleetYaml => fleet_yaml(&fleet, &block)?,
+                _ => sql(&fleet, &block)?,
+            };
+        }
+        let said = fleet.wab(&["apply", "-y"])?;
+        ensure!(said.code == 0, "{}: {}{}", page.name, said.stdout, said.stderr);
+        let said = fleet.wab(&["plan", "--detailed-exitcode"])?;
+        ensure!(said.code == 0, "{}: {}{}", page.name, said.stdout, said.stderr);
+    }
+    let linked =
+        fleet.sql("SELECT customer_ref, webhook_url FROM wab.wab_tenants WHERE tenant_id = 9000000021")?;
+    assert_eq!(linked, "9000000021|https://app.example.com/hooks/9000000021");
+    Ok(())
+}
