@@ -50,7 +50,10 @@ async fn left_behind(pooler: &Pooler) -> Result<Vec<String>> {
 /// Each program in both modes.
 fn kinds() -> Result<Vec<(Program, &'static str)>> {
     let programs = Program::all()?;
-    Ok(programs.iter().flat_map(|program| ["transaction", "session"].map(|mode| (program.clone(), mode))).collect())
+    Ok(programs
+        .iter()
+        .flat_map(|program| ["transaction", "session"].map(|mode| (program.clone(), mode)))
+        .collect())
 }
 
 /// A fleet with drift of every kind, and a pooler in front of it.
