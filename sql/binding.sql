@@ -194,8 +194,8 @@ BEGIN
     SELECT b.* INTO was FROM @extschema@._wab_binding() b;
     binding := @extschema@._wab_merge_binding(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
                                               resolved_in);
-    PERFORM @extschema@._wab_require_view_owner();
     PERFORM @extschema@._wab_check_binding(binding, add_columns);
+    PERFORM @extschema@._wab_require_view_owner();
     PERFORM @extschema@._wab_make_views(binding, tenants IS NULL);
     -- OR REPLACE keeps the owner. If another role created a view with one of these names beforehand, that role could
     -- still change it.

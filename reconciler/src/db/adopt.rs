@@ -114,7 +114,7 @@ impl Evaluation<'_> {
                 .await
                 .map_err(Error::database("cannot quote the tenants table's names"))?;
         Ok(Some(Target {
-            schema: self.names.quoted.clone(),
+            schema: self.home.quoted.clone(),
             binding: Binding { table, ..binding },
             columns: [tenant_id, bridge_id, bridge_status],
         }))

@@ -176,7 +176,7 @@ async fn rights(store: &mut Store) -> Result<(), Error> {
 /// Returns how fleet.yaml would change the binding, and the SQL expression of the webhook_url that is bound now; the
 /// transaction is rolled back.
 async fn binding(store: &mut Store, fleet: &Fleet) -> Result<(Option<BindingChange>, Option<String>), Error> {
-    let mut evaluation = store.evaluation().await?;
+    let mut evaluation = store.dry_evaluation().await?;
     let webhook = evaluation.known().await?.binding.and_then(|bound| bound.webhook_url);
     let change = evaluation.binding(fleet).await?;
     evaluation.rollback().await?;

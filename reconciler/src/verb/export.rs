@@ -137,7 +137,7 @@ async fn evaluate(
     args: &ExportArgs,
 ) -> Result<Evaluated, Error> {
     let mut fleet = base.fleet.clone();
-    let mut evaluation = store.evaluation().await?;
+    let mut evaluation = store.dry_evaluation().await?;
     let known = evaluation.known().await?;
     let bind = if known.binding.is_some() { Bind::Done } else { Bind::Needed };
     fleet.tenants = tenants(&known, args, fleet.tenants)?;

@@ -60,6 +60,16 @@ policy: { disconnected_after: 1h }",
     }
     assert_eq!(everything(&fleet)?, before);
     assert_eq!(fleet.wab_on(&url(&fleet, "ci"), &["status"])?.code, 0);
+    for form in ["yaml", "sql"] {
+        let [reader, operator] =
+            ["ci", "deploy"].map(|role| fleet.wab_on(&url(&fleet, role), &["export", "--format", form]));
+        let (reader, operator) = (reader?, operator?);
+        assert_eq!((reader.code, &reader.stdout), (0, &operator.stdout), "{}", reader.stderr);
+    }
+    let doctor = fleet.wab_on(&url(&fleet, "ci"), &["doctor"])?;
+    let problems: Vec<_> = doctor.stdout.lines().filter(|line| line.starts_with("problem")).collect();
+    assert!(matches!(problems[..], [only] if only.contains("rights")), "{}", doctor.stdout);
+    assert_eq!(everything(&fleet)?, before);
     fleet.sandbox.clear_ledger().await?;
     let refused = fleet.wab_on(&url(&fleet, "ci"), &["apply", "-y"])?;
     assert_eq!(refused.code, 1, "{}{}", refused.stdout, refused.stderr);
