@@ -31,6 +31,9 @@ $$;
 CREATE FUNCTION @extschema@.wab_qr(tenant_id anynonarray) RETURNS bytea
 LANGUAGE sql VOLATILE COST 1000000 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT @extschema@.wab_qr($1::text); $$;
+CREATE FUNCTION @extschema@.wab_qr_text(tenant_id anynonarray) RETURNS text
+LANGUAGE sql VOLATILE COST 1000000 SET search_path = pg_catalog, pg_temp
+AS $$ SELECT @extschema@.wab_qr_text($1::text); $$;
 CREATE FUNCTION @extschema@.wab_pair(tenant_id anynonarray, phone text) RETURNS text
 LANGUAGE sql VOLATILE COST 1000000 SET search_path = pg_catalog, pg_temp
 AS $$ SELECT @extschema@.wab_pair($1::text, $2); $$;
@@ -43,6 +46,8 @@ COMMENT ON FUNCTION @extschema@.wab_session_status(anynonarray) IS
     'wab_session_status() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_qr(anynonarray) IS
     'wab_qr() for tenant ids of another type, such as integer or uuid.';
+COMMENT ON FUNCTION @extschema@.wab_qr_text(anynonarray) IS
+    'wab_qr_text() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_pair(anynonarray, text) IS
     'wab_pair() for tenant ids of another type, such as integer or uuid.';
 COMMENT ON FUNCTION @extschema@.wab_logout(anynonarray) IS

@@ -86,6 +86,11 @@ COMMENT ON FUNCTION @extschema@.wab_qr(text) IS
     'The QR code that a tenant scans, as a PNG file. The provider has one only while the bridge is unpaired, so the '
     'status awaiting_scan is stored if the transaction and the caller may write wab_bridges.';
 
+CREATE FUNCTION @extschema@.wab_qr_text(tenant_id text) RETURNS text
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_qr_text_wrapper';
+COMMENT ON FUNCTION @extschema@.wab_qr_text(text) IS
+    'The QR code of wab_qr() as text, drawn for a terminal with light text on a dark background.';
+
 CREATE FUNCTION @extschema@.wab_pair(tenant_id text, phone text) RETURNS text
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 AS 'MODULE_PATHNAME', 'wab_pair_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_pair(text, text) IS

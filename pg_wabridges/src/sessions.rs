@@ -1,6 +1,7 @@
 //! Defines the SQL functions for one bridge's WhatsApp session, which they name by the tenant's id.
 
 use pgrx::prelude::*;
+use wabridges::qr::{self, Terminal};
 
 use crate::arguments::{phone_argument, tenant_argument};
 use crate::error::{OrRaise, Raise};
@@ -42,6 +43,22 @@ fn wab_session_status(
 
 #[pg_extern(sql = false)]
 fn wab_qr(tenant_id: Option<String>) -> Vec<u8> {
+    picture(tenant_id)
+}
+
+#[pg_extern(sql = false)]
+fn wab_qr_text(tenant_id: Option<String>) -> String {
+    qr::read(&picture(tenant_id))
+        .and_then(|content| qr::drawn(&content, Terminal::Dark))
+        .map_err(|reason| {
+            Raise::unexpected("cannot draw the provider's QR code as text", reason)
+                .with_hint("Show its PNG instead: SELECT wab_qr(...);")
+        })
+        .or_raise()
+}
+
+/// The QR code as a PNG. Only a session that waits to be paired has one, so its status is stored.
+fn picture(tenant_id: Option<String>) -> Vec<u8> {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     let asked = customer_ref.clone();
     let image = provider::call(|client| provider::qr(client, asked)).or_raise().map_err(no_code).or_raise();

@@ -1,4 +1,3 @@
-//! Calls to the provider, and reading QR codes.
+//! Calls to the provider.
 
 pub mod client;
-pub mod scan;

@@ -12,6 +12,7 @@ SELECT * FROM wab_poll_status(-1);
 SELECT * FROM wab_refresh(NULL);
 SELECT * FROM wab_session_status(NULL::text);
 SELECT wab_qr(NULL::text);
+SELECT wab_qr_text(NULL::text);
 SELECT wab_pair('cust_1', NULL);
 SELECT * FROM wab_logout(NULL::text);
 -- The errors without a binding and without a key.

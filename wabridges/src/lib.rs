@@ -17,6 +17,7 @@ mod listing;
 mod phone;
 mod poll;
 mod provision;
+pub mod qr;
 mod request;
 mod retry;
 mod row;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use serde_json::json;
+use wabridges::qr::Terminal;
 use wabridges::{CustomerRef, Session};
 
 use crate::config::{Fleet, Problem};
@@ -15,7 +16,7 @@ use crate::render::charset::fitted;
 use crate::render::command::command;
 use crate::render::failure::{causes, describe};
 use crate::render::problems::{self, Weight};
-use crate::render::qr::{self, Terminal};
+use crate::render::qr;
 use crate::render::stderr::{StderrFormat, event, format, line, lines};
 use crate::render::words::Paint;
 use crate::render::{ci, doctor, github, json, lists, markdown, text};
@@ -105,7 +106,7 @@ impl Screen {
 
     /// A QR code with this content. The error says why it cannot be drawn.
     pub fn qr(self, content: &[u8], terminal: Terminal) -> Result<String, String> {
-        qr::drawn(content, self.paint, terminal)
+        qr::painted(content, self.paint, terminal)
     }
 
     /// The problems in fleet.yaml, with their lines and carets.

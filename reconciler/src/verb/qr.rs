@@ -4,13 +4,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use wabridges::qr::{Terminal, read};
 
 use crate::config::Fleet;
 use crate::ground::Exit;
 use crate::model::Error;
 use crate::provider::client::reader;
-use crate::provider::scan;
-use crate::render::qr::Terminal;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
 use crate::verb::out_file::{Old, Place};
@@ -42,7 +41,7 @@ pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Er
     match &args.out {
         Some(file) => save(file, &image, if args.force { Old::Replaced } else { Old::Kept })?,
         None => {
-            let text = scan::read(&image).map_err(unreadable)?;
+            let text = read(&image).map_err(unreadable)?;
             let terminal = if args.light { Terminal::Light } else { Terminal::Dark };
             screen.result(&screen.qr(&text, terminal).map_err(unreadable)?)?;
         }

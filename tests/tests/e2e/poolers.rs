@@ -136,7 +136,7 @@ async fn in_sql_every_function_leaves_nothing_on_the_server_connections() -> Res
             "CALL wab_run_job('refresh', 'SELECT * FROM wab_refresh()')",
             "SELECT * FROM wab_session_status('cust_01')",
             "SELECT wab_pair('cust_06', '+15550001111')",
-            "SELECT length(wab_qr('cust_06'))",
+            "SELECT length(wab_qr('cust_06')), length(wab_qr_text('cust_06'))",
             "SELECT * FROM wab_logout('cust_01')",
             "SELECT * FROM wab_delete_instance(3, 'cust_03')",
             "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')",

@@ -34,7 +34,9 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
     );
     let png = "substring(q.png FROM 1 FOR 8) = '\\x89504e470d0a1a0a'::bytea";
     assert_eq!(fleet.sql(&format!("SELECT {png} FROM wab_qr(2) AS q(png)"))?, "t");
-    for call in ["wab_qr(1)", "wab_pair(1, '15550001234')"] {
+    fleet.fleet_yaml("")?;
+    assert_eq!(fleet.sql("SELECT wab_qr_text(2)")?, fleet.wab(&["qr", "2"])?.stdout.trim_end());
+    for call in ["wab_qr(1)", "wab_qr_text(1)", "wab_pair(1, '15550001234')"] {
         let (state, message) = fleet.sql_error(&format!("SELECT {call}"))?;
         assert!(state == "55000" && message.contains("status is connected"), "{call}: {message}");
     }
@@ -66,7 +68,7 @@ async fn a_call_that_learns_a_status_stores_it_if_it_may() -> Result<()> {
     }
     fleet.sql("SET ROLE asker; SELECT length(wab_qr('2'))")?;
     assert_eq!(status(12)?, "unknown");
-    for call in ["wab_qr(2)", "wab_pair(2, '15550001234')", "wab_session_status(2)"] {
+    for call in ["wab_qr(2)", "wab_qr_text(2)", "wab_pair(2, '15550001234')", "wab_session_status(2)"] {
         fleet.sql("UPDATE wab_bridges SET status = 'unknown', raw_status = NULL, status_observed_at = NULL, status_asked_at = NULL")?;
         fleet.sql(&format!("SELECT * FROM {call}"))?;
         assert_eq!(status(12)?, "awaiting_scan", "{call}");
@@ -193,6 +195,7 @@ async fn a_refusal_says_what_the_provider_said_and_advises_no_logout() -> Result
     let calls = [
         ("wab_pair('2', '5550001')", &["pair", "2", "--phone", "5550001"][..], "POST", "2/proxy/pair"),
         ("wab_qr('2')", &["qr", "2"], "GET", "2/proxy/qr"),
+        ("wab_qr_text('2')", &["qr", "2"], "GET", "2/proxy/qr"),
         ("wab_logout('2')", &["logout", "2", "-y"], "DELETE", "2/proxy/logout"),
         ("wab_logout('1')", &["logout", "1", "-y"], "DELETE", "1/proxy/logout"),
     ];

@@ -80,6 +80,7 @@ async fn a_cancel_at_any_moment_leaves_no_memory_behind() -> Result<()> {
         "wab_delete_instance(1, 'nobody')".to_owned(),
         format!("wab_session_status('{tenant}')"),
         format!("wab_qr('{tenant}')"),
+        format!("wab_qr_text('{tenant}')"),
         format!("wab_pair('{tenant}', '15550001111')"),
         format!("wab_logout('{tenant}')"),
     ] {

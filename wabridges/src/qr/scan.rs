@@ -1,4 +1,4 @@
-//! Reads a QR code from a PNG picture. Drawing one is in `render::qr`.
+//! Reads a QR code from a PNG picture.
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
