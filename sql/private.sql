@@ -44,9 +44,10 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_raise_without_values IS
     'Raises this error without the values that it quotes; does nothing if it quotes none.';
 
--- The fingerprint tells two URLs of one host apart. What is hidden already stays as it is.
+-- The fingerprint tells two URLs of one host apart. What is hidden already stays as it is. COST 1: only roles that may not
+-- write call it, and with a higher cost PostgreSQL would compile (JIT) each query of the drift.
 CREATE FUNCTION @extschema@._wab_hidden_url(url text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN url ~ '^[a-z]*://[^/]*/\.\.\. [0-9a-f]{12}$' THEN url
                 ELSE coalesce(substring(url from '^(https?://)(?:[^/?#]*@)?[^/?#@]*')
