@@ -66,6 +66,16 @@ COMMENT ON COLUMN @extschema@.wab_drift.webhook_url IS
     'The webhook_url that is wanted for this tenant; for a role that may not write wab_bridges, its host and a fingerprint.';
 COMMENT ON COLUMN @extschema@.wab_drift.wasted IS 'Whether the account pays for a bridge that no tenant needs.';
 
+COMMENT ON VIEW @extschema@.wab_drift_short IS
+    'wab_drift in five columns that fit a terminal.';
+COMMENT ON COLUMN @extschema@.wab_drift_short.kind IS 'The kind of drift, as in wab_drift.';
+COMMENT ON COLUMN @extschema@.wab_drift_short.tenant_id IS
+    'The tenant row''s id, in its own type; null when there is no tenant row.';
+COMMENT ON COLUMN @extschema@.wab_drift_short.bridge_id IS 'The live bridge; null when there is none.';
+COMMENT ON COLUMN @extschema@.wab_drift_short.since IS 'Since when, as in wab_drift, to the second.';
+COMMENT ON COLUMN @extschema@.wab_drift_short.detail IS
+    'The difference in words, in lines of 32 characters; it begins with the customer_ref if there is no tenant row.';
+
 COMMENT ON VIEW @extschema@.wab_orphaned_bridges IS
     'Live bridges with no tenant row that wab_declared neither wants nor keeps.';
 COMMENT ON COLUMN @extschema@.wab_orphaned_bridges.bridge_id IS 'The live bridge; null when there is none.';

@@ -156,6 +156,14 @@ FROM (SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.webhook_url,
              unnest(array_remove(d.differences, NULL)) AS difference
       FROM @extschema@._wab_kinds d WHERE num_nonnulls(VARIADIC d.differences) > 0) k;
 
+-- wab_drift for people. Its detail is wrapped at 32 characters, so that the usual row fits into 100 columns, and begins
+-- with the customer_ref if there is no tenant to name.
+CREATE OR REPLACE VIEW @extschema@.wab_drift_short AS
+SELECT d.kind, d.tenant_id, d.bridge_id, date_trunc('second', d.since) AS since,
+    rtrim(regexp_replace(CASE WHEN d.tenant_id IS NULL AND d.customer_ref IS NOT NULL THEN d.customer_ref || ': '
+                              ELSE '' END || d.detail, '(.{1,32})(?: +|$)', E'\\1\n', 'g'), E'\n') AS detail
+FROM @extschema@.wab_drift d;
+
 CREATE OR REPLACE VIEW @extschema@.wab_orphaned_bridges AS
 SELECT d.bridge_id, d.customer_ref, d.state, d.status, d.created_at, d.kept_until,
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost

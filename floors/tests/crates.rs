@@ -59,7 +59,7 @@ const INSTALL_SQL: Order<'_> =
     Order { floors: &[&["frozen", "part", "split"], &["object"], &["script", "upgrade"], &["history"]] };
 
 const E2E: Order<'_> =
-    Order { floors: &[&["process", "wait"], &["cluster", "sandbox"], &["fleet", "pooler"]] };
+    Order { floors: &[&["log", "process", "wait"], &["cluster", "sandbox"], &["fleet", "pooler"]] };
 
 const BENCH: Order<'_> =
     Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };

@@ -21,6 +21,8 @@ INSERT INTO wab_declared VALUES ('demo', 'keep', 'sales demo', 'infinity', NULL)
 SELECT kind, severity, tenant_id, bridge_id, customer_ref, stored, observed, since IS NOT NULL AS since,
        regexp_replace(detail, '[0-9-]+ [0-9:]+ UTC', '…') AS detail, monthly_cost
 FROM wab_drift ORDER BY kind, bridge_id, customer_ref;
+SELECT kind, tenant_id, bridge_id, since = date_trunc('second', since) AS whole, regexp_replace(detail, '[0-9-]+\s[0-9:]+\sUTC', '…') AS detail
+FROM wab_drift_short WHERE kind IN ('missing', 'orphaned') ORDER BY kind, bridge_id, tenant_id, detail;
 UPDATE wab_policy SET disconnected_after = '1 hour', awaiting_scan_after = '1 day';
 UPDATE wab_bridges SET status_since = now() - interval '2 days', state_since = now() - interval '2 days';
 SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan', 'state') ORDER BY 1, 2;

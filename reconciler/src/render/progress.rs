@@ -182,13 +182,18 @@ fn shape(total: usize) -> Shape {
     if !io::stderr().is_terminal() {
         return Shape::Lines;
     }
+    let bar = bar(total);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Shape::Bar(bar)
+}
+
+fn bar(total: usize) -> ProgressBar {
     let bar = ProgressBar::new(total.try_into().unwrap_or(u64::MAX));
     // A narrow terminal cuts the message off; a line that wraps would be drawn again and again.
     let style = ProgressStyle::with_template("{bar:20} {pos} of {len}  {wide_msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(if charset::is_ascii() { style.progress_chars("#>-") } else { style });
-    bar.enable_steady_tick(Duration::from_millis(200));
-    Shape::Bar(bar)
+    bar
 }
 
 impl Pace {
@@ -244,7 +249,58 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use indicatif::{ProgressDrawTarget, TermLike};
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
+
+    /// A terminal of 60 columns, with what was written to it.
+    #[derive(Clone, Debug, Default)]
+    struct Narrow(Arc<Mutex<String>>);
+
+    impl TermLike for Narrow {
+        fn width(&self) -> u16 {
+            60
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_the_bar_off_and_wraps_no_line() {
+        let (terminal, began, bar) = (Narrow::default(), Instant::now(), bar(100_000));
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+        let waits_until = Some(began + Duration::from_secs(60));
+        let doing = format!("provision {}", "é".repeat(200));
+        Pace { shape: Shape::Bar(bar.clone()), waits_until, doing, ..pace(began) }.draw(began);
+        bar.abandon();
+        let written = terminal.0.lock().unwrap().clone();
+        assert!(written.contains("0 of 100000  30s left, wai"), "{written}");
+        assert!(written.lines().all(|line| line.width() <= 60), "{written}");
+    }
 
     fn pace(began: Instant) -> Pace {
         Pace {

@@ -329,6 +329,18 @@ fn drift_is_listed_with_its_counts() {
 }
 
 #[test]
+fn the_cost_of_a_large_fleet_fits_into_60_columns() {
+    let mut plan = small();
+    let cost = &mut plan.monthly_cost;
+    (cost.before, cost.after, cost.change) =
+        (Decimal::from(300_000), Decimal::from(300_090), Decimal::from(90));
+    let text = text::plan(&plan, Paint::Plain, Detail { length: Length::Short, diff: Diff::Hidden });
+    let line = text.lines().find(|line| line.starts_with("Monthly cost: ")).unwrap();
+    assert_eq!(line, "Monthly cost: $300,000.00 → $300,090.00 (+$90.00/month)");
+    assert!(line.chars().count() <= 60, "{line}");
+}
+
+#[test]
 fn money_and_time_are_readable() {
     assert_eq!(money(Decimal::new(123_456_750, 2)), "$1,234,567.50");
     assert_eq!(
