@@ -21,16 +21,17 @@ readable() {
         "$1"
 }
 
-# A procedure that commits cannot have a SET clause, so these qualify every name instead.
-commits=()
+# These qualify every name instead of a SET clause. A procedure that commits cannot have one, and a function that is called
+# for each tenant must be inlined.
+unset=()
 for procedure in 'wab_run_job(job text,command text)' 'wab_work_queue(max_calls integer)' \
-    '_wab_end_job(job text,state text,message text,details text,hints text)'; do
-    commits+=(--proc-without-search-path "extschema.$procedure")
+    '_wab_end_job(job text,state text,message text,details text,hints text)' 'wab_url_encode(value anynonarray)'; do
+    unset+=(--proc-without-search-path "extschema.$procedure")
 done
 
 failed=0
 for file in "$@"; do
     echo "pgspot: $file"
-    readable "$file" | "$pgspot" "${commits[@]}" || failed=1
+    readable "$file" | "$pgspot" "${unset[@]}" || failed=1
 done
 exit $failed
