@@ -187,7 +187,7 @@ async fn a_second_apply_is_10_and_a_signal_is_8() -> Result<()> {
     fleet.fleet_yaml(world::YAML)?;
     fleet
         .sandbox
-        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 1500}))
+        .fault(json!({"method": "POST", "path": "/api/instances", "kind": "delay", "ms": 4000}))
         .await?;
     let mut first = fleet
         .wab_command(&["apply", "-y"])?
