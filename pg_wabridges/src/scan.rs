@@ -71,11 +71,9 @@ pub fn each_row<const N: usize>(
 
 /// Checks that the columns have these types.
 unsafe fn require(types: &[pg_sys::Oid], columns: pg_sys::TupleDesc) -> Result<(), Raise> {
-    // SAFETY: the descriptor belongs to an open portal.
-    let found: Vec<_> = unsafe { (*columns).attrs.as_slice((*columns).natts as usize) }
-        .iter()
-        .map(|column| column.atttypid)
-        .collect();
+    // SAFETY: the descriptor belongs to an open portal; its columns count from 1.
+    let found: Vec<_> =
+        unsafe { (1..=(*columns).natts).map(|column| pg_sys::SPI_gettypeid(columns, column)).collect() };
     if found == types {
         return Ok(());
     }
