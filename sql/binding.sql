@@ -137,8 +137,8 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
     RAISE EXCEPTION USING ERRCODE = state, MESSAGE = 'an expression of the binding fails on a row of the tenants table',
-        DETAIL = (SELECT format('wanted: %s; webhook_url: %s; %s', b.wanted, b.webhook_url,
-                         @extschema@._wab_shown_message(state, reason))
+        -- A webhook_url may hold a secret.
+        DETAIL = (SELECT format('wanted: %s; %s', b.wanted, @extschema@._wab_shown_message(state, reason))
                   FROM @extschema@.wab_tenant_binding b),
         HINT = 'The expressions must give a value for every row.';
 END

@@ -51,7 +51,8 @@ COMMENT ON FUNCTION @extschema@._wab_try_expression IS
     'Raises an error if evaluating the expression on a sample row uses an object that is not found.';
 
 -- A cursor accepts exactly one query, so PostgreSQL refuses an expression that ends the query and starts another,
--- before it runs either.
+-- before it runs either. Between round and between square brackets alike, only one whole expression is valid: not
+-- "false) OR (true".
 CREATE FUNCTION @extschema@._wab_check_expression(tenants regclass, what text, expression text, type regtype,
     resolved_in text)
 RETURNS void
@@ -68,6 +69,8 @@ BEGIN
     OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE COALESCE((\n%s\n), NULL::%s) IS NULL LIMIT 0',
                                   tenants, expression, type);
     CLOSE probe;
+    OPEN probe FOR EXECUTE format(E'SELECT FROM %s WHERE (ARRAY[\n%s\n])[1] IS NULL LIMIT 0', tenants, expression);
+    CLOSE probe;
     PERFORM @extschema@._wab_try_expression(tenants, expression, type, resolved_in);
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE;
@@ -76,14 +79,16 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
     GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE;
     RAISE EXCEPTION USING ERRCODE = state,
         MESSAGE = format('%s is not a valid SQL expression over %s', what, tenants),
-        DETAIL = format('%s: %s', expression, reason),
+        -- A webhook_url may hold a secret.
+        DETAIL = CASE WHEN what = 'webhook_url' THEN reason ELSE format('%s: %s', expression, reason) END,
         HINT = format('It must give one %s for a row of %s, for instance: %s', type, tenants,
             CASE type WHEN 'boolean'::regtype THEN 'status = ''active'''
                       ELSE '''https://app.example.com/hooks/'' || id' END);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_expression IS
-    'Raises an error that quotes the text unless it is one SQL expression of this type over a row of the table.';
+    'Raises an error unless the text is one SQL expression of this type over a row of the table. The error quotes '
+    'wanted, and not webhook_url.';
 
 CREATE FUNCTION @extschema@._wab_check_column(tenants regclass, what text, column_name text, add_type text,
     types regtype[])
@@ -200,6 +205,11 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 BEGIN
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = binding.tenants AND c.relnamespace = '@extschema@'::regnamespace
+               AND c.relname ~ '^_?wab_') THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('%s is no tenants table', binding.tenants),
+            DETAIL = 'It belongs to the wab_ objects.', HINT = 'Name the table that has a row for each of your tenants.';
+    END IF;
     PERFORM @extschema@._wab_require_all_rows(binding.tenants);
     PERFORM @extschema@._wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
     PERFORM @extschema@._wab_check_id_type(binding.tenants, binding.tenant_id);

@@ -48,12 +48,15 @@ RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_sta
                listing_is_whole boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- A grace that is longer than PostgreSQL's calendar means never.
+    longest constant interval := interval '1000 years';
 BEGIN
     RETURN QUERY
-    SELECT CASE WHEN p.disconnected_after > interval '0' THEN now() - p.disconnected_after ELSE 'infinity' END,
-           CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - p.awaiting_scan_after ELSE 'infinity' END,
-           CASE WHEN p.unmapped_after > interval '0' THEN now() - p.unmapped_after ELSE 'infinity' END,
-           CASE WHEN p.state_after > interval '0' THEN now() - p.state_after ELSE 'infinity' END,
+    SELECT CASE WHEN p.disconnected_after > interval '0' THEN now() - least(p.disconnected_after, longest) ELSE 'infinity' END,
+           CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - least(p.awaiting_scan_after, longest) ELSE 'infinity' END,
+           CASE WHEN p.unmapped_after > interval '0' THEN now() - least(p.unmapped_after, longest) ELSE 'infinity' END,
+           CASE WHEN p.state_after > interval '0' THEN now() - least(p.state_after, longest) ELSE 'infinity' END,
            (SELECT o.malformed = 0 FROM @extschema@.wab_observations o ORDER BY o.observed_at DESC LIMIT 1)
     FROM @extschema@.wab_policy p;
 END

@@ -2,6 +2,7 @@
 //! of fleets.
 
 mod exit;
+pub mod file;
 pub mod money;
 mod natural;
 mod number;

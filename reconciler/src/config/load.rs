@@ -8,6 +8,7 @@ use crate::config::error::ConfigError;
 use crate::config::fleet::{Fleet, KeySource};
 use crate::config::inspect::{Inspection, inspect};
 use crate::config::variable::variable;
+use crate::ground::file;
 
 impl Fleet {
     /// Reads and checks the file. The error holds all problems.
@@ -40,7 +41,7 @@ impl Fleet {
                 format!("the environment variable {name}"),
             ),
             KeySource::File(path) => (
-                std::fs::read_to_string(path).map_err(|error| {
+                file::read_text(path).map_err(|error| {
                     let what = format!("cannot read account.api_key_file {}: {error}", path.display());
                     ConfigError::unusable(what, "put the account's key into that file, readable by this user")
                 })?,
@@ -61,7 +62,7 @@ impl Fleet {
 
 /// The text of the file.
 pub fn text(path: &Path) -> Result<String, ConfigError> {
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = file::read(path).map_err(|error| {
         ConfigError::unusable(
             format!("cannot read {}: {error}", path.display()),
             "name the file with -f FILE, or write one to start from: wab init",

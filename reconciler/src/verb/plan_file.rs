@@ -1,9 +1,9 @@
 //! Writes and reads the file of a saved plan.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
+use crate::ground::file;
 use crate::model::{Error, SavedPlan};
 use crate::verb::out_file::Place;
 
@@ -19,12 +19,7 @@ pub fn write(path: &Path, text: &str) -> Result<(), Error> {
 
 /// Reads the file, or stdin for `-`, and verifies the plan's checksum.
 pub fn read(path: &Path) -> Result<SavedPlan, Error> {
-    let text = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
+    let text = if path == Path::new("-") { file::all_text(io::stdin()) } else { file::read_text(path) };
     let text = text.map_err(|error| {
         Error::config(
             format!("cannot read the plan {}: {error}", path.display()),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::connection::text::{Pairs, Unreadable, known};
 use crate::config::error::ConfigError;
+use crate::ground::file::read_text;
 
 /// Where the machine's services are, unless PGSYSCONFDIR names another folder.
 const SYSTEM_FOLDERS: [&str; 2] = ["/etc/postgresql-common", "/etc"];
@@ -31,8 +32,7 @@ pub fn find(
         users_file.into_iter().chain(folders.into_iter().map(|folder| folder.join("pg_service.conf")));
     let files: Vec<PathBuf> = files.collect();
     for file in files.iter().filter(|file| file.exists()) {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| unusable(file, &format!("cannot be read: {error}")))?;
+        let text = read_text(file).map_err(|error| unusable(file, &format!("cannot be read: {error}")))?;
         if let Some(pairs) = section(&text, name).map_err(|Unreadable { what, .. }| unusable(file, &what))? {
             return Ok(Service { pairs, file: file.clone() });
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::connection::parameters::{Parameters, in_home};
 use crate::config::error::ConfigError;
+use crate::ground::file::read_text;
 
 /// One way to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +120,7 @@ fn certificate(parameters: &Parameters) -> Result<Option<(PathBuf, PathBuf)>, Co
 }
 
 fn read(file: &Path, name: impl Fn() -> String) -> Result<String, ConfigError> {
-    std::fs::read_to_string(file).map_err(|error| {
+    read_text(file).map_err(|error| {
         ConfigError::unusable(format!("{} cannot be read: {error}", name()), "check its path and permissions")
     })
 }
