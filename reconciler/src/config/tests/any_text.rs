@@ -114,7 +114,7 @@ fn ours(node: &Node) -> serde_json::Value {
         Content::Text(text) => format!("text {}", text.trim_end()).into(),
         Content::List(items) => items.iter().map(|item| ours(item)).collect(),
         Content::Section(entries) => serde_json::Value::Object(
-            entries.iter().map(|entry| (entry.name.clone(), ours(&entry.value))).collect(),
+            entries.iter().map(|entry| (entry.name.trim_end().to_owned(), ours(&entry.value))).collect(),
         ),
     }
 }
@@ -128,7 +128,9 @@ fn theirs(value: &serde_yaml::Value) -> Option<serde_json::Value> {
         Value::String(text) => format!("text {}", text.trim_end()).into(),
         Value::Sequence(items) => items.iter().map(theirs).collect::<Option<Vec<_>>>()?.into(),
         Value::Mapping(entries) => {
-            let entries = entries.iter().map(|(key, value)| Some((key.as_str()?.to_owned(), theirs(value)?)));
+            let entries = entries
+                .iter()
+                .map(|(key, value)| Some((key.as_str()?.trim_end().to_owned(), theirs(value)?)));
             serde_json::Value::Object(entries.collect::<Option<_>>()?)
         }
         Value::Tagged(_) => return None,
