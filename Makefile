@@ -29,7 +29,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
 PACKAGES       := build-essential ca-certificates libclang-dev
 PG_CRON        := postgresql-$(PG_MAJOR)-cron
-TEST_PACKAGES  := curl faketime iproute2 jq pgbouncer python3-venv
+TEST_PACKAGES  := curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps python3-venv
 BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
 
 # All builds use the same packages and features, so that cargo compiles each dependency once.
