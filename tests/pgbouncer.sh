@@ -17,6 +17,6 @@ apt=(-o Dir::Etc::sourcelist="$here/sources.list" -o Dir::Etc::sourceparts=/dev/
   ./configure --without-cares --without-openssl --without-pam
   make -s -j"$(nproc)" pgbouncer
 } >"$here/build.log" 2>&1 || { tail -20 "$here/build.log" >&2; exit 1; }
-cp source/pgbouncer "$here"
+cp "$here/source/pgbouncer" "$here"
 # The server's user runs it.
 chmod 0755 "$here/pgbouncer"
