@@ -1,6 +1,6 @@
 //! Starts PgBouncer between `wab` and a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,17 @@ pub struct Program {
 }
 
 impl Program {
+    /// The program that the server's user can run: a copy of ours, because that user may not enter the target directory.
+    fn in_folder(&self, folder: &Path) -> Result<PathBuf> {
+        if !self.path.is_absolute() {
+            return Ok(self.path.clone());
+        }
+        let copy = folder.join("pgbouncer");
+        std::fs::copy(&self.path, &copy)?;
+        give_to_server_user(&copy)?;
+        Ok(copy)
+    }
+
     /// Debian 12's PgBouncer.
     pub fn debian() -> Self {
         Self { path: "pgbouncer".into(), setting: "" }
@@ -59,7 +70,7 @@ impl Pooler {
             ),
         )?;
         give_to_server_user(&ini)?;
-        let mut command = process::as_server_user(&program.path)?;
+        let mut command = process::as_server_user(program.in_folder(dir.path())?)?;
         command.arg("--quiet").arg(&ini).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().context("cannot run pgbouncer: make test-tools installs it")?;
         let pooler = Self { dir, child };
