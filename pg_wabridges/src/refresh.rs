@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use wabridges::{Polled, Touched};
+use wabridges::Touched;
 
 use crate::database::{self, Drift, Observation, ShrinkPolicy, Stored};
 use crate::error::Raise;
@@ -52,7 +52,7 @@ pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise
         _ => database::poll_candidates(max_calls, Some(&without_status))?,
     };
     let asked_at = server::now();
-    let polled = if candidates.is_empty() { Polled::default() } else { ask(candidates, max_time)? };
+    let polled = ask(candidates, max_time)?;
     let Stored { mut touched, .. } = database::observe(&listed, "wab_reconcile", ShrinkPolicy::Refuse)?;
     if !polled.answers.is_empty() {
         database::observe_statuses(&polled, asked_at)?;

@@ -80,11 +80,7 @@ impl Store {
     /// Opens the transaction of an evaluation; dropping it rolls back. In it PostgreSQL raises an error where
     /// row-level security would leave rows out: a hidden tenant would look like one that is gone.
     pub async fn evaluation(&mut self) -> Result<Evaluation<'_>, Error> {
-        let mut tx = self.session.begin().await?;
-        sqlx::raw_sql("SET LOCAL row_security = off")
-            .execute(&mut *tx)
-            .await
-            .map_err(Error::database("cannot begin a transaction"))?;
+        let tx = self.session.begin_with("BEGIN; SET LOCAL row_security = off").await?;
         Ok(Evaluation::new(tx, &self.names))
     }
 
@@ -93,11 +89,8 @@ impl Store {
         if self.may_write().await? {
             return self.evaluation().await;
         }
-        let mut tx = self.session.begin_with("BEGIN READ WRITE").await?;
-        sqlx::raw_sql("SET LOCAL row_security = off")
-            .execute(&mut *tx)
-            .await
-            .map_err(Error::database("cannot begin a transaction"))?;
+        // A role that only reads may have read-only transactions by default, which may not make the copy.
+        let tx = self.session.begin_with("BEGIN READ WRITE; SET LOCAL row_security = off").await?;
         Evaluation::in_copy(tx, &self.names).await
     }
 

@@ -97,11 +97,17 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
             file.persist(path).map(drop).map_err(|error| error.error)
         });
     match replaced {
-        Err(_) if old.is_some_and(|old| old.is_file()) => {
+        Err(error) if cannot_be_replaced(&error) && old.is_some_and(|old| old.is_file()) => {
             OpenOptions::new().write(true).truncate(true).open(path)?.write_all(bytes)
         }
         other => other,
     }
+}
+
+/// Whether the place and not the disk is the reason. After any other error, writing in place would lose the old contents too.
+fn cannot_be_replaced(error: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), CrossesDevices | PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
 }
 
 #[cfg(test)]
@@ -112,6 +118,12 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_full_disk_does_not_cost_the_old_contents() {
+        assert!(!cannot_be_replaced(&io::ErrorKind::StorageFull.into()));
+        assert!(cannot_be_replaced(&io::ErrorKind::ReadOnlyFilesystem.into()));
     }
 
     #[test]

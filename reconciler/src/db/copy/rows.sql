@@ -1,5 +1,5 @@
 -- Copies the rows that an evaluation reads, in the columns that both versions have and this role may read. The newest
--- observation comes last, because a trigger on wab_bridges marks it as changed.
+-- observation, and those in the future, which are not believed, come last: a trigger on wab_bridges marks them as changed.
 DO $$
 DECLARE
     part record;
@@ -8,7 +8,9 @@ BEGIN
         SELECT t.name, t.which, string_agg(quote_ident(mine.attname), ', ' ORDER BY mine.attnum) AS columns
         FROM (VALUES (1, 'wab_bridges', ''), (2, 'wab_declared', ''), (3, '_wab_policy', ''), (4, '_wab_status_words', ''),
                      (5, 'wab_tenant_binding', ''), (6, 'wab_queue', ''), (7, 'wab_drift_episodes', 'WHERE ended_at IS NULL'),
-                     (8, 'wab_observations', 'ORDER BY observed_at DESC LIMIT 1')) t(nth, name, which)
+                     (8, 'wab_observations', 'WHERE observed_at >= coalesce((
+                          SELECT max(o.observed_at) FROM @home@.wab_observations o
+                          WHERE o.observed_at <= clock_timestamp()), ''-infinity'')')) t(nth, name, which)
         JOIN pg_attribute mine ON mine.attrelid = to_regclass(format('@extschema@.%I', t.name))
         JOIN pg_attribute theirs ON theirs.attrelid = to_regclass(format('@home@.%I', t.name))
                                 AND theirs.attname = mine.attname
