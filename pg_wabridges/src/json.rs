@@ -17,7 +17,7 @@ use wabridges::flat::{self, Scalar};
 /// The largest jsonb, in bytes.
 const LARGEST: usize = 256 * 1024 * 1024;
 
-/// The longest text whose members are passed as values, in bytes.
+/// In bytes. A longer text goes through the parser.
 const LARGEST_FLAT: usize = 64 * 1024;
 
 /// Whether a jsonb could hold so much text. PostgreSQL cannot even pass on a text of a gigabyte.

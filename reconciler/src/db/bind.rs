@@ -73,7 +73,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// The error for a table that does not exist; it names a table whose name differs in case only.
+    /// Makes the error for a missing table. The hint names a table whose name differs only in case.
     async fn no_table(&mut self, table: &str) -> Error {
         let alike: Result<Option<String>, _> =
             query_scalar(include_str!("bind/alike.sql")).bind(table).fetch_optional(&mut *self.tx).await;

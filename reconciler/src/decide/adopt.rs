@@ -9,7 +9,7 @@ use wabridges::Listing;
 use crate::config::{Fleet, Keep};
 use crate::model::{Adoption, Found, FoundBridge, Kind, Why};
 
-/// How long an adopted bridge is kept, so that somebody decides about it.
+/// `wab export` keeps an adopted bridge for so long. Then the bridge is drift again, and a person decides about it.
 const KEPT: Days = Days::new(90);
 
 /// Links bridges to their tenant rows, and keeps bridges without a tenant row through `bridges.keep`.
@@ -46,7 +46,7 @@ pub fn adopt(fleet: Fleet, found: Found, listing: &Listing, day: NaiveDate) -> A
     }
     left.sort_by_key(|(why, _)| *why);
     let reason = format!("adopted by wab export on {day}");
-    // Kept without an end, a bridge that nobody needs would never be drift again.
+    // Without a last day, `wab` would never again report a bridge that nobody needs.
     let until = day.checked_add_days(KEPT);
     let keeps = kept.iter().filter_map(|bridge| {
         let customer_ref = bridge.customer_ref.clone()?;

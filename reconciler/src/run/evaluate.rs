@@ -26,7 +26,7 @@ pub struct Evaluator<'a> {
     limits: Limits,
     recent: Vec<RecentCall>,
     polled: Option<Polled>,
-    /// What is to be said of the database's clock.
+    /// The warning that the database's clock was set back, if it was.
     clock: Option<String>,
 }
 

@@ -31,8 +31,8 @@ use crate::verb::plan_file;
 /// Flags of `apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
-    /// A plan that wab plan --out wrote, - for stdin: do only its steps, skip those whose preconditions changed,
-    /// never ask
+    /// Run the steps of this saved plan only: a file that wab plan --out wrote, or - for stdin. wab skips steps whose
+    /// preconditions changed, and asks no question
     #[arg(value_name = "PLANFILE", conflicts_with_all = ["target", "exclude", "expect"])]
     pub plan_file: Option<PathBuf>,
     #[command(flatten)]

@@ -86,7 +86,7 @@ pub fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
-/// The parameter whose name is most like this one, if any is.
+/// Finds the known parameter with the most similar name; `None` if no name is similar.
 pub fn like(name: &str) -> Option<&'static str> {
     let likeness = |keyword: &Keyword| strsim::jaro_winkler(keyword.name, name);
     let nearest = KEYWORDS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
