@@ -5,14 +5,29 @@ use wabridges::BridgeId;
 
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::query;
-use crate::model::{Drift, Error};
+use crate::model::{DatabaseError, Drift, Error};
+
+const DOING: &str = "cannot read the drift";
+
+/// An error about data comes from an expression of the user: the views make none.
+fn unreadable(error: sqlx::Error) -> Error {
+    match Error::database(DOING)(error) {
+        Error::Database { doing, source }
+            if source.sqlstate.as_deref().is_some_and(|code| code.starts_with("22")) =>
+        {
+            let hint = "an expression of the binding, wanted or webhook_url, fails on a row of the tenants table: \
+                        SELECT wanted, webhook_url FROM wab_tenant_binding";
+            Error::Database { doing, source: DatabaseError { hint: Some(hint.to_owned()), ..source } }
+        }
+        other => other,
+    }
+}
 
 /// The drift rows in display order: all rows, or those of these bridges.
 pub async fn drift(evaluation: &mut Evaluation<'_>, bridge_ids: Option<&[i64]>) -> Result<Vec<Drift>, Error> {
-    const DOING: &str = "cannot read the drift";
     let statement = evaluation.sql(include_str!("drift/drift.sql"));
     let mut tx = evaluation.under_binding_path().await?;
-    let rows = query(statement).bind(bridge_ids).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
+    let rows = query(statement).bind(bridge_ids).fetch_all(&mut *tx).await.map_err(unreadable)?;
     tx.rollback().await.map_err(Error::database(DOING))?;
     let read = |row: &sqlx::postgres::PgRow| {
         Ok(Drift {

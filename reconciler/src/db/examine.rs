@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use crate::config::{Database, Fleet};
+use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::rows::from_row;
 use crate::db::session::Session;
@@ -162,5 +163,10 @@ impl Evaluation<'_> {
     /// The change that binding as in fleet.yaml makes. It is only previewed.
     pub async fn binding(&mut self, fleet: &Fleet) -> Result<Option<BindingChange>, Error> {
         self.bind(fleet).await
+    }
+
+    /// Fails if an expression of the binding, or of its preview, fails on a row.
+    pub async fn require_readable(&mut self) -> Result<(), Error> {
+        drift(self, None).await.map(drop)
     }
 }

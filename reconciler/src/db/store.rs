@@ -94,6 +94,16 @@ impl Store {
         Evaluation::in_copy(tx, &self.names).await
     }
 
+    /// Fails if this role runs plans, and may not bind the tenants table. A role that may only read plans for another one.
+    pub async fn require_binder(&mut self) -> Result<(), Error> {
+        if !self.may_write().await? {
+            return Ok(());
+        }
+        let require = query(self.names.sql("SELECT @extschema@._wab_require_view_owner()"));
+        let doing = "cannot bind the tenants table as fleet.yaml declares";
+        self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await
+    }
+
     /// Whether this role may write what an evaluation writes.
     pub async fn may_write(&mut self) -> Result<bool, Error> {
         if let Some(known) = self.may_write {

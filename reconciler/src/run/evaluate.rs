@@ -220,6 +220,9 @@ impl<'a> Evaluator<'a> {
     /// The plan, and the SHA-256 of its listing. The transaction is rolled back.
     pub async fn preview(&self, store: &mut Store, snapshot: &mut Snapshot) -> Result<(Plan, String), Error> {
         let input = self.evaluate(store, snapshot).await?;
+        if input.binding.is_some() {
+            store.require_binder().await?;
+        }
         Ok((self.plan(&input), input.observation))
     }
 

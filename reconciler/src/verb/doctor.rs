@@ -179,6 +179,10 @@ async fn binding(store: &mut Store, fleet: &Fleet) -> Result<(Option<BindingChan
     let mut evaluation = store.dry_evaluation().await?;
     let webhook = evaluation.known().await?.binding.and_then(|bound| bound.webhook_url);
     let change = evaluation.binding(fleet).await?;
+    evaluation.require_readable().await?;
     evaluation.rollback().await?;
+    if change.is_some() {
+        store.require_binder().await?;
+    }
     Ok((change, webhook))
 }

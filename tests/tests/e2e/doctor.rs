@@ -225,3 +225,22 @@ async fn it_looks_at_the_jobs_of_pg_cron() -> Result<()> {
     expect(&fleet, &[("DATABASE_URL", &url)], 0, &[("pg_cron", "warning", "GRANT USAGE ON SCHEMA cron")])?;
     Ok(())
 }
+
+#[tokio::test]
+async fn an_expression_that_fails_on_a_row_is_a_problem() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("SELECT bound FROM wab_bind_tenants('tenants', wanted => '1 / (bridge_id - 99) < 2')")?;
+    fleet.fleet_yaml("tenants: { table: tenants }\n")?;
+    assert_eq!(fleet.wab(&["doctor"])?.code, 0);
+    fleet.sql("UPDATE tenants SET bridge_id = 99 WHERE id = 'cust_05'")?;
+    for verb in ["doctor", "plan", "drift"] {
+        let said = fleet.wab(&[verb])?;
+        let all = said.stdout + &said.stderr;
+        assert!(said.code == 1 && all.contains("division by zero"), "{verb}: {all}");
+        assert!(
+            all.contains("an expression of the binding, wanted or webhook_url, fails on a row"),
+            "{verb}: {all}"
+        );
+    }
+    Ok(())
+}

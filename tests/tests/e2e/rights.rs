@@ -53,10 +53,16 @@ bridges:
 policy: { disconnected_after: 1h }",
     ] {
         fleet.fleet_yaml(fleet_yaml)?;
-        let (reader, operator) = (plan(&fleet, "ci")?, plan(&fleet, "deploy")?);
+        let (reader, operator) = (plan(&fleet, "ci")?, plan(&fleet, "postgres")?);
         assert!(reader["steps"].as_array().is_some_and(|steps| steps.len() > 3), "{reader:#}");
         assert_eq!(reader, operator);
         assert_eq!(fleet.wab_on(&url(&fleet, "ci"), &["drift"])?.code, 2);
+    }
+    // Only the owner of the views can run the second plan, which binds. An operator is told so before it is approved.
+    for verb in ["plan", "doctor"] {
+        let said = fleet.wab_on(&url(&fleet, "deploy"), &[verb])?;
+        let all = said.stdout + &said.stderr;
+        assert!(said.code == 1 && all.contains("only role postgres may bind"), "{verb}: {all}");
     }
     assert_eq!(everything(&fleet)?, before);
     assert_eq!(fleet.wab_on(&url(&fleet, "ci"), &["status"])?.code, 0);
