@@ -8,6 +8,7 @@ use http::{Method, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use url::Url;
 
 use crate::error::{Error, excerpt, said};
 use crate::listing::listing;
@@ -97,6 +98,7 @@ pub(crate) fn provision(
         state: Option<&'a RawValue>,
     }
     usable(customer_ref)?;
+    webhook_url.map_or(Ok(()), reachable)?;
     let asked = customer_ref.clone();
     let call = Call::new(Method::POST, INSTANCES.to_owned(), move |body| {
         let fields: Fields<'_> = row::object(whole(body)?.get())?;
@@ -197,6 +199,17 @@ fn proxy<T>(
 /// Refuses a customer_ref that fits no URL path: a bridge provisioned for it could never be paired.
 fn usable(customer_ref: &CustomerRef) -> Result<(), Error> {
     customer_ref.fits_a_path().map_err(|error| Error::Config { what: error.to_string(), source: None })
+}
+
+/// Refuses a webhook_url that is no web address: after the call only the dashboard could change it. The error does not repeat
+/// it, because it may hold a secret.
+fn reachable(webhook_url: &str) -> Result<(), Error> {
+    let is_address = Url::parse(webhook_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if is_address && !webhook_url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Ok(());
+    }
+    let what = "the webhook_url is no http or https address: nothing was sent; correct the webhook_url that is bound or given";
+    Err(Error::Config { what: what.to_owned(), source: None })
 }
 
 impl<T> Call<T> {

@@ -264,6 +264,18 @@ fn a_large_fleet_is_read_in_linear_time() {
 }
 
 #[test]
+fn a_webhook_that_is_no_web_address_is_refused_before_anything_is_sent() {
+    let customer_ref = CustomerRef::new("cust_1").unwrap();
+    for url in ["", "s3cret", "javascript:alert(1)", "ftp://x/", "https://", "http://x/\n", "https://x/a b"] {
+        let refused = provision(&customer_ref, Some(url)).map(drop).unwrap_err();
+        assert!(matches!(refused, Error::Config { .. }) && !refused.to_string().contains("s3cret"), "{url}");
+    }
+    for url in ["https://app.example.com/hooks/cust_1?k=1", "http://[::1]:8080/", "https://x/%20"] {
+        assert!(provision(&customer_ref, Some(url)).is_ok(), "{url}");
+    }
+}
+
+#[test]
 fn a_ref_that_fits_no_path_is_refused_before_anything_is_sent() {
     let phone = Phone::new("15550001234").unwrap();
     for text in [".", "..", &"x".repeat(10_001)] {
