@@ -143,7 +143,7 @@ fn message(error: &Error) -> &'static str {
         Error::Refused { .. } => "the provider refused the request",
         Error::Server { .. } => "the provider failed",
         Error::NotFound { .. } => "the provider does not know this bridge",
-        Error::Config { .. } => "the client cannot be set up",
+        Error::Config { .. } => "the call cannot be made with these values",
     }
 }
 
