@@ -12,25 +12,28 @@ use crate::ground::quoted;
 use crate::model::{Error, Precondition, RecentCall};
 
 impl Store {
-    /// Fails unless the tenant is still wanted.
-    pub async fn require_wanted(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        let ask = query(self.names.sql("SELECT @extschema@._wab_wanted_webhook_url($1)"))
-            .bind(customer_ref.as_str());
+    /// Fails unless the tenant is still wanted and its row, if it has one, could take the bridge. A bridge is paid for, so
+    /// both are tried before the call, in one transaction: it comes before each of thousands of calls.
+    pub async fn require_bridgeable(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
+        let of_tenant = |sql| query(self.names.sql(sql)).bind(customer_ref.as_str());
+        let wanted = of_tenant("SELECT @extschema@._wab_wanted_webhook_url($1)");
+        let row = of_tenant("SELECT @extschema@._wab_require_row($1)");
+        let mut is_wanted = false;
         let doing = "cannot check whether the tenant is still wanted";
-        match self.session.run(doing, async |conn| ask.execute(conn).await.map(drop)).await {
+        let checked = self.session.run(doing, async |conn| {
+            wanted.execute(&mut *conn).await?;
+            is_wanted = true;
+            row.execute(conn).await.map(drop)
+        });
+        match checked.await {
+            Err(Error::Database { source, .. }) if is_wanted => {
+                Err(Error::Database { doing: "no call was made: the bridge could not be recorded", source })
+            }
             Err(Error::Database { source, .. }) if source.has_code(&["22023", "55000"]) => {
                 Err(Error::Database { doing: "no call was made: this tenant is no longer wanted", source })
             }
             other => other,
         }
-    }
-
-    /// Fails if the tenant has a row that could not take the bridge. A bridge is paid for, so it is tried before.
-    pub async fn require_row(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        let require =
-            query(self.names.sql("SELECT @extschema@._wab_require_row($1)")).bind(customer_ref.as_str());
-        let doing = "no call was made: the bridge could not be recorded";
-        self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await
     }
 
     /// Fails if the bridge is needed again.

@@ -69,8 +69,7 @@ impl Executor<'_> {
     ) -> Result<Answer<Provisioned>, Error> {
         let mut patience = PATIENCE;
         loop {
-            self.store.require_wanted(customer_ref).await?;
-            self.store.require_row(customer_ref).await?;
+            self.store.require_bridgeable(customer_ref).await?;
             let answer = self.client.provision(customer_ref, webhook_url).await;
             if !self.again(&answer, Class::Provision, &mut patience).await {
                 return Ok(answer);
