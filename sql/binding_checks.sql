@@ -199,17 +199,34 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_tenant_ids IS 'Raises 23505 when two tenant rows have the same id.';
 
+CREATE FUNCTION @extschema@._wab_check_table(tenants regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    reason text;
+BEGIN
+    SELECT CASE WHEN c.relnamespace = '@extschema@'::regnamespace AND c.relname ~ '^_?wab_'
+                     THEN 'It belongs to the wab_ objects.'
+                WHEN c.relkind NOT IN ('r', 'p', 'f', 'v') THEN 'It is neither a table nor a view of one.'
+                WHEN c.relpersistence = 't' THEN 'It is temporary: it ends with this session.' END
+    INTO reason FROM pg_class c WHERE c.oid = tenants;
+    IF reason IS NOT NULL OR NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('%s is no tenants table', tenants),
+            DETAIL = coalesce(reason, 'There is no such table.'),
+            HINT = 'Name the table that has a row for each of your tenants.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_check_table IS
+    'Raises 42809 unless this is a table, or a view, that can hold the tenants.';
+
 CREATE FUNCTION @extschema@._wab_check_binding(
     binding @extschema@.wab_tenant_binding, add_columns boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = binding.tenants AND c.relnamespace = '@extschema@'::regnamespace
-               AND c.relname ~ '^_?wab_') THEN
-        RAISE EXCEPTION USING ERRCODE = '42809', MESSAGE = format('%s is no tenants table', binding.tenants),
-            DETAIL = 'It belongs to the wab_ objects.', HINT = 'Name the table that has a row for each of your tenants.';
-    END IF;
+    PERFORM @extschema@._wab_check_table(binding.tenants);
     PERFORM @extschema@._wab_require_all_rows(binding.tenants);
     PERFORM @extschema@._wab_check_column(binding.tenants, 'tenant_id', binding.tenant_id, NULL, NULL);
     PERFORM @extschema@._wab_check_id_type(binding.tenants, binding.tenant_id);

@@ -68,6 +68,11 @@ DECLARE
     message text;
     details text;
 BEGIN
+    IF coalesce(pg_catalog.btrim(job), '') OPERATOR(pg_catalog.=) ''
+       OR coalesce(pg_catalog.btrim(command), '') OPERATOR(pg_catalog.=) '' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_run_job(): job and command may be neither null nor empty',
+            HINT = 'CALL wab_run_job(''refresh'', ''SELECT wab_refresh()'');';
+    END IF;
     BEGIN
         EXECUTE command;
     EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
@@ -101,6 +106,10 @@ DECLARE
     at_column text; at_constraint text; at_type text; at_table text; at_schema text;
     failed  boolean;
 BEGIN
+    IF max_calls IS NULL OR max_calls OPERATOR(pg_catalog.<) 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_work_queue(): a number of calls may be neither null nor negative',
+            DETAIL = pg_catalog.format('max_calls is %s', coalesce(max_calls::pg_catalog.text, 'null'));
+    END IF;
     FOR nth IN 1 .. max_calls LOOP
         BEGIN
             SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry

@@ -237,7 +237,7 @@ AS $$
                SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp())
     FROM (SELECT l.* FROM @extschema@.wab_observations l
           WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
-    WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - max_age;
+    WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - least(max_age, interval '1000 years');
 $$;
 COMMENT ON FUNCTION @extschema@._wab_last_observation IS
     'The newest observation, if it is younger than max_age. Leaves out observations dated in the future, which exist '

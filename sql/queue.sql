@@ -80,7 +80,10 @@ BEGIN
     LOOP
         UPDATE @extschema@.wab_queue q SET claimed_until = clock_timestamp() + lease, attempts = q.attempts + 1
         WHERE q.queue_id = (SELECT n.queue_id FROM @extschema@.wab_queue n
-                            WHERE n.finished_at IS NULL AND coalesce(n.claimed_until <= clock_timestamp(), true)
+                            WHERE n.finished_at IS NULL
+                              -- No claim is longer than an hour: a later one is from a clock that was set back.
+                              AND (n.claimed_until > clock_timestamp()
+                                   AND n.claimed_until <= clock_timestamp() + interval '1 hour') IS NOT TRUE
                             ORDER BY n.enqueued_at LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING q.* INTO claimed;
         EXIT WHEN claimed.queue_id IS NULL;

@@ -19,7 +19,8 @@ if [ ! -e "$prefix/complete" ]; then
   echo "Building PostgreSQL $major with assertions" >&2
   apt-get "${apt[@]}" update -qq >&2
   apt-get "${apt[@]}" source --quiet=2 --download-only "postgresql-$major" >&2
-  rm -rf "postgresql-$major" && dpkg-source --no-check -x "postgresql-$major"_*.dsc "postgresql-$major" >&2
+  # Debian's patches would have the server load its libraries from /usr/lib/postgresql.
+  rm -rf "postgresql-$major" && dpkg-source --no-check --skip-patches -x "postgresql-$major"_*.dsc "postgresql-$major" >&2
   {
     cd "$here/postgresql-$major"
     ./configure --quiet --prefix="$prefix" --enable-cassert --enable-debug --with-icu --with-openssl CFLAGS='-O1 -g'

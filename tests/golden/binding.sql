@@ -43,6 +43,10 @@ SELECT tenants, tenant_id, bridge_id, bridge_status, wanted FROM wab_tenant_bind
 SELECT * FROM wab_bind_tenants(wanted => 'false) OR (true');
 SELECT * FROM wab_bind_tenants(wanted => 'null), (true');
 SELECT * FROM wab_bind_tenants('wab_bridges', tenant_id => 'customer_ref', bridge_status => 'status');
+SELECT * FROM wab_bind_tenants(0::regclass);
+SELECT * FROM wab_bind_tenants('pg_class_oid_index');
+CREATE TEMPORARY TABLE passing (id text, bridge_id bigint, bridge_status text);
+SELECT * FROM wab_bind_tenants('passing');
 UPDATE wab_policy SET awaiting_scan_after = '99999 years';
 SELECT count(*) >= 0 AS readable FROM wab_drift;
 UPDATE wab_policy SET awaiting_scan_after = NULL;

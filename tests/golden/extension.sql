@@ -7,6 +7,11 @@ AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type t WHERE
 SELECT p.oid::regprocedure AS public_may_call FROM pg_proc p WHERE p.proname ~ '^_?wab_' AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.proname;
 SELECT c.relname AS public_may_read FROM pg_class c WHERE c.relname ~ '^_?wab_' AND has_table_privilege('public', c.oid, 'SELECT');
 SELECT unnest(extconfig)::regclass AS dumped FROM pg_extension WHERE extname = 'pg_wabridges';
+-- The procedures name a bad argument.
+CALL wab_work_queue(-5);
+CALL wab_work_queue(NULL);
+CALL wab_run_job(' ', 'SELECT 1');
+CALL wab_run_job('job', NULL);
 LOAD 'pg_wabridges';
 SELECT name, setting, unit, context FROM pg_settings WHERE name LIKE 'wab.%' ORDER BY 1;
 DROP EXTENSION pg_wabridges;

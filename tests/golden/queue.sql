@@ -21,6 +21,9 @@ SELECT left(customer_ref, 36), attempts, claimed_until > clock_timestamp() AS cl
 -- A failed entry is claimed again later. A recorded bridge finishes the entry, even if another session made the bridge.
 SELECT _wab_release_queued(queue_id, 'the provider failed') FROM wab_queue WHERE finished_at IS NULL;
 SELECT customer_ref, attempts, claimed_until - clock_timestamp() BETWEEN '30 seconds' AND '1 minute' AS soon, last_error FROM wab_queue WHERE finished_at IS NULL;
+-- A claim from a clock that was set back does not keep the entry.
+UPDATE wab_queue SET claimed_until = clock_timestamp() + interval '1 day' WHERE finished_at IS NULL;
+SELECT left(customer_ref, 36) FROM _wab_claim_queued();
 SELECT _wab_record_provision('00000000-0000-0000-0000-000000000001', 1, 'running');
 SELECT customer_ref, outcome, last_error FROM wab_queue WHERE outcome = 'provisioned';
 SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000001') AS enqueued_again;

@@ -126,12 +126,8 @@ impl Connection {
         let passwords = parameters.some("passfile").map(PathBuf::from).or_else(|| in_home(".pgpass"));
         let passwords = passwords.as_deref().map(PasswordFile::read).unwrap_or_default();
         let mut hosts = hosts::hosts(parameters)?;
-        for Host { address, port, password } in &mut hosts {
-            let host = match address {
-                Address::Folder(folder) => folder.to_string_lossy().into_owned(),
-                Address::Name(name) => name.clone(),
-            };
-            let access = Access { host: &host, port: *port, database: &database, user: &user };
+        for Host { name, port, password, .. } in &mut hosts {
+            let access = Access { host: name, port: *port, database: &database, user: &user };
             let given = parameters.some("password").map(|password| Password(password.to_owned()));
             *password = given.or_else(|| passwords.find(access));
         }

@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_message_names_host_and_port_or_the_socket() {
-        let named = |address, port| place(&Host { address, port, password: None });
+        let named = |address, port| place(&Host { address, port, name: String::new(), password: None });
         assert_eq!(named(Address::Name("h".into()), 6432), "h:6432");
         assert_eq!(named(Address::Name("::1".into()), 5432), "[::1]:5432");
         assert_eq!(named(Address::Folder("/run/pg".into()), 5433), "/run/pg/.s.PGSQL.5433");

@@ -39,7 +39,16 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
             "the database's wab_ objects are missing or older than this wab: ALTER EXTENSION pg_wabridges UPDATE; \
              SELECT * FROM wab_bind_tenants(); or, without the extension: wab init --sql-only",
         ),
-        "42501" => Some("grant the role the missing privilege, or connect as another role"),
+        "42501" => Some(
+            "grant the role the missing privilege, or connect as another role: wab plan needs wab_reader, wab apply wab_operator \
+             (wab sql roles | psql makes both)",
+        ),
+        "28P01" => Some("the password is not that of the role: check both where they are given"),
+        "3D000" => Some("create the database, or name another: the path of the URL, dbname or PGDATABASE"),
+        "25006" => Some(
+            "this server or role accepts no writes: connect to the primary (target_session_attrs=read-write finds it among \
+             several hosts), or turn default_transaction_read_only off",
+        ),
         "42P05" | "26000" => Some(
             "another program leaves prepared statements on the server connections of a pooler; wab prepares none with a name. \
              Give that program's pool its own user or pool_mode = session, or connect wab to PostgreSQL directly",

@@ -106,28 +106,26 @@ impl Evaluation<'_> {
         rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(Error::database(DOING))
     }
 
-    /// Fails if one of these targets matches no tenant and no bridge.
-    pub async fn require_matches(&mut self, targets: Vec<String>) -> Result<(), Error> {
-        const DOING: &str = "cannot look up what --target names";
-        if targets.is_empty() {
+    /// Fails if one of these patterns, each after its flag, matches no tenant and no bridge.
+    pub async fn require_matches(&mut self, patterns: Vec<(&'static str, String)>) -> Result<(), Error> {
+        const DOING: &str = "cannot look up what --target and --exclude name";
+        if patterns.is_empty() {
             return Ok(());
         }
         let statement = self.sql(include_str!("precondition/unmatched.sql"));
+        let texts: Vec<&str> = patterns.iter().map(|(_, text)| text.as_str()).collect();
         let mut tx = self.under_binding_path().await?;
-        let unmatched: Vec<String> = query_scalar(statement)
-            .bind(targets)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(Error::database(DOING))?;
+        let unmatched: Vec<String> =
+            query_scalar(statement).bind(texts).fetch_all(&mut *tx).await.map_err(Error::database(DOING))?;
         tx.rollback().await.map_err(Error::database(DOING))?;
-        if unmatched.is_empty() {
+        let unmatched = patterns.iter().filter(|(_, text)| unmatched.contains(text));
+        let named: Vec<String> = unmatched.map(|(flag, text)| format!("{flag} {}", quoted(text))).collect();
+        if named.is_empty() {
             return Ok(());
         }
-        let named: Vec<String> =
-            unmatched.iter().map(|target| format!("--target {}", quoted(target))).collect();
         Err(Error::config(
             format!("{} matches no tenant and no bridge: nothing was done", named.join(", ")),
-            "a target is a customer_ref, that is the tenant's id as text; * matches any text. SELECT customer_ref FROM wab_fleet",
+            "it must be a customer_ref, that is the tenant's id as text; * matches any text. SELECT customer_ref FROM wab_fleet",
         ))
     }
 

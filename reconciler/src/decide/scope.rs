@@ -25,10 +25,20 @@ impl Scope {
         (self.targets.is_empty() || matches(&self.targets)) && !matches(&self.excludes)
     }
 
-    /// The targets that none of these customer_refs matches. One that no tenant and no bridge matches at all is a typing error.
-    pub fn unmatched<'r>(&self, customer_refs: impl Iterator<Item = &'r str> + Clone) -> Vec<String> {
-        let is_free = |pattern: &&WildMatch| !customer_refs.clone().any(|text| pattern.matches(text));
-        self.targets.iter().filter(is_free).map(WildMatch::to_string).collect()
+    /// The patterns that none of these customer_refs matches, each after its flag. One that no tenant and no bridge matches at
+    /// all is a typing error; but an exclude with `*` or `?` may stand in a job for tenants to come.
+    pub fn unmatched<'r>(
+        &self,
+        customer_refs: impl Iterator<Item = &'r str> + Clone,
+    ) -> Vec<(&'static str, String)> {
+        let targets = self.targets.iter().map(|pattern| ("--target", pattern));
+        let excludes = self.excludes.iter().map(|pattern| ("--exclude", pattern));
+        targets
+            .chain(excludes)
+            .filter(|(_, pattern)| !customer_refs.clone().any(|text| pattern.matches(text)))
+            .map(|(flag, pattern)| (flag, pattern.to_string()))
+            .filter(|(flag, text)| *flag == "--target" || !text.contains(['*', '?']))
+            .collect()
     }
 
     /// A note with the number of drift rows that were left out.
@@ -67,10 +77,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_matches_nothing_is_named() {
-        let scope = Scope::new(&["a*", "b", "c"].map_to_strings(), &["x"].map_to_strings());
-        assert_eq!(scope.unmatched(["ab", "c"].into_iter()), ["b"]);
-        assert_eq!(Scope::default().unmatched([].into_iter()), [""; 0]);
+    fn a_pattern_that_matches_nothing_is_named() {
+        let scope = Scope::new(&["a*", "b", "c"].map_to_strings(), &["x", "y*", "z?", "c"].map_to_strings());
+        let unmatched = [("--target", "b".to_owned()), ("--exclude", "x".to_owned())];
+        assert_eq!(scope.unmatched(["ab", "c"].into_iter()), unmatched);
+        assert_eq!(Scope::default().unmatched([].into_iter()), []);
     }
 
     trait Strings {

@@ -9,9 +9,20 @@ use crate::ground::version;
 /// The result of writing a new fleet.yaml.
 pub fn written(file: &Path) -> String {
     let name = harmless(&file.display().to_string());
+    let flag = match file == Path::new("fleet.yaml") {
+        true => String::new(),
+        false => format!(" -f {}", shell_word(&name)),
+    };
     format!(
-        "{name} was written. Describe your tenants table in it, then run:\n  wab validate\n  wab doctor\n  wab plan"
+        "{name} was written. Describe your tenants table in it, then run:\n  wab validate{flag}\n  wab doctor{flag}\n  \
+         wab plan{flag}"
     )
+}
+
+/// The text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The result of an installation without the extension.

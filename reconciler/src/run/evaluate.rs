@@ -189,7 +189,7 @@ impl<'a> Evaluator<'a> {
         }
         let mut evaluation = store.evaluation().await?;
         let input = evaluation.stored_input(self.fleet).await?;
-        // The listing may have a target that is not stored yet.
+        // The listing may have a bridge of the scope that is not stored yet.
         if input.as_ref().is_some_and(|input| !self.unmatched(input).is_empty()) {
             return Ok(None);
         }
@@ -285,8 +285,8 @@ impl<'a> Evaluator<'a> {
         Ok((PlanInput { recent: self.recent(), ..input }, evaluation))
     }
 
-    /// The targets that neither drift nor a tombstone matches.
-    fn unmatched(&self, input: &PlanInput) -> Vec<String> {
+    /// The patterns of the scope that neither drift nor a tombstone matches, each after its flag.
+    fn unmatched(&self, input: &PlanInput) -> Vec<(&'static str, String)> {
         let drift = input.drift.iter().filter_map(|drift| drift.customer_ref.as_deref());
         self.scope
             .unmatched(drift.chain(self.fleet.remove.iter().map(|tombstone| tombstone.customer_ref.as_str())))

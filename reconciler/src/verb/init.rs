@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::config::{Database, Fleet};
+use crate::config::{ConfigError, Database, Fleet};
 use crate::db::install;
 use crate::ground::Exit;
 use crate::model::Error;
@@ -44,9 +44,24 @@ pub async fn init(file: &Path, args: &InitArgs, screen: Screen) -> Result<Exit, 
         screen.result(&installed(&installation))?;
         return Ok(Exit::Done);
     }
-    write_new(file, &filled_in(args))?;
+    if file == Path::new("-") {
+        return Err(Error::config("wab init writes a file, not stdout", "name the file: wab init -f FILE"));
+    }
+    let text = filled_in(args);
+    Fleet::parse(&text, file).map_err(unusable)?;
+    write_new(file, &text)?;
     screen.result(&written(file))?;
     Ok(Exit::Done)
+}
+
+/// The values of --table and --wanted make no valid fleet.yaml.
+fn unusable(error: ConfigError) -> Error {
+    let error = Error::from(error);
+    let problem = error.problems().first().map(|problem| format!("{}: {}", problem.at, problem.what));
+    Error::config(
+        format!("nothing was written: {}", problem.unwrap_or_else(|| error.to_string())),
+        "--table names a table, such as public.tenants; --wanted is an SQL expression, such as status = 'active'",
+    )
 }
 
 /// The example with the values of the flags. Only `version` and `tenants` are in force: the first apply must not follow

@@ -34,7 +34,7 @@ pub struct PlanArgs {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long the written plan may be applied
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = positive, requires = "out")]
     pub valid_for: Duration,
     #[command(flatten)]
     pub polling: Polling,
@@ -46,6 +46,14 @@ pub struct PlanArgs {
     /// A plan is always a dry run; the flag is accepted for people who expect it
     #[arg(long = "dry-run", hide = true)]
     _dry_run: bool,
+}
+
+/// A duration that is not 0: a plan that was never valid could not be applied.
+fn positive(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("the plan could never be applied".to_owned()),
+        result => result.map_err(|error| error.to_string()),
+    }
 }
 
 /// Shows the plan, and writes it to a file if `--out` names one.

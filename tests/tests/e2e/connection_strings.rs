@@ -25,7 +25,7 @@ const ENCODED: &str = "s3cr3t%3Ap%40s%2Fw%25rd";
 type Case = (&'static [(&'static str, &'static str)], &'static str);
 
 /// psql and `wab` connect as the same role to the same database, with or without TLS, or neither connects.
-const SAME: [Case; 81] = [
+const SAME: [Case; 84] = [
     // URLs.
     (&[], "postgres://postgres@127.0.0.1:{p}/app"),
     (&[], "postgresql://postgres@127.0.0.1:{p}/app"),
@@ -104,11 +104,15 @@ const SAME: [Case; 81] = [
     (&[], "postgres://postgres@127.0.0.1:{p}/app?target_session_attrs=prefer-standby"),
     (&[], "postgres://postgres@127.0.0.1:{p}/app?target_session_attrs=rw"),
     (&[], "host=db.invalid hostaddr=127.0.0.1 port={p} user=postgres dbname=app"),
+    // A password file knows the name, not the address.
+    (&[("PGPASSFILE", "{d}/pass")], "host=db.invalid hostaddr=127.0.0.1 port={p} user=deploy dbname=app"),
+    (&[("PGPASSFILE", "{d}/pass")], "host=other.invalid hostaddr=127.0.0.1 port={p} user=deploy dbname=app"),
     // Services and variables.
     (&[("PGSERVICEFILE", "{d}/services"), ("PGSERVICE", "app")], ""),
     (&[("PGSERVICEFILE", "{d}/services")], "postgres:///?service=app&user=reader"),
     (&[("PGSERVICEFILE", "{d}/services"), ("PGSERVICE", "other")], ""),
     (&[("PGSERVICEFILE", "{d}/services"), ("PGSERVICE", "broken")], ""),
+    (&[("PGSERVICEFILE", "{d}/services"), ("PGSERVICE", "nested")], ""),
     (&[("HOME", "{d}/home"), ("PGSERVICE", "app"), ("PGPORT", "1")], ""),
     (&[("PGHOST", "127.0.0.1"), ("PGPORT", "{p}"), ("PGUSER", "postgres"), ("PGDATABASE", "app")], ""),
     (&[("PGHOST", "{s}"), ("PGPORT", "x"), ("PGUSER", "postgres"), ("PGDATABASE", "app")], ""),
@@ -161,14 +165,15 @@ impl Scene {
         let files = fleet.write("right.pem", &certificate.authority)?;
         let files = files.parent().context("no folder")?.to_owned();
         let wrong = Certificate::new()?.authority;
-        let pass = format!("127.0.0.1:{port}:{DATABASE}:deploy:{}\n", PASSWORD.replace(':', "\\:"));
+        let line = |host: &str| format!("{host}:{port}:{DATABASE}:deploy:{}\n", PASSWORD.replace(':', "\\:"));
+        let pass = line("127.0.0.1") + &line("db.invalid");
         let service = format!("[app]\nhost=127.0.0.1\nport={port}\nuser=postgres\ndbname=app\n");
         fs::create_dir_all(files.join("home/.postgresql"))?;
         for (name, content, mode) in [
             ("wrong.pem", &wrong, 0o644),
             ("pass", &pass, 0o600),
             ("open", &pass, 0o644),
-            ("services", &format!("{service}[broken]\nsslmod=require\n"), 0o644),
+            ("services", &format!("{service}[broken]\nsslmod=require\n[nested]\nservice=app\n"), 0o644),
             ("home/.pgpass", &pass, 0o600),
             ("home/.pg_service.conf", &service, 0o644),
             ("home/.postgresql/root.crt", &wrong, 0o644),
@@ -288,6 +293,8 @@ async fn what_is_not_honoured_is_an_error_that_names_it() -> Result<()> {
             "/open was not used: other users may read it",
         ),
         (&[], "postgres://deploy@127.0.0.1:{p}/app", "no password is given"),
+        (&[], "postgres://deploy:wrong@127.0.0.1:{p}/app", "the password is not that of the role"),
+        (&[], "postgres://postgres@127.0.0.1:{p}/nowhere", "create the database, or name another"),
         (&[], "postgres://postgres@127.0.0.1:1/app", "check host and port in DATABASE_URL"),
         (&[("PGHOST", "127.0.0.1"), ("PGPORT", "1")], "", "check host and port in PGHOST"),
         (&[("PGPORT", "1")], "", "no host is given: set DATABASE_URL"),

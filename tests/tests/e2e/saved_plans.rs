@@ -247,6 +247,10 @@ async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
             assert!(said.stderr.contains(&named), "{}", said.stderr);
         }
     }
+    // A typing error here would leave a tenant in the plan that the user wants out of it.
+    let said = must(&fleet, &["apply", "-y", "--exclude", "nwe_2"], 1)?;
+    assert!(said.stderr.contains("--exclude \"nwe_2\" matches no tenant and no bridge"), "{}", said.stderr);
+    must(&fleet, &["plan", "--exclude", "cust_05", "--exclude", "test_*"], 0)?;
     let fresh = fleet.sandbox.add_one("fresh", "connected").await?;
     for healthy in ["cust_05", "cust_?0", "nobody", "fresh"] {
         must(&fleet, &["plan", "--target", healthy], 0)?;

@@ -55,7 +55,17 @@ fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
     assert!(said.stderr.contains("fleet.yaml exists already"), "{}", said.stderr);
     assert_eq!(std::fs::read_to_string(dir.path().join("fleet.yaml"))?, written);
-    assert_eq!(wab(&["init", "-f", "other.yaml"])?.code, 0);
+    let said = wab(&["init", "-f", "our fleet.yaml"])?;
+    assert!(said.stdout.ends_with("wab plan -f 'our fleet.yaml'\n"), "{}", said.stdout);
+    for (args, why) in [
+        (&["-f", "-"][..], "writes a file"),
+        (&["-f", "x.yaml", "--table", ""], "tenants.table: "),
+        (&["-f", "x.yaml", "--wanted", " "], "tenants.wanted: "),
+    ] {
+        let said = wab(&[&["init"], args].concat())?;
+        assert!(said.code == 1 && said.stderr.contains(why), "{args:?}: {}", said.stderr);
+    }
+    assert_eq!(std::fs::read_dir(dir.path())?.count(), 2, "a refused init writes nothing");
     Ok(())
 }
 

@@ -14,6 +14,8 @@ pub struct Host {
     pub address: Address,
     /// The port, or the number in the socket's name.
     pub port: u16,
+    /// What password files call it: the name in `host`, the folder of the socket, or, with neither, the address.
+    pub name: String,
     /// The password, if there is one.
     pub password: Option<Password>,
 }
@@ -46,16 +48,17 @@ pub fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConfigError> {
     with_names
         .enumerate()
         .map(|(nth, (host, name))| {
-            let address = match (host.as_str(), name.map(String::as_str)) {
+            let given = name.filter(|name| !name.is_empty()).unwrap_or(host);
+            let address = match host.as_str() {
                 // An empty address: the name is looked up.
-                ("", Some(name)) if has_addresses => address(name),
-                (host, _) if has_addresses && host.parse::<IpAddr>().is_err() => {
+                "" if has_addresses => address(given),
+                host if has_addresses && host.parse::<IpAddr>().is_err() => {
                     return Err(ConfigError::unusable(
                         format!("{} is not an IP address", parameters.named("hostaddr")),
                         "write it like 10.0.0.1 or ::1; a name stands in host",
                     ));
                 }
-                (host, _) => address(host),
+                host => address(host),
             };
             let port = match ports[if ports.len() == 1 { 0 } else { nth }].as_str() {
                 "" => Some(5432),
@@ -67,7 +70,8 @@ pub fn hosts(parameters: &Parameters) -> Result<Vec<Host>, ConfigError> {
                     "write it like 5432; a / or @ in a password must be written as %2F and %40",
                 )
             })?;
-            Ok(Host { address, port, password: None })
+            let name = if given.is_empty() { SOCKET_FOLDER } else { given };
+            Ok(Host { address, port, name: name.to_owned(), password: None })
         })
         .collect()
 }

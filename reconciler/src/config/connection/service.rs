@@ -65,7 +65,15 @@ fn section(text: &str, name: &str) -> Result<Option<Pairs>, Unreadable> {
             what: "has a line that is not keyword=value".to_owned(),
             hint: "",
         })?;
-        pairs.push((known(key, true)?, value.to_owned()));
+        let key = known(key, true)?;
+        if key == "service" {
+            // libpq refuses it too: the settings of two services would be mixed.
+            return Err(Unreadable {
+                what: format!("names another service in the section {heading}"),
+                hint: "",
+            });
+        }
+        pairs.push((key, value.to_owned()));
     }
     // As in libpq, the first line of a parameter counts.
     pairs.reverse();
@@ -84,6 +92,8 @@ mod tests {
         assert_eq!((last("host"), last("port"), last("dbname")), (Some("h"), Some("1"), Some("my app")));
         assert!(section(text, "d").unwrap().is_none());
         assert!(section("[a]\nsslmod=require\n", "a").unwrap_err().what.contains("did you mean sslmode?"));
+        let nested = section("[a]\nservice=b\n[b]\nhost=h\n", "a").unwrap_err();
+        assert!(nested.what.contains("names another service in the section [a]"), "{}", nested.what);
     }
 
     #[test]
