@@ -173,7 +173,9 @@ async fn a_plan_goes_to_files_pipes_and_stdout_and_to_no_other_database() -> Res
 async fn a_file_that_was_changed_or_is_too_old_or_of_another_fleet_is_refused() -> Result<()> {
     let fleet = drifted().await?;
     must(&fleet, &["plan", "--out", "plan.json"], 0)?;
-    must(&fleet, &["plan", "--out", "late.json", "--valid-for", "0s"], 0)?;
+    must(&fleet, &["plan", "--out", "late.json", "--valid-for", "0s"], 1)?;
+    must(&fleet, &["plan", "--valid-for", "1h"], 1)?;
+    must(&fleet, &["plan", "--out", "late.json", "--valid-for", "1ms"], 0)?;
     let before = (world::observed(&fleet)?, fleet.sandbox.ledger().await?.len());
     let (path, mut saved) = read(&fleet, "plan.json")?;
     saved["steps"][0]["bridge_id"] = json!(12);
