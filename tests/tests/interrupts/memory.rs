@@ -30,7 +30,8 @@ async fn cancelled(connection: &mut PgConnection, call: &str, times: u32, longes
     let mut cancelled = 0;
     for nth in 0..times {
         let limit = 1 + nth * longest / times;
-        let statements = format!("SET statement_timeout = {limit}; SELECT * FROM {call}");
+        // Both are one transaction, after which the limit is gone.
+        let statements = format!("SET LOCAL statement_timeout = {limit}; SELECT * FROM {call}");
         match sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut *connection).await {
             Ok(_) => {}
             Err(error) if sqlstate(&error) == "57014" => cancelled += 1,
@@ -39,7 +40,6 @@ async fn cancelled(connection: &mut PgConnection, call: &str, times: u32, longes
                 error.as_database_error().with_context(|| format!("{call}: {error}"))?;
             }
         }
-        sqlx::raw_sql("SET statement_timeout = 0").execute(&mut *connection).await?;
     }
     Ok(cancelled)
 }
