@@ -7,6 +7,11 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_version_wra
 COMMENT ON FUNCTION @extschema@.wab_version() IS
     'The version of the compiled library. pg_extension.extversion is the version of the SQL objects.';
 
+-- Replaces the one that functions.sql wrote in SQL. It is strict, so PostgreSQL calls it after the join of a drift view,
+-- not for each tenant before it.
+CREATE OR REPLACE FUNCTION @extschema@.wab_url_encode(value text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'wab_url_encode_wrapper';
+
 CREATE FUNCTION @extschema@._wab_list_rows()
 RETURNS TABLE (bridge_id bigint, customer_ref text, state text, raw_status text, created_at timestamptz, raw text)
 LANGUAGE c VOLATILE PARALLEL RESTRICTED COST 1000000 ROWS 1000 AS 'MODULE_PATHNAME', 'wab_list_rows_wrapper';

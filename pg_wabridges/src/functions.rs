@@ -20,6 +20,12 @@ fn wab_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// Percent-encodes a tenant's id for a webhook URL.
+#[pg_extern(sql = false)]
+fn wab_url_encode(value: &str) -> String {
+    wabridges::url_encode(value).into_owned()
+}
+
 /// The rows of `wab_list_instances()` with `raw` as text: `wab_row_json()` converts it only for queries that select it. `raw` is
 /// null if no `jsonb` can hold it.
 #[pg_extern(sql = false)]

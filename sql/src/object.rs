@@ -51,6 +51,7 @@ impl<'a> Object<'a> {
         let words = words(statement);
         match *words.as_slice() {
             ["CREATE", kind @ ("FUNCTION" | "PROCEDURE"), name, ..] => routine(statement, kind, name),
+            ["CREATE", "OR", "REPLACE", "FUNCTION", ..] => Self::Again,
             ["CREATE", "VIEW", name, ..] => Self::View { name },
             ["CREATE", "TABLE", name, ..] => Self::Table { name },
             ["CREATE", "TYPE", name, ..] => Self::Type { name },

@@ -71,7 +71,8 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     fleet.sql(
         "CREATE TABLE tenants (id text PRIMARY KEY, status text, bridge_id bigint, bridge_status text);
          INSERT INTO tenants SELECT 'cust_' || n, 'active', n, 'paired' FROM generate_series(1, 100000) n;
-         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''');
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''',
+                                        webhook_url => '''https://app.example.com/'' || wab_url_encode(id)');
          SELECT o.bridges FROM (SELECT array_agg(n::bigint) AS ids, array_agg('cust_' || n) AS refs, array_agg('running'::text) AS states,
                 array_agg('connected'::text) AS statuses, array_agg(now()) AS times FROM generate_series(1, 99000) n) a,
            wab_observe(a.ids, a.refs, a.states, a.statuses, a.times) o;
@@ -92,6 +93,11 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     for table in ["tenants", "wab_bridges b", "wab_declared d"] {
         assert_eq!(plan.matches(&format!("Seq Scan on {table}")).count(), 1, "{table} in {plan}");
     }
+    // The webhook_url is computed for a joined row, not for each tenant before the join, which would carry it.
+    let verbose = fleet.sql("EXPLAIN (VERBOSE, COSTS OFF) SELECT count(*) FROM wab_drift")?;
+    let scan = verbose.lines().skip_while(|line| !line.contains("Seq Scan on public.tenants")).nth(1);
+    assert!(scan.is_some_and(|output| !output.contains("wab_url_encode")), "{verbose}");
+    assert!(verbose.contains("wab_url_encode"), "{verbose}");
     let cost = fleet.sql("EXPLAIN (FORMAT json) SELECT kind, count(*) FROM wab_drift GROUP BY 1")?;
     let cost: serde_json::Value = serde_json::from_str(&cost)?;
     let total = cost[0]["Plan"]["Total Cost"].as_f64().unwrap_or(f64::MAX);

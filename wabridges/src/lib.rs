@@ -35,6 +35,7 @@ pub use limits::{Class, InvalidLimit, Limit, Limits};
 pub use phone::{InvalidPhone, Phone};
 pub use poll::{PollBudget, Polled};
 pub use provision::{Made, resolve};
+pub use request::url_encode;
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, Listing, MalformedRow,

@@ -1,5 +1,6 @@
 //! Defines every endpoint as a value: the request to send, and the reader of its answer. It never opens a socket.
 
+use std::borrow::Cow;
 use std::str::Utf8Error;
 
 use bytes::Bytes;
@@ -184,6 +185,12 @@ const INSTANCES: &str = "/api/instances";
 /// The characters of a path segment to percent-encode: all except letters, digits and `- . _ ~`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Percent-encodes a text for one segment of a URL: RFC 3986 leaves letters, digits and `- . _ ~` as they are.
+#[must_use]
+pub fn url_encode(text: &str) -> Cow<'_, str> {
+    utf8_percent_encode(text, SEGMENT).into()
+}
+
 fn proxy<T>(
     method: Method,
     customer_ref: &CustomerRef,
@@ -191,7 +198,7 @@ fn proxy<T>(
     read_body: impl Fn(&Bytes) -> Result<T, Fault> + Send + Sync + 'static,
 ) -> Result<Call<T>, Error> {
     usable(customer_ref)?;
-    let segment = utf8_percent_encode(customer_ref.as_str(), SEGMENT);
+    let segment = url_encode(customer_ref.as_str());
     let call = Call::new(method, format!("{INSTANCES}/{segment}/proxy/{what}"), read_body);
     Ok(call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy))
 }
