@@ -212,7 +212,7 @@ impl Failures {
 /// The server's own error, with its hint or with what is known of the password.
 fn refused(place: &str, error: &sqlx::Error, connection: &Connection) -> Error {
     let source = DatabaseError::from(error);
-    let is_login = matches!(source.sqlstate.as_deref(), Some("28P01" | "28000"));
+    let is_login = source.has_code(&["28P01"]);
     let no_password =
         "no password is given: write it into the URL, PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)";
     let hint = match &connection.ignored {

@@ -43,6 +43,10 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
             "grant the role the missing privilege, or connect as another role: wab plan needs wab_reader, wab apply wab_operator \
              (wab sql roles | psql makes both)",
         ),
+        "28000" => Some(
+            "the server's pg_hba.conf does not let this role connect in this way: name another role (user in the connection \
+             string, or PGUSER), another host, or another sslmode",
+        ),
         "28P01" => Some("the password is not that of the role: check both where they are given"),
         "3D000" => Some("create the database, or name another: the path of the URL, dbname or PGDATABASE"),
         "25006" => Some(

@@ -25,7 +25,7 @@ const ENCODED: &str = "s3cr3t%3Ap%40s%2Fw%25rd";
 type Case = (&'static [(&'static str, &'static str)], &'static str);
 
 /// psql and `wab` connect as the same role to the same database, with or without TLS, or neither connects.
-const SAME: [Case; 84] = [
+const SAME: [Case; 86] = [
     // URLs.
     (&[], "postgres://postgres@127.0.0.1:{p}/app"),
     (&[], "postgresql://postgres@127.0.0.1:{p}/app"),
@@ -45,6 +45,9 @@ const SAME: [Case; 84] = [
     (&[], "postgres://postgres@127.0.0.1:{p}/app?application_name=a=b"),
     (&[], "postgres://postgres@127.0.0.1:{p}/no%20such%20database"),
     (&[("PGDATABASE", "app")], "postgres://postgres@127.0.0.1:{p}/"),
+    // Without a role: the system user's.
+    (&[], "postgres://127.0.0.1:{p}/app"),
+    (&[], "host=127.0.0.1 port={p} dbname=app"),
     // Keywords and values.
     (&[], "host={s} port={p} user=postgres dbname=app"),
     (&[], "host='{s}' port = {p} user = 'postgres' dbname='app'"),
@@ -144,17 +147,25 @@ impl Scene {
             [("listen_addresses", "127.0.0.1,::1"), ("port", port.as_str()), ("log_connections", "on")];
         let fleet = Fleet::with(Sandbox::start(&["--list-status", "--speed", "60"])?, &conf)?;
         world::fill(&fleet).await?;
+        // The role of the system user, who may be postgres.
+        let me = process::must(Command::new("id").arg("-un"))?.trim().to_owned();
+        let own = match me.as_str() {
+            "postgres" => String::new(),
+            me => format!("CREATE ROLE \"{me}\" LOGIN SUPERUSER;"),
+        };
         fleet.sql(&format!(
             "CREATE ROLE deploy LOGIN SUPERUSER PASSWORD '{PASSWORD}'; CREATE ROLE plain LOGIN SUPERUSER;
-             CREATE ROLE reader LOGIN SUPERUSER; ALTER ROLE reader SET default_transaction_read_only = on"
+             CREATE ROLE reader LOGIN SUPERUSER; {own} ALTER ROLE reader SET default_transaction_read_only = on"
         ))?;
-        let hba = "local all all trust\nhostssl all deploy all scram-sha-256\nhostnossl all plain all trust\n\
-                   host all postgres,reader all trust\n";
+        let hba = format!(
+            "local all all trust\nhostssl all deploy all scram-sha-256\nhostnossl all plain all trust\n\
+             host all postgres,reader,\"{me}\" all trust\n"
+        );
         let secret = |name: &str, content: &str| {
             fleet.cluster.write_secret(name, content).map(|path| path.display().to_string())
         };
         fleet.cluster.configure(&[
-            ("hba_file", &secret("hba", hba)?),
+            ("hba_file", &secret("hba", &hba)?),
             ("ssl_cert_file", &secret("server.pem", &certificate.certificate)?),
             ("ssl_key_file", &secret("server.key", &certificate.key)?),
             ("ssl", "on"),
@@ -294,6 +305,11 @@ async fn what_is_not_honoured_is_an_error_that_names_it() -> Result<()> {
         ),
         (&[], "postgres://deploy@127.0.0.1:{p}/app", "no password is given"),
         (&[], "postgres://deploy:wrong@127.0.0.1:{p}/app", "the password is not that of the role"),
+        (
+            &[],
+            "postgres://plain@127.0.0.1:{p}/app?sslmode=require",
+            "pg_hba.conf does not let this role connect",
+        ),
         (&[], "postgres://postgres@127.0.0.1:{p}/nowhere", "create the database, or name another"),
         (&[], "postgres://postgres@127.0.0.1:1/app", "check host and port in DATABASE_URL"),
         (&[("PGHOST", "127.0.0.1"), ("PGPORT", "1")], "", "check host and port in PGHOST"),
