@@ -32,6 +32,13 @@ BEGIN
             HINT = 'If the fleet is in another database: SET wab_cron.database = ''app''; if several schemas have them, '
                    'name one: SET search_path.';
     END IF;
+    IF to_regnamespace('cron') IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'pg_cron is not in this database',
+            DETAIL = format('It schedules for the database %s (cron.database_name).',
+                            coalesce(nullif(current_setting('cron.database_name', true), ''), 'postgres')),
+            HINT = 'There: CREATE EXTENSION pg_cron; and, if the fleet is in another one, SET wab_cron.database = ''app''; then '
+                   'run this again. The server must have shared_preload_libraries = ''pg_cron''.';
+    END IF;
     -- {wab} stands for the schema. A command with a name before it is run by wab_run_job(), which stores its result under
     -- this name. wab_status shows a job that does not run so often, unless the fleet is in another database.
     FOR job IN SELECT j.* FROM (VALUES

@@ -172,6 +172,8 @@ async fn pg_cron_may_be_in_another_database() -> Result<()> {
     in_its_own_schema(&fleet).await?;
     let (state, message) = fleet.cluster.sql_error("postgres", &recipe()?)?;
     assert!(state == "55000" && message.contains("SET wab_cron.database"), "{message}");
+    let (state, message) = fleet.sql_error(&format!("SET search_path = {SCHEMA}; {}", recipe()?))?;
+    assert!(state == "55000" && message.contains("pg_cron is not in this database"), "{message}");
     let schema = SCHEMA.trim_matches('"');
     let settings = format!("SET wab_cron.database = '{DATABASE}'; SET wab_cron.schema = '{schema}';");
     fleet.cluster.sql("postgres", &format!("{settings} {}", recipe()?))?;
