@@ -54,7 +54,7 @@ fn every_bridge_is_asked_within_one_and_a_half_rounds() -> Result<()> {
     let fleet = Fleet::start(&[])?;
     for (n, calls) in [(100, 1), (100, 2), (100, 7), (100, 60), (1_000, 60), (1_000, 100), (10_000, 1_500)] {
         // Those that went down just now are asked again most often.
-        for (share, since) in [(0, LONG_AGO), (10, LONG_AGO), (50, JUST_NOW), (90, LONG_AGO), (90, JUST_NOW)]
+        for (share, since) in [0, 10, 50, 90].iter().flat_map(|share| [(share, LONG_AGO), (share, JUST_NOW)])
         {
             down(&fleet, n, n * share / 100, since)?;
             let bound = (n * 3).div_ceil(calls * 2);
