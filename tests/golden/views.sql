@@ -25,6 +25,8 @@ SELECT kind, tenant_id, bridge_id, since = date_trunc('second', since) AS whole,
 FROM wab_drift_short WHERE kind IN ('missing', 'orphaned') ORDER BY kind, bridge_id, tenant_id, detail;
 UPDATE wab_policy SET disconnected_after = '1 hour', awaiting_scan_after = '1 day';
 UPDATE wab_bridges SET status_since = now() - interval '2 days', state_since = now() - interval '2 days';
+SELECT bool_and(s.since = date_trunc('second', d.since)) AS whole, bool_or(s.since <> d.since) AS cut
+FROM wab_drift_short s JOIN wab_drift d USING (kind, bridge_id);
 SELECT kind, tenant_id, observed, detail FROM wab_drift WHERE kind IN ('disconnected', 'awaiting_scan', 'state') ORDER BY 1, 2;
 -- A listing with a row that cannot be read may hide a bridge.
 UPDATE wab_observations SET malformed = 1;

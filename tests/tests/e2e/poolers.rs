@@ -16,9 +16,10 @@ use crate::world;
 /// Server connections of the pool. An apply uses two.
 const POOL: u32 = 3;
 
-/// Everything that a session can leave behind. PgBouncer itself sets the five parameters that it tracks.
+/// Everything that a session can leave behind, also a parameter that it set to the value that it had. PgBouncer itself sets the
+/// five parameters that it tracks.
 const LEFT: &str = "SELECT (SELECT string_agg(name || ' = ' || setting, ', ' ORDER BY name) FROM pg_settings
-         WHERE source = 'session' AND setting IS DISTINCT FROM reset_val AND name NOT IN
+         WHERE source = 'session' AND name NOT IN
              ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings')),
         (SELECT string_agg(locktype || ' ' || mode, ', ') FROM pg_locks
          WHERE pid = pg_backend_pid() AND locktype = 'advisory'),

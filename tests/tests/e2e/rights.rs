@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use e2e::fleet::{DATABASE, Fleet, Install};
 use e2e::sandbox::Sandbox;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world;
 
@@ -29,11 +29,30 @@ fn plan(fleet: &Fleet, role: &str) -> Result<Value> {
     Ok(plan)
 }
 
+/// Since when the drift has been there of which no bridge says it.
+fn began(fleet: &Fleet, role: &str) -> Result<Vec<Value>> {
+    let said = fleet.wab_on(&url(fleet, role), &["drift", "--json"])?;
+    assert_eq!(said.code, 2, "{role}: {}{}", said.stdout, said.stderr);
+    let drift: Value = serde_json::from_str(&said.stdout)?;
+    let rows = drift["drift"].as_array().context("no drift")?;
+    let rows = rows.iter().filter(|row| row["kind"] == "orphaned" || row["kind"] == "churned");
+    let began: Vec<_> = rows.map(|row| row["since"].clone()).collect();
+    assert!(began.iter().any(Value::is_string), "{drift:#}");
+    Ok(began)
+}
+
 #[tokio::test]
 async fn a_reader_plans_what_an_operator_plans_and_writes_nothing() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
+    fleet.sandbox.change(10, json!({"status": "halfway"})).await?;
     world::break_everything(&fleet).await?;
     fleet.sql(&roles()?)?;
+    // What only the database says, and when the drift began.
+    fleet.sql(
+        "INSERT INTO wab_status_words VALUES ('halfway', 'disconnected');
+         INSERT INTO wab_declared (customer_ref, kind, reason) VALUES ('old', 'keep', 'left over');
+         UPDATE wab_drift_episodes SET began_at = began_at - interval '3 days'",
+    )?;
     fleet.sql(
         "CREATE ROLE ci LOGIN; GRANT wab_reader TO ci; ALTER ROLE ci SET default_transaction_read_only = on;
          CREATE ROLE deploy LOGIN; GRANT wab_operator TO deploy",
@@ -56,7 +75,7 @@ policy: { disconnected_after: 1h }",
         let (reader, operator) = (plan(&fleet, "ci")?, plan(&fleet, "postgres")?);
         assert!(reader["steps"].as_array().is_some_and(|steps| steps.len() > 3), "{reader:#}");
         assert_eq!(reader, operator);
-        assert_eq!(fleet.wab_on(&url(&fleet, "ci"), &["drift"])?.code, 2);
+        assert_eq!(began(&fleet, "ci")?, began(&fleet, "postgres")?);
     }
     // Only the owner of the views can run the second plan, which binds. An operator is told so before it is approved.
     for verb in ["plan", "doctor"] {

@@ -144,9 +144,16 @@ async fn the_jobs_work(fleet: &Fleet, database: &str) -> Result<()> {
     for command in fleet.cluster.sql(database, later)?.lines() {
         fleet.sql(command)?;
     }
+    // The old run details of these jobs are deleted, and nobody else's.
     let purge =
         fleet.cluster.sql(database, "SELECT command FROM cron.job WHERE jobname = 'wab-purge-cron'")?;
+    let old = "SELECT cron.schedule('theirs', '0 0 1 1 *', 'SELECT 1');
+               INSERT INTO cron.job_run_details (jobid, runid, end_time)
+               SELECT j.jobid, 1000 + j.jobid, now() - interval '8 days' FROM cron.job j WHERE j.jobname IN ('theirs', 'wab-prune')";
+    fleet.cluster.sql(database, old)?;
     fleet.cluster.sql(database, &purge)?;
+    let left = "SELECT j.jobname FROM cron.job_run_details d JOIN cron.job j USING (jobid) WHERE d.end_time < now() - interval '7 days'";
+    assert_eq!(fleet.cluster.sql(database, left)?, "theirs");
     Ok(())
 }
 
@@ -160,8 +167,8 @@ async fn every_recipe_works_with_the_extension_in_a_schema_of_its_own() -> Resul
     let uninstall = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/uninstall.sql");
     fleet.sql(&std::fs::read_to_string(uninstall)?)?;
     let left = "SELECT (SELECT count(*) FROM pg_class WHERE relname ~ '^_?wab_'), (SELECT count(*) FROM pg_proc WHERE proname ~ '^_?wab_'),
-                       (SELECT count(*) FROM cron.job), (SELECT count(*) FROM tenants)";
-    assert_eq!(fleet.sql(left)?, "0|0|0|21");
+                       (SELECT string_agg(jobname, ' ') FROM cron.job), (SELECT count(*) FROM tenants)";
+    assert_eq!(fleet.sql(left)?, "0|0|theirs|21");
     Ok(())
 }
 

@@ -157,6 +157,10 @@ async fn loading_the_library_applies_no_setting_of_others_before_a_reload() -> R
         ("wab.request_timeout", "12s"),
     ])?;
     fleet.sql("ALTER SYSTEM SET statement_timeout = '77s'")?;
+    let mut other = fleet.connect().await?;
+    for sql in ["LOAD 'pg_wabridges'", "ALTER SYSTEM SET wab.max_response_size = '5MB'"] {
+        sqlx::query(sql).execute(&mut other).await?;
+    }
     sqlx::query("SET wab.request_timeout = '1s'").execute(&mut connection).await?;
     sqlx::query("SELECT wab_version()").execute(&mut connection).await?;
     for (name, value) in foreign.into_iter().zip(before) {
@@ -164,6 +168,7 @@ async fn loading_the_library_applies_no_setting_of_others_before_a_reload() -> R
     }
     assert_eq!(show(&mut connection, "wab.request_timeout").await?, "12s", "the last line counts");
     assert_eq!(show(&mut connection, "wab.connect_timeout").await?, "4s");
+    assert_eq!(show(&mut connection, "wab.max_response_size").await?, "5MB", "of ALTER SYSTEM");
     assert_eq!(show(&mut connection, "wab.api_url").await?, fleet.sandbox.url());
     // A reload applies the others, and a session's reset goes back to the file's value.
     fleet.cluster.reload()?;

@@ -120,6 +120,15 @@ async fn a_run_whose_network_is_cut_frees_the_lock_within_a_minute() -> Result<(
     let mut run = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     wait::until("the apply holds the lock", || async { Ok((fleet.sql(held)? == "1").then_some(())) }).await?;
+    // The run notices it too, if it is the server that is gone.
+    let server = format!(":{port}");
+    let established = ["-tnoH", "state", "established", "dport", "=", &server];
+    wait::until("both connections of the run are kept alive", || async {
+        let connections = process::must(machine.inside("ss").args(established))?;
+        let kept = connections.matches("timer:(keepalive,").count();
+        Ok((kept == 2 && connections.lines().count() == 2).then_some(()))
+    })
+    .await?;
     machine.cut()?;
     let cut = Instant::now();
     let freed = wait::until_within(Duration::from_secs(60), "the lock is free", || async {

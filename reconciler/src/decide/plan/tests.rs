@@ -193,6 +193,15 @@ fn a_tombstone_of_a_bridge_that_is_gone_is_a_note() {
     let plan = planned(&input(vec![]), TOMBSTONE);
     assert!(!plan.has_changes() && plan.findings.is_empty());
     assert!(plan.notes[0].contains("bridge 7 (c) is already gone"), "{:?}", plan.notes);
+    // Many are one note.
+    let entry = |n: u32| format!("{{ customer_ref: c{n}, bridge_id: {n}, reason: x }}");
+    let entries: Vec<_> = (1..=12).map(entry).collect();
+    let plan = planned(&input(vec![]), &format!("bridges: {{ remove: [ {} ] }}", entries.join(", ")));
+    let [note] = &plan.notes[..] else { panic!("{:?}", plan.notes) };
+    for part in ["12 bridges are already gone", "bridge 1 (c1), bridge 2 (c2)", "bridge 10 (c10) and 2 more"]
+    {
+        assert!(note.contains(part), "{part}: {note}");
+    }
 }
 
 #[test]
