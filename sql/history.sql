@@ -77,7 +77,8 @@ SELECT n.bridges, n.paired, round(n.paired::numeric / nullif(n.bridges, 0), 4) A
        now() - d.status_since AS longest_disconnected, d.bridge_id AS longest_disconnected_bridge_id,
        d.customer_ref AS longest_disconnected_customer_ref,
        s.coverage_1d, s.coverage_7d, s.coverage_30d,
-       (SELECT max(o.observed_at) FROM @extschema@.wab_observations o) AS observed_at
+       (SELECT max(o.observed_at) FROM @extschema@.wab_observations o
+        WHERE o.observed_at <= clock_timestamp()) AS observed_at
 FROM (SELECT count(*) AS bridges, count(*) FILTER (WHERE b.status = 'paired') AS paired
       FROM @extschema@.wab_bridges b) n
 CROSS JOIN (

@@ -57,7 +57,8 @@ BEGIN
            CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - least(p.awaiting_scan_after, longest) ELSE 'infinity' END,
            CASE WHEN p.unmapped_after > interval '0' THEN now() - least(p.unmapped_after, longest) ELSE 'infinity' END,
            CASE WHEN p.state_after > interval '0' THEN now() - least(p.state_after, longest) ELSE 'infinity' END,
-           (SELECT o.malformed = 0 FROM @extschema@.wab_observations o ORDER BY o.observed_at DESC LIMIT 1)
+           (SELECT o.malformed = 0 FROM @extschema@.wab_observations o
+            WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1)
     FROM @extschema@.wab_policy p;
 END
 $$;

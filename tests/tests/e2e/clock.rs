@@ -38,9 +38,13 @@ async fn after_the_clock_was_set_back_a_bridge_that_vanished_is_missing_and_the_
     fleet.observe().await?;
     assert_eq!(fleet.sql("SELECT state FROM wab_bridges WHERE bridge_id = 5")?, "running");
     assert_eq!(fleet.sql("SELECT observation_age BETWEEN '0' AND '1 minute' FROM wab_status")?, "t");
-    assert_eq!(
-        fleet.sql("SELECT age(clock_timestamp(), observed_at) < '1 minute' FROM wab_fleet_summary")?,
-        "t"
-    );
+    for view in ["wab_fleet_summary", "wab_fleet_health"] {
+        let is_recent =
+            format!("SELECT age(clock_timestamp(), observed_at) BETWEEN '0' AND '1 minute' FROM {view}");
+        assert_eq!(fleet.sql(&is_recent)?, "t", "{view}");
+    }
+    // Whether a listing was whole is asked of the newest one that is believed.
+    fleet.sql("UPDATE wab_observations SET malformed = 1 WHERE observed_at > clock_timestamp()")?;
+    assert_eq!(fleet.sql("SELECT listing_is_whole FROM _wab_cutoffs()")?, "t");
     Ok(())
 }
