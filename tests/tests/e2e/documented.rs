@@ -19,7 +19,7 @@ const WITHOUT_COMMENT: &str = "
 const UNPLANNABLE: &str = "
     SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
     WHERE p.proname ~ '^_?wab_' AND ((p.proretset AND p.prorows = 1000 AND p.proname NOT IN ('wab_list_instances', '_wab_list_rows'))
-       OR (l.lanname = 'c' AND p.procost < 1000 AND p.proname NOT IN ('wab_version', 'wab_url_encode', '_wab_row_json')))";
+       OR (l.lanname = 'c' AND p.provolatile = 'v' AND p.procost < 1000))";
 
 #[tokio::test]
 async fn every_object_has_a_comment_and_its_size() -> Result<()> {

@@ -57,7 +57,7 @@ async fn no_function_calls_the_provider_from_a_standby() -> Result<()> {
                     WHEN 'integer' THEN '5' WHEN 'interval' THEN '''0''' WHEN 'boolean' THEN 'true' ELSE 'NULL' END || '::' || t::regtype, ', ' ORDER BY n)
                 FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n)), '') || ')'
          FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-         WHERE p.proname ~ '^_?wab_' AND l.lanname = 'c' AND p.proname NOT IN ('wab_version', '_wab_row_json') ORDER BY 1"
+         WHERE p.proname ~ '^_?wab_' AND l.lanname = 'c' AND p.provolatile = 'v' ORDER BY 1"
     ))?;
     for name in
         ["delete_instance", "get_instance", "list_rows", "poll_status", "provision", "reconcile", "refresh"]

@@ -145,3 +145,22 @@ async fn a_run_whose_network_is_cut_frees_the_lock_within_a_minute() -> Result<(
     assert!(cut.elapsed() < Duration::from_secs(42), "{:?}", cut.elapsed());
     Ok(())
 }
+
+#[tokio::test]
+async fn an_evaluation_whose_runner_hangs_is_ended_by_postgresql_after_five_minutes() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    // Only an evaluation under that limit wants the tenants.
+    fleet.fleet_yaml(
+        "tenants: { table: tenants, wanted: \"current_setting('idle_in_transaction_session_timeout') = '5min'\" }\n",
+    )?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new')")?;
+    let said = fleet.wab(&["plan"])?;
+    assert!(
+        said.stdout.starts_with("Plan: 1 to provision, 1 table to bind."),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
+    assert!(!said.stdout.contains("churned"), "{}", said.stdout);
+    Ok(())
+}
