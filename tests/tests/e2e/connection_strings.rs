@@ -149,13 +149,13 @@ impl Scene {
         world::fill(&fleet).await?;
         // The role of the system user, who may be postgres.
         let me = process::must(Command::new("id").arg("-un"))?.trim().to_owned();
-        let own = match me.as_str() {
+        let create = match me.as_str() {
             "postgres" => String::new(),
             me => format!("CREATE ROLE \"{me}\" LOGIN SUPERUSER;"),
         };
         fleet.sql(&format!(
             "CREATE ROLE deploy LOGIN SUPERUSER PASSWORD '{PASSWORD}'; CREATE ROLE plain LOGIN SUPERUSER;
-             CREATE ROLE reader LOGIN SUPERUSER; {own} ALTER ROLE reader SET default_transaction_read_only = on"
+             CREATE ROLE reader LOGIN SUPERUSER; {create} ALTER ROLE reader SET default_transaction_read_only = on"
         ))?;
         let hba = format!(
             "local all all trust\nhostssl all deploy all scram-sha-256\nhostnossl all plain all trust\n\
