@@ -43,3 +43,22 @@ pub fn sql(args: &SqlArgs, screen: Screen) -> Result<Exit, Error> {
     screen.result(args.recipe.text())?;
     Ok(Exit::Done)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_recipe_does_what_its_name_says() {
+        for recipe in Recipe::value_variants() {
+            let statement = match recipe {
+                Recipe::Roles => "CREATE ROLE",
+                Recipe::Cron => "cron.schedule(",
+                Recipe::Signup => "TRIGGER wab_signup AFTER INSERT",
+                Recipe::Uninstall => "DROP EXTENSION",
+            };
+            let with_it = Recipe::value_variants().iter().filter(|other| other.text().contains(statement));
+            assert_eq!(with_it.collect::<Vec<_>>(), [recipe]);
+        }
+    }
+}
