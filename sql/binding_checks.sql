@@ -207,7 +207,7 @@ DECLARE
 BEGIN
     SELECT CASE WHEN c.relnamespace = '@extschema@'::regnamespace AND c.relname ~ '^_?wab_'
                      THEN 'It belongs to the wab_ objects.'
-                WHEN c.relkind NOT IN ('r', 'p', 'f', 'v') THEN 'It is neither a table nor a view of one.'
+                WHEN c.relkind NOT IN ('r', 'p', 'f', 'v') THEN 'It is an index, a sequence or another object that holds no rows of tenants.'
                 WHEN c.relpersistence = 't' THEN 'It is temporary: it ends with this session.' END
     INTO reason FROM pg_class c WHERE c.oid = tenants;
     IF reason IS NOT NULL OR NOT FOUND THEN

@@ -73,7 +73,7 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Makes the error for a missing table. The hint names a table whose name differs only in case.
+    /// Makes the error for a missing table. If another table has the same name apart from case, the hint names that table.
     async fn no_table(&mut self, table: &str) -> Error {
         let alike: Result<Option<String>, _> =
             query_scalar(include_str!("bind/alike.sql")).bind(table).fetch_optional(&mut *self.tx).await;

@@ -144,7 +144,7 @@ async fn the_jobs_work(fleet: &Fleet, database: &str) -> Result<()> {
     for command in fleet.cluster.sql(database, later)?.lines() {
         fleet.sql(command)?;
     }
-    // The old run details of these jobs are deleted, and nobody else's.
+    // The job deletes the old run details of the wab- jobs, and keeps those of other jobs.
     let purge =
         fleet.cluster.sql(database, "SELECT command FROM cron.job WHERE jobname = 'wab-purge-cron'")?;
     let old = "SELECT cron.schedule('theirs', '0 0 1 1 *', 'SELECT 1');
