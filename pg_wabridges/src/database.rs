@@ -11,5 +11,6 @@ pub use bridges::{
 };
 pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses};
 pub use observe::{
-    Observation, ShrinkPolicy, Stored, observe, observe_statuses, recent_observation, try_lock_refresh,
+    Observation, ShrinkPolicy, Stored, lock_observing, observe, observe_statuses, recent_observation,
+    try_lock_refresh,
 };

@@ -40,6 +40,7 @@ pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, R
 /// the stored statuses are written.
 pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise> {
     if !database::try_lock_refresh()? {
+        database::lock_observing()?;
         database::write_statuses(&Touched::Anyone)?;
         return noted(database::drift(&Touched::Anyone)?);
     }

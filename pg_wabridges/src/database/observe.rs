@@ -96,11 +96,16 @@ pub fn observe(listed: &Listed, source: &str, shrink: ShrinkPolicy) -> Result<St
     Ok(Stored { observation, touched: difference.touched() })
 }
 
-/// The part of the listing that differs from `wab_bridges`. It takes the observe lock, so that no other session writes
-/// `wab_bridges` until the transaction ends.
+/// Takes the observe lock, under which `wab_bridges` and the episodes of drift are written, until the transaction ends. A
+/// transaction that also writes tenant rows takes it before them, as the functions that record a call do: in the other order
+/// two of them would wait for each other.
+pub fn lock_observing() -> Result<(), Raise> {
+    one("SELECT pg_catalog.pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))", &[], |_| Ok(()))
+}
+
+/// The part of the listing that differs from `wab_bridges`, which no other session writes until the transaction ends.
 fn difference(listing: &Listing) -> Result<Difference<'_>, Raise> {
-    let lock = "SELECT pg_catalog.pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'))";
-    one(lock, &[], |_| Ok(()))?;
+    lock_observing()?;
     let mut comparison = Comparison::of(listing);
     // Where wab_bridges has no column status_listed, before ALTER EXTENSION UPDATE, the name means the null.
     let known = "SELECT b.* FROM (SELECT NULL::pg_catalog.bool AS status_listed) n CROSS JOIN LATERAL (

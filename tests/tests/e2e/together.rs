@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::Result;
 use e2e::fleet::DATABASE;
+use e2e::wait;
 use serde_json::json;
 
 use crate::world;
@@ -42,6 +43,30 @@ async fn of_eight_applies_one_runs() -> Result<()> {
     assert_eq!(holders.len(), 1, "all must name the same running apply: {holders:?}");
     assert_eq!(fleet.sandbox.calls("POST").await?, 5, "each missing bridge needs one POST");
     assert!(world::kinds(&fleet)?.is_empty(), "the fleet must have no drift");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reconcile_during_a_refresh_locks_no_tenant_row_before_it_may_record() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_01'")?;
+    let locked = |purpose: &str| format!("SELECT pg_advisory_xact_lock(_wab_lock_id('{purpose}'))");
+    let begin = |sql: String| sqlx::raw_sql(sqlx::AssertSqlSafe(format!("BEGIN; {sql}")));
+    let (mut refresh, mut recorder) = (fleet.connect().await?, fleet.connect().await?);
+    begin(locked("refresh")).execute(&mut refresh).await?;
+    // Like a call that is recorded: the observe lock first, then the tenant's row.
+    begin(locked("observe")).execute(&mut recorder).await?;
+    let mut reconcile = fleet.connect().await?;
+    let reconciled = tokio::spawn(async move {
+        sqlx::raw_sql("SELECT * FROM wab_reconcile()").execute(&mut reconcile).await.map(drop)
+    });
+    let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    wait::until("the reconcile waits", || async { Ok((!fleet.sql(waits)?.is_empty()).then_some(())) })
+        .await?;
+    let write = "SET LOCAL lock_timeout = '1s'; UPDATE tenants SET bridge_id = bridge_id WHERE id = 'cust_01'; COMMIT";
+    sqlx::raw_sql(write).execute(&mut recorder).await?;
+    reconciled.await??;
+    assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_01'")?, "paired");
     Ok(())
 }
 
