@@ -45,22 +45,24 @@ BEGIN
         -- Once a minute: lists the fleet, asks for statuses that the list did not carry, and writes bridge_status on the
         -- tenant rows. At 60 status calls it stays within the provider's limit of 120 a minute. It makes no call if another
         -- refresh is running.
-        ('wab-reconcile', '* * * * *', '1 minute', 'reconcile',
+        ('wab-reconcile', '* * * * *', '1 minute', 'reconcile', 'reconcile',
             'SELECT count(*) FROM {wab}.wab_reconcile(max_status_calls => 60)'),
         -- Provisions bridges for enqueued tenants: 9 a minute, within the provider's limit of 10.
-        ('wab-work-queue', '* * * * *', '1 minute', NULL, 'CALL {wab}.wab_work_queue(max_calls => 9)'),
+        ('wab-work-queue', '* * * * *', '1 minute', NULL, 'work_queue', 'CALL {wab}.wab_work_queue(max_calls => 9)'),
+        -- Posts the incidents that began and ended to the URL in wab.alert_url_file; without that setting it does nothing.
+        ('wab-alerts', '* * * * *', '1 minute', NULL, 'alerts', 'SELECT count(*) FROM {wab}.wab_send_alerts()'),
         -- Writes the hourly summary to wab_summaries and the server log.
-        ('wab-summary', '5 * * * *', '1 hour', 'summary', 'SELECT {wab}.wab_log_summary()'),
+        ('wab-summary', '5 * * * *', '1 hour', 'summary', 'summary', 'SELECT {wab}.wab_log_summary()'),
         -- Deletes history older than 400 days.
-        ('wab-prune', '15 3 * * *', '1 day', 'prune', 'SELECT {wab}.wab_prune_history(interval ''400 days'')')
-    ) AS j(name, schedule, every, noted_as, command) LOOP
+        ('wab-prune', '15 3 * * *', '1 day', 'prune', 'prune', 'SELECT {wab}.wab_prune_history(interval ''400 days'')')
+    ) AS j(name, schedule, every, run_as, noted_as, command) LOOP
         command := replace(job.command, '{wab}', schema);
-        IF job.noted_as IS NOT NULL THEN
-            command := format('CALL %s.wab_run_job(%L, %L)', schema, job.noted_as, command);
+        IF job.run_as IS NOT NULL THEN
+            command := format('CALL %s.wab_run_job(%L, %L)', schema, job.run_as, command);
         END IF;
         IF elsewhere IS NULL THEN
             PERFORM cron.schedule(job.name, job.schedule, command);
-            EXECUTE format('SELECT %s._wab_expect_job(%L, %L)', schema, coalesce(job.noted_as, 'work_queue'), job.every);
+            EXECUTE format('SELECT %s._wab_expect_job(%L, %L)', schema, job.noted_as, job.every);
         ELSE
             PERFORM cron.schedule_in_database(job.name, job.schedule, command, elsewhere);
         END IF;

@@ -1,4 +1,4 @@
--- Records when each drift begins and ends (an episode), and notifies the channel wab_drift.
+-- Records when each drift begins and ends (an episode), which episodes are one incident, and notifies the channel wab_drift.
 
 -- PostgreSQL plans the query at each call, because it serves the whole fleet as well as a few bridges by index. JIT is
 -- off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash table should fit in
@@ -68,8 +68,69 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_drift IS
     'Stores in wab_drift_episodes which drift began and ended since the last call; returns how many rows changed. If '
-    'any did, notifies the channel wab_drift with a JSON object: at, and counts by kind in began, ended and drift '
-    '(present).';
+    'any did, notifies the channel wab_drift with a JSON object: at; counts by kind in began, ended and drift (present); '
+    'and the first 150 ids of the rows of wab_drift_episodes in began_episodes and ended_episodes.';
+
+-- A bridge that was disconnected again is drift only after its grace, but was not well since its status began.
+CREATE FUNCTION @extschema@._wab_continued_incident(kind text, subject text, bridge_id bigint, at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(e.incident_id, e.episode_id)
+    FROM @extschema@.wab_drift_episodes e
+    JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
+    LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = _wab_continued_incident.bridge_id
+    WHERE e.subject = _wab_continued_incident.subject AND e.kind = _wab_continued_incident.kind AND e.ended_at IS NOT NULL
+      AND e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
+                                               WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
+                                               WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
+    ORDER BY e.ended_at DESC LIMIT 1;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
+    'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
+    'tenant was well for less than wab_incident_policy.ends_after. Null if there is none.';
+
+-- What turns bad together, such as in a restart of the provider, is one incident if it is a share of the bridges whose status
+-- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
+-- its end, and the others do not count as acknowledged.
+CREATE FUNCTION @extschema@._wab_merge_incidents(at timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH policy AS MATERIALIZED (
+        SELECT at - p.mass_window AS since, p.mass_share, p.mass_bridges FROM @extschema@.wab_policy p
+    ), recent AS MATERIALIZED (
+        SELECT e.kind, e.subject, e.episode_id, e.incident_id,
+               e.incident_id IS NULL
+                   AND NOT EXISTS (SELECT FROM @extschema@.wab_drift_episodes o WHERE o.incident_id = e.episode_id)
+                   AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = e.kind || '-' || e.episode_id)
+                   AND NOT EXISTS (SELECT FROM @extschema@.wab_acknowledgements k
+                                   WHERE k.incident_id = e.kind || '-' || e.episode_id) AS is_alone
+        FROM (SELECT o.* FROM @extschema@.wab_drift_episodes o
+              WHERE o.ended_at IS NULL AND o.began_at > (SELECT p.since FROM policy p)
+              UNION ALL
+              SELECT c.* FROM @extschema@.wab_drift_episodes c
+              WHERE c.ended_at > (SELECT p.since FROM policy p) AND c.began_at > (SELECT p.since FROM policy p)) e
+    ), many AS (
+        -- An incident of many bridges takes in those that follow.
+        SELECT r.kind, coalesce(min(r.incident_id) FILTER (WHERE EXISTS (
+                   SELECT FROM @extschema@.wab_drift_episodes o
+                   WHERE coalesce(o.incident_id, o.episode_id) = r.incident_id AND o.subject <> r.subject)),
+               min(r.episode_id) FILTER (WHERE r.is_alone)) AS first_id
+        FROM recent r
+        GROUP BY r.kind
+        HAVING count(DISTINCT r.subject) >= greatest(
+            (SELECT p.mass_bridges FROM policy p),
+            (SELECT p.mass_share FROM policy p) * (
+                SELECT count(*) FROM @extschema@.wab_bridges b
+                WHERE (SELECT count(*) FROM recent) >= (SELECT p.mass_bridges FROM policy p)
+                  AND (b.status_listed OR b.status_observed_at > (SELECT p.since FROM policy p))))
+    )
+    UPDATE @extschema@.wab_drift_episodes e SET incident_id = m.first_id
+    FROM recent r JOIN many m ON m.kind = r.kind
+    WHERE e.episode_id = r.episode_id AND r.is_alone AND r.episode_id <> m.first_id;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_merge_incidents IS
+    'Makes one incident of the episodes of one kind that began within wab_policy.mass_window, if they are on mass_bridges or '
+    'more, and on at least mass_share of the bridges whose status was learnt meanwhile.';
 
 CREATE FUNCTION @extschema@._wab_note_drift(
     kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[],
@@ -78,10 +139,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_me
 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
-    at    timestamptz := clock_timestamp();
-    began jsonb;
-    ended jsonb;
-    moved bigint;
+    -- A notification takes 8,000 bytes.
+    most_ids constant integer := 150;
+    at        timestamptz := clock_timestamp();
+    began     jsonb;
+    ended     jsonb;
+    began_ids bigint[];
+    ended_ids bigint[];
+    moved     bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH present AS MATERIALIZED (
@@ -100,21 +165,30 @@ BEGIN
         FROM present p FULL JOIN lasting l ON l.kind = p.kind AND l.subject = p.subject
         WHERE p.kind IS NULL OR l.kind IS NULL
     ), began AS (
-        INSERT INTO @extschema@.wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at)
-        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at FROM moved m WHERE m.episode_id IS NULL
-        RETURNING kind
+        INSERT INTO @extschema@.wab_drift_episodes
+            (kind, subject, bridge_id, customer_ref, wasted, began_at, incident_id)
+        SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at,
+               @extschema@._wab_continued_incident(m.kind, m.subject, m.bridge_id, at)
+        FROM moved m WHERE m.episode_id IS NULL
+        RETURNING kind, episode_id
     ), ended AS (
         UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
         WHERE e.episode_id = ANY (ARRAY(SELECT m.episode_id FROM moved m WHERE m.episode_id IS NOT NULL))
-        RETURNING e.kind
+        RETURNING e.kind, e.episode_id
     )
     SELECT (SELECT jsonb_object_agg(b.kind, b.n) FROM (SELECT kind, count(*) AS n FROM began GROUP BY kind) b),
            (SELECT jsonb_object_agg(e.kind, e.n) FROM (SELECT kind, count(*) AS n FROM ended GROUP BY kind) e),
+           ARRAY(SELECT b.episode_id FROM began b ORDER BY b.episode_id LIMIT most_ids),
+           ARRAY(SELECT e.episode_id FROM ended e ORDER BY e.episode_id LIMIT most_ids),
            (SELECT count(*) FROM began) + (SELECT count(*) FROM ended)
-    INTO began, ended, moved;
+    INTO began, ended, began_ids, ended_ids, moved;
+    IF began IS NOT NULL THEN
+        PERFORM @extschema@._wab_merge_incidents(at);
+    END IF;
     IF moved > 0 THEN
         PERFORM pg_notify('wab_drift', jsonb_build_object(
-            'at', at, 'began', coalesce(began, '{}'), 'ended', coalesce(ended, '{}'), 'drift', coalesce((
+            'at', at, 'began', coalesce(began, '{}'), 'ended', coalesce(ended, '{}'),
+            'began_episodes', began_ids, 'ended_episodes', ended_ids, 'drift', coalesce((
                 SELECT jsonb_object_agg(o.kind, o.n)
                 FROM (SELECT e.kind, count(*) AS n FROM @extschema@.wab_drift_episodes e
                       WHERE e.ended_at IS NULL GROUP BY e.kind) o), '{}'))::text);

@@ -195,7 +195,7 @@ BEGIN
           AND p.proname OPERATOR(pg_catalog.<>) ALL
               ('{wab_normalize_status,_wab_status_word,_wab_row_json,wab_url_encode,_wab_percent_encode,
                  wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_carried,_wab_cutoffs,
-                 _wab_status_map,_wab_unmapped,_wab_hidden_url,_wab_job_is_late,
+                 _wab_status_map,_wab_unmapped,_wab_flapping,_wab_hidden_url,_wab_job_is_late,
                  _wab_status_of,_wab_unpaired_since,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
@@ -211,6 +211,12 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_status_words', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_declared', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_tenant_binding', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_incident_policy', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_snoozes', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_snoozes_snooze_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_acknowledgements', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_alerts', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@._wab_alert_sender', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_runs', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_operations', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_summaries', '');

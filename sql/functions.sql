@@ -29,10 +29,10 @@ COMMENT ON FUNCTION @extschema@.wab_url_encode(anynonarray) IS
 
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 END;
+RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 WHEN 'alerts' THEN 7761620004 END;
 COMMENT ON FUNCTION @extschema@._wab_lock_id IS
     'The key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while '
-    'wab_bridges is written), apply (held by wab apply).';
+    'wab_bridges is written), apply (held by wab apply), alerts (held while alerts are sent).';
 
 -- The views call it for duplicated bridges only. It is a function, not a sub-select, so that EXPLAIN of a view stays
 -- readable.

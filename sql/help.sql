@@ -1,7 +1,7 @@
 -- Creates wab_help(), which lists the functions and views for users. Each purpose is the first sentence of the COMMENT.
 
 CREATE FUNCTION @extschema@.wab_help() RETURNS TABLE (topic text, name text, purpose text, example text)
-LANGUAGE sql STABLE ROWS 40 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 60 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.topic, h.name,
            -- Wrapped at 28 characters, so that the whole row fits into 100 columns.
@@ -48,11 +48,19 @@ AS $$
         (51, 'history', 'wab_fleet_health', 'SELECT * FROM wab_fleet_health;'),
         (52, 'history', 'wab_fleet_health_daily', E'SELECT *\nFROM wab_fleet_health_daily;'),
         (53, 'history', 'wab_costs', 'SELECT * FROM wab_costs;'),
-        (60, 'jobs', 'wab_status', 'SELECT * FROM wab_status;'),
-        (61, 'jobs', 'wab_run_job', E'CALL wab_run_job(''summary'',\n  ''SELECT wab_log_summary()'');'),
-        (62, 'jobs', 'wab_summary', 'SELECT * FROM wab_summary();'),
-        (63, 'jobs', 'wab_log_summary', 'SELECT wab_log_summary();'),
-        (64, 'jobs', 'wab_prune_history', 'SELECT wab_prune_history();')
+        (70, 'operate', 'wab_incidents', 'SELECT * FROM wab_incidents;'),
+        (71, 'operate', 'wab_incident_bridges', E'SELECT *\nFROM wab_incident_bridges;'),
+        (72, 'operate', 'wab_incident_history', E'SELECT *\nFROM wab_incident_history;'),
+        (73, 'operate', 'wab_snooze', E'SELECT wab_snooze(''acme'',\n  ''disconnected'',\n  now() + ''2 hours'', ''why'');'),
+        (74, 'operate', 'wab_unsnooze', 'SELECT wab_unsnooze(1);'),
+        (75, 'operate', 'wab_acknowledge', E'SELECT wab_acknowledge(\n  ''disconnected-12'', ''note'');'),
+        (76, 'operate', 'wab_incident_policy', E'UPDATE wab_incident_policy\nSET begins_after = ''1 hour''\nWHERE kind = ''orphaned'';'),
+        (80, 'operate', 'wab_send_alerts', E'SELECT *\nFROM wab_send_alerts();'),
+        (90, 'jobs', 'wab_status', 'SELECT * FROM wab_status;'),
+        (91, 'jobs', 'wab_run_job', E'CALL wab_run_job(''summary'',\n  ''SELECT wab_log_summary()'');'),
+        (92, 'jobs', 'wab_summary', 'SELECT * FROM wab_summary();'),
+        (93, 'jobs', 'wab_log_summary', 'SELECT wab_log_summary();'),
+        (94, 'jobs', 'wab_prune_history', 'SELECT wab_prune_history();')
     ) AS h(nth, topic, name, example)
     CROSS JOIN LATERAL (
         -- Leaves out objects that do not exist: the drift views before a tenants table is bound, and the functions that

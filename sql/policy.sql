@@ -8,7 +8,13 @@ SELECT true AS only_row,
     coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric(4,3) AS max_shrink,
     coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after,
     coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after,
-    coalesce((SELECT c.max_gap FROM @extschema@._wab_policy c), interval '1 hour') AS max_gap;
+    coalesce((SELECT c.max_gap FROM @extschema@._wab_policy c), interval '1 hour') AS max_gap,
+    coalesce((SELECT c.flapping_changes FROM @extschema@._wab_policy c), 5) AS flapping_changes,
+    coalesce((SELECT c.flapping_window FROM @extschema@._wab_policy c), interval '1 hour') AS flapping_window,
+    coalesce((SELECT c.mass_share FROM @extschema@._wab_policy c), 0.100)::numeric(4,3) AS mass_share,
+    coalesce((SELECT c.mass_bridges FROM @extschema@._wab_policy c), 10) AS mass_bridges,
+    coalesce((SELECT c.mass_window FROM @extschema@._wab_policy c), interval '15 minutes') AS mass_window,
+    coalesce((SELECT c.unobserved_after FROM @extschema@._wab_policy c), interval '10 minutes') AS unobserved_after;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -30,6 +36,17 @@ COMMENT ON COLUMN @extschema@.wab_policy.state_after IS
 COMMENT ON COLUMN @extschema@.wab_policy.max_gap IS
     'Time between two observations that are further apart than this was not observed: wab_fleet_health leaves it out. '
     'Default: 1 hour.';
+COMMENT ON COLUMN @extschema@.wab_policy.flapping_changes IS
+    'A bridge whose status changed this often within flapping_window is drift of kind flapping. Default: 5.';
+COMMENT ON COLUMN @extschema@.wab_policy.flapping_window IS 'See flapping_changes. Default: 1 hour.';
+COMMENT ON COLUMN @extschema@.wab_policy.mass_share IS
+    'Drift of one kind that begins within mass_window on at least this share of the bridges whose status was learnt '
+    'meanwhile is one incident. Default: 0.1.';
+COMMENT ON COLUMN @extschema@.wab_policy.mass_bridges IS
+    'Drift that begins on fewer bridges than this is never merged into one incident. Default: 10.';
+COMMENT ON COLUMN @extschema@.wab_policy.mass_window IS 'See mass_share. Default: 15 minutes.';
+COMMENT ON COLUMN @extschema@.wab_policy.unobserved_after IS
+    'Without an observation for longer than this, wab_incidents has one of kind unobserved. Default: 10 minutes.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$
@@ -45,7 +62,7 @@ $$;
 -- transaction began, so its time is later than now(); a grace of 0 therefore compares no times.
 CREATE FUNCTION @extschema@._wab_cutoffs()
 RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_status timestamptz, state timestamptz,
-               listing_is_whole boolean)
+               flapping timestamptz, listing_is_whole boolean)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -57,14 +74,16 @@ BEGIN
            CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - least(p.awaiting_scan_after, longest) ELSE 'infinity' END,
            CASE WHEN p.unmapped_after > interval '0' THEN now() - least(p.unmapped_after, longest) ELSE 'infinity' END,
            CASE WHEN p.state_after > interval '0' THEN now() - least(p.state_after, longest) ELSE 'infinity' END,
+           now() - least(p.flapping_window, longest),
            (SELECT o.malformed = 0 FROM @extschema@.wab_observations o
             WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1)
     FROM @extschema@.wab_policy p;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_cutoffs IS
-    'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; and whether '
-    'every row of the newest stored listing could be read (null before the first one).';
+    'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; the time after '
+    'which a flapping bridge changed its status last; and whether every row of the newest stored listing could be read '
+    '(null before the first one).';
 
 -- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger

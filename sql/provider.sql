@@ -108,3 +108,11 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'w
 COMMENT ON FUNCTION @extschema@.wab_logout(text) IS
     'Unpairs a tenant''s bridge and destroys its session, so that it must be paired again. The bridge stays. '
     'A ROLLBACK does not undo it.';
+
+CREATE FUNCTION @extschema@.wab_send_alerts()
+RETURNS TABLE (outcome text, began integer, ended integer, next_attempt_at timestamptz, error text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1 AS 'MODULE_PATHNAME', 'wab_send_alerts_wrapper';
+COMMENT ON FUNCTION @extschema@.wab_send_alerts() IS
+    'Posts the incidents that began and ended since the last time to the URL in wab.alert_url_file. outcome: sent; nothing, if '
+    'none is due; failed: they stay due, and a WARNING says why; waiting: a pause after a failure is not over; busy: another '
+    'session sends; unconfigured, if there is no such setting.';

@@ -146,7 +146,13 @@ CREATE TABLE @extschema@._wab_policy (
     max_shrink          numeric(4,3) CHECK (max_shrink BETWEEN 0 AND 1),
     unmapped_after      interval,
     state_after         interval,
-    max_gap             interval
+    max_gap             interval,
+    flapping_changes    integer CHECK (flapping_changes > 0),
+    flapping_window     interval CHECK (flapping_window > interval '0'),
+    mass_share          numeric(4,3) CHECK (mass_share BETWEEN 0 AND 1),
+    mass_bridges        integer CHECK (mass_bridges > 1),
+    mass_window         interval CHECK (mass_window > interval '0'),
+    unobserved_after    interval CHECK (unobserved_after > interval '0')
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS
@@ -159,6 +165,12 @@ COMMENT ON COLUMN @extschema@._wab_policy.max_shrink IS 'As in wab_policy; null 
 COMMENT ON COLUMN @extschema@._wab_policy.unmapped_after IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.state_after IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.max_gap IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.flapping_changes IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.flapping_window IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.mass_share IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.mass_bridges IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.mass_window IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.unobserved_after IS 'As in wab_policy; null for the default.';
 
 CREATE TABLE @extschema@._wab_status_words (
     word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),
@@ -332,11 +344,14 @@ CREATE TABLE @extschema@.wab_drift_episodes (
     wasted       boolean NOT NULL,
     began_at     timestamptz NOT NULL,
     ended_at     timestamptz CHECK (ended_at >= began_at),
-    episode_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
+    episode_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    incident_id  bigint
 );
 CREATE INDEX wab_drift_episodes_open ON @extschema@.wab_drift_episodes USING hash (subject) WHERE ended_at IS NULL;
 CREATE INDEX wab_drift_episodes_lasting ON @extschema@.wab_drift_episodes (began_at) WHERE ended_at IS NULL;
 CREATE INDEX wab_drift_episodes_ended ON @extschema@.wab_drift_episodes (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX wab_drift_episodes_past ON @extschema@.wab_drift_episodes USING hash (subject) WHERE ended_at IS NOT NULL;
+CREATE INDEX wab_drift_episodes_incident ON @extschema@.wab_drift_episodes (coalesce(incident_id, episode_id));
 
 COMMENT ON TABLE @extschema@.wab_drift_episodes IS
     'How long each drift lasted: one row per episode, from the first refresh that found the drift to the first that '
@@ -351,6 +366,8 @@ COMMENT ON COLUMN @extschema@.wab_drift_episodes.wasted IS
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.began_at IS 'When the drift was first found.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.ended_at IS 'When the drift was no longer found; null while it lasts.';
 COMMENT ON COLUMN @extschema@.wab_drift_episodes.episode_id IS 'The row''s own id.';
+COMMENT ON COLUMN @extschema@.wab_drift_episodes.incident_id IS
+    'The first episode of the incident to which this one belongs; null if it is the first. See wab_incidents.';
 
 CREATE TABLE @extschema@.wab_queue (
     queue_id      uuid PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -85,6 +85,24 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_unmapped IS
     'wab_unmapped_words as one JSON object: the number of bridges with each word.';
 
+-- Called by _wab_kinds once per query, and only if a status changed within the window.
+CREATE FUNCTION @extschema@._wab_flapping() RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT jsonb_object_agg(f.bridge_id, f.changes)
+            FROM (SELECT e.bridge_id, count(*) AS changes
+                  FROM @extschema@.wab_bridge_events e, @extschema@._wab_cutoffs() c
+                  WHERE e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became)
+                    AND e.at > c.flapping
+                  GROUP BY e.bridge_id) f
+            WHERE f.changes >= (SELECT p.flapping_changes FROM @extschema@.wab_policy p));
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_flapping IS
+    'The bridges whose status changed wab_policy.flapping_changes times or more within flapping_window, as one JSON object: '
+    'the number of changes of each bridge_id.';
+
 DO $$
 DECLARE
     name text;

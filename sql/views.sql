@@ -32,7 +32,7 @@ WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
     ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
-          k.disconnected, k.awaiting_scan, k.unmapped, k.stopped, k.webhook] AS differences
+          k.disconnected, k.awaiting_scan, k.flapping, k.unmapped, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN LATERAL (SELECT
 
     CASE WHEN r.bridge_id IS NULL AND r.wanted AND r.stored_bridge_id IS NULL
@@ -109,6 +109,13 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
         'the QR code was not scanned: remind the tenant'
     )::@extschema@._wab_difference END AS awaiting_scan,
+
+    CASE WHEN r.status_since > c.flapping AND r.wanted
+              AND (SELECT @extschema@._wab_flapping()) ? r.bridge_id::text AND r.serves
+    THEN ROW('flapping', 'critical', NULL, r.raw_status, NULL, false,
+        format('the status changed %s times within %s', (SELECT @extschema@._wab_flapping()) ->> r.bridge_id::text,
+               (SELECT p.flapping_window FROM @extschema@.wab_policy p))
+    )::@extschema@._wab_difference END AS flapping,
 
     CASE WHEN r.status = 'unknown' AND r.raw_status IS NOT NULL
               AND (r.status_since >= c.unmapped_status) IS NOT TRUE

@@ -38,7 +38,7 @@ const WABRIDGES: Order<'_> = Order {
         &["error", "flat", "limits", "phone", "qr", "sha256", "types"],
         &["api_key", "config", "difference", "retry", "row", "throttle"],
         &["listing", "provision", "transport"],
-        &["request"],
+        &["alert", "request"],
         &["client"],
         &["poll"],
     ],
@@ -50,7 +50,7 @@ const PG_WABRIDGES: Order<'_> = Order {
         &["arguments", "http", "scan", "server", "settings"],
         &["database", "provider"],
         &["list", "poll"],
-        &["refresh", "sessions"],
+        &["alerts", "refresh", "sessions"],
         &["functions"],
     ],
 };

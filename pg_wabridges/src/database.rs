@@ -1,10 +1,12 @@
 //! Calls the SQL functions of `sql/` with typed arguments and results.
 
+mod alerts;
 mod bridges;
 mod drift;
 mod observe;
 mod statement;
 
+pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts};
 pub use bridges::{
     learn_session, never_polled, poll_candidates, record_delete, record_provision, record_session,
     require_binding, require_recording, require_row, stored_bridge_id, wanted_webhook_url,

@@ -3,6 +3,7 @@
 
 use pgrx::prelude::*;
 
+mod alerts;
 mod answers;
 mod arguments;
 mod database;

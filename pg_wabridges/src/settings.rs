@@ -1,5 +1,5 @@
-//! Defines and reads the settings `wab.*`, which only `postgresql.conf` or the command line can set (SIGHUP). The API key is
-//! read from a file; it is never a setting.
+//! Defines and reads the settings `wab.*`, which only `postgresql.conf` or the command line can set (SIGHUP). The API key and
+//! the URL of the alerts are read from files; they are never settings.
 
 use std::ffi::{CStr, CString};
 use std::io::Read;
@@ -9,20 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
-use wabridges::{ApiKey, ApiUrl, Config};
+use wabridges::{AlertUrl, ApiKey, ApiUrl, Config};
 
 use crate::error::Raise;
 
 static API_URL: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"https://wabridges.com"));
 static API_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static ALERT_URL_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
 static MAX_RESPONSE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256 * 1024);
 
-/// The largest accepted key file, in bytes.
-const MAX_KEY_FILE: u64 = 8 * 1024;
+/// The largest accepted file with a secret, in bytes.
+const MAX_SECRET_FILE: u64 = 8 * 1024;
 
 /// Whether the settings are defined.
 static DEFINED: AtomicBool = AtomicBool::new(false);
@@ -61,6 +62,12 @@ fn define() {
         c"Absolute path of the file that holds the API key.",
         c"The file must be readable by the server's operating system user only. It is read at every call.",
         &API_KEY_FILE,
+    );
+    text(
+        c"wab.alert_url_file",
+        c"Absolute path of the file that holds the URL to which alerts are posted.",
+        c"The URL is a secret: the file must be readable by the server's operating system user only.",
+        &ALERT_URL_FILE,
     );
     text(
         c"wab.ca_file",
@@ -189,18 +196,40 @@ pub fn api_key() -> Result<ApiKey, Raise> {
              postgresql.conf, and reload.",
         )
     })?;
-    read_key(Path::new(&path)).map_err(|(why, hint)| {
+    let unusable = |(why, hint): (String, &'static str)| {
         Raise::not_configured("the API key file cannot be used", format!("{path}: {why}")).with_hint(hint)
+    };
+    let key = read_secret(Path::new(&path)).map_err(unusable)?;
+    ApiKey::new(key).map_err(|invalid| unusable((invalid.to_string(), NO_KEY)))
+}
+
+/// The receiver of alerts, read from the file of `wab.alert_url_file`; `None` if that is not set.
+///
+/// # Errors
+/// 55000 if the file cannot be used.
+pub fn alert_url() -> Result<Option<AlertUrl>, Raise> {
+    require_defined()?;
+    let Some(path) = value(&ALERT_URL_FILE) else { return Ok(None) };
+    let unusable = |(why, hint): (String, &'static str)| {
+        Raise::not_configured("the file of the alert URL cannot be used", format!("{path}: {why}"))
+            .with_hint(hint)
+    };
+    let url = read_secret(Path::new(&path)).map_err(unusable)?;
+    let url = AlertUrl::parse(&url);
+    url.map(Some).map_err(|invalid| {
+        unusable((invalid.to_string(), "The file holds the URL to post to, and nothing else."))
     })
 }
 
-const NO_FILE: &str = "Put the key into a regular file that the server's user can read, and set wab.api_key_file to its absolute path.";
+const NO_FILE: &str =
+    "Use a regular file that the server's user can read, and set its absolute path in postgresql.conf.";
 const OPEN_FILE: &str = "Use a file of the server's user with mode 0600 or 0400, or one of root with mode 0640 or 0440 that the server's group \
     can read.";
 const NO_KEY: &str = "The file holds the account's key (sk_...) and nothing else.";
+const NO_SECRET: &str = "The file holds the secret and nothing else.";
 
-/// Reads the key; the error is the reason and a hint. The modes are those that PostgreSQL accepts for ssl_key_file.
-fn read_key(path: &Path) -> Result<ApiKey, (String, &'static str)> {
+/// Reads a file with a secret; the error is the reason and a hint. The modes are those that PostgreSQL accepts for ssl_key_file.
+fn read_secret(path: &Path) -> Result<String, (String, &'static str)> {
     let no_file = |error: std::io::Error| (error.to_string(), NO_FILE);
     if !path.is_absolute() {
         return Err(("the path is not absolute".to_owned(), NO_FILE));
@@ -220,12 +249,13 @@ fn read_key(path: &Path) -> Result<ApiKey, (String, &'static str)> {
         let mode = about.mode() & 0o7777;
         return Err((format!("its mode {mode:04o} gives access to others than its owner"), OPEN_FILE));
     }
-    if about.len() > MAX_KEY_FILE {
-        return Err((format!("it has {} bytes; a key file has at most {MAX_KEY_FILE}", about.len()), NO_KEY));
+    if about.len() > MAX_SECRET_FILE {
+        let what = format!("it has {} bytes; such a file has at most {MAX_SECRET_FILE}", about.len());
+        return Err((what, NO_SECRET));
     }
-    let mut key = String::new();
-    file.take(MAX_KEY_FILE).read_to_string(&mut key).map_err(|error| (error.to_string(), NO_KEY))?;
-    ApiKey::new(key).map_err(|invalid| (invalid.to_string(), NO_KEY))
+    let mut secret = String::new();
+    file.take(MAX_SECRET_FILE).read_to_string(&mut secret).map_err(|error| (error.to_string(), NO_SECRET))?;
+    Ok(secret)
 }
 
 /// The setting's text; `None` if it is empty or not set.

@@ -9,6 +9,7 @@ use crate::config::Fleet;
 use crate::ground::Exit;
 use crate::model::{Colour, Error, Format};
 use crate::render::screen::Screen;
+use crate::verb::alert::{self, AlertArgs};
 use crate::verb::apply::{self, ApplyArgs};
 use crate::verb::completion::{self, CompletionArgs};
 use crate::verb::drift::{self, DriftArgs};
@@ -63,6 +64,7 @@ impl Cli {
             Verb::Sql(args) => sql::sql(args, screen),
             Verb::Status(output) => status::status(&fleet()?, output, screen).await,
             Verb::Export(args) => export::export(&self.file, args, screen).await,
+            Verb::Alert(args) => alert::alert(&fleet()?, args, screen).await,
             Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
             Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
             Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,
@@ -116,6 +118,8 @@ pub enum Verb {
     Sql(SqlArgs),
     /// Print a fleet.yaml, or SQL for the tenants table, that adopts an existing account; changes nothing
     Export(ExportArgs),
+    /// Post the incidents that began and ended since the last time to the receiver of alerts
+    Alert(AlertArgs),
     /// Request a pairing code that the tenant types on the phone
     Pair(PairArgs),
     /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod adoption;
+mod alerts;
 pub mod apply_lock;
 mod bind;
 mod binding_path;

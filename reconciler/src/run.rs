@@ -1,6 +1,7 @@
 //! The work that the verbs share: list the fleet, evaluate it, execute a plan. Progress is reported through
 //! `events`.
 
+pub mod alert;
 mod bridges;
 pub mod evaluate;
 pub mod events;

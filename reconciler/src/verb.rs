@@ -1,5 +1,6 @@
 //! The verbs, one file each: the flags, and the calls to the other modules. No file here holds SQL or HTTP.
 
+pub mod alert;
 pub mod apply;
 mod approval;
 pub mod completion;

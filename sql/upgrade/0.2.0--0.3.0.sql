@@ -20,7 +20,8 @@ ALTER TABLE @extschema@.wab_queue ADD CONSTRAINT wab_queue_waiting
 
 -- A publication of all tables refuses UPDATE and DELETE on a table without a key.
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN event_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
-ALTER TABLE @extschema@.wab_drift_episodes ADD COLUMN episode_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY;
+ALTER TABLE @extschema@.wab_drift_episodes ADD COLUMN episode_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                                           ADD COLUMN incident_id bigint;
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN status_listed boolean NOT NULL DEFAULT false,
                                     ADD COLUMN unpaired_since timestamptz;
@@ -46,7 +47,13 @@ ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN max_shrink DROP DEFAULT, ALTER COLUMN max_shrink DROP NOT NULL,
     ADD COLUMN unmapped_after interval,
     ADD COLUMN state_after interval,
-    ADD COLUMN max_gap interval;
+    ADD COLUMN max_gap interval,
+    ADD COLUMN flapping_changes integer CHECK (flapping_changes > 0),
+    ADD COLUMN flapping_window interval CHECK (flapping_window > interval '0'),
+    ADD COLUMN mass_share numeric(4,3) CHECK (mass_share BETWEEN 0 AND 1),
+    ADD COLUMN mass_bridges integer CHECK (mass_bridges > 1),
+    ADD COLUMN mass_window interval CHECK (mass_window > interval '0'),
+    ADD COLUMN unobserved_after interval CHECK (unobserved_after > interval '0');
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
 UPDATE @extschema@.wab_bridges b

@@ -1,4 +1,4 @@
-//! Sends requests: applies deadlines, the size cap, the throttle and retries. It is the only file that opens a socket.
+//! Sends requests: applies deadlines, the size cap, the throttle and retries. It is the only file that opens a socket to the provider.
 
 use std::fmt;
 use std::future::Future;
@@ -56,7 +56,7 @@ impl ReadClient {
             what: "the API key cannot be sent in a header: copy it again".to_owned(),
             source: Some(error.into()),
         })?;
-        let http = transport::http_client(&config)?;
+        let http = transport::http_client(&config, !config.api_url.is_https())?;
         let throttle = Mutex::new(Throttle::new(config.limits));
         Ok(Self {
             shared: Arc::new(Shared { http, config, key, authorization, throttle, ahead: Mutex::new(None) }),

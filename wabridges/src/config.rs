@@ -169,12 +169,12 @@ impl FromStr for ProxyUrl {
     }
 }
 
-fn place(url: &Url) -> String {
+pub(crate) fn place(url: &Url) -> String {
     let port = url.port_or_known_default().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}{port}", url.host_str().unwrap_or_default())
 }
 
-fn is_loopback(host: &Host<&str>) -> bool {
+pub(crate) fn is_loopback(host: &Host<&str>) -> bool {
     match host {
         Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => Ipv4Addr::is_loopback(address),

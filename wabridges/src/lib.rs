@@ -4,6 +4,7 @@
 //! * Every call has a deadline, a size cap and a place in the [`Throttle`]; see [`Config`].
 //! * [`Error`] has one variant per case that a caller handles differently.
 
+mod alert;
 mod api_key;
 mod client;
 mod config;
@@ -26,6 +27,7 @@ mod throttle;
 mod transport;
 mod types;
 
+pub use alert::{AlertUrl, InvalidAlertUrl, Receiver, Undelivered};
 pub use api_key::{ApiKey, InvalidApiKey};
 pub use client::{Client, ReadClient};
 pub use config::{ApiUrl, Config, InvalidApiUrl, InvalidProxyUrl, ProxyUrl};

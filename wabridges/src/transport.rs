@@ -16,8 +16,8 @@ const USER_AGENT: &str = concat!("pg_wabridges/", env!("CARGO_PKG_VERSION"));
 const IDLE: Duration = Duration::from_secs(4);
 
 /// An HTTP client that verifies certificates, and does not follow redirects, keep cookies or retry. It uses a proxy only if the
-/// configuration names one.
-pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
+/// configuration names one. `is_plain` for http, which needs no certificates.
+pub(crate) fn http_client(config: &Config, is_plain: bool) -> Result<reqwest::Client, Error> {
     // It fails if another library of the process has installed a provider already, which works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let extra_roots = config.ca_file.as_deref().map(certificates).transpose()?.unwrap_or_default();
@@ -35,11 +35,8 @@ pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
         None => builder,
     };
     // Plain http is for the same machine only, and must work on a machine without installed certificates.
-    let builder = if config.api_url.as_str().starts_with("http://") {
-        builder.tls_certs_only(extra_roots)
-    } else {
-        builder.tls_certs_merge(extra_roots)
-    };
+    let builder =
+        if is_plain { builder.tls_certs_only(extra_roots) } else { builder.tls_certs_merge(extra_roots) };
     builder.build().map_err(unusable)
 }
 

@@ -72,6 +72,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         "1" => Ok(()),
         other => Err(format!("this wab reads version 1, not {}", quoted(other))),
     });
+    let alert_url = alert_url(&mut problems, file.alerts.unwrap_or_default(), folder);
     let account = account(&mut problems, file.account.unwrap_or_default(), folder);
     let database = file.database.unwrap_or_default();
     let bridges = file.bridges.unwrap_or_default();
@@ -109,6 +110,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         status_words,
         policy,
         graces,
+        alert_url,
         sha256: String::new(),
     })
 }
@@ -180,6 +182,19 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
         ca_file,
         proxy,
     })
+}
+
+/// The messages do not repeat the values, because they may be the URL itself.
+fn alert_url(problems: &mut Problems, raw: file::Alerts, folder: &Path) -> KeySource {
+    if raw.url_env.is_some() && raw.url_file.is_some() {
+        problems.add("alerts.url_file", "name url_env or url_file, not both");
+    }
+    let env = problems.read("alerts.url_env", raw.url_env, variable);
+    let file = problems.read("alerts.url_file", raw.url_file, |name| match name.contains("://") {
+        true => Err("must be the name of a file, not the URL itself"),
+        false => text(name).map(|name| folder.join(PathBuf::from(name))),
+    });
+    file.map_or_else(|| KeySource::Env(env.unwrap_or_else(|| "WAB_ALERT_URL".to_owned())), KeySource::File)
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

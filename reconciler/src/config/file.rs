@@ -21,6 +21,19 @@ pub struct File {
     pub tenants: Option<Tenants>,
     pub bridges: Option<Bridges>,
     pub policy: Option<Policy>,
+    pub alerts: Option<Alerts>,
+}
+
+/// The receiver of alerts. Its URL is a secret.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// The environment variable that holds the URL to which wab alert posts: its name, not the URL.
+    #[schemars(with = "Option<String>", extend("default" = "WAB_ALERT_URL", "pattern" = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub url_env: Option<Scalar>,
+    /// The file that holds the URL, instead of a variable. A relative name starts at the folder of fleet.yaml.
+    #[schemars(extend("minLength" = 1))]
+    pub url_file: Option<Scalar>,
 }
 
 /// The provider's account.

@@ -32,6 +32,8 @@ pub struct Fleet {
     pub policy: Policy,
     /// How long a difference may last before it is drift.
     pub graces: Graces,
+    /// The URL to which alerts are posted.
+    pub alert_url: KeySource,
     /// SHA-256 (hex) of the file's text.
     pub sha256: String,
 }
@@ -41,7 +43,7 @@ pub struct Fleet {
 pub struct Account {
     /// The API's base address.
     pub api_url: ApiUrl,
-    /// The source of the API key.
+    /// The source of a secret.
     pub api_key: KeySource,
     /// The pinned fingerprint of the key, if there is one.
     pub key_fingerprint: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wabridges::ApiKey;
+use wabridges::{AlertUrl, ApiKey};
 
 use crate::config::error::ConfigError;
 use crate::config::fleet::{Fleet, KeySource};
@@ -26,6 +26,32 @@ impl Fleet {
                 Err(ConfigError::Problems { file: path.display().to_string(), problems })
             }
         }
+    }
+
+    /// Reads the URL of the receiver of alerts.
+    pub fn alert_url(&self) -> Result<AlertUrl, ConfigError> {
+        let hint = "it holds the URL of an incoming webhook, and nothing else";
+        let (text, place) = match &self.alert_url {
+            KeySource::Env(name) => (
+                variable(name)?.ok_or_else(|| {
+                    ConfigError::unusable(
+                        format!("no receiver of alerts: the environment variable {name} is not set"),
+                        format!("export {name}=https://…, or name a file in alerts.url_file"),
+                    )
+                })?,
+                format!("the environment variable {name}"),
+            ),
+            KeySource::File(path) => (
+                file::read_text(path).map_err(|error| {
+                    let what = format!("cannot read alerts.url_file {}: {error}", path.display());
+                    ConfigError::unusable(what, hint)
+                })?,
+                path.display().to_string(),
+            ),
+        };
+        AlertUrl::parse(&text).map_err(|error| {
+            ConfigError::unusable(error.to_string(), format!("it is read from {place}; {hint}"))
+        })
     }
 
     /// Reads the API key and compares it with the pinned fingerprint.

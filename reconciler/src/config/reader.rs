@@ -16,7 +16,7 @@ const DEPTH: usize = 32;
 /// The number of nodes that all aliases together may stand for.
 const ALIASED: usize = 100_000;
 /// Keys with values that may hold a secret, or may be one by mistake.
-pub const PRIVATE: [&str; 3] = ["api_key_env", "url_env", "webhook_url"];
+pub const PRIVATE: [&str; 4] = ["api_key_env", "url_env", "url_file", "webhook_url"];
 
 /// Reads the text of `source`. The error is the problem at which reading stopped.
 pub fn read(text: &str, source: &Source) -> Result<Document, Wrong> {

@@ -39,6 +39,8 @@ pub enum Kind {
     Disconnected,
     /// The session has not been paired for too long.
     AwaitingScan,
+    /// The status changes too often.
+    Flapping,
     /// The provider's status word is mapped to no status.
     UnmappedStatus,
     /// The container is not running.
@@ -55,7 +57,7 @@ pub enum Kind {
 
 impl Kind {
     /// All known kinds, in display order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Missing,
         Self::Unbound,
         Self::StatusDrift,
@@ -65,6 +67,7 @@ impl Kind {
         Self::Duplicate,
         Self::Disconnected,
         Self::AwaitingScan,
+        Self::Flapping,
         Self::UnmappedStatus,
         Self::State,
         Self::Webhook,
@@ -82,6 +85,7 @@ impl Kind {
             Self::Duplicate => "duplicate",
             Self::Disconnected => "disconnected",
             Self::AwaitingScan => "awaiting_scan",
+            Self::Flapping => "flapping",
             Self::UnmappedStatus => "unmapped_status",
             Self::State => "state",
             Self::Webhook => "webhook",

@@ -1,6 +1,6 @@
-//! Makes the provider's clients with the settings of fleet.yaml.
+//! Makes the provider's clients, and that of the receiver of alerts, with the settings of fleet.yaml.
 
-use wabridges::{ApiKey, Client, ReadClient};
+use wabridges::{AlertUrl, ApiKey, Client, ReadClient, Receiver};
 
 use crate::config::Fleet;
 use crate::model::Error;
@@ -15,4 +15,10 @@ pub fn reader(fleet: &Fleet, key: ApiKey) -> Result<ReadClient, Error> {
 /// The client for verbs that also write.
 pub fn client(fleet: &Fleet, key: ApiKey) -> Result<Client, Error> {
     Client::new(fleet.client_config(), key).map_err(Error::provider(DOING))
+}
+
+/// The receiver of alerts.
+pub fn receiver(fleet: &Fleet, url: AlertUrl) -> Result<Receiver, Error> {
+    Receiver::new(url, &fleet.client_config())
+        .map_err(Error::provider("cannot set up the client of the alerts"))
 }

@@ -9,7 +9,7 @@ use wabridges::{CustomerRef, PairingCode, Phone};
 use crate::ground::steers;
 use crate::ground::webhook::host_only;
 use crate::model::{
-    Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Status,
+    Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Sent, Status,
 };
 
 /// The envelope of every document.
@@ -129,6 +129,11 @@ pub fn pairing(tenant: &CustomerRef, phone: &Phone, code: &PairingCode) -> Strin
         code: &'a str,
     }
     document(Pairing { tenant, phone: phone.as_str(), code: code.as_str() })
+}
+
+/// The outcome of wab alert.
+pub fn sent(sent: &Sent) -> String {
+    document(sent)
 }
 
 /// The stored state of the fleet.

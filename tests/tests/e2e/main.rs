@@ -1,5 +1,6 @@
 //! Tests the whole product from outside. Each module tests one promise, and each test starts its own cluster and sandbox.
 
+mod alerts;
 mod backend;
 mod backup;
 mod binding;
@@ -18,6 +19,7 @@ mod help;
 mod hints;
 mod hostile_names;
 mod hostile_provider;
+mod incidents;
 mod main_job;
 mod monitoring;
 mod output;

@@ -49,7 +49,7 @@ async fn the_recipe_runs_fails_and_recovers() -> Result<()> {
     fleet.sql(&recipe()?)?;
     let jobs = fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?;
     fleet.sql(&recipe()?)?;
-    assert_eq!(jobs, "wab-prune\nwab-purge-cron\nwab-reconcile\nwab-summary\nwab-work-queue");
+    assert_eq!(jobs, "wab-alerts\nwab-prune\nwab-purge-cron\nwab-reconcile\nwab-summary\nwab-work-queue");
     assert_eq!(
         fleet.sql("SELECT jobname FROM cron.job ORDER BY 1")?,
         jobs,

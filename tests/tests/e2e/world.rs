@@ -82,7 +82,11 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
     fleet.sql(
         "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01');
-         INSERT INTO wab_status_words VALUES ('online', 'paired')",
+         INSERT INTO wab_status_words VALUES ('online', 'paired');
+         UPDATE wab_incident_policy SET begins_after = '0';
+         SELECT wab_snooze('cust_05', NULL, now() + interval '1 day', 'on holiday'),
+                wab_acknowledge((SELECT min(incident_id) FROM wab_incidents), 'calling them'),
+                _wab_begin_alerts(), _wab_alerts_sent(ARRAY['state-1'], '{}')",
     )?;
     Ok(fleet)
 }

@@ -16,13 +16,14 @@ The type of `tenant_id` is that of your table's column; here it is `text`. A fun
 ";
 
 /// Topics in the order of wab_help(), and what a reader of the page calls them.
-const TOPICS: [(&str, &str); 7] = [
+const TOPICS: [(&str, &str); 8] = [
     ("setup", "Set up"),
     ("drift", "See the drift"),
     ("observe", "Observe the fleet"),
     ("bridges", "Make and delete bridges"),
     ("session", "Pair and unpair"),
     ("history", "History and money"),
+    ("operate", "Operate"),
     ("jobs", "Jobs and monitoring"),
 ];
 

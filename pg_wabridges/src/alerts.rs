@@ -1,0 +1,65 @@
+//! Defines `wab_send_alerts()`.
+
+use pgrx::prelude::*;
+use wabridges::Receiver;
+
+use crate::error::{OrRaise, Raise};
+use crate::server::{count, require_primary, require_writable};
+use crate::{database, http, settings};
+
+/// Posts the incidents that began and ended since the last document. A receiver that is down is no error of the statement, which
+/// would undo the record of the attempt.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn wab_send_alerts() -> TableIterator<
+    'static,
+    (
+        name!(outcome, String),
+        name!(began, i32),
+        name!(ended, i32),
+        name!(next_attempt_at, Option<TimestampWithTimeZone>),
+        name!(error, Option<String>),
+    ),
+> {
+    require_writable(c"wab_send_alerts()");
+    TableIterator::once(send().or_raise())
+}
+
+type Sent = (String, i32, i32, Option<TimestampWithTimeZone>, Option<String>);
+
+fn send() -> Result<Sent, Raise> {
+    require_primary()?;
+    let Some(url) = settings::alert_url()? else {
+        database::note_alerts()?;
+        return Ok(("unconfigured".to_owned(), 0, 0, None, None));
+    };
+    let receiver = Receiver::new(url, &settings::config()?)?;
+    let readiness = database::begin_alerts()?;
+    if readiness != "ready" {
+        return Ok((readiness, 0, 0, None, None));
+    }
+    let due = database::due_alerts()?;
+    let (began, ended) = (count(due.began.len()), count(due.ended.len()));
+    if began + ended == 0 {
+        database::alerts_sent(&due)?;
+        return Ok(("nothing".to_owned(), 0, 0, None, None));
+    }
+    let document = due.document.clone();
+    match http::begin(async move { receiver.post(document).await })?.wait()? {
+        Ok(()) => {
+            database::alerts_sent(&due)?;
+            Ok(("sent".to_owned(), began, ended, None, None))
+        }
+        Err(failure) => {
+            let error = failure.told();
+            let next = database::alerts_failed(&error)?;
+            Raise::new(PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE, "the alerts could not be sent")
+                .with_detail(error.clone())
+                .with_hint(
+                    "They stay due, and the next call after a pause sends them. Check wab.alert_url_file.",
+                )
+                .report(PgLogLevel::WARNING);
+            Ok(("failed".to_owned(), began, ended, next, Some(error)))
+        }
+    }
+}
