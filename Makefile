@@ -29,7 +29,8 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
 PACKAGES       := build-essential ca-certificates libclang-dev
 PG_CRON        := postgresql-$(PG_MAJOR)-cron
-TEST_PACKAGES  := curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps python3-venv
+TEST_PACKAGES  := curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps \
+                  prometheus prometheus-alertmanager prometheus-sql-exporter python3-venv
 BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
 
 # All builds use the same packages and features, so that cargo compiles each dependency once.
@@ -154,7 +155,7 @@ install: tools ## install the extension (PG_CONFIG), and wab with man pages and 
 	$$put -m 0755 $$wab $(DESTDIR)$(PREFIX)/bin/wab
 	rm -rf $(TARGET)/man && $$wab man --out $(TARGET)/man
 	$$put -m 0644 -t $$share/man/man1 $(TARGET)/man/*.1
-	$$put -m 0644 -t $$share/pg_wabridges fleet.yaml.example grafana/fleet.json grafana/wab.collector.yml
+	$$put -m 0644 -t $$share/pg_wabridges fleet.yaml.example monitoring/*
 	$$wab completion bash | $$put -m 0644 /dev/stdin $$share/bash-completion/completions/wab
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish

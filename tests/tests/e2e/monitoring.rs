@@ -202,7 +202,7 @@ async fn watched() -> Result<Fleet> {
 #[tokio::test]
 async fn every_panel_of_the_dashboard_shows_something() -> Result<()> {
     let fleet = watched().await?;
-    let board: Value = serde_json::from_str(include_str!("../../../grafana/fleet.json"))?;
+    let board: Value = serde_json::from_str(include_str!("../../../monitoring/fleet.json"))?;
     let panels = board["panels"].as_array().context("no panels")?;
     assert!(panels.len() >= 10);
     for panel in panels {
@@ -222,10 +222,8 @@ async fn the_age_of_the_oldest_status_is_shown() -> Result<()> {
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
     fleet.sql("CREATE ROLE grafana LOGIN; GRANT wab_reader, pg_monitor TO grafana")?;
     fleet.fleet_yaml(world::YAML)?;
-    let collector: Value = serde_yaml::from_str(include_str!("../../../grafana/wab.collector.yml"))?;
-    let metric = collector["metrics"]
-        .as_array()
-        .and_then(|all| all.iter().find(|metric| metric["metric_name"] == "wab_oldest_status_age_seconds"));
+    let metrics = metrics()?;
+    let metric = metrics.iter().find(|metric| metric["name"] == "wab_oldest_status_age_seconds");
     let metric = metric.and_then(|metric| metric["query"].as_str()).context("no such metric")?.to_owned();
     let minutes = || -> Result<(String, String)> {
         Ok((
@@ -280,19 +278,85 @@ async fn the_age_of_the_oldest_status_is_shown() -> Result<()> {
     Ok(())
 }
 
+const EXPORTER: &str = include_str!("../../../monitoring/sql_exporter.yml");
+
+/// The queries of the exporter's configuration.
+fn metrics() -> Result<Vec<Value>> {
+    let config: Value = serde_yaml::from_str(EXPORTER)?;
+    Ok(config["jobs"][0]["queries"].as_array().context("no queries")?.clone())
+}
+
+/// Debian's sql_exporter runs the file as it is, but for the connection.
 #[tokio::test]
-async fn every_metric_has_the_values_and_labels_it_names() -> Result<()> {
+async fn the_exporter_serves_every_metric_of_the_file() -> Result<()> {
     let fleet = watched().await?;
-    let collector: Value = serde_yaml::from_str(include_str!("../../../grafana/wab.collector.yml"))?;
-    let metrics = collector["metrics"].as_array().context("no metrics")?;
-    assert!(metrics.len() >= 7);
-    for metric in metrics {
-        let columns = [&metric["key_labels"], &metric["values"]];
-        let columns: Vec<&str> =
-            columns.iter().filter_map(|list| list.as_array()).flatten().filter_map(Value::as_str).collect();
-        let query = metric["query"].as_str().context("no query")?;
-        let rows = fleet.sql(&format!("SET ROLE grafana; SELECT {} FROM ({query}) q", columns.join(", ")))?;
-        assert!(!rows.is_empty(), "{}", metric["metric_name"]);
+    let connection = format!(
+        "postgres://grafana@/{DATABASE}?host={}&sslmode=disable",
+        fleet.cluster.socket_dir().display()
+    );
+    let named = "postgres://grafana@localhost/app?sslmode=disable";
+    let file = fleet.write("sql_exporter.yml", &EXPORTER.replace(named, &connection))?;
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = free.local_addr()?.to_string();
+    drop(free);
+    let mut exporter = std::process::Command::new("prometheus-sql-exporter")
+        .arg("-config.file")
+        .arg(file)
+        .args(["-web.listen-address", &address])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let wanted = metrics()?;
+    let page = e2e::wait::until("the exporter has every metric", || async {
+        let Ok(answer) = reqwest::get(format!("http://{address}/metrics")).await else { return Ok(None) };
+        let page = answer.text().await?;
+        let has =
+            |metric: &Value| page.contains(&format!("\nsql_{}{{", metric["name"].as_str().unwrap_or("?")));
+        Ok(wanted.iter().all(has).then_some(page))
+    })
+    .await;
+    exporter.kill()?;
+    exporter.wait()?;
+    let page = page?;
+    let value = |name: &str, labels: &[&str]| {
+        let line = page.lines().find(|line| {
+            line.starts_with(&format!("sql_{name}{{")) && labels.iter().all(|label| line.contains(label))
+        });
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
+    };
+    let incidents = ["kind=\"state\"", "severity=\"critical\"", "state=\"open\""];
+    assert_eq!(value("wab_incidents", &incidents).as_deref(), Some("1"), "{page}");
+    assert_eq!(value("wab_drift", &["kind=\"missing\""]).as_deref(), Some("1"), "{page}");
+    assert_eq!(
+        value("wab_bridges", &["col=\"paired\""]),
+        Some(fleet.sql("SELECT paired FROM wab_fleet_summary")?)
+    );
+    Ok(())
+}
+
+/// Prometheus' and Alertmanager's own programs accept the files, and the unit tests of the rules pass.
+#[test]
+fn the_rules_and_the_routing_are_accepted() -> Result<()> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../monitoring");
+    for command in [
+        "promtool check rules prometheus.rules.yml",
+        "promtool test rules prometheus.rules.test.yml",
+        "amtool check-config alertmanager.example.yml",
+    ] {
+        let words: Vec<_> = command.split(' ').collect();
+        let said =
+            e2e::process::run(std::process::Command::new(words[0]).args(&words[1..]).current_dir(folder))?;
+        anyhow::ensure!(said.code == 0, "{command}: {}{}", said.stdout, said.stderr);
+    }
+    let rules = include_str!("../../../monitoring/prometheus.rules.yml");
+    let exported = metrics()?;
+    for name in rules
+        .split("sql_")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
+    {
+        let is_known = exported.iter().any(|metric| metric["name"] == name) || name == "exporter";
+        anyhow::ensure!(is_known, "no metric sql_{name}");
     }
     Ok(())
 }

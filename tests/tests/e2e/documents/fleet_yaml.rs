@@ -22,7 +22,7 @@ database, and shows [every mistake with its place](troubleshooting.md#mistakes-i
 ";
 
 /// The sections in the order of fleet.yaml.example.
-const SECTIONS: [&str; 6] = ["version", "account", "database", "tenants", "bridges", "policy"];
+const SECTIONS: [&str; 7] = ["version", "account", "database", "tenants", "bridges", "policy", "alerts"];
 
 /// What a value may be, in a word or two.
 fn kind(key: &Map<String, Value>) -> String {

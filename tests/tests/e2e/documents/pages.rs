@@ -32,6 +32,7 @@ pages! {
     docs_drift: "docs/drift.md",
     docs_exit_codes: "docs/exit-codes.md",
     docs_fleet_yaml: "docs/fleet-yaml.md",
+    docs_incidents: "docs/incidents.md",
     docs_install: "docs/install.md",
     docs_operations: "docs/operations.md",
     docs_sql: "docs/sql.md",
