@@ -196,7 +196,7 @@ BEGIN
               ('{wab_normalize_status,_wab_status_word,_wab_row_json,wab_url_encode,_wab_percent_encode,
                  wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_carried,_wab_cutoffs,
                  _wab_status_map,_wab_unmapped,_wab_flapping,_wab_hidden_url,_wab_job_is_late,
-                 _wab_status_of,_wab_unpaired_since,wab_version}'::pg_catalog.name[])
+                 _wab_status_of,_wab_unpaired_since,_wab_nudge_note,wab_version}'::pg_catalog.name[])
     LOOP
         EXECUTE pg_catalog.format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', member);
     END LOOP;
@@ -222,5 +222,9 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_operations', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_summaries', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_drift_episodes', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_drift_episodes_episode_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_nudges', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_nudges_nudge_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes_code_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_jobs', '');

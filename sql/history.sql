@@ -261,15 +261,18 @@ BEGIN
          q AS (DELETE FROM @extschema@.wab_queue WHERE finished_at < now() - older_than RETURNING 1),
          z AS (DELETE FROM @extschema@.wab_snoozes WHERE until < now() - older_than RETURNING 1),
          k AS (DELETE FROM @extschema@.wab_acknowledgements WHERE acknowledged_at < now() - older_than RETURNING 1),
-         a AS (DELETE FROM @extschema@.wab_alerts WHERE ended_sent_at < now() - older_than RETURNING 1)
+         a AS (DELETE FROM @extschema@.wab_alerts WHERE ended_sent_at < now() - older_than RETURNING 1),
+         n AS (DELETE FROM @extschema@.wab_nudges WHERE nudged_at < now() - older_than RETURNING 1),
+         c AS (DELETE FROM @extschema@.wab_pairing_codes WHERE requested_at < now() - older_than RETURNING 1)
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q)
          + (SELECT count(*) FROM z) + (SELECT count(*) FROM k) + (SELECT count(*) FROM a)
+         + (SELECT count(*) FROM n) + (SELECT count(*) FROM c)
     INTO deleted;
     RETURN deleted;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
     'Deletes events, observations, summaries, runs, ended drift episodes, finished queue entries, ended snoozes, '
-    'acknowledgements and sent alerts older than this. '
+    'acknowledgements, sent alerts, nudges and the record of pairing codes older than this. '
     'Returns how many rows. Drift that lasts, waiting entries, and the last status of each live bridge are kept.';

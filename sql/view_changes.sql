@@ -3,8 +3,8 @@
 -- A reader of a view locks it first and the views that it reads afterwards. This order, from the top down, is the same.
 CREATE FUNCTION @extschema@._wab_bound_views() RETURNS name[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN '{wab_fleet_summary,wab_churned_bridges,wab_status_drift,wab_missing_bridges,wab_orphaned_bridges,
-         wab_drift_short,wab_drift,wab_fleet,_wab_kinds,_wab_rows,wab_tenants}'::pg_catalog.name[];
+RETURN '{wab_fleet_summary,wab_to_nudge,wab_to_repair,_wab_unpaired,wab_churned_bridges,wab_status_drift,
+         wab_missing_bridges,wab_orphaned_bridges,wab_drift_short,wab_drift,wab_fleet,_wab_kinds,_wab_rows,wab_tenants}'::pg_catalog.name[];
 COMMENT ON FUNCTION @extschema@._wab_bound_views IS
     'The views that wab_bind_tenants() creates, each before those that it reads.';
 

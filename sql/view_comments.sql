@@ -125,6 +125,48 @@ COMMENT ON COLUMN @extschema@.wab_churned_bridges.created_at IS 'When the provid
 COMMENT ON COLUMN @extschema@.wab_churned_bridges.monthly_cost IS
     'US dollars per month for the bridge.';
 
+COMMENT ON VIEW @extschema@.wab_to_repair IS
+    'Bridges of wanted tenants that lost their phones, in the order in which a person goes through them: those of '
+    'kind disconnected, and those for which a code was requested that was not used yet.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.nth IS
+    'The place in the list. Tenants that were not contacted since then come first, the longest outage first; the others '
+    'follow, the oldest contact first.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.tenant_id IS
+    'The tenant row''s id, in its own type; null when there is no tenant row.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.customer_ref IS 'The tenant''s id as text.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.bridge_id IS 'The bridge.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.since IS 'Since when it is not paired.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_at IS
+    'When wab_nudged() was last called for the tenant, also about an earlier time; null if never.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_by IS 'The role that called it.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_channel IS 'The channel that it named.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.last_code_at IS
+    'When a pairing code was last requested, by wab_pair() or wab pair --all-disconnected; null if never.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.last_code_by IS 'Who requested it: a role, or user@host that ran wab.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.code_valid_until IS 'Until about when WhatsApp accepts that code.';
+COMMENT ON COLUMN @extschema@.wab_to_repair.next_step IS 'What to do next, in words.';
+
+COMMENT ON VIEW @extschema@.wab_to_nudge IS
+    'Bridges of wanted tenants that wait for a scan of the QR code for too long (kind awaiting_scan), in the order in '
+    'which a person goes through them.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.nth IS
+    'The place in the list. Tenants that were not contacted since then come first, the longest outage first; the others '
+    'follow, the oldest contact first.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.tenant_id IS
+    'The tenant row''s id, in its own type; null when there is no tenant row.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.customer_ref IS 'The tenant''s id as text.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.bridge_id IS 'The bridge.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.since IS 'Since when it is not paired.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_at IS
+    'When wab_nudged() was last called for the tenant, also about an earlier time; null if never.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_by IS 'The role that called it.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_channel IS 'The channel that it named.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.last_code_at IS
+    'When a pairing code was last requested, by wab_pair() or wab pair --all-disconnected; null if never.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.last_code_by IS 'Who requested it: a role, or user@host that ran wab.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.code_valid_until IS 'Until about when WhatsApp accepts that code.';
+COMMENT ON COLUMN @extschema@.wab_to_nudge.next_step IS 'What to do next, in words.';
+
 COMMENT ON VIEW @extschema@.wab_fleet_summary IS 'One row: bridges by status, drift by kind, US dollars per month.';
 COMMENT ON COLUMN @extschema@.wab_fleet_summary.observed_at IS 'The time of the observation that is summarized.';
 COMMENT ON COLUMN @extschema@.wab_fleet_summary.bridges IS 'Live bridges.';

@@ -107,7 +107,9 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
               AND coalesce(r.unpaired_since, r.status_since)
                   < c.awaiting_scan AND r.serves
     THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
-        'the QR code was not scanned: remind the tenant'
+        'the QR code was not scanned: '
+        || coalesce(@extschema@._wab_nudge_note(r.customer_ref, coalesce(r.unpaired_since, r.status_since)),
+                    'remind the tenant')
     )::@extschema@._wab_difference END AS awaiting_scan,
 
     CASE WHEN r.status_since > c.flapping AND r.wanted
@@ -188,6 +190,57 @@ CREATE OR REPLACE VIEW @extschema@.wab_churned_bridges AS
 SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.state, d.status, d.created_at,
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
 FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
+
+-- The bridges that a person gets paired again, with the last nudge and the last code of each. A requested code makes a
+-- disconnected session show a QR code: the bridge stays among those to repair until it is paired, or until it has waited
+-- long enough to be drift of kind awaiting_scan. A bridge that was never paired is not to be repaired.
+CREATE OR REPLACE VIEW @extschema@._wab_unpaired AS
+SELECT u.*, row_number() OVER (PARTITION BY u.is_to_repair
+                               ORDER BY greatest(u.nudged_at, u.code_at) NULLS FIRST, u.since, u.bridge_id) AS nth
+FROM (
+    SELECT d.tenant_id, d.customer_ref, d.bridge_id, d.since, d.is_to_repair,
+        n.nudged_at AS last_nudged_at, n.nudged_by AS last_nudged_by, n.channel AS last_nudged_channel,
+        c.requested_at AS last_code_at, c.requested_by AS last_code_by, c.valid_until AS code_valid_until,
+        CASE WHEN n.nudged_at >= d.since THEN n.nudged_at END AS nudged_at,
+        CASE WHEN c.requested_at >= d.since THEN c.requested_at END AS code_at
+    FROM (SELECT k.tenant_id, k.customer_ref, k.bridge_id, (k.awaiting_scan).kind IS NULL AS is_to_repair,
+              (k.awaiting_scan).kind IS NOT NULL OR (k.disconnected).kind IS NOT NULL AS is_drift,
+              CASE k.status WHEN 'disconnected' THEN k.status_since
+                            ELSE coalesce(k.unpaired_since, k.status_since) END AS since, k.created_at
+          FROM @extschema@._wab_kinds k
+          WHERE k.status IN ('disconnected', 'awaiting_scan') AND k.wanted AND k.serves) d
+    LEFT JOIN @extschema@._wab_last_nudges n ON n.customer_ref = d.customer_ref
+    LEFT JOIN @extschema@._wab_last_codes c ON c.customer_ref = d.customer_ref
+    WHERE d.is_drift OR (c.requested_at >= d.since AND (d.since <= d.created_at) IS NOT TRUE)
+) u;
+
+CREATE OR REPLACE VIEW @extschema@.wab_to_repair AS
+SELECT u.nth, u.tenant_id, u.customer_ref, u.bridge_id, u.since, u.last_nudged_at, u.last_nudged_by, u.last_nudged_channel,
+    u.last_code_at, u.last_code_by, u.code_valid_until,
+    CASE WHEN u.code_valid_until > clock_timestamp()
+         THEN 'the tenant has a code until ' || to_char(u.code_valid_until AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
+              || ': wait until it was typed'
+         WHEN u.code_at IS NOT NULL
+         THEN format('the last code was not used in time: reach the tenant, then SELECT wab_pair(%L, ''PHONE'')', u.customer_ref)
+         WHEN u.nudged_at IS NOT NULL
+         THEN format('nudged, and still not paired: SELECT wab_pair(%L, ''PHONE'')', u.customer_ref)
+         ELSE format('send a code: SELECT wab_pair(%L, ''PHONE'')', u.customer_ref) END AS next_step
+FROM @extschema@._wab_unpaired u WHERE u.is_to_repair ORDER BY u.nth;
+
+CREATE OR REPLACE VIEW @extschema@.wab_to_nudge AS
+SELECT u.nth, u.tenant_id, u.customer_ref, u.bridge_id, u.since, u.last_nudged_at, u.last_nudged_by, u.last_nudged_channel,
+    u.last_code_at, u.last_code_by, u.code_valid_until,
+    CASE WHEN u.code_valid_until > clock_timestamp()
+         THEN 'the tenant has a code until ' || to_char(u.code_valid_until AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
+              || ': wait until it was typed'
+         WHEN u.nudged_at >= (SELECT now() - least(p.awaiting_scan_after, interval '1000 years')
+                              FROM @extschema@.wab_policy p)
+         THEN 'nudged lately: wait for the tenant'
+         WHEN u.nudged_at IS NOT NULL
+         THEN format('nudged, and still not paired: try another channel, or ask whether the bridge is wanted; then SELECT '
+                     'wab_nudged(%L, ''CHANNEL'')', u.customer_ref)
+         ELSE format('remind the tenant, then SELECT wab_nudged(%L, ''CHANNEL'')', u.customer_ref) END AS next_step
+FROM @extschema@._wab_unpaired u WHERE NOT u.is_to_repair ORDER BY u.nth;
 
 -- It counts the columns of _wab_kinds: counting the rows of wab_drift takes twice as long. tests/golden/views.sql
 -- checks monthly_waste against the sum of wab_drift.monthly_cost.

@@ -75,6 +75,7 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let told = provider::call(|client| provider::pair(client, asked, phone)).or_raise();
     let code = told.map_err(no_code).or_raise().to_string();
     database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
+    database::note_code(&customer_ref).or_raise();
     code
 }
 

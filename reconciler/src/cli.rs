@@ -21,6 +21,7 @@ use crate::verb::man::{self, ManArgs};
 use crate::verb::pair::{self, PairArgs};
 use crate::verb::plan::{self, PlanArgs};
 use crate::verb::qr::{self, QrArgs};
+use crate::verb::removals::{self, RemovalsArgs};
 use crate::verb::schema::{self, SchemaArgs};
 use crate::verb::show::{self, ShowArgs};
 use crate::verb::sql::{self, SqlArgs};
@@ -65,6 +66,7 @@ impl Cli {
             Verb::Status(output) => status::status(&fleet()?, output, screen).await,
             Verb::Export(args) => export::export(&self.file, args, screen).await,
             Verb::Alert(args) => alert::alert(&fleet()?, args, screen).await,
+            Verb::Removals(args) => removals::removals(&self.file, args, screen).await,
             Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
             Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
             Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,
@@ -120,6 +122,9 @@ pub enum Verb {
     Export(ExportArgs),
     /// Post the incidents that began and ended since the last time to the receiver of alerts
     Alert(AlertArgs),
+    /// Print entries for bridges.remove, for the bridges that no tenant needs; or take applied ones out of
+    /// fleet.yaml (--prune)
+    Removals(RemovalsArgs),
     /// Request a pairing code that the tenant types on the phone
     Pair(PairArgs),
     /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file
@@ -204,8 +209,17 @@ mod tests {
             &["schema", "--plan", "--apply"],
             &["drift", "--ignore", "orphand"],
             &["drift", "--fail-on", ""],
+            &["removals", "--kind", "disconnected"],
+            &["removals", "--older-than", "a while"],
+            &["removals", "--prune", "--kind", "orphaned"],
             &["pair", "cust_01"],
             &["pair", "cust_01", "--phone", "0155 5000 1234"],
+            &["pair", "--phone", "15550001234"],
+            &["pair", "--all-disconnected", "--phones", "p.csv"],
+            &["pair", "--all-disconnected", "--out", "c.csv"],
+            &["pair", "--all-disconnected", "--phones", "p.csv", "--out", "c.csv", "--json"],
+            &["pair", "cust_01", "--all-disconnected", "--phones", "p.csv", "--out", "c.csv"],
+            &["pair", "cust_01", "--phone", "15550001234", "--out", "c.csv"],
             &["qr", ".."],
             &["qr", "cust_01", "--force"],
             &["export", "--sql", "--format", "yaml"],

@@ -9,6 +9,7 @@ mod fleet;
 pub mod inspect;
 pub mod load;
 mod problem;
+mod prune;
 mod reader;
 pub mod shape;
 mod source;
@@ -24,5 +25,6 @@ pub use fleet::{
     Webhook, WebhookTemplate,
 };
 pub use problem::Problem;
+pub use prune::{Pruned, prune};
 pub use variable::ignored_proxy;
 pub use who::Who;

@@ -20,6 +20,7 @@ mod keepalive;
 mod lock_holder;
 mod names;
 mod observe;
+mod pairing;
 mod poll;
 mod precondition;
 mod rows;

@@ -8,5 +8,6 @@ mod guard;
 mod pace;
 pub mod plan;
 mod plan_sha256;
+pub mod removals;
 pub mod saved;
 pub mod scope;

@@ -9,6 +9,7 @@ pub mod execute;
 pub mod executor;
 pub mod lock;
 pub mod observe;
+pub mod pair;
 mod rows;
 pub mod signals;
 mod step_outcome;

@@ -54,6 +54,7 @@ pub const PARTS: &[Part] = &[
     part!("functions.sql", None),
     part!("poll.sql", None),
     part!("pairing.sql", None),
+    part!("contacts.sql", None),
     part!("statuses.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),

@@ -108,6 +108,36 @@ fn drift_of_100_000_tenants_is_one_pass() -> Result<()> {
     Ok(())
 }
 
+/// With 3,000 bridges down and the history of a year, the list of what to repair takes no longer than the drift.
+#[test]
+fn what_to_repair_takes_at_most_twice_as_long_as_the_drift() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, status text, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT 'cust_' || n, 'active', n, 'paired' FROM generate_series(1, 100000) n;
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''');
+         UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
+         SELECT o.bridges FROM (SELECT array_agg(n::bigint) AS ids, array_agg('cust_' || n) AS refs, array_agg('running'::text) AS states,
+                array_agg(CASE WHEN n <= 2000 THEN 'disconnected' WHEN n <= 3000 THEN 'qr' ELSE 'connected' END) AS statuses,
+                array_agg(now()) AS times FROM generate_series(1, 100000) n) a,
+           wab_observe(a.ids, a.refs, a.states, a.statuses, a.times) o;
+         INSERT INTO wab_nudges (customer_ref, channel, nudged_at)
+         SELECT 'cust_' || n % 20000, 'email', now() - n * interval '10 minutes' FROM generate_series(1, 50000) n;
+         INSERT INTO wab_pairing_codes (customer_ref, requested_at, valid_until)
+         SELECT 'cust_' || n % 20000, now() - n * interval '10 minutes', now() FROM generate_series(1, 50000) n;
+         ANALYZE",
+    )?;
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_to_repair")?, "2000");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_to_nudge")?, "1000");
+    let ratio = ratio(
+        || fleet.sql("SELECT * FROM wab_to_repair").map(drop),
+        || fleet.sql("SELECT * FROM wab_drift").map(drop),
+    )?;
+    println!("wab_drift takes {ratio:.2} times as long as wab_to_repair");
+    assert!(ratio > 0.5, "{ratio:.2}");
+    Ok(())
+}
+
 /// Whether the planner has no statistics or those of an almost empty fleet: each view reads a table once, not once per row, and
 /// PostgreSQL does not JIT-compile it.
 #[test]

@@ -45,6 +45,17 @@ pub fn learn_session(customer_ref: &CustomerRef, raw_status: &str) -> Result<Str
     Ok(found.into_iter().flatten().next().unwrap_or_else(|| "unknown".to_owned()))
 }
 
+/// Records that a pairing code was requested, if this transaction and this role may.
+pub fn note_code(customer_ref: &CustomerRef) -> Result<(), Raise> {
+    if !server::may_write()
+        || read_one(include_str!("may_note_code.sql"), &[], |row| row.get(1))? != Some(true)
+    {
+        return Ok(());
+    }
+    let note = "SELECT n.valid_until FROM @extschema@._wab_note_code($1) n";
+    one(note, &[customer_ref.as_str().into()], |_| Ok(()))
+}
+
 /// The webhook_url wanted for a tenant. Raises 22023 for an unknown tenant and 55000 for an unwanted one.
 pub fn wanted_webhook_url(customer_ref: &CustomerRef) -> Result<Option<String>, Raise> {
     let sql = "SELECT @extschema@._wab_wanted_webhook_url($1)";

@@ -70,11 +70,14 @@ impl Store {
 }
 
 /// A provision is a call and a read of the session; a deletion is a read and a call.
-fn calls_of(kind: &str, seconds_ago: f64) -> [RecentCall; 2] {
+fn calls_of(kind: &str, seconds_ago: f64) -> impl Iterator<Item = RecentCall> {
     let ago = Duration::try_from_secs_f64(seconds_ago).unwrap_or_default();
-    let classes =
-        if kind == "provision" { [Class::Provision, Class::Proxy] } else { [Class::Other, Class::Other] };
-    classes.map(|class| RecentCall { class, ago })
+    let classes: &[Class] = match kind {
+        "provision" => &[Class::Provision, Class::Proxy],
+        "pair" => &[Class::Proxy],
+        _ => &[Class::Other, Class::Other],
+    };
+    classes.iter().map(move |class| RecentCall { class: *class, ago })
 }
 
 impl Evaluation<'_> {

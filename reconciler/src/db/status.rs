@@ -68,7 +68,7 @@ impl Store {
         self.session.run("cannot read the last observation", async |conn| read.fetch_one(conn).await).await
     }
 
-    async fn require_binding(&mut self) -> Result<(), Error> {
+    pub(super) async fn require_binding(&mut self) -> Result<(), Error> {
         let require = query(self.names.sql("SELECT @extschema@._wab_require_binding()"));
         let doing = "cannot read the stored fleet";
         self.session.run(doing, async |conn| require.execute(conn).await.map(drop)).await

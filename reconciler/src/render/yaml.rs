@@ -1,4 +1,4 @@
-//! Writes the fleet.yaml that adopts an account. It leaves out the webhook_url, because it may hold a secret.
+//! Writes the fleet.yaml that adopts an account, and entries of bridges.remove. It leaves out the webhook_url, because it may hold a secret.
 
 #[cfg(test)]
 mod tests;
@@ -9,9 +9,9 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants, Webhook};
+use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants, Tombstone, Webhook};
 use crate::ground::{count, money, steers};
-use crate::model::{Adoption, Why};
+use crate::model::{Adoption, Removals, Why};
 
 /// The whole file, with comments on bridges that it could not adopt.
 pub fn fleet(adoption: &Adoption) -> String {
@@ -153,10 +153,7 @@ fn bridges(fleet: &Fleet) -> String {
             quoted(&item.reason)
         )
     });
-    let remove = fleet.remove.iter().map(|item| {
-        let (customer_ref, reason) = (quoted(item.customer_ref.as_str()), quoted(&item.reason));
-        format!("customer_ref: {customer_ref}, bridge_id: {}, reason: {reason}", item.bridge_id)
-    });
+    let remove = fleet.remove.iter().map(tombstone);
     out += &list("extra", extra.collect());
     out += &list("keep", keep.collect());
     out += &list("remove", remove.collect());
@@ -168,6 +165,58 @@ fn bridges(fleet: &Fleet) -> String {
             out + &list("status_words", words.collect())
         }
     }
+}
+
+fn tombstone(Tombstone { customer_ref, bridge_id, reason }: &Tombstone) -> String {
+    let (customer_ref, reason) = (quoted(customer_ref.as_str()), quoted(reason));
+    format!("customer_ref: {customer_ref}, bridge_id: {bridge_id}, reason: {reason}")
+}
+
+/// Entries for bridges.remove, each with what it saves, and what was left out, as comments.
+pub fn removals(removals: &Removals) -> String {
+    let Removals { entries, declared, nameless, ageless } = removals;
+    let saved: Decimal = entries.iter().map(|entry| entry.monthly_cost).sum();
+    let mut out = match entries.len() {
+        0 => "# No bridge to remove.\n".to_owned(),
+        n => format!(
+            "# {} to remove: {} a month. Read each entry, then put them under bridges.remove of fleet.yaml; one apply deletes \
+             them\n# with policy.max_deletes: {n}\n",
+            count(n, "bridge"),
+            money(saved)
+        ),
+    };
+    for entry in entries {
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            out,
+            "    - {{ {} }}   # saves {} a month",
+            tombstone(&entry.tombstone),
+            money(entry.monthly_cost)
+        );
+        if entry.is_kept {
+            out +=
+                "    # ^ take its customer_ref out of bridges.keep too: fleet.yaml may not name it in both\n";
+        }
+    }
+    if *declared > 0 {
+        let _ = writeln!(out, "# In bridges.remove already: {}", count(*declared, "bridge"));
+    }
+    if *ageless > 0 {
+        let found = "wab apply or wab_refresh() stores when it was found first";
+        let _ = writeln!(
+            out,
+            "# Left out, because it is not known since when: {}; {found}",
+            count(*ageless, "bridge")
+        );
+    }
+    for bridge_id in nameless {
+        let _ = writeln!(
+            out,
+            "# Left out: bridge {bridge_id} carries no customer_ref, so fleet.yaml cannot name it. Delete it in the \
+             provider's dashboard"
+        );
+    }
+    out
 }
 
 fn list(name: &str, items: Vec<String>) -> String {

@@ -1,4 +1,4 @@
-//! `wab pair`: requests a pairing code and explains where to type it. It needs no database.
+//! `wab pair`: requests a pairing code and explains where to type it. For one tenant it needs no database.
 
 use clap::Args;
 use wabridges::Phone;
@@ -10,25 +10,31 @@ use crate::provider::client::client;
 use crate::render::json;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
+use crate::verb::pair_all::{PairAllArgs, pair_all};
 use crate::verb::tenant::TenantArg;
 
 /// Flags of `pair`.
 #[derive(Debug, Args)]
 pub struct PairArgs {
     #[command(flatten)]
-    pub tenant: TenantArg,
+    pub tenant: Option<TenantArg>,
     /// The phone's number with the country code, such as 15550001234 or "+1 (555) 000-1234"
-    #[arg(long, value_name = "NUMBER")]
-    pub phone: Phone,
+    #[arg(long, value_name = "NUMBER", required_unless_present = "all_disconnected")]
+    pub phone: Option<Phone>,
     /// Print the code as JSON
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub all: PairAllArgs,
 }
 
-/// Requests the code. The call is sent at most once.
+/// Requests one code, or all. A call is sent at most once.
 pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit, Error> {
+    let (Some(tenant), Some(phone)) = (&args.tenant, &args.phone) else {
+        return pair_all(fleet, &args.all).await;
+    };
     let client = client(fleet, fleet.api_key()?)?;
-    let code = match client.pair(&args.tenant.tenant, &args.phone).await {
+    let code = match client.pair(&tenant.tenant, phone).await {
         Ok(code) => code,
         Err(error) => {
             let doing = if error.is_ambiguous() {
@@ -36,17 +42,17 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
             } else {
                 "no pairing code was made"
             };
-            return Err(args.tenant.no_code(client.reader(), doing, error).await);
+            return Err(tenant.no_code(client.reader(), doing, error).await);
         }
     };
     if args.json {
-        screen.result(&json::pairing(&args.tenant.tenant, &args.phone, &code))?;
+        screen.result(&json::pairing(&tenant.tenant, phone, &code))?;
     } else {
         screen.result(&harmless(code.as_str()))?;
         emit(&format!(
             "Type it on the phone +{}: WhatsApp > Settings > Linked devices > Link a device > Link with phone number.\n\
              It is valid for a few minutes. The next wab plan or wab_refresh() then sees the bridge as paired.",
-            args.phone.as_str()
+            phone.as_str()
         ));
     }
     Ok(Exit::Done)

@@ -4,6 +4,7 @@ mod alerts;
 mod backend;
 mod backup;
 mod binding;
+mod bulk;
 mod clock;
 mod connection_strings;
 mod connections;

@@ -81,7 +81,8 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     let said = fleet.wab(&["apply", "-y"])?;
     ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
     fleet.sql(
-        "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01');
+        "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01'),
+                wab_nudged('cust_06', 'email'), _wab_note_code('cust_05');
          INSERT INTO wab_status_words VALUES ('online', 'paired');
          UPDATE wab_incident_policy SET begins_after = '0';
          SELECT wab_snooze('cust_05', NULL, now() + interval '1 day', 'on holiday'),
