@@ -28,7 +28,7 @@ CREATE INDEX wab_pairing_codes_customer_ref ON @extschema@.wab_pairing_codes USI
 CREATE INDEX wab_pairing_codes_requested ON @extschema@.wab_pairing_codes USING brin (requested_at);
 
 COMMENT ON TABLE @extschema@.wab_pairing_codes IS
-    'When pairing codes were requested, by wab_pair() or wab pair --all-disconnected. The codes are not stored.';
+    'When pairing codes were requested, by wab_pair() or wab pair. The codes are not stored.';
 COMMENT ON COLUMN @extschema@.wab_pairing_codes.customer_ref IS 'The tenant''s id as text.';
 COMMENT ON COLUMN @extschema@.wab_pairing_codes.requested_at IS 'When.';
 COMMENT ON COLUMN @extschema@.wab_pairing_codes.requested_by IS

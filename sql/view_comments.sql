@@ -141,7 +141,7 @@ COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_at IS
 COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_by IS 'The role that called it.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.last_nudged_channel IS 'The channel that it named.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.last_code_at IS
-    'When a pairing code was last requested, by wab_pair() or wab pair --all-disconnected; null if never.';
+    'When a pairing code was last requested, by wab_pair() or wab pair; null if never.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.last_code_by IS 'Who requested it: a role, or user@host that ran wab.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.code_valid_until IS 'Until about when WhatsApp accepts that code.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.next_step IS 'What to do next, in words.';
@@ -162,7 +162,7 @@ COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_at IS
 COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_by IS 'The role that called it.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.last_nudged_channel IS 'The channel that it named.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.last_code_at IS
-    'When a pairing code was last requested, by wab_pair() or wab pair --all-disconnected; null if never.';
+    'When a pairing code was last requested, by wab_pair() or wab pair; null if never.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.last_code_by IS 'Who requested it: a role, or user@host that ran wab.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.code_valid_until IS 'Until about when WhatsApp accepts that code.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.next_step IS 'What to do next, in words.';

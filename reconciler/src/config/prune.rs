@@ -73,17 +73,29 @@ fn without(
     Some(new)
 }
 
-/// The lines from the first to the last character of an entry, if nothing but its dash, its comma and its comment is on them.
+/// The lines from the dash or the first character to the last character of an entry, if nothing but its comma and its comment
+/// is on them.
 fn own_lines(chars: &[char], span: &Range<usize>) -> Option<Range<usize>> {
     let last = span.clone().rev().find(|nth| chars.get(*nth).is_some_and(|c| !c.is_whitespace()))?;
-    let start = chars[..span.start].iter().rposition(|c| *c == '\n').map_or(0, |nth| nth + 1);
+    let mut start = line_start(chars, span.start);
     let end = chars[last..].iter().position(|c| *c == '\n').map_or(chars.len(), |nth| last + nth + 1);
-    let before: String = chars[start..span.start].iter().collect();
-    let after: String = chars[last + 1..end].iter().collect();
-    let after = after.trim_start();
-    let after = after.strip_prefix(',').unwrap_or(after).trim_start();
-    let is_alone = matches!(before.trim(), "" | "-") && (after.is_empty() || after.starts_with('#'));
+    let text = |range: Range<usize>| chars[range].iter().collect::<String>().trim().to_owned();
+    let before = text(start..span.start);
+    if before.is_empty() && start > 0 {
+        let above = line_start(chars, start - 1);
+        if text(above..start) == "-" {
+            start = above;
+        }
+    }
+    let after = text(last + 1..end);
+    let after = after.strip_prefix(',').unwrap_or(&after).trim_start();
+    let is_alone = matches!(before.as_str(), "" | "-") && (after.is_empty() || after.starts_with('#'));
     is_alone.then_some(start..end)
+}
+
+/// The first character of the line with this character.
+fn line_start(chars: &[char], nth: usize) -> usize {
+    chars[..nth].iter().rposition(|c| *c == '\n').map_or(0, |nth| nth + 1)
 }
 
 /// Where ` []` must be written when a list in block style loses its last entry: after the colon. `Some(None)` in flow style,

@@ -7,6 +7,9 @@ use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
 use crate::model::Error;
 
+/// The status of a session for which a code was made.
+const SHOWS_CODE: &str = "qr";
+
 /// A code that is about to be requested.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
@@ -54,12 +57,25 @@ impl Store {
         Ok(claimed.map(|(code_id, valid_until)| Claim { code_id, valid_until }))
     }
 
+    /// Records that a code was made, and the status that its session has then.
+    pub async fn note_code(&mut self, customer_ref: &CustomerRef, who: &str) -> Result<(), Error> {
+        let note = "SELECT n.code_id, @extschema@._wab_record_session($1, $3) FROM @extschema@._wab_note_code($1, $2) n";
+        let note = query(self.names.sql(note)).bind(customer_ref.as_str()).bind(who).bind(SHOWS_CODE);
+        let doing = "cannot record that a pairing code was requested";
+        self.session.run(doing, async |conn| note.execute(conn).await.map(drop)).await
+    }
+
     /// Deletes the record of a code that was not made.
     pub async fn release_code(&mut self, claim: Claim) -> Result<(), Error> {
         let delete = "DELETE FROM @extschema@.wab_pairing_codes WHERE code_id = $1";
         let delete = query(self.names.sql(delete)).bind(claim.code_id);
         let doing = "cannot record that no pairing code was made";
         self.session.run(doing, async |conn| delete.execute(conn).await.map(drop)).await
+    }
+
+    /// Records that a session shows a code.
+    pub async fn record_shown_code(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
+        self.record_session(customer_ref, SHOWS_CODE).await
     }
 
     /// Records the status that a session just reported.

@@ -66,11 +66,13 @@ struct Draft {
 const NAMED: usize = 10;
 
 impl Draft {
-    /// One note for all tombstones that were applied, because they stay in fleet.yaml until a person removes them.
+    /// One note for all tombstones that were applied, because they stay in fleet.yaml until they are removed.
     fn note_gone(&mut self) {
         let note = match &self.gone[..] {
             [] => return,
-            [one] => format!("bridges.remove: {one} is already gone; remove its entry"),
+            [one] => {
+                format!("bridges.remove: {one} is already gone; to remove its entry: wab removals --prune")
+            }
             all => {
                 let named = all.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
                 let more = match all.len().saturating_sub(NAMED) {
@@ -78,7 +80,7 @@ impl Draft {
                     more => format!(" and {more} more"),
                 };
                 format!(
-                    "bridges.remove: {} bridges are already gone; remove their entries: {named}{more}",
+                    "bridges.remove: {} bridges are already gone: {named}{more}; to remove their entries: wab removals --prune",
                     all.len()
                 )
             }

@@ -10,9 +10,6 @@ use crate::model::{CodeOutcome, CodeRow, Error, RunEnd, ToPair, chain};
 use crate::run::observe::PATIENCE;
 use crate::run::stop::Stop;
 
-/// The status of a session for which a code was made.
-const SHOWS_CODE: &str = "qr";
-
 /// After so many failed calls in a row the run gives up: the next one would probably fail too.
 const FAILURES_IN_A_ROW: usize = 5;
 
@@ -96,7 +93,7 @@ impl Pairer<'_> {
                 Ok(code) => {
                     let row = made(to_pair, code.as_str(), claim.valid_until);
                     // The code is not lost with the database.
-                    return Ok(match self.store.record_session(customer_ref, SHOWS_CODE).await {
+                    return Ok(match self.store.record_shown_code(customer_ref).await {
                         Ok(()) => Turn::Row(row),
                         Err(error) => Turn::Last(row, RunEnd::Database(chain(&error))),
                     });

@@ -1,15 +1,17 @@
-//! `wab pair`: requests a pairing code and explains where to type it. For one tenant it needs no database.
+//! `wab pair`: requests a pairing code and explains where to type it. For one tenant it needs no database, but tells it if
+//! there is one.
 
 use clap::Args;
 use wabridges::Phone;
 
-use crate::config::Fleet;
+use crate::config::{Fleet, Who};
+use crate::db::store::Store;
 use crate::ground::{Exit, harmless};
-use crate::model::Error;
+use crate::model::{Error, chain};
 use crate::provider::client::client;
 use crate::render::json;
 use crate::render::screen::Screen;
-use crate::render::stderr::emit;
+use crate::render::stderr::{emit, emit_safely};
 use crate::verb::pair_all::{PairAllArgs, pair_all};
 use crate::verb::tenant::TenantArg;
 
@@ -55,5 +57,15 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
             phone.as_str()
         ));
     }
+    if std::env::var_os(fleet.database.url_env()).is_some_and(|url| !url.is_empty())
+        && let Err(error) = record(fleet, tenant).await
+    {
+        emit_safely(&format!("note: the database does not know of this code: {}", chain(&error)));
+    }
     Ok(Exit::Done)
+}
+
+/// Records the code in the database that an environment variable names, so that wab_to_repair shows it.
+async fn record(fleet: &Fleet, TenantArg { tenant }: &TenantArg) -> Result<(), Error> {
+    Store::connect(&fleet.database).await?.note_code(tenant, &Who::now().who).await
 }

@@ -270,10 +270,23 @@ async fn a_code_from_sql_is_recorded_if_it_may_be() -> Result<()> {
         fleet.sql("SELECT nth, tenant_id, last_code_by = session_user, next_step LIKE 'the tenant has a code until %' FROM wab_to_repair WHERE last_code_at IS NOT NULL")?,
         "5|cust_01|t|t"
     );
+    fleet.fleet_yaml(TENANTS)?;
+    said(&fleet, &["pair", "cust_04", "--phone", "15550001234"], 0)?;
+    assert_eq!(fleet.sql("SELECT status, last_code_by LIKE '%@%' FROM wab_bridges JOIN wab_to_repair USING (bridge_id) WHERE bridge_id = 4")?, "awaiting_scan|t");
+    let elsewhere = fleet.cluster.url("postgres");
+    let told = fleet.wab_on(&elsewhere, &["pair", "cust_05", "--phone", "15550001234"])?;
+    assert!(
+        told.code == 0 && told.stderr.contains("the database does not know of this code"),
+        "{}",
+        told.stderr
+    );
     fleet.sql("CREATE ROLE caller LOGIN; GRANT EXECUTE ON FUNCTION wab_pair(text, text) TO caller")?;
     fleet.sql("SET ROLE caller; SELECT wab_pair('cust_02', '15550001234')")?;
     fleet.sql("BEGIN; SELECT wab_pair('cust_03', '15550001234'); ROLLBACK")?;
-    assert_eq!(fleet.sql("SELECT customer_ref FROM wab_pairing_codes")?, "cust_01");
+    assert_eq!(
+        fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY code_id) FROM wab_pairing_codes")?,
+        "cust_01 cust_04"
+    );
     assert_eq!(fleet.sql("SELECT wab_nudged('cust_02', 'phone') IS NOT NULL; SELECT last_nudged_channel FROM wab_to_repair ORDER BY nth DESC LIMIT 1")?, "t\nphone");
     Ok(())
 }

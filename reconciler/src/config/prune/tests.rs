@@ -98,3 +98,53 @@ fn a_list_that_cannot_be_edited_safely_is_left_alone_and_its_lines_are_known() {
     let text = "bridges:\n  remove:\n  - customer_ref: &name a\n    bridge_id: 1\n    reason: x\n  - { customer_ref: *name, bridge_id: 2, reason: x }\n";
     assert!(edited(text, &[1]).ends_with("    reason: x\n"));
 }
+
+/// One entry in one of the styles that have lines to themselves, with comments around it.
+fn styled(id: usize, style: usize, pad: &str) -> String {
+    match style {
+        0 => format!("{pad}- {{ customer_ref: c{id}, bridge_id: {id}, reason: x }}\n"),
+        1 => format!(
+            "{pad}-  {{customer_ref: \"c{id}\", # which\n{pad}     bridge_id: {id}, reason: 'it''s # x'}}   # y\n"
+        ),
+        2 => format!(
+            "{pad}# above {id}\n{pad}- customer_ref: c{id}   # a\n{pad}  bridge_id: {id}\n\n{pad}  reason: two\n{pad}    lines\n\n"
+        ),
+        3 => format!(
+            "{pad}-\n{pad}  reason: >-\n{pad}    folded # no comment\n\n{pad}    text\n{pad}  bridge_id: {id}\n{pad}  customer_ref: c{id}\n"
+        ),
+        _ => format!(
+            "{pad}- bridge_id: {id}\n{pad}  customer_ref: c{id}\n{pad}  reason: |\n{pad}    kept\n\n\n{pad}# below {id}\n"
+        ),
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// What is left says the same, and consists of lines of the old file.
+    #[test]
+    fn whatever_the_style_the_rest_stays(
+        entries in proptest::collection::vec((0usize..5, proptest::bool::ANY), 1..6),
+        pad in 1usize..7, crlf in proptest::bool::ANY, more in proptest::bool::ANY,
+    ) {
+        let pad = " ".repeat(pad);
+        let list: String = entries.iter().enumerate().map(|(nth, (style, _))| styled(nth + 1, *style, &pad)).collect();
+        let after = if more { " keep: []   # after\npolicy: { max_deletes: 1 }\n" } else { "" };
+        let text = format!("# first\nbridges:\n webhook_url: none\n remove:   # here\n{list}{after}");
+        let text = if crlf { text.replace('\n', "\r\n") } else { text };
+        let gone: BTreeSet<usize> =
+            entries.iter().enumerate().filter(|(_, (_, gone))| *gone).map(|(nth, _)| nth).collect();
+        let new = prune(&text, &gone).text;
+        let new = new.map_err(proptest::test_runner::TestCaseError::fail)?;
+        let mut expected: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+        let list = expected["bridges"]["remove"].as_sequence_mut().unwrap();
+        let mut nth = 0..;
+        list.retain(|_| !nth.next().is_some_and(|nth| gone.contains(&nth)));
+        proptest::prop_assert_eq!(serde_yaml::from_str::<serde_yaml::Value>(&new).unwrap(), expected, "{}", new);
+        let mut old = text.lines();
+        for line in new.lines() {
+            let line = line.replace(" remove: []", " remove:");
+            proptest::prop_assert!(old.any(|old| old == line), "{line:?} of {new} is not in {text}");
+        }
+    }
+}
