@@ -14,11 +14,14 @@ BEGIN
     PERFORM set_config('search_path', 'pg_catalog, ' || binding.resolved_in, true);
     EXECUTE format(E'CREATE OR REPLACE VIEW %7$s.wab_tenants AS
         SELECT %1$I AS tenant_id, %8$s AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
-               COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url
+               COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url,
+               (\n%9$s\n)::pg_catalog.interval AS disconnected_after,
+               (\n%10$s\n)::pg_catalog.interval AS awaiting_scan_after
         FROM %6$s WHERE %1$I IS NOT NULL AND @extschema@._wab_is_installed()',
         binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted,
         coalesce(binding.webhook_url, 'NULL'), binding.tenants, place,
-        @extschema@._wab_customer_ref_of(NULL, binding));
+        @extschema@._wab_customer_ref_of(NULL, binding),
+        coalesce(binding.disconnected_after, 'NULL'), coalesce(binding.awaiting_scan_after, 'NULL'));
     IF pg_relation_is_updatable(binding.tenants, true) & 4 = 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42809',
             MESSAGE = format('rows of %s cannot be updated', binding.tenants),
@@ -29,43 +32,45 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_create_tenants_view IS
     'Creates or replaces the view wab_tenants for this binding, in this schema.';
 
--- An argument that is null keeps its part of the binding, if the table is the same.
-CREATE FUNCTION @extschema@._wab_merge_binding(tenants regclass, tenant_id text, bridge_id text, bridge_status text,
-    wanted text, webhook_url text, resolved_in text)
+-- What is null in `given` keeps its part of the binding, if the table is the same.
+CREATE FUNCTION @extschema@._wab_merge_binding(given @extschema@.wab_tenant_binding)
 RETURNS @extschema@.wab_tenant_binding
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    was             @extschema@.wab_tenant_binding;
-    wanted_was      text;
-    webhook_url_was text;
-    again           constant boolean :=
-        num_nonnulls(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url) = 0;
+    was   @extschema@.wab_tenant_binding;
+    again constant boolean := num_nonnulls(given.tenants, given.tenant_id, given.bridge_id, given.bridge_status,
+        given.wanted, given.webhook_url, given.customer_refs, given.disconnected_after, given.awaiting_scan_after) = 0;
 BEGIN
-    SELECT b.* INTO was FROM @extschema@._wab_binding() b
-    WHERE b.tenants = coalesce(_wab_merge_binding.tenants, b.tenants);
-    IF tenants IS NULL AND was.tenants IS NULL THEN
+    SELECT b.* INTO was FROM @extschema@._wab_binding() b WHERE b.tenants = coalesce(given.tenants, b.tenants);
+    IF given.tenants IS NULL AND was.tenants IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no tenants table was bound before',
             HINT = 'Name it: SELECT * FROM wab_bind_tenants(''public.tenants'');';
-    ELSIF tenants IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = was.tenants) THEN
+    ELSIF given.tenants IS NULL AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = was.tenants) THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the tenants table that was bound no longer exists',
             HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
     END IF;
-    IF was.wanted IS NOT NULL AND wanted IS NULL THEN
-        wanted_was := @extschema@._wab_present_text(was, 'wanted', was.wanted, 'boolean');
-    END IF;
-    IF was.webhook_url IS NOT NULL AND webhook_url IS NULL THEN
-        webhook_url_was := @extschema@._wab_present_text(was, 'webhook_url', was.webhook_url, 'text');
-    END IF;
-    RETURN ROW(true, coalesce(tenants, was.tenants), coalesce(tenant_id, was.tenant_id, 'id'),
-               coalesce(bridge_id, was.bridge_id, 'bridge_id'),
-               coalesce(bridge_status, was.bridge_status, 'bridge_status'),
-               coalesce(wanted, wanted_was, 'true'), nullif(coalesce(webhook_url, webhook_url_was), ''),
-               coalesce(CASE WHEN num_nonnulls(tenants, wanted, webhook_url) = 0 THEN was.resolved_in END,
-                        nullif(resolved_in, ''), 'pg_catalog'),
+    was.wanted := CASE WHEN given.wanted IS NULL
+                       THEN @extschema@._wab_present_text(was, 'wanted', was.wanted, 'boolean') END;
+    was.webhook_url := CASE WHEN given.webhook_url IS NULL
+                            THEN @extschema@._wab_present_text(was, 'webhook_url', was.webhook_url, 'text') END;
+    was.disconnected_after := CASE WHEN given.disconnected_after IS NULL THEN
+        @extschema@._wab_present_text(was, 'disconnected_after', was.disconnected_after, 'interval') END;
+    was.awaiting_scan_after := CASE WHEN given.awaiting_scan_after IS NULL THEN
+        @extschema@._wab_present_text(was, 'awaiting_scan_after', was.awaiting_scan_after, 'interval') END;
+    RETURN ROW(true, coalesce(given.tenants, was.tenants), coalesce(given.tenant_id, was.tenant_id, 'id'),
+               coalesce(given.bridge_id, was.bridge_id, 'bridge_id'),
+               coalesce(given.bridge_status, was.bridge_status, 'bridge_status'),
+               coalesce(given.wanted, was.wanted, 'true'), nullif(coalesce(given.webhook_url, was.webhook_url), ''),
+               coalesce(CASE WHEN num_nonnulls(given.tenants, given.wanted, given.webhook_url, given.disconnected_after,
+                                               given.awaiting_scan_after) = 0 THEN was.resolved_in END,
+                        nullif(given.resolved_in, ''), 'pg_catalog'),
                CASE WHEN again THEN was.bound_at ELSE clock_timestamp() END,
-               CASE WHEN again THEN was.bound_by ELSE session_user END, '[]'::jsonb, @extschema@._wab_views_source()
+               CASE WHEN again THEN was.bound_by ELSE session_user END, '[]'::jsonb, @extschema@._wab_views_source(),
+               nullif(coalesce(given.customer_refs, was.customer_refs), ''),
+               nullif(coalesce(given.disconnected_after, was.disconnected_after), ''),
+               nullif(coalesce(given.awaiting_scan_after, was.awaiting_scan_after), '')
               )::@extschema@.wab_tenant_binding;
 END
 $$;
@@ -125,13 +130,16 @@ CREATE FUNCTION @extschema@._wab_count_tenants() RETURNS TABLE (tenant_rows bigi
 LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
-    with_webhook bigint;
-    reason       text;
-    state        text;
+    evaluated integer;
+    reason    text;
+    state     text;
 BEGIN
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE t.wanted), pg_catalog.count(t.webhook_url)
-    INTO tenant_rows, wanted_rows, with_webhook
+    -- Counting its values evaluates an expression.
+    SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE t.wanted), pg_catalog.num_nulls(
+               pg_catalog.count(t.webhook_url), pg_catalog.count(t.disconnected_after),
+               pg_catalog.count(t.awaiting_scan_after))
+    INTO tenant_rows, wanted_rows, evaluated
     FROM @extschema@.wab_tenants t;
     RETURN NEXT;
 EXCEPTION WHEN OTHERS THEN
@@ -160,7 +168,11 @@ BEGIN
         FROM (VALUES (1, 'tenant_id', was.tenant_id::text, binding.tenant_id::text, 'id'),
                      (2, 'bridge_id', was.bridge_id::text, binding.bridge_id::text, 'bridge_id'),
                      (3, 'bridge_status', was.bridge_status::text, binding.bridge_status::text, 'bridge_status'),
-                     (4, 'wanted', was.wanted, binding.wanted, 'true')) AS v(nth, name, before, after, standard)
+                     (4, 'wanted', was.wanted, binding.wanted, 'true'),
+                     (6, 'customer_refs', was.customer_refs, coalesce(binding.customer_refs, 'none'), 'none'),
+                     (7, 'disconnected_after', was.disconnected_after, coalesce(binding.disconnected_after, 'none'), 'none'),
+                     (8, 'awaiting_scan_after', was.awaiting_scan_after, coalesce(binding.awaiting_scan_after, 'none'),
+                      'none')) AS v(nth, name, before, after, standard)
         WHERE v.before <> v.after AND v.after = v.standard
         UNION ALL
         -- The webhook_url may hold a secret, so its value is not shown.
@@ -179,7 +191,8 @@ COMMENT ON FUNCTION @extschema@._wab_say_cleared IS
 CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT NULL, bridge_id text DEFAULT NULL,
     bridge_status text DEFAULT NULL, wanted text DEFAULT NULL, webhook_url text DEFAULT NULL,
-    add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'))
+    add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'),
+    customer_refs text DEFAULT NULL, disconnected_after text DEFAULT NULL, awaiting_scan_after text DEFAULT NULL)
 RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '5s'
 AS $$
@@ -192,10 +205,13 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): add_columns may not be null';
     END IF;
     SELECT b.* INTO was FROM @extschema@._wab_binding() b;
-    binding := @extschema@._wab_merge_binding(tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url,
-                                              resolved_in);
+    binding := @extschema@._wab_merge_binding(ROW(
+        true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url, resolved_in, NULL, NULL, NULL, NULL,
+        customer_refs, disconnected_after, awaiting_scan_after)::@extschema@.wab_tenant_binding);
     PERFORM @extschema@._wab_check_binding(binding, add_columns);
     PERFORM @extschema@._wab_require_view_owner();
+    -- Before the views are locked, because a refresh takes the observe lock before it reads them.
+    PERFORM @extschema@._wab_take_customer_refs(binding);
     PERFORM @extschema@._wab_make_views(binding, tenants IS NULL);
     -- OR REPLACE keeps the owner. If another role created a view with one of these names beforehand, that role could
     -- still change it.
@@ -220,8 +236,10 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
     'Binds your tenants table: checks it and creates wab_tenants and the drift views. An argument that is left out '
-    'stays as it was bound to this table before; wanted => ''true'' and webhook_url => '''' clear these. Another table '
-    'begins with the defaults. A notice says what was cleared. Without '
+    'stays as it was bound to this table before; wanted => ''true'' clears that one, and '''' clears the other expressions. '
+    'Another table begins with the defaults. A notice says what was cleared. customer_refs: a regular expression for the '
+    'whole customer_ref of this database''s bridges, if databases share the account; others are not stored. '
+    'disconnected_after, awaiting_scan_after: SQL for a tenant''s own grace (an interval; null for that of wab_policy). Without '
     'arguments it re-creates the views of the present binding, for instance after an upgrade. Raises 55P03 if the '
     'views stay in use for 10 seconds.';
 
@@ -236,8 +254,9 @@ BEGIN
     UPDATE @extschema@.wab_tenant_binding b
     SET tenant_id = p.tenant_id, bridge_id = p.bridge_id, bridge_status = p.bridge_status,
         wanted = @extschema@._wab_present_text(p, 'wanted', p.wanted, 'boolean'),
-        webhook_url = nullif(@extschema@._wab_present_text(p, 'webhook_url', coalesce(p.webhook_url, 'NULL'), 'text'),
-                             'NULL')
+        webhook_url = @extschema@._wab_present_text(p, 'webhook_url', p.webhook_url, 'text'),
+        disconnected_after = @extschema@._wab_present_text(p, 'disconnected_after', p.disconnected_after, 'interval'),
+        awaiting_scan_after = @extschema@._wab_present_text(p, 'awaiting_scan_after', p.awaiting_scan_after, 'interval')
     FROM @extschema@._wab_binding() p;
     PERFORM @extschema@._wab_drop_views();
     RETURN (SELECT b.tenants FROM @extschema@.wab_tenant_binding b);

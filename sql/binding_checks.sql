@@ -1,4 +1,4 @@
--- Checks a binding of the tenants table: the table, its columns and the two expressions.
+-- Checks a binding of the tenants table: the table, its columns and the expressions.
 
 CREATE FUNCTION @extschema@._wab_require_binding() RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -83,12 +83,13 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
         DETAIL = CASE WHEN what = 'webhook_url' THEN reason ELSE format('%s: %s', expression, reason) END,
         HINT = format('It must give one %s for a row of %s, for instance: %s', type, tenants,
             CASE type WHEN 'boolean'::regtype THEN 'status = ''active'''
+                      WHEN 'interval'::regtype THEN 'CASE plan WHEN ''gold'' THEN interval ''5 min'' END'
                       ELSE '''https://app.example.com/hooks/'' || id' END);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_expression IS
     'Raises an error unless the text is one SQL expression of this type over a row of the table. The error quotes '
-    'wanted, and not webhook_url.';
+    'every expression but webhook_url.';
 
 CREATE FUNCTION @extschema@._wab_check_column(tenants regclass, what text, column_name text, add_type text,
     types regtype[])
@@ -240,7 +241,18 @@ BEGIN
         PERFORM @extschema@._wab_check_expression(binding.tenants, 'webhook_url', binding.webhook_url, 'text',
             binding.resolved_in);
     END IF;
+    IF binding.disconnected_after IS NOT NULL THEN
+        PERFORM @extschema@._wab_check_expression(binding.tenants, 'disconnected_after', binding.disconnected_after,
+            'interval', binding.resolved_in);
+    END IF;
+    IF binding.awaiting_scan_after IS NOT NULL THEN
+        PERFORM @extschema@._wab_check_expression(binding.tenants, 'awaiting_scan_after', binding.awaiting_scan_after,
+            'interval', binding.resolved_in);
+    END IF;
     PERFORM @extschema@._wab_check_tenant_ids(binding);
+    IF binding.customer_refs IS NOT NULL THEN
+        PERFORM @extschema@._wab_check_customer_refs(binding);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_check_binding IS

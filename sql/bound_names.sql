@@ -34,7 +34,8 @@ BEGIN
            coalesce(@extschema@._wab_bound_column('tenant_id', b.tenants), b.tenant_id),
            coalesce(@extschema@._wab_bound_column('bridge_id', b.tenants), b.bridge_id),
            coalesce(@extschema@._wab_bound_column('bridge_status', b.tenants), b.bridge_status),
-           b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by, b.grants, b.views_source
+           b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by, b.grants, b.views_source,
+           b.customer_refs, b.disconnected_after, b.awaiting_scan_after
     FROM @extschema@.wab_tenant_binding b;
 END
 $$;
@@ -42,16 +43,19 @@ COMMENT ON FUNCTION @extschema@._wab_binding IS 'The row of wab_tenant_binding w
 
 -- The expressions of the view as PostgreSQL prints them: with the present names, and qualified where the search_path of
 -- this function does not find a name.
-CREATE FUNCTION @extschema@._wab_shown_expressions() RETURNS TABLE (wanted text, webhook_url text)
+CREATE FUNCTION @extschema@._wab_shown_expressions()
+RETURNS TABLE (wanted text, webhook_url text, disconnected_after text, awaiting_scan_after text)
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m[1], nullif(m[2], 'NULL::text')
+    SELECT m[1], nullif(m[2], 'NULL::text'), nullif(m[3], 'NULL::interval'), nullif(m[4], 'NULL::interval')
     FROM regexp_match(pg_get_viewdef(to_regclass('@extschema@.wab_tenants')),
-                      '\n\s*COALESCE\((.*), false\) AS wanted,\n\s*(.*) AS webhook_url\n\s*FROM ') AS m
+                      '\n\s*COALESCE\((.*), false\) AS wanted,\n\s*(.*) AS webhook_url'
+                      -- The view of an older version has no graces.
+                      '(?:,\n\s*(.*) AS disconnected_after,\n\s*(.*) AS awaiting_scan_after)?\n\s*FROM ') AS m
     WHERE m IS NOT NULL;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_shown_expressions IS
-    'The expressions wanted and webhook_url of the view wab_tenants, with the present names of the columns.';
+    'The expressions of the view wab_tenants, with the present names of the columns.';
 
 CREATE FUNCTION @extschema@._wab_present_text(binding @extschema@.wab_tenant_binding, what text, expression text,
     type regtype)
@@ -61,10 +65,14 @@ AS $$
 DECLARE
     shown text;
 BEGIN
+    IF expression IS NULL THEN
+        RETURN NULL;
+    END IF;
     PERFORM @extschema@._wab_check_expression(binding.tenants, what, expression, type, binding.resolved_in);
     RETURN expression;
 EXCEPTION WHEN undefined_column OR undefined_table THEN
-    SELECT CASE what WHEN 'wanted' THEN s.wanted ELSE s.webhook_url END INTO shown
+    SELECT CASE what WHEN 'wanted' THEN s.wanted WHEN 'webhook_url' THEN s.webhook_url
+                     WHEN 'disconnected_after' THEN s.disconnected_after ELSE s.awaiting_scan_after END INTO shown
     FROM @extschema@._wab_shown_expressions() s;
     IF shown IS NULL THEN
         RAISE;

@@ -70,6 +70,7 @@ DECLARE
     webhook   text;
 BEGIN
     PERFORM @extschema@._wab_require_binding();
+    PERFORM @extschema@._wab_require_ours(customer_ref);
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t
         WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_wanted_webhook_url.customer_ref;
@@ -92,7 +93,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_wanted_webhook_url IS
-    'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant and 55000 for an unwanted one.';
+    'The webhook_url wanted for this customer_ref. Raises 22023 for an unknown tenant and for one of another database, and '
+    '55000 for an unwanted one.';
 
 CREATE FUNCTION @extschema@._wab_stored_bridge_id(customer_ref text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off

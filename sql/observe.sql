@@ -54,6 +54,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
     given   bigint[] := bridge_ids || absent;
+    ours    constant text := @extschema@._wab_customer_refs();
+    outside integer := 0;
+    stated  integer := 0;
     known   integer;
     deleted bigint[];
     held    integer;
@@ -83,6 +86,12 @@ BEGIN
     SELECT coalesce(array_agg(e.bridge_id), '{}') INTO deleted
     FROM @extschema@.wab_bridge_events e
     WHERE e.event = 'disappeared' AND e.at >= listed_at AND e.at <= present;
+    -- A bridge of another database is never stored, so it is in every part of a listing that a caller may pass.
+    IF ours IS NOT NULL THEN
+        SELECT count(*), count(u.raw_status) INTO outside, stated
+        FROM unnest(customer_refs, raw_statuses) AS u(customer_ref, raw_status)
+        WHERE coalesce(u.customer_ref, '') COLLATE "C" !~ ours;
+    END IF;
     IF listed = 0 AND NOT allow_shrink THEN
         SELECT count(*) INTO known FROM @extschema@.wab_bridges b
         WHERE b.first_seen_at <= listed_at OR b.first_seen_at > present;
@@ -118,7 +127,8 @@ BEGIN
                      CASE WHEN isfinite(u.created_at) THEN u.created_at END AS created_at
               FROM unnest(bridge_ids, customer_refs, states, raw_statuses, created_ats)
                            AS u(bridge_id, customer_ref, state, raw_status, created_at)
-              WHERE u.bridge_id <> ALL (deleted)) l
+              WHERE u.bridge_id <> ALL (deleted)
+                AND coalesce(coalesce(u.customer_ref, '') COLLATE "C" ~ ours, true)) l
         FULL JOIN (SELECT k.* FROM @extschema@.wab_bridges k WHERE k.bridge_id = ANY (given)) b
           ON b.bridge_id = l.bridge_id
         CROSS JOIN LATERAL (SELECT coalesce((SELECT @extschema@._wab_status_map())
@@ -206,7 +216,7 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '55000',
                 MESSAGE = 'the listing shrank too much and was refused',
                 DETAIL = format('%s bridges were listed; %s of the %s known ones are not among them; '
-                                'wab_policy.max_shrink allows %s.', listed, disappeared, known, allowed),
+                                'wab_policy.max_shrink allows %s.', listed - outside, disappeared, known, allowed),
                 HINT = 'If they really are gone: SELECT * FROM wab_refresh(force => true), or: wab apply --accept-shrink';
         END IF;
     END IF;
@@ -214,19 +224,20 @@ BEGIN
         PERFORM @extschema@._wab_mark_duplicates();
     END IF;
     INSERT INTO @extschema@.wab_observations
-        (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
-    VALUES (listed_at, source, listing_sha256, listed, appeared, changed, disappeared, malformed, statuses,
+        (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, outside, mirrored)
+    VALUES (listed_at, source, listing_sha256, listed - outside, appeared, changed, disappeared, malformed,
+            statuses - stated, outside,
             -- mirrored, see unchanged.sql. Above READ COMMITTED the snapshot may be older than the observe lock, and
             -- not show rows that another session wrote.
             held = 0 AND malformed = 0 AND deleted = '{}'
                 AND current_setting('transaction_isolation') = 'read committed');
-    RETURN QUERY SELECT listed_at, listed, appeared, changed, disappeared, false;
+    RETURN QUERY SELECT listed_at, listed - outside, appeared, changed, disappeared, false;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_store_listing IS
     'Stores a listing for wab_observe(), wab_refresh() and wab. Takes the listed bridges that may differ from '
     'wab_bridges (arrays), the known ones that were not listed (absent), and the number of listed bridges in all and '
-    'with a status.';
+    'with a status. Bridges outside of the binding''s customer_refs are counted and not stored.';
 
 CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL)
 RETURNS SETOF @extschema@.wab_observations
@@ -234,7 +245,7 @@ LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.observed_at, o.source, o.listing_sha256, o.bridges, o.appeared, o.changed, o.disappeared, o.malformed,
            o.statuses, o.mirrored AND NOT EXISTS (
-               SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp())
+               SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp()), o.outside
     FROM (SELECT l.* FROM @extschema@.wab_observations l
           WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - least(max_age, interval '1000 years');

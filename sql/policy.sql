@@ -57,33 +57,36 @@ BEGIN
 END
 $$;
 
+-- A listing is stored after its transaction began, so its time is later than now(); a grace of 0 therefore compares no
+-- times. A grace that is longer than PostgreSQL's calendar means never.
+CREATE FUNCTION @extschema@._wab_cutoff(grace interval) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE COST 1
+RETURN CASE WHEN grace > interval '0' THEN now() - least(grace, interval '1000 years') ELSE 'infinity' END;
+COMMENT ON FUNCTION @extschema@._wab_cutoff IS
+    'The time before which a difference must have begun to have lasted longer than this; infinity for a grace of 0.';
+
 -- _wab_kinds joins its one row, so that a query plans one function call: as sub-selects, these values would be planned
--- twice for each kind, which takes longer than to read the drift of one tenant. A listing is stored after its
--- transaction began, so its time is later than now(); a grace of 0 therefore compares no times.
+-- twice for each kind, which takes longer than to read the drift of one tenant.
 CREATE FUNCTION @extschema@._wab_cutoffs()
 RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_status timestamptz, state timestamptz,
-               flapping timestamptz, listing_is_whole boolean)
+               flapping timestamptz, listing_is_whole boolean, customer_refs text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    -- A grace that is longer than PostgreSQL's calendar means never.
-    longest constant interval := interval '1000 years';
 BEGIN
     RETURN QUERY
-    SELECT CASE WHEN p.disconnected_after > interval '0' THEN now() - least(p.disconnected_after, longest) ELSE 'infinity' END,
-           CASE WHEN p.awaiting_scan_after > interval '0' THEN now() - least(p.awaiting_scan_after, longest) ELSE 'infinity' END,
-           CASE WHEN p.unmapped_after > interval '0' THEN now() - least(p.unmapped_after, longest) ELSE 'infinity' END,
-           CASE WHEN p.state_after > interval '0' THEN now() - least(p.state_after, longest) ELSE 'infinity' END,
-           now() - least(p.flapping_window, longest),
+    SELECT @extschema@._wab_cutoff(p.disconnected_after), @extschema@._wab_cutoff(p.awaiting_scan_after),
+           @extschema@._wab_cutoff(p.unmapped_after), @extschema@._wab_cutoff(p.state_after),
+           now() - least(p.flapping_window, interval '1000 years'),
            (SELECT o.malformed = 0 FROM @extschema@.wab_observations o
-            WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1)
+            WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1),
+           @extschema@._wab_customer_refs()
     FROM @extschema@.wab_policy p;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_cutoffs IS
     'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; the time after '
-    'which a flapping bridge changed its status last; and whether every row of the newest stored listing could be read '
-    '(null before the first one).';
+    'which a flapping bridge changed its status last; whether every row of the newest stored listing could be read (null '
+    'before the first one); and _wab_customer_refs().';
 
 -- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger

@@ -24,6 +24,7 @@ AS $$
         LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = c.bridge_id
         -- 50 seconds, so that a job that starts once a minute, sometimes a little earlier, leaves no bridge out.
         WHERE c.customer_ref IS NOT NULL AND b.duplicated IS NOT TRUE
+          AND coalesce(c.customer_ref COLLATE "C" ~ (SELECT @extschema@._wab_customer_refs()), true)
           AND coalesce(b.status_asked_at < at - interval '50 seconds' OR b.status_asked_at > at, true)
     ), down AS MATERIALIZED (
         SELECT p.bridge_id, p.customer_ref, p.due_at FROM pollable p WHERE p.due_at <= at
@@ -46,4 +47,4 @@ COMMENT ON FUNCTION @extschema@._wab_poll_candidates IS
     'Bridges to ask for their status, out of these, or of all for which the newest listing carried no status. A third '
     'of the calls or less is for disconnected ones: the next call follows after a tenth of the outage, at most 1 hour. '
     'All other calls are for those never asked, then those asked longest ago. Leaves out bridges asked within the last '
-    '50 seconds, and duplicates, because they share one session path.';
+    '50 seconds, duplicates, because they share one session path, and bridges of other databases.';

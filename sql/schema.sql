@@ -54,8 +54,8 @@ COMMENT ON COLUMN @extschema@.wab_bridges.raw_status IS 'The provider''s own tex
 COMMENT ON COLUMN @extschema@.wab_bridges.created_at IS
     'When the provider created the bridge, by the provider''s clock.';
 COMMENT ON COLUMN @extschema@.wab_bridges.webhook_url IS
-    'The webhook_url last set by wab_provision() or wab apply; null if neither set one. The provider does not return '
-    'it.';
+    'The webhook_url last set by wab_provision() or wab apply, or confirmed with wab_webhook_set(); null if none was. The '
+    'provider does not return it.';
 COMMENT ON COLUMN @extschema@.wab_bridges.duplicated IS 'True when another live bridge carries the same customer_ref.';
 COMMENT ON COLUMN @extschema@.wab_bridges.first_seen_at IS
     'When this bridge was first observed, or provisioned from this database.';
@@ -77,7 +77,7 @@ CREATE TABLE @extschema@.wab_bridge_events (
     at           timestamptz NOT NULL,
     bridge_id    bigint NOT NULL,
     customer_ref text,
-    event        text NOT NULL CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref')),
+    event        text NOT NULL CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref', 'webhook')),
     was          text,
     became       text,
     since        timestamptz,
@@ -92,17 +92,21 @@ COMMENT ON TABLE @extschema@.wab_bridge_events IS
 COMMENT ON COLUMN @extschema@.wab_bridge_events.at IS 'When the change was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.bridge_id IS 'The bridge that changed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.customer_ref IS 'Its customer_ref at that time.';
-COMMENT ON COLUMN @extschema@.wab_bridge_events.event IS 'appeared, disappeared, status, state or customer_ref.';
+COMMENT ON COLUMN @extschema@.wab_bridge_events.event IS
+    'appeared, disappeared, status, state, customer_ref, or webhook: somebody confirmed a webhook_url with '
+    'wab_webhook_set().';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.was IS 'The value before; null for appeared.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
-    'The value after; null for disappeared. A status event that a webhook repeats has was = became.';
+    'The value after; null for disappeared. A status event that a webhook repeats has was = became. For webhook, the host '
+    'and a fingerprint of the URL.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
     'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
     'null.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.event_id IS 'The row''s own id.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.reported IS
     'The status that the provider reported, where became differs from it: disconnected, for a bridge that waits to be '
-    'paired. For a new bridge that appeared without a status: awaiting_scan. Otherwise null.';
+    'paired. For a new bridge that appeared without a status: awaiting_scan. For webhook, the role that confirmed it. '
+    'Otherwise null.';
 
 CREATE TABLE @extschema@.wab_observations (
     observed_at   timestamptz PRIMARY KEY,
@@ -114,7 +118,8 @@ CREATE TABLE @extschema@.wab_observations (
     disappeared   integer NOT NULL,
     malformed     integer NOT NULL,
     statuses      integer NOT NULL DEFAULT 0,
-    mirrored      boolean NOT NULL DEFAULT false
+    mirrored      boolean NOT NULL DEFAULT false,
+    outside       integer NOT NULL DEFAULT 0
 );
 
 COMMENT ON TABLE @extschema@.wab_observations IS
@@ -132,6 +137,8 @@ COMMENT ON COLUMN @extschema@.wab_observations.disappeared IS 'Bridges that were
 COMMENT ON COLUMN @extschema@.wab_observations.malformed IS
     'Listed rows that could not be read. If there is one, no bridge is recorded as disappeared.';
 COMMENT ON COLUMN @extschema@.wab_observations.statuses IS 'Listed bridges for which the listing carried a status.';
+COMMENT ON COLUMN @extschema@.wab_observations.outside IS
+    'Listed bridges outside of wab_tenant_binding.customer_refs. No other column counts them.';
 COMMENT ON COLUMN @extschema@.wab_observations.mirrored IS
     'For the newest row: true while wab_bridges holds exactly this listing, so that storing an equal listing would '
     'change nothing.';
@@ -224,7 +231,10 @@ CREATE TABLE @extschema@.wab_tenant_binding (
     bound_at       timestamptz NOT NULL,
     bound_by       name NOT NULL,
     grants         jsonb NOT NULL DEFAULT '[]',
-    views_source   text
+    views_source   text,
+    customer_refs       text,
+    disconnected_after  text,
+    awaiting_scan_after text
 );
 
 COMMENT ON TABLE @extschema@.wab_tenant_binding IS
@@ -240,13 +250,20 @@ COMMENT ON COLUMN @extschema@.wab_tenant_binding.wanted IS
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.webhook_url IS
     'SQL expression over a tenant row: the webhook_url its bridge should have; null for none.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.resolved_in IS
-    'The search_path in which the two expressions were resolved.';
+    'The search_path in which the expressions were resolved.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_at IS 'When it was bound.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.bound_by IS 'The role that bound it.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.grants IS
     'The grants on views that were dropped; the next wab_bind_tenants() makes them again.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.views_source IS
     'The md5 of the statements that created the drift views.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.customer_refs IS
+    'Regular expression that matches the whole customer_ref of every bridge of this database; null for all bridges of '
+    'the account.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.disconnected_after IS
+    'SQL expression over a tenant row: this tenant''s own wab_policy.disconnected_after; null for none.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.awaiting_scan_after IS
+    'SQL expression over a tenant row: this tenant''s own wab_policy.awaiting_scan_after; null for none.';
 
 CREATE TABLE @extschema@.wab_runs (
     run_id      uuid PRIMARY KEY,

@@ -145,7 +145,7 @@ BEGIN
     )
     SELECT array_agg(f.holder ORDER BY f.nth),
            array_agg(CASE WHEN c.attnotnull THEN -f.bridge_id END ORDER BY f.nth),
-           (SELECT array_agg(u.nth) FROM unnest(customer_refs) WITH ORDINALITY AS u(customer_ref, nth)
+           (SELECT array_agg(u.nth) FROM unnest(_wab_exchange_bridges.customer_refs) WITH ORDINALITY AS u(customer_ref, nth)
             WHERE u.customer_ref IN (SELECT f.customer_ref FROM free f UNION ALL SELECT f.holder FROM free f))
     INTO holders, meanwhile, members
     FROM free f, @extschema@._wab_binding() b JOIN pg_attribute c

@@ -16,9 +16,9 @@ BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     RETURN QUERY
     INSERT INTO @extschema@.wab_observations AS o
-        (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, mirrored)
+        (observed_at, source, listing_sha256, bridges, appeared, changed, disappeared, malformed, statuses, outside, mirrored)
     SELECT _wab_observe_again.listed_at, _wab_observe_again.source, l.listing_sha256, l.bridges, 0, 0, 0, 0,
-           l.statuses, true
+           l.statuses, l.outside, true
     FROM @extschema@._wab_last_observation() l
     WHERE l.mirrored AND l.listing_sha256 = _wab_observe_again.listing_sha256 AND l.bridges > 0
       AND l.observed_at < _wab_observe_again.listed_at AND _wab_observe_again.listed_at <= clock_timestamp()

@@ -44,7 +44,7 @@ COMMENT ON VIEW @extschema@.wab_drift IS
     'One row per difference between the tenants table and the observed fleet. It shows the bridges of tenants that '
     'row-level security hides from the caller as orphaned; the functions that decide or write refuse instead.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS
-    'missing, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, flapping, '
+    'missing, outside, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, flapping, '
     'unmapped_status, state or webhook.';
 COMMENT ON COLUMN @extschema@.wab_drift.severity IS
     'critical: a customer has no service. warning: the account pays for an unused bridge, or a person must act. info: '

@@ -20,7 +20,7 @@ SELECT
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
-    b.unpaired_since, b.state_since
+    b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
@@ -31,11 +31,13 @@ WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 -- cheap and does not hold for a healthy bridge; `serves` is the last, because it costs a look-up for a duplicated one.
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
-    ARRAY[k.missing, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
+    ARRAY[k.missing, k.outside, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
           k.disconnected, k.awaiting_scan, k.flapping, k.unmapped, k.stopped, k.webhook] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN LATERAL (SELECT
 
-    CASE WHEN r.bridge_id IS NULL AND r.wanted AND r.stored_bridge_id IS NULL
+    CASE WHEN r.bridge_id IS NULL AND r.wanted AND (r.customer_ref COLLATE "C" ~ c.customer_refs) IS FALSE
+    THEN NULL
+    WHEN r.bridge_id IS NULL AND r.wanted AND r.stored_bridge_id IS NULL
     THEN ROW('missing', 'critical', NULL, NULL, NULL, false,
         CASE WHEN r.customer_ref IN ('', '.', '..') OR octet_length(r.customer_ref) > 10000
                   THEN 'wanted, but no bridge can carry this tenant''s id: it is empty, "." or "..", or longer than '
@@ -53,6 +55,15 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
                  || @extschema@._wab_carried(r.stored_bridge_id) || ': was the tenant renamed?',
                  'wanted, and bridge ' || r.stored_bridge_id || ' is no longer listed')
     )::@extschema@._wab_difference END AS missing,
+
+    -- No bridge outside of customer_refs is stored.
+    CASE WHEN r.bridge_id IS NULL AND (r.wanted OR r.stored_bridge_id IS NOT NULL)
+              AND (r.customer_ref COLLATE "C" ~ c.customer_refs) IS FALSE
+    THEN ROW('outside', 'critical', r.stored_bridge_id::text, NULL, NULL, false,
+        CASE WHEN r.tenant_id IS NULL THEN 'declared extra: ' || r.declared_reason || '; but'
+             WHEN r.wanted THEN 'wanted, but' ELSE 'not wanted, and its row holds bridge ' || r.stored_bridge_id || '; but' END
+        || ' its id does not match customer_refs, so its bridge would belong to another database'
+    )::@extschema@._wab_difference END AS outside,
 
     CASE WHEN r.bridge_id IS DISTINCT FROM r.stored_bridge_id AND r.tenant_id IS NOT NULL AND r.serves
     THEN ROW('unbound', 'info', r.stored_bridge_id::text, r.bridge_id::text, NULL, false,
@@ -73,7 +84,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     -- A listing with a row that cannot be read may hide the bridge.
     CASE WHEN r.bridge_id IS NULL AND r.tenant_id IS NOT NULL AND NOT r.wanted
               AND (r.stored_bridge_id IS NOT NULL OR r.stored_status IN ('paired', 'awaiting_scan', 'disconnected'))
-              AND c.listing_is_whole
+              AND c.listing_is_whole AND (r.customer_ref COLLATE "C" ~ c.customer_refs) IS NOT FALSE
     THEN ROW('stale_binding', 'info', coalesce(r.stored_bridge_id::text, r.stored_status), NULL, NULL, false,
         CASE WHEN r.stored_bridge_id IS NULL THEN 'not wanted, and its row still holds the status ' || r.stored_status
              ELSE 'not wanted, and its row still holds bridge ' || r.stored_bridge_id
@@ -98,14 +109,16 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     )::@extschema@._wab_difference END AS duplicate,
 
     CASE WHEN r.status = 'disconnected' AND r.wanted
-              AND r.status_since < c.disconnected AND r.serves
+              AND r.status_since < CASE WHEN r.disconnected_after IS NULL THEN c.disconnected
+                                        ELSE @extschema@._wab_cutoff(r.disconnected_after) END AND r.serves
     THEN ROW('disconnected', 'critical', NULL, r.raw_status, r.status_since, false,
         'disconnected: pair it again'
     )::@extschema@._wab_difference END AS disconnected,
 
     CASE WHEN r.status = 'awaiting_scan' AND r.wanted
               AND coalesce(r.unpaired_since, r.status_since)
-                  < c.awaiting_scan AND r.serves
+                  < CASE WHEN r.awaiting_scan_after IS NULL THEN c.awaiting_scan
+                         ELSE @extschema@._wab_cutoff(r.awaiting_scan_after) END AND r.serves
     THEN ROW('awaiting_scan', 'warning', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
         'the QR code was not scanned: '
         || coalesce(@extschema@._wab_nudge_note(r.customer_ref, coalesce(r.unpaired_since, r.status_since)),
@@ -137,7 +150,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
 
     CASE WHEN r.last_webhook_url <> r.webhook_url AND r.serves
     THEN ROW('webhook', 'warning', r.webhook_url, r.last_webhook_url, NULL, false,
-        'set the webhook_url by hand in the dashboard'
+        'set the webhook_url by hand in the dashboard, then confirm it: SELECT wab_webhook_set(''...'')'
     )::@extschema@._wab_difference END AS webhook
 ) k;
 

@@ -9,7 +9,7 @@ mod statement;
 pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts};
 pub use bridges::{
     learn_session, never_polled, note_code, poll_candidates, record_delete, record_provision, record_session,
-    require_binding, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
+    require_binding, require_ours, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
 };
 pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses};
 pub use observe::{

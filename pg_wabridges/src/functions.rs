@@ -1,7 +1,7 @@
 //! Defines the SQL functions that call the provider. Each checks its arguments, calls the provider, then writes tables.
 
 use pgrx::prelude::*;
-use wabridges::{BridgeId, CustomerRef};
+use wabridges::{BridgeId, CustomerRef, WebhookUrl};
 
 use crate::answers::{Outcome, Provisioned};
 use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument, time_argument};
@@ -13,6 +13,7 @@ use crate::poll::poll;
 use crate::provider::{self, Deletion, Wish};
 use crate::refresh::{reconcile, refresh};
 use crate::server::{count, require_writable, timestamp};
+use crate::settings;
 
 /// The version of the compiled library. `pg_extension.extversion` is the version of the SQL objects.
 #[pg_extern(sql = false)]
@@ -114,8 +115,7 @@ fn wab_provision(
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
     database::require_row(&customer_ref).or_raise();
-    let (bridge, set_by_us) =
-        provision(Wish { customer_ref: customer_ref.clone(), webhook_url, stored }).or_raise();
+    let (bridge, set_by_us) = provision(customer_ref.clone(), webhook_url, stored).or_raise();
     let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
     let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, outcome))
@@ -140,8 +140,7 @@ fn wab_call_provision(
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
     require_writable(c"_wab_call_provision()");
-    let (bridge, set_by_us) =
-        provision(Wish { customer_ref, webhook_url, stored: stored_bridge_id }).or_raise();
+    let (bridge, set_by_us) = provision(customer_ref, webhook_url, stored_bridge_id).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
 
@@ -156,6 +155,7 @@ fn wab_delete_instance(
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
     require_writable(c"wab_delete_instance()");
     database::require_recording().or_raise();
+    database::require_ours(&customer_ref).or_raise();
     let asked = customer_ref.clone();
     match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
         Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
@@ -279,12 +279,41 @@ fn wab_reconcile_within(
     )
 }
 
-/// Provisions the bridge. Returns also the webhook_url if this call set it; an existing bridge keeps its own.
-fn provision(wish: Wish) -> Result<(Provisioned, Option<String>), Raise> {
-    let webhook_url = wish.webhook_url.clone();
+/// Provisions the bridge. Returns also the webhook_url if this call set it, with `{secret}` as it was given; an existing bridge
+/// keeps its own.
+fn provision(
+    customer_ref: CustomerRef,
+    webhook_url: Option<String>,
+    stored: Option<i64>,
+) -> Result<(Provisioned, Option<String>), Raise> {
+    let signed = webhook_url.as_deref().map(|template| signed(template, &customer_ref)).transpose()?;
+    let wish = Wish { customer_ref, webhook_url: signed, stored };
     let bridge = provider::call(|client| provider::provision(client, wish))?;
     let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
     Ok((bridge, set_by_us))
+}
+
+/// The URL with the signature of the customer_ref in the place of `{secret}`.
+fn signed(template: &str, customer_ref: &CustomerRef) -> Result<WebhookUrl, Raise> {
+    let keys = WebhookUrl::needs_keys(template).then(settings::webhook_keys).transpose()?;
+    WebhookUrl::new(template, customer_ref.as_str(), keys.as_ref())
+        .map_err(|error| Raise::not_configured("the webhook_url cannot be signed", error.to_string()))
+}
+
+/// The URL to set in the dashboard for this tenant.
+#[pg_extern(sql = false)]
+fn wab_webhook_url(tenant_id: Option<String>) -> Option<String> {
+    let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
+    let wanted = database::wanted_webhook_url(&customer_ref).or_raise()?;
+    Some(signed(&wanted, &customer_ref).or_raise().as_str().to_owned())
+}
+
+/// Whether a webhook's `{secret}` is the signature of this customer_ref.
+#[pg_extern(sql = false)]
+fn wab_webhook_secret_ok(customer_ref: Option<String>, secret: Option<String>) -> bool {
+    let keys = settings::webhook_keys().or_raise();
+    // An event without one of them is not signed.
+    customer_ref.zip(secret).is_some_and(|(customer_ref, secret)| keys.verify(&customer_ref, &secret))
 }
 
 fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&CustomerRef>) -> Raise {

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use wabridges::{
     Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
-    Session, resolve,
+    Session, WebhookUrl, resolve,
 };
 
 use crate::answers::{Outcome, Provisioned};
@@ -70,7 +70,7 @@ pub async fn provision(client: Client, wish: Wish) -> Result<Provisioned, Error>
     if let Some(found) = find(listing, &wish) {
         return Ok(with_status(client.reader(), found, Outcome::Existing).await);
     }
-    let answer = client.provision(&wish.customer_ref, wish.webhook_url.as_deref()).await;
+    let answer = client.provision_signed(&wish.customer_ref, wish.webhook_url.as_ref()).await;
     let made = match resolve(answer, client.reader().list(), |listing| find(listing, &wish)).await? {
         Made::Answered(new) => {
             Found { id: new.id, state: new.state, raw_status: None, ask: Some(wish.customer_ref) }
@@ -87,7 +87,7 @@ pub struct Wish {
     /// The tenant's id as text.
     pub customer_ref: CustomerRef,
     /// The webhook_url to set if the bridge is created.
-    pub webhook_url: Option<String>,
+    pub webhook_url: Option<WebhookUrl>,
     /// The bridge_id that the tenant row holds.
     pub stored: Option<i64>,
 }

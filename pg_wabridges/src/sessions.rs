@@ -1,6 +1,7 @@
 //! Defines the SQL functions for one bridge's WhatsApp session, which they name by the tenant's id.
 
 use pgrx::prelude::*;
+use wabridges::CustomerRef;
 use wabridges::qr::{self, Terminal};
 
 use crate::arguments::{phone_argument, tenant_argument};
@@ -11,6 +12,13 @@ use crate::{database, provider};
 
 /// The provider's word for a session that waits to be paired: only such a session has a code.
 const SHOWS_CODE: &str = "qr";
+
+/// The tenant, whose bridge must not be another database's.
+fn ours(tenant_id: Option<String>) -> CustomerRef {
+    let customer_ref = tenant_argument(tenant_id).or_raise();
+    database::require_ours(&customer_ref).or_raise();
+    customer_ref
+}
 
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
@@ -27,7 +35,7 @@ fn wab_session_status(
         name!(name, Option<String>),
     ),
 > {
-    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
     let session = provider::call(|client| async move { client.reader().session(&asked).await }).or_raise();
     let status = database::learn_session(&customer_ref, &session.raw_status).or_raise();
@@ -59,7 +67,7 @@ fn wab_qr_text(tenant_id: Option<String>) -> String {
 
 /// The QR code as a PNG. Only a session that waits to be paired has one, so its status is stored.
 fn picture(tenant_id: Option<String>) -> Vec<u8> {
-    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
     let image = provider::call(|client| provider::qr(client, asked)).or_raise().map_err(no_code).or_raise();
     database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
@@ -68,7 +76,7 @@ fn picture(tenant_id: Option<String>) -> Vec<u8> {
 
 #[pg_extern(sql = false)]
 fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
-    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let customer_ref = ours(tenant_id);
     let phone = phone_argument(phone).or_raise();
     require_writable(c"wab_pair()");
     let asked = customer_ref.clone();
@@ -88,7 +96,7 @@ fn wab_logout(
     'static,
     (name!(tenant_id, String), name!(status, String), name!(raw_status, Option<String>)),
 > {
-    let customer_ref = tenant_argument(tenant_id).or_raise();
+    let customer_ref = ours(tenant_id);
     require_writable(c"wab_logout()");
     database::require_recording().or_raise();
     let asked = customer_ref.clone();

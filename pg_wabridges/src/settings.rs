@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, pg_sys};
-use wabridges::{AlertUrl, ApiKey, ApiUrl, Config};
+use wabridges::{AlertUrl, ApiKey, ApiUrl, Config, WebhookKeys};
 
 use crate::error::Raise;
 
@@ -17,6 +17,7 @@ static API_URL: GucSetting<Option<CString>> =
     GucSetting::<Option<CString>>::new(Some(c"https://wabridges.com"));
 static API_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static ALERT_URL_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static WEBHOOK_SECRET_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static CA_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(30_000);
@@ -68,6 +69,12 @@ fn define() {
         c"Absolute path of the file that holds the URL to which alerts are posted.",
         c"The URL is a secret: the file must be readable by the server's operating system user only.",
         &ALERT_URL_FILE,
+    );
+    text(
+        c"wab.webhook_secret_file",
+        c"Absolute path of the file that holds the keys for {secret} in a webhook_url, one a line.",
+        c"The first key signs, and each verifies. The same rules hold as for wab.api_key_file.",
+        &WEBHOOK_SECRET_FILE,
     );
     text(
         c"wab.ca_file",
@@ -218,6 +225,29 @@ pub fn alert_url() -> Result<Option<AlertUrl>, Raise> {
     let url = AlertUrl::parse(&url);
     url.map(Some).map_err(|invalid| {
         unusable((invalid.to_string(), "The file holds the URL to post to, and nothing else."))
+    })
+}
+
+/// The keys for `{secret}`, read from the file of `wab.webhook_secret_file`.
+///
+/// # Errors
+/// 55000 if no file is set or the file cannot be used.
+pub fn webhook_keys() -> Result<WebhookKeys, Raise> {
+    require_defined()?;
+    let path = value(&WEBHOOK_SECRET_FILE).ok_or_else(|| {
+        let detail = "wab.webhook_secret_file is empty.".to_owned();
+        Raise::not_configured("no key for {secret} in a webhook_url is configured", detail).with_hint(
+            "Put a key (openssl rand -hex 32) into a file that only the server's user can read, set wab.webhook_secret_file to \
+             its absolute path in postgresql.conf, and reload.",
+        )
+    })?;
+    let text = read_secret(Path::new(&path)).map_err(|(why, _)| why);
+    let keys = text.and_then(|text| WebhookKeys::new(&text).map_err(|invalid| invalid.to_string()));
+    keys.map_err(|why| {
+        Raise::not_configured("the file of webhook keys cannot be used", format!("{path}: {why}")).with_hint(
+            "It is a regular file that only the server's user can read (mode 0600), named by its absolute path. It holds one key \
+             a line, such as openssl rand -hex 32 prints, and two at most.",
+        )
     })
 }
 

@@ -4,7 +4,9 @@
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_tenant_binding
-    ADD COLUMN grants jsonb NOT NULL DEFAULT '[]', ADD COLUMN views_source text;
+    ADD COLUMN grants jsonb NOT NULL DEFAULT '[]', ADD COLUMN views_source text,
+    ADD COLUMN customer_refs text, ADD COLUMN disconnected_after text, ADD COLUMN awaiting_scan_after text;
+ALTER TABLE @extschema@.wab_observations ADD COLUMN outside integer NOT NULL DEFAULT 0;
 ALTER TABLE @extschema@.wab_jobs ADD COLUMN every interval, ADD COLUMN scheduled_at timestamptz;
 ALTER TABLE @extschema@.wab_observations RENAME COLUMN digest TO listing_sha256;
 UPDATE @extschema@.wab_operations SET kind = 'link' WHERE kind = 'bind';
@@ -59,3 +61,7 @@ ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
 UPDATE @extschema@.wab_bridges b
 SET state_since = coalesce((SELECT max(e.at) FROM @extschema@.wab_bridge_events e
                             WHERE e.bridge_id = b.bridge_id AND e.event = 'state'), b.first_seen_at);
+
+ALTER TABLE @extschema@.wab_bridge_events DROP CONSTRAINT wab_bridge_events_event_check,
+    ADD CONSTRAINT wab_bridge_events_event_check
+    CHECK (event IN ('appeared', 'disappeared', 'status', 'state', 'customer_ref', 'webhook'));

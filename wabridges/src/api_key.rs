@@ -88,22 +88,26 @@ impl ApiKey {
 
     /// The same bytes with every occurrence of the key replaced, because a server may echo it.
     pub(crate) fn redact(&self, body: Bytes) -> Bytes {
-        let key = self.0.as_bytes();
-        let Some(mut at) = memmem::find(&body, key) else { return body };
-        let mut clean = Vec::with_capacity(body.len());
-        let mut rest = &body[..];
-        loop {
-            clean.extend_from_slice(&rest[..at]);
-            clean.extend_from_slice(REDACTED);
-            rest = &rest[at + key.len()..];
-            match memmem::find(rest, key) {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        clean.extend_from_slice(rest);
-        clean.into()
+        redacted(body, self.0.as_bytes())
     }
+}
+
+/// The same bytes with every occurrence of the secret replaced.
+pub(crate) fn redacted(body: Bytes, secret: &[u8]) -> Bytes {
+    let Some(mut at) = memmem::find(&body, secret) else { return body };
+    let mut clean = Vec::with_capacity(body.len());
+    let mut rest = &body[..];
+    loop {
+        clean.extend_from_slice(&rest[..at]);
+        clean.extend_from_slice(REDACTED);
+        rest = &rest[at + secret.len()..];
+        match memmem::find(rest, secret) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    clean.extend_from_slice(rest);
+    clean.into()
 }
 
 impl FromStr for ApiKey {

@@ -16,7 +16,7 @@ use crate::retry::{self, RetryPolicy};
 use crate::transport;
 use crate::{
     ApiKey, BridgeDetail, BridgeId, Class, Config, CustomerRef, Limit, Listing, PairingCode, Phone,
-    Provisioned, Session, Throttle,
+    Provisioned, Session, Throttle, WebhookUrl,
 };
 
 /// Memory reserved for an announced length before any data arrives, at most, in bytes: a list of 160,000 bridges.
@@ -137,6 +137,19 @@ impl Client {
         self.reader.call(request::provision(customer_ref, webhook_url)?).await
     }
 
+    /// As [`Client::provision`], with a webhook_url that may hold a signature: no error shows it, even if the provider echoes it.
+    ///
+    /// # Errors
+    /// After [`Error::Ambiguous`], list the fleet before any other call.
+    pub async fn provision_signed(
+        &self,
+        customer_ref: &CustomerRef,
+        webhook_url: Option<&WebhookUrl>,
+    ) -> Result<Provisioned, Error> {
+        let call = request::provision(customer_ref, webhook_url.map(WebhookUrl::as_str))?;
+        self.reader.call(call.hiding(webhook_url.and_then(WebhookUrl::secret))).await
+    }
+
     /// Stops and removes a bridge permanently. Its customer must pair again.
     ///
     /// # Errors
@@ -183,7 +196,7 @@ impl Shared {
                 }
                 Ok(Received { answer, retry_after }) => {
                     place.answered();
-                    (call.read(&answer), retry_after)
+                    (call.read(&call.without_secret(answer)), retry_after)
                 }
                 Err(error) => {
                     if error.is_before_sending() {

@@ -26,6 +26,7 @@ pub mod sha256;
 mod throttle;
 mod transport;
 mod types;
+mod webhook_keys;
 
 pub use alert::{AlertUrl, InvalidAlertUrl, Receiver, Undelivered};
 pub use api_key::{ApiKey, InvalidApiKey};
@@ -43,3 +44,4 @@ pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, Listing, MalformedRow,
     Manager, PairingCode, Provisioned, Session, looks_like_itself,
 };
+pub use webhook_keys::{InvalidWebhookKeys, NoWebhookKeys, WebhookKeys, WebhookUrl};

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
+use crate::api_key::redacted;
 use crate::error::{Error, excerpt, said};
 use crate::listing::listing;
 use crate::row;
@@ -42,6 +43,8 @@ pub(crate) struct Call<T> {
     pub class: Class,
     /// The bridge that the call names, if it names one. A 404 then means that there is no such bridge.
     names: Option<String>,
+    /// A secret in the body, which an answer may echo.
+    secret: Option<String>,
     read_body: BodyReader<T>,
 }
 
@@ -225,11 +228,31 @@ impl<T> Call<T> {
         path: String,
         read_body: impl Fn(&Bytes) -> Result<T, Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { method, path, body: None, class: Class::Other, names: None, read_body: Box::new(read_body) }
+        Self {
+            method,
+            path,
+            body: None,
+            class: Class::Other,
+            names: None,
+            secret: None,
+            read_body: Box::new(read_body),
+        }
     }
 
     fn naming(self, names: String) -> Self {
         Self { names: Some(names), ..self }
+    }
+
+    /// Hides this secret in answers.
+    pub fn hiding(self, secret: Option<&str>) -> Self {
+        Self { secret: secret.map(str::to_owned), ..self }
+    }
+
+    /// The answer without the secret that the call sent.
+    pub fn without_secret(&self, answer: Answer) -> Answer {
+        let Some(secret) = &self.secret else { return answer };
+        let location = answer.location.map(|location| location.replace(secret, "[redacted]"));
+        Answer { body: redacted(answer.body, secret.as_bytes()), location, ..answer }
     }
 
     fn counted_as(self, class: Class) -> Self {

@@ -78,6 +78,14 @@ pub fn require_binding() -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_binding()", &[], |_| Ok(()))
 }
 
+/// Raises 22023 if this bridge belongs to another database that shares the account.
+pub fn require_ours(customer_ref: &CustomerRef) -> Result<(), Raise> {
+    if read_one(include_str!("may_require_ours.sql"), &[], |row| row.get(1))? != Some(true) {
+        return Ok(());
+    }
+    one_unlocked("SELECT @extschema@._wab_require_ours($1)", &[customer_ref.as_str().into()], |_| Ok(()))
+}
+
 /// Raises 55000 unless this tenant's row, if there is one, can take a bridge_id and each status.
 pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
     // The objects of 0.2.0, which work with this library too, lack it.

@@ -7,13 +7,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits, ProxyUrl};
+use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits, ProxyUrl, WebhookKeys, WebhookUrl};
 
 use crate::config::document::Document;
 use crate::config::file::{self, File, Id, Scalar};
 use crate::config::fleet::{
-    Account, Bound, Database, Extra, Fleet, Graces, Keep, KeySource, Percent, Policy, StatusWord, Tenants,
-    Tombstone, Webhook, WebhookTemplate,
+    Account, Bound, Clearable, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Setting, Settings,
+    StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
 };
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
@@ -82,19 +82,32 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
     };
     let tenants = file.tenants.and_then(|raw| tenants(&mut problems, raw));
     let webhook = problems.read("bridges.webhook_url", bridges.webhook_url, webhook);
+    let in_folder = |name: &str| text(name).map(|name| folder.join(PathBuf::from(name)));
+    let webhook_secret_file =
+        problems.read("bridges.webhook_secret_file", bridges.webhook_secret_file, in_folder);
+    let template = webhook.as_ref().and_then(Webhook::template).map(WebhookTemplate::as_str);
+    if template.is_some_and(WebhookUrl::needs_keys) && webhook_secret_file.is_none() {
+        problems.add(
+            "bridges.webhook_url",
+            "has {secret}: name the file with its keys in bridges.webhook_secret_file",
+        );
+    }
     let extra = extra(&mut problems, bridges.extra.unwrap_or_default());
     let keep = keep(&mut problems, bridges.keep.unwrap_or_default());
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
     let status_words = bridges.status_words.map(|words| status_words(&mut problems, words));
     let raw_policy = file.policy.unwrap_or_default();
-    let graces = graces(
+    let settings = settings(
         &mut problems,
         [
-            ("disconnected_after", &raw_policy.disconnected_after),
-            ("awaiting_scan_after", &raw_policy.awaiting_scan_after),
-            ("state_after", &raw_policy.state_after),
-            ("unmapped_after", &raw_policy.unmapped_after),
+            ("disconnected_after", &raw_policy.disconnected_after, grace),
+            ("awaiting_scan_after", &raw_policy.awaiting_scan_after, grace),
+            ("state_after", &raw_policy.state_after, grace),
+            ("unmapped_after", &raw_policy.unmapped_after, grace),
+            ("max_gap", &raw_policy.max_gap, grace),
+            ("max_shrink", &raw_policy.max_shrink, shrink),
+            ("price_per_bridge", &raw_policy.price_per_bridge, price),
         ],
     );
     let policy = policy(&mut problems, raw_policy);
@@ -104,12 +117,13 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         database,
         tenants,
         webhook,
+        webhook_secret_file,
         extra: extra.into_iter().map(|(_, item)| item).collect(),
         keep: keep.into_iter().map(|(_, item)| item).collect(),
         remove: remove.into_iter().map(|(_, item)| item).collect(),
         status_words,
         policy,
-        graces,
+        settings,
         alert_url,
         sha256: String::new(),
     })
@@ -159,7 +173,7 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
         proxy: limit("proxy", raw_limits.proxy, standard.proxy),
         other: limit("other", raw_limits.other, standard.other),
     };
-    let key_fingerprint = problems.read("account.key_fingerprint", raw.key_fingerprint, fingerprint);
+    let key_fingerprints = fingerprints(problems, raw.key_fingerprint);
     let connect_timeout = problems.read("account.connect_timeout", raw.connect_timeout, timeout);
     let request_timeout = problems.read("account.request_timeout", raw.request_timeout, timeout);
     let ca_file = problems.read("account.ca_file", raw.ca_file, in_folder);
@@ -175,7 +189,7 @@ fn account(problems: &mut Problems, raw: file::Account, folder: &Path) -> Option
     Some(Account {
         api_url,
         api_key,
-        key_fingerprint,
+        key_fingerprints,
         limits,
         connect_timeout,
         request_timeout,
@@ -202,6 +216,21 @@ fn timeout(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| format!("{} is not a duration: write it like 30s or 500ms", quoted(text)))
 }
 
+fn fingerprints(problems: &mut Problems, raw: Option<file::Fingerprints>) -> Vec<String> {
+    const AT: &str = "account.key_fingerprint";
+    match raw {
+        None => Vec::new(),
+        Some(file::Fingerprints::One(one)) => problems.read(AT, Some(one), fingerprint).into_iter().collect(),
+        Some(file::Fingerprints::Any(any)) => {
+            if any.is_empty() {
+                problems.add(AT, "the list is empty: name a fingerprint, or leave the key out");
+            }
+            let read = |(nth, one)| problems.read(format!("{AT}[{nth}]"), Some(one), fingerprint);
+            any.into_iter().enumerate().filter_map(read).collect()
+        }
+    }
+}
+
 fn fingerprint(text: &str) -> Result<String, &'static str> {
     if text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         Ok(text.to_ascii_lowercase())
@@ -218,8 +247,26 @@ fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
     let bridge_id = part("bridge_id", raw.bridge_id);
     let bridge_status = part("bridge_status", raw.bridge_status);
     let wanted = part("wanted", raw.wanted);
+    let mut part =
+        |name: &str, value: Option<Scalar>| problems.read(format!("tenants.{name}"), value, clearable);
+    let customer_refs = part("customer_refs", raw.customer_refs);
+    let disconnected_after = part("disconnected_after", raw.disconnected_after);
+    let awaiting_scan_after = part("awaiting_scan_after", raw.awaiting_scan_after);
     let table = problems.read("tenants.table", raw.table, text)?;
-    Some(Tenants { table, tenant_id, bridge_id, bridge_status, wanted })
+    Some(Tenants {
+        table,
+        tenant_id,
+        bridge_id,
+        bridge_status,
+        wanted,
+        customer_refs,
+        disconnected_after,
+        awaiting_scan_after,
+    })
+}
+
+fn clearable(value: &str) -> Result<Clearable, &'static str> {
+    if value == "none" { Ok(Clearable::None) } else { text(value).map(Clearable::Text) }
 }
 
 /// A webhook_url, or `none`. The message does not repeat it, because it may hold a secret.
@@ -227,9 +274,13 @@ fn webhook(text: &str) -> Result<Webhook, String> {
     if text == "none" {
         return Ok(Webhook::None);
     }
-    let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x");
+    let filled = text.replace(WebhookTemplate::PLACEHOLDER, "x").replace(WebhookKeys::PLACEHOLDER, "x");
     if filled.contains(['{', '}']) {
-        return Err(format!("the only placeholder is {}", WebhookTemplate::PLACEHOLDER));
+        return Err(format!(
+            "the only placeholders are {} and {}",
+            WebhookTemplate::PLACEHOLDER,
+            WebhookKeys::PLACEHOLDER
+        ));
     }
     match url::Url::parse(&filled) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
@@ -299,16 +350,40 @@ fn status(text: &str) -> Result<String, String> {
     Err(format!("{} is not a status: known are {}", quoted(text), StatusWord::STATUSES.join(", ")))
 }
 
-fn graces<const N: usize>(problems: &mut Problems, raw: [(&'static str, &Option<Scalar>); N]) -> Graces {
-    let read = |(name, value): (&'static str, &Option<Scalar>)| {
+/// A key of `policy` that sets a value of `wab_policy`: its name, its value, and how to read it.
+type Set<'a> = (&'static str, &'a Option<Scalar>, fn(&str) -> Result<Setting, String>);
+
+fn settings<const N: usize>(problems: &mut Problems, raw: [Set<'_>; N]) -> Settings {
+    let read = |(name, value, read): Set<'_>| {
         let value = value.as_ref().map(|value| Scalar(value.0.clone()));
-        problems.read(format!("policy.{name}"), value, grace).map(|time| (name, time))
+        problems.read(format!("policy.{name}"), value, read).map(|value| (name, value))
     };
     raw.into_iter().filter_map(read).collect()
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
+/// wab_policy holds a share with three decimals.
+fn shrink(text: &str) -> Result<Setting, String> {
+    let share = text.strip_suffix('%').and_then(|share| Decimal::from_str(share.trim_end()).ok());
+    share
+        .filter(|share| !share.is_sign_negative() && *share <= Decimal::ONE_HUNDRED && share.scale() <= 1)
+        .map(|share| Setting::Share(share / Decimal::ONE_HUNDRED))
+        .ok_or_else(|| format!("{} is not a percentage from 0% to 100%: write it like 20%", quoted(text)))
+}
+
+/// wab_policy holds a price in whole cents.
+fn price(text: &str) -> Result<Setting, String> {
+    let amount = Decimal::from_str(text).ok().map(|amount| amount.normalize());
+    amount
+        .filter(|amount| {
+            !amount.is_sign_negative() && amount.scale() <= 2 && *amount < Decimal::from(100_000_000)
+        })
+        .map(Setting::Dollars)
+        .ok_or_else(|| format!("{} is not a price in US dollars: write it like 3.00", quoted(text)))
+}
+
+fn grace(text: &str) -> Result<Setting, String> {
     humantime::parse_duration(text)
+        .map(Setting::Time)
         .map_err(|_| format!("{} is not a duration: write it like 15m, 24h or 0s", quoted(text)))
 }
 

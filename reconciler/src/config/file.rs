@@ -51,9 +51,8 @@ pub struct Account {
     #[schemars(extend("minLength" = 1))]
     pub api_key_file: Option<Scalar>,
     /// Pins the account: with another key no call is made. The first 16 hexadecimal digits of the key's
-    /// SHA-256.
-    #[schemars(extend("pattern" = "^[0-9A-Fa-f]{16}$"))]
-    pub key_fingerprint: Option<Scalar>,
+    /// SHA-256. A list allows several keys, so that one can replace another.
+    pub key_fingerprint: Option<Fingerprints>,
     pub limits: Option<Limits>,
     /// How long connecting to the provider may take. Default: 5s.
     #[schemars(with = "Option<String>")]
@@ -116,16 +115,31 @@ pub struct Tenants {
     /// SQL predicate over a row: whether the tenant should have a bridge. Default: as bound, or else true.
     #[schemars(extend("minLength" = 1))]
     pub wanted: Option<Scalar>,
+    /// For databases that share an account: a regular expression for the whole customer_ref of each bridge of this database.
+    /// Other bridges are left alone. none: all bridges of the account. Default: as bound, or else none.
+    #[schemars(with = "Option<String>", extend("minLength" = 1))]
+    pub customer_refs: Option<Scalar>,
+    /// SQL expression over a row: the tenant's own policy.disconnected_after, an interval; null for that of the fleet.
+    /// none: no tenant has its own. Default: as bound, or else none.
+    #[schemars(with = "Option<String>", extend("minLength" = 1))]
+    pub disconnected_after: Option<Scalar>,
+    /// The same for policy.awaiting_scan_after.
+    #[schemars(with = "Option<String>", extend("minLength" = 1))]
+    pub awaiting_scan_after: Option<Scalar>,
 }
 
 /// The webhook_url, and exceptions to the tenants table.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bridges {
-    /// The webhook_url of every bridge. {tenant_id} is the only placeholder, and is percent-encoded. none: bridges get no
-    /// webhook. Default: the stored one.
-    #[schemars(with = "Option<String>", extend("pattern" = "^(none|https?://([^{}]|\\{tenant_id\\})+)$"))]
+    /// The webhook_url of every bridge. {tenant_id} stands for the percent-encoded id, {secret} for its signature under the
+    /// first key of webhook_secret_file. none: bridges get no webhook. Default: the stored one.
+    #[schemars(with = "Option<String>", extend("pattern" = "^(none|https?://([^{}]|\\{tenant_id\\}|\\{secret\\})+)$"))]
     pub webhook_url: Option<Scalar>,
+    /// The file with the keys for {secret}, one a line, two at most: the first signs, the second is the one before it. A
+    /// relative name starts at the folder of fleet.yaml.
+    #[schemars(extend("minLength" = 1))]
+    pub webhook_secret_file: Option<Scalar>,
     /// Bridges that are wanted without a tenant row.
     pub extra: Option<Vec<Extra>>,
     /// Bridges that are not reported as orphaned or churned.
@@ -213,6 +227,17 @@ pub struct Policy {
     /// Share of the provider's limits that wab may use, 1% to 100%.
     #[schemars(with = "Option<String>", extend("default" = "100%", "pattern" = "^[0-9]{1,3} *%$"))]
     pub rate_budget: Option<Scalar>,
+    /// US dollars per bridge and month. Default: the one stored in wab_policy.
+    #[schemars(extend("minimum" = 0))]
+    pub price_per_bridge: Option<Scalar>,
+    /// Share of the known bridges that may be absent from a listing; a listing with more absent is refused. Default: the one
+    /// stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{1,3}([.][0-9])? *%$"))]
+    pub max_shrink: Option<Scalar>,
+    /// Time between two observations that are further apart than this counts as not observed. Default: the one stored in
+    /// wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub max_gap: Option<Scalar>,
     /// After which time a disconnected bridge is drift, such as 15m; 0s for at once. Default: the one stored in
     /// wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
@@ -226,6 +251,29 @@ pub struct Policy {
     /// After which time a status word that no mapping knows is drift. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub unmapped_after: Option<Scalar>,
+}
+
+/// One fingerprint of a key, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Fingerprints {
+    One(Scalar),
+    Any(Vec<Scalar>),
+}
+
+impl JsonSchema for Fingerprints {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Fingerprints".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        const ONE: &str = "^[0-9A-Fa-f]{16}$";
+        json_schema!({
+            "type": ["string", "number", "array"],
+            "pattern": ONE,
+            "minItems": 1,
+            "items": { "type": ["string", "number"], "pattern": ONE }
+        })
+    }
 }
 
 /// A text or a number, as written.

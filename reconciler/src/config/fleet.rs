@@ -20,6 +20,8 @@ pub struct Fleet {
     pub tenants: Option<Tenants>,
     /// The webhook of every bridge; `None`: the stored one.
     pub webhook: Option<Webhook>,
+    /// The file with the keys for `{secret}` in a webhook_url.
+    pub webhook_secret_file: Option<PathBuf>,
     /// Bridges that are wanted without a tenant row.
     pub extra: Vec<Extra>,
     /// Bridges that are kept without being wanted by a tenant.
@@ -30,8 +32,8 @@ pub struct Fleet {
     pub status_words: Option<Vec<StatusWord>>,
     /// The limits of a plan.
     pub policy: Policy,
-    /// How long a difference may last before it is drift.
-    pub graces: Graces,
+    /// The values of `wab_policy`; the others stay as stored.
+    pub settings: Settings,
     /// The URL to which alerts are posted.
     pub alert_url: KeySource,
     /// SHA-256 (hex) of the file's text.
@@ -45,8 +47,8 @@ pub struct Account {
     pub api_url: ApiUrl,
     /// The source of a secret.
     pub api_key: KeySource,
-    /// The pinned fingerprint of the key, if there is one.
-    pub key_fingerprint: Option<String>,
+    /// The pinned fingerprints: one of them must be the key's. Empty: any key.
+    pub key_fingerprints: Vec<String>,
     /// The provider's limits.
     pub limits: Limits,
     /// How long connecting may take.
@@ -97,6 +99,21 @@ pub struct Tenants {
     pub bridge_status: Option<String>,
     /// SQL predicate over a row: whether the tenant should have a bridge.
     pub wanted: Option<String>,
+    /// Regular expression for the customer_refs of this database's bridges.
+    pub customer_refs: Option<Clearable>,
+    /// SQL expression over a row: the tenant's own `policy.disconnected_after`.
+    pub disconnected_after: Option<Clearable>,
+    /// SQL expression over a row: the tenant's own `policy.awaiting_scan_after`.
+    pub awaiting_scan_after: Option<Clearable>,
+}
+
+/// A part of the binding that need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clearable {
+    /// `none` in fleet.yaml. It clears the bound one.
+    None,
+    /// This text.
+    Text(String),
 }
 
 /// Where the provider sends what happens on a bridge.
@@ -118,12 +135,12 @@ impl Webhook {
     }
 }
 
-/// A webhook_url in which `{tenant_id}` stands for the percent-encoded tenant id.
+/// A webhook_url in which `{tenant_id}` stands for the percent-encoded tenant id, and `{secret}` for its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookTemplate(pub(super) String);
 
 impl WebhookTemplate {
-    /// The only placeholder.
+    /// Stands for the tenant's id. `{secret}` stays in the URL until it is sent.
     pub const PLACEHOLDER: &str = "{tenant_id}";
 
     /// The template's text.
@@ -182,8 +199,30 @@ impl StatusWord {
     }
 }
 
-/// How long a difference may last before it is drift, by the column of `wab_policy`; the others stay as stored.
-pub type Graces = BTreeMap<&'static str, Duration>;
+/// Values of `wab_policy`, by column.
+pub type Settings = BTreeMap<&'static str, Setting>;
+
+/// A value of `wab_policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// A time.
+    Time(Duration),
+    /// US dollars.
+    Dollars(Decimal),
+    /// A share, from 0 to 1.
+    Share(Decimal),
+}
+
+impl fmt::Display for Setting {
+    /// As fleet.yaml writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(time) => humantime::format_duration(*time).fmt(f),
+            Self::Dollars(amount) => write!(f, "{amount:.2}"),
+            Self::Share(share) => write!(f, "{}%", (*share * Decimal::ONE_HUNDRED).normalize()),
+        }
+    }
+}
 
 /// The limits of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]

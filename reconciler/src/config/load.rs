@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wabridges::{AlertUrl, ApiKey};
+use wabridges::{AlertUrl, ApiKey, WebhookKeys};
 
 use crate::config::error::ConfigError;
 use crate::config::fleet::{Fleet, KeySource};
@@ -77,12 +77,26 @@ impl Fleet {
         let key = ApiKey::new(text).map_err(|error| {
             ConfigError::unusable(error.to_string(), format!("the key is read from {place}"))
         })?;
-        match &self.account.key_fingerprint {
-            Some(pinned) if *pinned != key.fingerprint() => {
-                Err(ConfigError::OtherAccount { pinned: pinned.clone(), actual: key.fingerprint() })
-            }
-            _ => Ok(key),
+        let (pinned, actual) = (&self.account.key_fingerprints, key.fingerprint());
+        if pinned.is_empty() || pinned.contains(&actual) {
+            return Ok(key);
         }
+        Err(ConfigError::OtherAccount { pinned: pinned.join(" or "), actual })
+    }
+}
+
+impl Fleet {
+    /// Reads the keys for `{secret}` in a webhook_url; `None` if no file is named.
+    pub fn webhook_keys(&self) -> Result<Option<WebhookKeys>, ConfigError> {
+        let Some(path) = &self.webhook_secret_file else { return Ok(None) };
+        let unusable = |why: String| {
+            ConfigError::unusable(
+                format!("cannot use bridges.webhook_secret_file {}: {why}", path.display()),
+                "put a key into that file, readable by this user alone: openssl rand -hex 32",
+            )
+        };
+        let text = file::read_text(path).map_err(|error| unusable(error.to_string()))?;
+        WebhookKeys::new(&text).map(Some).map_err(|error| unusable(error.to_string()))
     }
 }
 

@@ -284,17 +284,18 @@ fn a_key_of_another_account_is_refused_and_never_shown() {
     let path = std::env::temp_dir().join(format!("wab-key-{}", uuid::Uuid::new_v4()));
     std::fs::write(&path, "sk_secret\n").unwrap();
     let fleet = |pin: &str| {
-        let text = format!(
-            "version: 1\naccount: {{ api_key_file: {}, key_fingerprint: '{pin}' }}\n",
-            path.display()
-        );
+        let text =
+            format!("version: 1\naccount: {{ api_key_file: {}, key_fingerprint: {pin} }}\n", path.display());
         parse(&text).unwrap().api_key()
     };
     let error = fleet("0123456789abcdef").unwrap_err();
+    assert!(fleet("[ 0123456789abcdef, 1123456789abcdef ]").is_err());
     let error = Error::from(error);
     assert_eq!(error.exit(), Exit::Auth);
     assert!(!format!("{error} {:?}", error.hint()).contains("sk_secret"));
     let Error::Account { actual, .. } = error else { panic!("{error}") };
-    assert!(fleet(&actual).is_ok());
+    // While one key replaces another, both are pinned.
+    assert!(fleet(&format!("'{actual}'")).is_ok());
+    assert!(fleet(&format!("[ 0123456789abcdef, '{actual}' ]")).is_ok());
     std::fs::remove_file(&path).unwrap();
 }

@@ -46,9 +46,17 @@ pub fn script(adoption: &Adoption, target: &Target, bind: Bind) -> String {
 
 fn binding(Target { schema, binding, .. }: &Target) -> String {
     let Binding { table, tenant_id, bridge_id, bridge_status, wanted, .. } = binding;
+    let optional: String = [
+        ("customer_refs", &binding.customer_refs),
+        ("disconnected_after", &binding.disconnected_after),
+        ("awaiting_scan_after", &binding.awaiting_scan_after),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some(format!(", {name} => {}", literal(value.as_deref()?))))
+    .collect();
     format!(
         "-- Binds the tenants table. If bridges have a webhook, add its URL: webhook_url => '…'\n\
-         SELECT * FROM {schema}.wab_bind_tenants({}, tenant_id => {}, bridge_id => {}, bridge_status => {}, wanted => {});\n",
+         SELECT * FROM {schema}.wab_bind_tenants({}, tenant_id => {}, bridge_id => {}, bridge_status => {}, wanted => {}{optional});\n",
         literal(table),
         literal(tenant_id),
         literal(bridge_id),

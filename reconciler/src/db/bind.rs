@@ -138,9 +138,12 @@ impl Evaluation<'_> {
             .bind(&binding.bridge_id)
             .bind(&binding.bridge_status)
             .bind(&binding.wanted)
-            // To the function, null means the webhook_url that is bound now.
+            // To the function, null means what is bound now.
             .bind(binding.webhook_url.as_deref().unwrap_or(""))
             .bind(resolved_in)
+            .bind(binding.customer_refs.as_deref().unwrap_or(""))
+            .bind(binding.disconnected_after.as_deref().unwrap_or(""))
+            .bind(binding.awaiting_scan_after.as_deref().unwrap_or(""))
             .execute(&mut *self.tx)
             .await
             .map(drop)
@@ -172,6 +175,9 @@ impl Bound {
             bridge_status: row.try_get("bridge_status")?,
             wanted: row.try_get("wanted")?,
             webhook_url: row.try_get("webhook_url")?,
+            customer_refs: row.try_get("customer_refs")?,
+            disconnected_after: row.try_get("disconnected_after")?,
+            awaiting_scan_after: row.try_get("awaiting_scan_after")?,
         };
         Ok(Self {
             oid: row.try_get("oid")?,

@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::NaiveDate;
-use wabridges::{BridgeId, Listing, Touched};
+use wabridges::{BridgeId, Touched};
 
 use crate::config::{Fleet, Tombstone, Webhook, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
-use crate::db::statement::query_as;
-use crate::model::{Declared, Drift, Error, Kind, PlanInput, Polled, Reading, ShrinkPolicy};
+use crate::db::statement::{query_as, query_scalar};
+use crate::model::{BindingChange, Declared, Drift, Error, Kind, PlanInput, Polled, Reading, ShrinkPolicy};
 
 /// What the provider returned, and what was computed meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,7 @@ impl Evaluation<'_> {
         let Seen { reading, polled, stored } = seen;
         let binding = self.bind(fleet).await?;
         let declared = self.declare(fleet).await?;
+        self.require_ours(fleet).await?;
         let settings = self.set(fleet).await?;
         self.lock_observing().await?;
         let before = self.observation().await?;
@@ -44,10 +45,10 @@ impl Evaluation<'_> {
         }
         let stored = stored.filter(|input| before.is_still(&input.observation) && polled.is_none());
         let drift = self.drift_after(&touched, stored).await?;
-        let Observation { listing_sha256, .. } = self.observation().await?;
+        let Observation { listing_sha256, bridges, .. } = self.observation().await?;
         let input = self.with_numbers(fleet, listing_sha256, drift).await?;
-        let Listing { bridges, malformed } = &reading.listing;
-        let (listed, malformed) = (bridges.len(), malformed.len());
+        // The guards count the bridges of this database, not those of others that share the account.
+        let (listed, malformed) = (usize::try_from(bridges).unwrap_or(0), reading.listing.malformed.len());
         Ok(PlanInput { binding, declared, settings, listed, malformed, ..input })
     }
 
@@ -66,11 +67,15 @@ impl Evaluation<'_> {
     /// The plan input if the listing equals the stored one; `None` if wab_bridges was changed since that
     /// listing.
     pub async fn stored_input(&mut self, fleet: &Fleet) -> Result<Option<PlanInput>, Error> {
-        let Observation { listing_sha256, mirrored } = self.observation().await?;
+        let Observation { listing_sha256, mirrored, .. } = self.observation().await?;
         if !mirrored {
             return Ok(None);
         }
         let binding = self.bind(fleet).await?;
+        // Other customer_refs change which bridges of the listing are stored.
+        if binding.as_ref().is_some_and(BindingChange::moves_customer_refs) {
+            return Ok(None);
+        }
         let declared = self.declare(fleet).await?;
         let settings = self.set(fleet).await?;
         let drift = drift(self, None).await?;
@@ -140,6 +145,30 @@ impl Evaluation<'_> {
             .await
             .map_err(Error::database("cannot store what fleet.yaml declares"))?;
         Ok(Declared { written, removed })
+    }
+
+    /// Fails if an exception or a tombstone is about a bridge of another database that shares the account.
+    async fn require_ours(&mut self, fleet: &Fleet) -> Result<(), Error> {
+        let extra = fleet.extra.iter().map(|item| ("bridges.extra", &item.tenant_id));
+        let keep = fleet.keep.iter().map(|item| ("bridges.keep", &item.customer_ref));
+        let remove = fleet.remove.iter().map(|item| ("bridges.remove", &item.customer_ref));
+        let named: Vec<_> = extra.chain(keep).chain(remove).collect();
+        let outside: Vec<String> = query_scalar(self.names.sql(include_str!("evaluate/outside.sql")))
+            .bind(named.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>())
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database("cannot compare what fleet.yaml declares with tenants.customer_refs"))?;
+        let Some((key, customer_ref)) =
+            named.iter().find(|(_, it)| outside.iter().any(|out| out == it.as_str()))
+        else {
+            return Ok(());
+        };
+        Err(Error::config(
+            format!(
+                "{key}: {customer_ref} does not match tenants.customer_refs, so its bridge is another database's"
+            ),
+            "move the entry to the fleet.yaml of that database, or change tenants.customer_refs",
+        ))
     }
 
     pub(super) async fn numbers(&mut self) -> Result<(i64, rust_decimal::Decimal), Error> {

@@ -22,6 +22,8 @@ pub(super) struct Observation {
     pub listing_sha256: String,
     /// Whether wab_bridges still equals that listing.
     pub mirrored: bool,
+    /// The bridges of this database in that listing.
+    pub bridges: i32,
 }
 
 impl Observation {
@@ -31,7 +33,7 @@ impl Observation {
     }
 }
 
-from_row!(Observation { listing_sha256, mirrored });
+from_row!(Observation { listing_sha256, mirrored, bridges });
 
 impl Evaluation<'_> {
     /// Takes the lock that every writer of wab_bridges takes. It is held until the transaction ends.
@@ -117,8 +119,9 @@ impl Evaluation<'_> {
 
     /// The last observation, and whether wab_bridges still equals it.
     pub(super) async fn observation(&mut self) -> Result<Observation, Error> {
-        let read =
-            self.names.sql("SELECT o.listing_sha256, o.mirrored FROM @extschema@._wab_last_observation() o");
+        let read = self
+            .names
+            .sql("SELECT o.listing_sha256, o.mirrored, o.bridges FROM @extschema@._wab_last_observation() o");
         let last: Option<Observation> = query_as(read)
             .fetch_optional(&mut *self.tx)
             .await

@@ -3,7 +3,7 @@
 use wabridges::{BridgeId, CustomerRef};
 
 use crate::db::evaluation::Evaluation;
-use crate::db::statement::{query, query_as};
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
@@ -26,6 +26,18 @@ impl Store {
             self.session.run(doing, async |conn| candidates.fetch_all(conn).await).await?;
         let typed = |(id, customer_ref)| BridgeId::new(id).zip(CustomerRef::new(customer_ref).ok());
         Ok(chosen.into_iter().filter_map(typed).collect())
+    }
+}
+
+impl Store {
+    /// How many of these bridges belong to this database.
+    pub async fn count_ours(&mut self, among: &[(BridgeId, CustomerRef)]) -> Result<usize, Error> {
+        let outside = query_scalar(self.names.sql(include_str!("evaluate/outside.sql")))
+            .bind(among.iter().map(|(_, customer_ref)| customer_ref.as_str()).collect::<Vec<_>>());
+        let doing = "cannot tell the bridges of this database from those of others";
+        let outside: Vec<String> =
+            self.session.run(doing, async |conn| outside.fetch_all(conn).await).await?;
+        Ok(among.len().saturating_sub(outside.len()))
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::config::{Fleet, Graces, StatusWord};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+
+use crate::config::{Fleet, Setting, Settings, StatusWord};
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::{query, query_as};
 use crate::model::{Error, SettingChange};
@@ -13,7 +16,7 @@ const POLICY: &str = "cannot store the policy of fleet.yaml in wab_policy";
 impl Evaluation<'_> {
     /// Makes the settings match fleet.yaml; writes only those that differ. The stored statuses follow new words.
     pub(super) async fn set(&mut self, fleet: &Fleet) -> Result<Vec<SettingChange>, Error> {
-        let mut changes = self.set_graces(&fleet.graces).await?;
+        let mut changes = self.set_policy(&fleet.settings).await?;
         if let Some(words) = &fleet.status_words {
             changes.extend(self.set_words(words).await?);
         }
@@ -49,38 +52,53 @@ impl Evaluation<'_> {
         Ok(changes.into_iter().map(named).collect())
     }
 
-    async fn set_graces(&mut self, graces: &Graces) -> Result<Vec<SettingChange>, Error> {
-        if graces.is_empty() {
+    async fn set_policy(&mut self, settings: &Settings) -> Result<Vec<SettingChange>, Error> {
+        if settings.is_empty() {
             return Ok(Vec::new());
         }
-        let stored: Vec<(String, f64)> = query_as(self.names.sql(include_str!("set/stored_graces.sql")))
-            .fetch_all(&mut *self.tx)
-            .await
-            .map_err(Error::database(POLICY))?;
-        let changed: Vec<(&str, f64, Duration)> = stored
+        let stored: Vec<(String, Decimal)> =
+            query_as(self.names.sql(include_str!("set/stored_settings.sql")))
+                .fetch_all(&mut *self.tx)
+                .await
+                .map_err(Error::database(POLICY))?;
+        let changed: Vec<(&str, Decimal, Setting)> = stored
             .iter()
-            .filter_map(|(name, seconds)| Some((name.as_str(), *seconds, *graces.get(name.as_str())?)))
-            .filter(|(_, seconds, after)| *seconds != after.as_secs_f64())
+            .filter_map(|(name, before)| Some((name.as_str(), *before, *settings.get(name.as_str())?)))
+            .filter(|(_, before, after)| *before != number(*after))
             .collect();
         if changed.is_empty() {
             return Ok(Vec::new());
         }
-        query(self.names.sql(include_str!("set/write_graces.sql")))
+        query(self.names.sql(include_str!("set/write_settings.sql")))
             .bind(changed.iter().map(|(name, ..)| *name).collect::<Vec<_>>())
-            .bind(changed.iter().map(|(_, _, after)| after.as_secs_f64()).collect::<Vec<_>>())
+            .bind(changed.iter().map(|(_, _, after)| number(*after)).collect::<Vec<_>>())
             .execute(&mut *self.tx)
             .await
             .map_err(Error::database(POLICY))?;
-        let shown = |(name, seconds, after): &(&str, f64, Duration)| SettingChange {
+        let shown = |(name, before, after): &(&str, Decimal, Setting)| SettingChange {
             name: format!("policy.{name}"),
-            before: Some(time(*seconds)),
-            after: Some(time(after.as_secs_f64())),
+            before: Some(like(*after, *before).to_string()),
+            after: Some(after.to_string()),
         };
         Ok(changed.iter().map(shown).collect())
     }
 }
 
-/// As fleet.yaml writes a time. SQL allows negative ones too, which mean the same as 0.
-fn time(seconds: f64) -> String {
-    humantime::format_duration(Duration::try_from_secs_f64(seconds).unwrap_or_default()).to_string()
+/// The setting as SQL has it; a time in seconds.
+fn number(setting: Setting) -> Decimal {
+    match setting {
+        Setting::Time(time) => Decimal::from(time.as_secs()) + Decimal::new(time.subsec_millis().into(), 3),
+        Setting::Dollars(number) | Setting::Share(number) => number,
+    }
+}
+
+/// A stored number as a setting of this sort. SQL allows negative times too, which mean the same as 0.
+fn like(sort: Setting, number: Decimal) -> Setting {
+    match sort {
+        Setting::Time(_) => {
+            Setting::Time(Duration::try_from_secs_f64(number.to_f64().unwrap_or(0.0)).unwrap_or_default())
+        }
+        Setting::Dollars(_) => Setting::Dollars(number),
+        Setting::Share(_) => Setting::Share(number),
+    }
 }

@@ -10,7 +10,7 @@ use crate::db::store::Store;
 use crate::model::{Drift, Error, LastRun, LockHolder, Status};
 
 from_row!(Status {
-    observed_at, age_seconds, source, malformed, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
+    observed_at, age_seconds, source, malformed, outside, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
     churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled, awaiting_scan_drift,
     disconnected_drift, awaiting_scan_after, disconnected_after,
     future_observation; applying: None, last_run: None

@@ -35,12 +35,16 @@ pub fn file(says: String, webhook: Option<&Webhook>) -> Check {
 }
 
 /// The key. Its fingerprint is not a secret.
-pub fn key(fingerprint: &str, pin: Option<&str>) -> Check {
+pub fn key(fingerprint: &str, pins: &[String]) -> Check {
     Check::ok(
         "key",
-        match pin {
-            Some(_) => format!("fingerprint {fingerprint}, pinned by account.key_fingerprint"),
-            None => {
+        match pins {
+            [_] => format!("fingerprint {fingerprint}, pinned by account.key_fingerprint"),
+            [_, ..] => format!(
+                "fingerprint {fingerprint}, one of the {} that account.key_fingerprint pins",
+                pins.len()
+            ),
+            [] => {
                 format!(
                     "fingerprint {fingerprint}; to pin the account, set account.key_fingerprint: {fingerprint}"
                 )

@@ -172,8 +172,15 @@ pub fn observation(status: &Status) -> Check {
         return Check::warning("observation", "the fleet was never observed", hint);
     };
     let ago = span(Duration::from_secs(u64::try_from(age).unwrap_or(0)));
-    let says =
-        format!("{} bridges, {ago} ago, by {}", status.bridges, status.source.as_deref().unwrap_or("?"));
+    let outside = match status.outside {
+        Some(outside @ 1..) => format!("; {outside} more listed bridges lie outside of customer_refs"),
+        _ => String::new(),
+    };
+    let says = format!(
+        "{} bridges, {ago} ago, by {}{outside}",
+        status.bridges,
+        status.source.as_deref().unwrap_or("?")
+    );
     match status.malformed {
         Some(malformed @ 1..) => Check::warning(
             "observation",

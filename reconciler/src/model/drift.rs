@@ -23,6 +23,8 @@ use crate::ground::Natural;
 pub enum Kind {
     /// A wanted tenant has no live bridge.
     Missing,
+    /// The tenant's id does not match tenants.customer_refs.
+    Outside,
     /// The tenant row holds no bridge_id, or the id of another bridge.
     Unbound,
     /// The tenant row holds a status that differs from the observed one.
@@ -57,8 +59,9 @@ pub enum Kind {
 
 impl Kind {
     /// All known kinds, in display order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Missing,
+        Self::Outside,
         Self::Unbound,
         Self::StatusDrift,
         Self::StaleBinding,
@@ -77,6 +80,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
+            Self::Outside => "outside",
             Self::Unbound => "unbound",
             Self::StatusDrift => "status_drift",
             Self::StaleBinding => "stale_binding",

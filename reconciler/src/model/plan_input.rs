@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wabridges::{BridgeId, Class};
 
-use crate::config::Tenants;
+use crate::config::{Clearable, Tenants};
 use crate::ground::webhook::host_of_expression;
 use crate::model::drift::Drift;
 
@@ -64,6 +64,15 @@ pub struct Binding {
     /// SQL expression for the webhook_url. It is never shown, because the URL may hold a secret.
     #[serde(skip)]
     pub webhook_url: Option<String>,
+    /// Regular expression for the customer_refs of this database's bridges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_refs: Option<String>,
+    /// SQL expression over a row: the tenant's own `policy.disconnected_after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disconnected_after: Option<String>,
+    /// SQL expression over a row: the tenant's own `policy.awaiting_scan_after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaiting_scan_after: Option<String>,
 }
 
 impl Binding {
@@ -80,6 +89,11 @@ impl Binding {
         let part = |named: &Option<String>, bound: fn(&Self) -> &String, default: &str| {
             named.clone().or_else(|| before.map(bound).cloned()).unwrap_or_else(|| default.to_owned())
         };
+        let optional = |named: &Option<Clearable>, bound: fn(&Self) -> &Option<String>| match named {
+            Some(Clearable::Text(text)) => Some(text.clone()),
+            Some(Clearable::None) => None,
+            None => before.and_then(|before| bound(before).clone()),
+        };
         Self {
             table: tenants.table.clone(),
             tenant_id: part(&tenants.tenant_id, |bound| &bound.tenant_id, "id"),
@@ -87,16 +101,25 @@ impl Binding {
             bridge_status: part(&tenants.bridge_status, |bound| &bound.bridge_status, "bridge_status"),
             wanted: part(&tenants.wanted, |bound| &bound.wanted, "true"),
             webhook_url: None,
+            customer_refs: optional(&tenants.customer_refs, |bound| &bound.customer_refs),
+            disconnected_after: optional(&tenants.disconnected_after, |bound| &bound.disconnected_after),
+            awaiting_scan_after: optional(&tenants.awaiting_scan_after, |bound| &bound.awaiting_scan_after),
         }
     }
 }
 
 impl From<Binding> for Tenants {
     fn from(binding: Binding) -> Self {
-        let Binding { table, tenant_id, bridge_id, bridge_status, wanted, webhook_url: _ } = binding;
-        let [tenant_id, bridge_id, bridge_status, wanted] =
-            [tenant_id, bridge_id, bridge_status, wanted].map(Some);
-        Self { table, tenant_id, bridge_id, bridge_status, wanted }
+        Self {
+            table: binding.table,
+            tenant_id: Some(binding.tenant_id),
+            bridge_id: Some(binding.bridge_id),
+            bridge_status: Some(binding.bridge_status),
+            wanted: Some(binding.wanted),
+            customer_refs: binding.customer_refs.map(Clearable::Text),
+            disconnected_after: binding.disconnected_after.map(Clearable::Text),
+            awaiting_scan_after: binding.awaiting_scan_after.map(Clearable::Text),
+        }
     }
 }
 
@@ -131,6 +154,12 @@ impl BindingChange {
         let webhook = (was != after.webhook_url.as_deref())
             .then(|| WebhookChange { before: host(was), after: host(after.webhook_url.as_deref()) });
         Self { before, after, webhook, moves_table: false }
+    }
+
+    /// Whether it changes which bridges of the account belong to this database.
+    pub fn moves_customer_refs(&self) -> bool {
+        self.before.as_ref().and_then(|before| before.customer_refs.as_ref())
+            != self.after.customer_refs.as_ref()
     }
 
     /// A copy without the webhook_url, which is never written to a file.

@@ -16,6 +16,8 @@ pub struct Status {
     pub source: Option<String>,
     /// Rows of that listing that could not be read.
     pub malformed: Option<i32>,
+    /// Listed bridges that belong to other databases: they do not match `customer_refs`. No other number counts them.
+    pub outside: Option<i32>,
     /// Live bridges.
     pub bridges: i64,
     /// Live bridges that are paired.

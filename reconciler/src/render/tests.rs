@@ -152,6 +152,9 @@ fn the_headline_names_every_change_and_the_question_repeats_the_numbers() {
         bridge_status: "bridge_status".into(),
         wanted: "true".into(),
         webhook_url: None,
+        customer_refs: None,
+        disconnected_after: None,
+        awaiting_scan_after: None,
     };
     plan.binding = Some(BindingChange::new(None, binding));
     plan.declared = Declared { written: 2, removed: 1 };
@@ -246,6 +249,9 @@ fn the_webhook_url_is_not_shown() {
         bridge_status: "bridge_status".into(),
         wanted: "true".into(),
         webhook_url: webhook_url.map(str::to_owned),
+        customer_refs: None,
+        disconnected_after: None,
+        awaiting_scan_after: None,
     };
     plan.binding =
         Some(BindingChange::new(Some(binding(None)), binding(Some("'https://app.example.com/secret'"))));

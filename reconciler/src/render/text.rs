@@ -125,6 +125,22 @@ pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<String>, Strin
         .filter(|(_, before, after)| *before != Some(*after))
         .map(|(name, before, after)| (name, before.cloned(), after.clone()))
         .collect();
+    let optional = [
+        ("customer_refs", old.and_then(|old| old.customer_refs.as_ref()), &now.customer_refs),
+        ("disconnected_after", old.and_then(|old| old.disconnected_after.as_ref()), &now.disconnected_after),
+        (
+            "awaiting_scan_after",
+            old.and_then(|old| old.awaiting_scan_after.as_ref()),
+            &now.awaiting_scan_after,
+        ),
+    ];
+    let shown = |text: Option<&String>| text.cloned().unwrap_or_else(|| "none".to_owned());
+    bound.extend(
+        optional
+            .into_iter()
+            .filter(|(_, before, after)| *before != after.as_ref())
+            .map(|(name, before, after)| (name, old.map(|_| shown(before)), shown(after.as_ref()))),
+    );
     if let Some(WebhookChange { before, after }) = &change.webhook {
         let becomes = if before == after { format!("{after}, changed") } else { after.clone() };
         bound.push(("webhook_url", old.map(|_| before.clone()), becomes));

@@ -9,7 +9,9 @@ use std::path::Path;
 use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use crate::config::{Account, Bound, Database, Fleet, KeySource, Policy, Tenants, Tombstone, Webhook};
+use crate::config::{
+    Account, Bound, Clearable, Database, Fleet, KeySource, Policy, Tenants, Tombstone, Webhook,
+};
 use crate::ground::{count, money, steers};
 use crate::model::{Adoption, Removals, Why};
 
@@ -71,8 +73,13 @@ fn account(account: &Account) -> String {
         KeySource::Env(name) => out.text("api_key_env", name),
         KeySource::File(file) => out.text("api_key_file", &path(file)),
     }
-    if let Some(fingerprint) = &account.key_fingerprint {
-        out.text("key_fingerprint", fingerprint);
+    match &account.key_fingerprints[..] {
+        [] => {}
+        [one] => out.text("key_fingerprint", one),
+        any => {
+            let any: Vec<String> = any.iter().map(|one| quoted(one)).collect();
+            out.plain("key_fingerprint", format!("[ {} ]", any.join(", ")));
+        }
     }
     for (key, time) in
         [("connect_timeout", account.connect_timeout), ("request_timeout", account.request_timeout)]
@@ -132,6 +139,17 @@ fn tenants(tenants: Option<&Tenants>) -> String {
     ] {
         value.iter().for_each(|value| out.text(key, value));
     }
+    for (key, value) in [
+        ("customer_refs", &tenants.customer_refs),
+        ("disconnected_after", &tenants.disconnected_after),
+        ("awaiting_scan_after", &tenants.awaiting_scan_after),
+    ] {
+        match value {
+            Some(Clearable::Text(text)) => out.text(key, text),
+            Some(Clearable::None) => out.plain(key, "none"),
+            None => {}
+        }
+    }
     out.0
 }
 
@@ -141,6 +159,9 @@ fn bridges(fleet: &Fleet) -> String {
         out += "  webhook_url: none\n";
     } else if fleet.webhook.is_some() {
         out += "  # webhook_url: copy it from your fleet.yaml. It is not repeated here, because it may hold a secret.\n";
+    }
+    if let Some(file) = &fleet.webhook_secret_file {
+        let _ = writeln!(out, "  webhook_secret_file: {}", quoted(&path(file)));
     }
     let extra = fleet.extra.iter().map(|item| {
         format!("tenant_id: {}, reason: {}", quoted(item.tenant_id.as_str()), quoted(&item.reason))
@@ -284,8 +305,8 @@ fn policy(adoption: &Adoption) -> String {
         }
     }
     out.plain("rate_budget", Bound::Share(*rate_budget));
-    for (name, after) in &adoption.fleet.graces {
-        out.plain(name, humantime::format_duration(*after));
+    for (name, value) in &adoption.fleet.settings {
+        out.plain(name, value);
     }
     out.0
 }

@@ -1,6 +1,8 @@
 //! Steps that call the provider: check the preconditions again, make the call, record the answer.
 
-use wabridges::{BridgeId, Class, CustomerRef, Listing, Made, Provisioned, Session, resolve};
+use wabridges::{
+    BridgeId, Class, CustomerRef, Listing, Made, NoWebhookKeys, Provisioned, Session, WebhookUrl, resolve,
+};
 
 use crate::db::store::NewBridge;
 use crate::model::Error;
@@ -68,9 +70,12 @@ impl Executor<'_> {
         webhook_url: Option<&str>,
     ) -> Result<Answer<Provisioned>, Error> {
         let mut patience = PATIENCE;
+        // What is recorded keeps {secret}.
+        let signed = webhook_url.map(|url| WebhookUrl::new(url, customer_ref.as_str(), self.webhook_keys));
+        let signed = signed.transpose().map_err(no_webhook_keys)?;
         loop {
             self.store.require_bridgeable(customer_ref).await?;
-            let answer = self.client.provision(customer_ref, webhook_url).await;
+            let answer = self.client.provision_signed(customer_ref, signed.as_ref()).await;
             if !self.again(&answer, Class::Provision, &mut patience).await {
                 return Ok(answer);
             }
@@ -170,4 +175,8 @@ impl Executor<'_> {
     async fn is_gone(&self, id: BridgeId) -> bool {
         matches!(self.carried_by(id).await, Err(wabridges::Error::NotFound { .. }))
     }
+}
+
+fn no_webhook_keys(error: NoWebhookKeys) -> Error {
+    Error::config(error.to_string(), "name the file with the keys in fleet.yaml: bridges.webhook_secret_file")
 }

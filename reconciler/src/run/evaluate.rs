@@ -133,7 +133,7 @@ impl<'a> Evaluator<'a> {
         }
         let sessions = chosen.len();
         let at_least = self.observer.client.duration_for(Class::Proxy, sessions);
-        let of = without_status.len();
+        let of = store.count_ours(&without_status).await?;
         self.observer.events.emit(Event::Polling { sessions, of, at_least });
         let asked_at = store.now().await?;
         let result = self.observer.client.poll(chosen, PollBudget::Unlimited).await;

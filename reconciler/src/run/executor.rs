@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use wabridges::{Class, Client, Error};
+use wabridges::{Class, Client, Error, WebhookKeys};
 
 use crate::db::apply_lock::ApplyLock;
 use crate::db::journal::Journal;
@@ -16,6 +16,8 @@ use crate::run::stop::Stop;
 pub struct Executor<'a> {
     /// The provider.
     pub client: &'a Client,
+    /// The keys for `{secret}` in a webhook_url.
+    pub webhook_keys: Option<&'a WebhookKeys>,
     /// The database.
     pub store: &'a mut Store,
     /// The lock, without which no step is started.

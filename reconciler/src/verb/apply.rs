@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use wabridges::Client;
+use wabridges::{Client, WebhookKeys};
 
 use crate::config::Fleet;
 use crate::db::apply_lock::ApplyLock;
@@ -88,9 +88,11 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     let saved = args.plan_file.as_deref().map(plan_file::read).transpose()?;
     let key = fleet.api_key()?;
     let fingerprint = key.fingerprint();
+    let webhook_keys = fleet.webhook_keys()?;
     let (client, console) = (client(fleet, key)?, Console::default());
     let lock = lock(&fleet.database, args.lock_timeout, &console).await?;
-    let run = Run { fleet, args, screen, client, console, approval, saved, fingerprint, deadline };
+    let run =
+        Run { fleet, args, screen, client, console, approval, saved, webhook_keys, fingerprint, deadline };
     let result = run.locked(&lock).await;
     lock.release().await;
     result
@@ -105,6 +107,8 @@ struct Run<'a> {
     console: Console,
     approval: Approval,
     saved: Option<SavedPlan>,
+    /// The keys for `{secret}` in a webhook_url.
+    webhook_keys: Option<WebhookKeys>,
     /// The fingerprint of the API key.
     fingerprint: String,
     deadline: Option<Instant>,
@@ -121,7 +125,11 @@ impl Run<'_> {
     async fn locked(&self, lock: &ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
-            saved.require_same_origin(&self.fleet.sha256, &self.fingerprint, &store.database().await?)?;
+            // Several pinned keys are keys of one account.
+            let account =
+                self.fleet.account.key_fingerprints.iter().find(|pin| **pin == saved.account_fingerprint);
+            let account = account.unwrap_or(&self.fingerprint);
+            saved.require_same_origin(&self.fleet.sha256, account, &store.database().await?)?;
             saved.require_fresh(store.now().await?)?;
         }
         let config = EvaluatorConfig {
@@ -237,7 +245,8 @@ impl Run<'_> {
             [] => Report::nothing_to_do(),
             _ => {
                 let (client, events, journal) = (&self.client, &self.console, Journal::new());
-                let executor = Executor { client, store, lock, journal, events, stop };
+                let webhook_keys = self.webhook_keys.as_ref();
+                let executor = Executor { client, webhook_keys, store, lock, journal, events, stop };
                 execute::apply(&final_plan.plan, executor).await
             }
         };

@@ -74,7 +74,7 @@ async fn account(fleet: Option<&Fleet>, checks: &mut Vec<Check>) -> Option<TimeD
             return None;
         }
     };
-    checks.push(checkup::key(&key.fingerprint(), fleet.account.key_fingerprint.as_deref()));
+    checks.push(checkup::key(&key.fingerprint(), &fleet.account.key_fingerprints));
     let client = match reader(fleet, key) {
         Ok(client) => client,
         Err(error) => {

@@ -77,7 +77,9 @@ pub async fn export(file: &Path, args: &ExportArgs, screen: Screen) -> Result<Ex
         base.fleet.account.api_url = api_url.clone();
     }
     let key = base.fleet.api_key()?;
-    base.fleet.account.key_fingerprint = Some(key.fingerprint());
+    if base.fleet.account.key_fingerprints.is_empty() {
+        base.fleet.account.key_fingerprints = vec![key.fingerprint()];
+    }
     let client = reader(&base.fleet, key)?;
     let mut store = Store::connect(&base.fleet.database).await?;
     store.require_primary().await?;
@@ -167,6 +169,9 @@ fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Resul
             bridge_id: Some(args.bridge_id.clone()),
             bridge_status: Some(args.bridge_status.clone()),
             wanted: Some(args.wanted.clone()),
+            customer_refs: None,
+            disconnected_after: None,
+            awaiting_scan_after: None,
         })),
     }
 }

@@ -66,6 +66,38 @@ async fn fleet_yaml_sets_every_grace_and_the_plan_shows_and_uses_it() -> Result<
         assert_eq!(world::kinds(&fleet)?, kinds, "{value}");
         assert_eq!(fleet.wab(&["plan", "--detailed-exitcode"])?.code, 0);
     }
+    // The other values of wab_policy: shown as fleet.yaml writes them, used by the same plan, and then stored.
+    fleet.fleet_yaml("policy: { price_per_bridge: 4.5, max_shrink: 12.5%, max_gap: 90m }\n")?;
+    let said = fleet.wab(&["plan", "--json"])?;
+    let plan: Value = serde_json::from_str(&said.stdout)?;
+    let mut set: Vec<_> = plan["settings"].as_array().into_iter().flatten().map(Value::to_string).collect();
+    set.sort();
+    assert_eq!(
+        set,
+        [
+            r#"{"after":"12.5%","before":"20%","name":"policy.max_shrink"}"#,
+            r#"{"after":"1h 30m","before":"1h","name":"policy.max_gap"}"#,
+            r#"{"after":"4.50","before":"3.00","name":"policy.price_per_bridge"}"#,
+        ]
+    );
+    assert_eq!(plan["monthly_cost"]["before"], json!(90.0));
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(
+        fleet.sql("SELECT price_per_bridge, max_shrink, max_gap FROM wab_policy")?,
+        "4.50|0.125|01:30:00"
+    );
+    assert_eq!(fleet.wab(&["plan", "--detailed-exitcode"])?.code, 0);
+    for wrong in [
+        "price_per_bridge: -1",
+        "price_per_bridge: 3.001",
+        "max_shrink: 0.2",
+        "max_shrink: 101%",
+        "max_gap: 5",
+    ] {
+        fleet.fleet_yaml(&format!("policy: {{ {wrong} }}\n"))?;
+        assert_eq!(fleet.wab(&["validate"])?.code, 1, "{wrong}");
+    }
     Ok(())
 }
 

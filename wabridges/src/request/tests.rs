@@ -291,3 +291,18 @@ fn a_ref_that_fits_no_path_is_refused_before_anything_is_sent() {
         }
     }
 }
+
+#[test]
+fn an_echoed_signature_is_replaced() {
+    let customer_ref = CustomerRef::new("a").unwrap();
+    let call = provision(&customer_ref, Some("https://x.test/?s=0a1b2c")).unwrap().hiding(Some("0a1b2c"));
+    let answer = Answer {
+        status: StatusCode::BAD_REQUEST,
+        location: Some("https://x.test/0a1b2c".into()),
+        body: r#"{"error":"bad url https://x.test/?s=0a1b2c"}"#.into(),
+    };
+    let answer = call.without_secret(answer);
+    assert_eq!(answer.location.as_deref(), Some("https://x.test/[redacted]"));
+    let shown = call.read(&answer).unwrap_err().to_string();
+    assert!(shown.contains("[redacted]") && !shown.contains("0a1b2c"), "{shown}");
+}

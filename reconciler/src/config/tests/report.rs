@@ -65,7 +65,7 @@ fn people_see_each_problem_under_its_line() {
     4 | tenants:
       | ^^^^^^^ tenants.table
 
-    error: fleet.yaml:7:16: the only placeholder is {tenant_id}
+    error: fleet.yaml:7:16: the only placeholders are {tenant_id} and {secret}
       |
     7 |   webhook_url: …
       |                ^ bridges.webhook_url

@@ -37,14 +37,17 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert!(EXAMPLE.starts_with("# yaml-language-server: $schema="));
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
-    assert_eq!(keys, 10, "api_key_file, key_fingerprint, ca_file, proxy, schema, status_words, four graces");
+    assert_eq!(
+        keys, 17,
+        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces of tenants, webhook_secret_file, status_words, seven of wab_policy"
+    );
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
     assert_eq!(complaints(&all), [""; 0]);
     let one_key: String =
         all.lines().filter(|line| !line.contains("api_key_env:")).map(|line| format!("{line}\n")).collect();
     let fleet = parse(&one_key).unwrap();
-    assert!(fleet.account.key_fingerprint.is_some() && fleet.account.ca_file.is_some());
+    assert!(!fleet.account.key_fingerprints.is_empty() && fleet.account.ca_file.is_some());
     assert_eq!(
         fleet.account.api_key,
         crate::config::fleet::KeySource::File("/run/secrets/wa_api_key".into())

@@ -1,6 +1,6 @@
 SELECT s.observed_at, pg_catalog.floor(pg_catalog.date_part('epoch',
            pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.observed_at))::pg_catalog.int8 AS age_seconds,
-       o.source, o.malformed, s.bridges, s.paired, s.awaiting_scan, s.disconnected, s.unknown, s.orphaned,
+       o.source, o.malformed, o.outside, s.bridges, s.paired, s.awaiting_scan, s.disconnected, s.unknown, s.orphaned,
        s.churned, s.duplicate, s.missing, s.monthly_cost, s.monthly_waste,
        k.awaiting_scan_drift, k.disconnected_drift,
        pg_catalog.floor(extract(epoch FROM p.awaiting_scan_after))::pg_catalog.int8 AS awaiting_scan_after,

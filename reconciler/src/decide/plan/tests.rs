@@ -257,6 +257,9 @@ fn another_tenants_table_is_refused() {
         bridge_status: "bridge_status".into(),
         wanted: "true".into(),
         webhook_url: None,
+        customer_refs: None,
+        disconnected_after: None,
+        awaiting_scan_after: None,
     };
     let mut input = input(vec![]);
     input.binding = Some(BindingChange {
@@ -367,6 +370,9 @@ fn every_guard_refuses_with_its_numbers_and_a_hint() {
         bridge_status: "bridge_status".into(),
         wanted: "true".into(),
         webhook_url: None,
+        customer_refs: None,
+        disconnected_after: None,
+        awaiting_scan_after: None,
     };
     moved.binding =
         Some(BindingChange { moves_table: true, ..BindingChange::new(Some(binding("a")), binding("b")) });

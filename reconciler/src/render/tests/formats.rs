@@ -38,6 +38,9 @@ pub fn everything() -> Plan {
         bridge_status: "bridge_status".into(),
         wanted: "status = 'active' OR note = '|'".into(),
         webhook_url: None,
+        customer_refs: None,
+        disconnected_after: None,
+        awaiting_scan_after: None,
     };
     plan.binding = Some(BindingChange::new(Some(binding("bridge")), binding("bridge_id")));
     plan.declared = Declared { written: 2, removed: 1 };
@@ -76,6 +79,7 @@ pub fn stored() -> Status {
         age_seconds: Some(75),
         source: Some("wab".into()),
         malformed: Some(2),
+        outside: Some(0),
         bridges: 21,
         paired: 17,
         awaiting_scan: 1,

@@ -106,7 +106,9 @@ proptest! {
             }
             given.tenants = Some(Tenants {
                 table: reason.clone(), tenant_id: Some(reason.clone()), bridge_id: Some(reason.clone()),
-                bridge_status: Some(reason.clone()), wanted: Some(reason),
+                bridge_status: Some(reason.clone()), wanted: Some(reason.clone()),
+                customer_refs: Some(Clearable::Text(reason.clone())), disconnected_after: Some(Clearable::None),
+                awaiting_scan_after: Some(Clearable::Text(reason)),
             });
             let mut adoption = adoption(given.clone());
             adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, FoundBridge {

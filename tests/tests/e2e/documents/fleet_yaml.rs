@@ -34,6 +34,7 @@ fn kind(key: &Map<String, Value>) -> String {
         return texts.join(", ");
     }
     match (counts, shares) {
+        _ if types.contains("array") && types.contains("string") => "text, or a list of texts".to_owned(),
         _ if types.contains("array") => "list".to_owned(),
         _ if types.contains("integer") => "id".to_owned(),
         (true, true) => "number or percentage".to_owned(),
@@ -66,7 +67,7 @@ fn rows(section: &Value, prefix: &str, rows: &mut Vec<String>) -> Result<()> {
             None => cell(in_words.trim_end_matches('.')),
         };
         rows.push(format!("| `{path}` | {} | {} | {default} |\n", kind(key), cell(meaning)));
-        if let Some(items) = key.get("items") {
+        if let Some(items) = key.get("items").filter(|items| items.get("properties").is_some()) {
             self::rows(items, &format!("{path}[]."), rows)?;
         }
     }

@@ -1,0 +1,12 @@
+-- A time in seconds.
+SELECT s.name, s.value
+FROM @extschema@.wab_policy p
+CROSS JOIN LATERAL (VALUES
+    ('disconnected_after', extract(epoch FROM p.disconnected_after)),
+    ('awaiting_scan_after', extract(epoch FROM p.awaiting_scan_after)),
+    ('state_after', extract(epoch FROM p.state_after)),
+    ('unmapped_after', extract(epoch FROM p.unmapped_after)),
+    ('max_gap', extract(epoch FROM p.max_gap)),
+    ('max_shrink', p.max_shrink),
+    ('price_per_bridge', p.price_per_bridge)
+) AS s(name, value)

@@ -1,0 +1,21 @@
+-- Confirms a webhook_url that was set in the dashboard.
+CREATE EXTENSION pg_wabridges;
+CREATE TABLE tenants (id text PRIMARY KEY, status text, bridge_id bigint, bridge_status text);
+INSERT INTO tenants VALUES ('a', 'active', 1, 'paired'), ('b', 'active', NULL, NULL), ('c', 'cancelled', NULL, NULL);
+SELECT wab_webhook_set('a');
+SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''');
+SELECT bridges FROM wab_observe('{1}', '{a}', '{running}', '{connected}', '{NULL}');
+UPDATE wab_bridges SET webhook_url = 'https://old.example.com/token';
+SELECT wab_webhook_set('a');
+SELECT * FROM wab_bind_tenants(webhook_url => '''https://new.example.com/token/'' || id');
+SELECT _wab_record_drift();
+SELECT kind, tenant_id, stored, observed FROM wab_drift WHERE kind = 'webhook';
+SELECT wab_webhook_set('a'), wab_webhook_set('a');
+SELECT kind FROM wab_drift WHERE kind = 'webhook';
+SELECT kind, ended_at IS NOT NULL AS ended FROM wab_drift_episodes WHERE kind = 'webhook';
+SELECT event, bridge_id, customer_ref, was, became, reported FROM wab_bridge_events WHERE event = 'webhook';
+SELECT wab_webhook_set('b');
+SELECT wab_webhook_set('c');
+SELECT wab_webhook_set('nobody');
+SELECT wab_webhook_set('');
+SELECT wab_webhook_set(NULL::text);
