@@ -1,7 +1,9 @@
--- Creates three roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
+-- Creates four roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
 -- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles.
+-- wab_support is for people who answer customers: it sees the fleet, pairs, and records nudges and snoozes. It provisions,
+-- deletes and logs out nothing, and does not see what the fleet costs.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
--- SELECT to wab_reader, and UPDATE of the two bound columns to wab_operator.
+-- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator.
 
 DO $$
 DECLARE
@@ -15,6 +17,10 @@ DECLARE
         LEFT JOIN pg_catalog.pg_extension e ON e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'
                                            AND e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
         WHERE c.relname OPERATOR(pg_catalog.=) 'wab_tenant_binding' AND c.relkind OPERATOR(pg_catalog.=) 'r');
+    -- What shows money.
+    money constant text[] := '{wab_costs,wab_fleet_summary,wab_summaries}';
+    -- What wab_support writes, with its functions below.
+    contacts constant text[] := '{wab_nudges,wab_pairing_codes,wab_calls,wab_snoozes,wab_acknowledgements}';
     path text := pg_catalog.current_setting('search_path');
     name text;
     b    record;
@@ -25,7 +31,7 @@ BEGIN
             MESSAGE = 'this database has no wab_ objects, or has them in several schemas',
             HINT = 'Run it in the database of the fleet; if several schemas have them, name one: SET search_path.';
     END IF;
-    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_enqueuer'] LOOP
+    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_support', 'wab_enqueuer'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
@@ -44,8 +50,28 @@ BEGIN
                 WHERE p.pronamespace = ours
                   AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
                                     '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_bound_column',
-                                    '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates') LOOP
+                                    '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates',
+                                    '_wab_is_ours', '_wab_require_ours') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
+    END LOOP;
+    FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
+                WHERE c.relnamespace = ours AND c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v')
+                  AND c.relname <> ALL (money) LOOP
+        EXECUTE format('GRANT SELECT ON %s TO wab_support', name);
+    END LOOP;
+    FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
+                WHERE c.relnamespace = ours AND c.relname = ANY (contacts) AND c.relkind = 'r' LOOP
+        EXECUTE format('GRANT INSERT, UPDATE ON %s TO wab_support', name);
+    END LOOP;
+    -- Internal functions that are not volatile only read, with the rights of the caller.
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
+                WHERE p.pronamespace = ours
+                  AND ((p.proname ~ '^_wab_' AND p.provolatile <> 'v')
+                       OR p.proname IN ('wab_session_status', 'wab_qr', 'wab_qr_text', 'wab_pair', 'wab_nudged',
+                                        'wab_snooze', 'wab_unsnooze', 'wab_acknowledge', 'wab_tenant_uptime',
+                                        'wab_tenant_history', '_wab_require_all_rows', '_wab_present_text',
+                                        '_wab_record_call', '_wab_note_code', '_wab_claim_code')) LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_support', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', '_wab_enqueue_wanted',
@@ -60,7 +86,7 @@ BEGIN
             HINT = 'Bind it, for instance as a member of wab_operator that owns it, and run this script again.';
     ELSE
         EXECUTE format('GRANT SELECT ON %s.wab_tenants TO wab_enqueuer', ours);
-        EXECUTE format('GRANT SELECT ON %s TO wab_reader', b.tenants);
+        EXECUTE format('GRANT SELECT ON %s TO wab_reader, wab_support', b.tenants);
         EXECUTE format('GRANT UPDATE (%I, %I) ON %s TO wab_operator', b.bridge_id, b.bridge_status, b.tenants);
     END IF;
     PERFORM set_config('search_path', path, true);

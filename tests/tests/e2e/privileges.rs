@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::world;
 
 /// The functions that PUBLIC may execute: pure functions and those that the views call.
-const PUBLIC: &str = "_wab_carried _wab_cutoffs _wab_flapping _wab_hidden_url _wab_is_installed _wab_job_is_late _wab_lock_id _wab_nudge_note _wab_percent_encode _wab_row_json _wab_serves _wab_status_map \
+const PUBLIC: &str = "_wab_carried _wab_customer_refs _wab_cutoff _wab_cutoffs _wab_flapping _wab_hidden_url _wab_is_installed _wab_job_is_late _wab_lock_id _wab_nudge_note _wab_percent_encode _wab_row_json _wab_serves _wab_status_map \
     _wab_status_of _wab_status_word _wab_unmapped _wab_unpaired_since wab_help wab_normalize_status wab_url_encode wab_url_encode wab_version";
 
 const RELATIONS: &str = "SELECT c.oid::regclass FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v', 'm', 'S', 'p', 'f')";
@@ -96,6 +96,92 @@ async fn the_reader_can_read_every_view_and_cannot_call_the_provider() -> Result
             let held = format!("SELECT has_function_privilege('{role}', '{function}', 'EXECUTE')");
             assert_eq!(fleet.sql(&held)?, may, "{role}: {function}");
         }
+    }
+    Ok(())
+}
+
+/// The support team logs in with a role of its own.
+#[tokio::test]
+async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_money() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let recipe =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"))?;
+    fleet.sql(&recipe)?;
+    fleet.sandbox.change(1, json!({"status": "qr"})).await?;
+    fleet.observe().await?;
+    fleet
+        .sql("CREATE ROLE ann LOGIN IN ROLE wab_support; UPDATE wab_policy SET awaiting_scan_after = '0'")?;
+    let ann = |sql: &str| {
+        let mut psql = fleet.cluster.program("psql", DATABASE);
+        psql.env("PGUSER", "ann").args([
+            "-XAtq",
+            "-v",
+            "VERBOSITY=verbose",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql,
+        ]);
+        e2e::process::run(&mut psql)
+    };
+    assert_eq!(
+        ann("SELECT kind, customer_ref FROM wab_drift WHERE kind <> 'status_drift'")?.stdout,
+        "awaiting_scan|cust_01\n"
+    );
+    for relation in names(&fleet, RELATIONS)? {
+        let kind = fleet.sql(&format!("SELECT relkind FROM pg_class WHERE oid = '{relation}'::regclass"))?;
+        if kind == "S" {
+            continue;
+        }
+        let said = ann(&format!("SELECT * FROM {relation}"))?;
+        if ["wab_costs", "wab_fleet_summary", "wab_summaries"].contains(&relation.as_str()) {
+            assert!(said.code != 0 && said.stderr.contains("42501"), "{relation}: {}", said.stderr);
+        } else {
+            assert_eq!(said.code, 0, "{relation}: {}", said.stderr);
+        }
+        let deletes = fleet.sql(&format!("SELECT has_table_privilege('ann', '{relation}', 'DELETE')"))?;
+        assert_eq!(deletes, "f", "{relation}");
+    }
+    let mut refused = vec![
+        "UPDATE tenants SET bridge_id = 7 WHERE id = 'cust_01'",
+        "UPDATE wab_bridges SET status = 'paired'",
+        "UPDATE wab_policy SET price_per_bridge = 0",
+        "INSERT INTO wab_declared VALUES ('x', 'keep', 'mine')",
+        "SELECT wab_summary()",
+        "SELECT wab_bind_tenants()",
+    ];
+    if fleet.install == e2e::fleet::Install::Extension {
+        let said = ann(
+            "SELECT wab_pair('cust_01', '15550100'), octet_length(wab_qr('cust_01')) > 100, length(wab_qr_text('cust_01')) > 100",
+        )?;
+        assert!(said.code == 0 && said.stdout.trim().ends_with("|t|t"), "{}{}", said.stdout, said.stderr);
+        assert_eq!(ann("SELECT status FROM wab_session_status('cust_01')")?.stdout, "awaiting_scan\n");
+        refused.extend([
+            "SELECT wab_logout('cust_02')",
+            "SELECT wab_delete_instance(2, 'cust_02')",
+            "SELECT wab_provision('cust_02')",
+            "SELECT wab_refresh()",
+            "SELECT wab_reconcile()",
+            "SELECT wab_enqueue_provision('cust_02')",
+        ]);
+        fleet.sandbox.clear_ledger().await?;
+    }
+    for statement in refused {
+        let said = ann(statement)?;
+        assert!(
+            said.code != 0 && said.stderr.contains("42501"),
+            "{statement}: {}{}",
+            said.stdout,
+            said.stderr
+        );
+    }
+    assert_eq!(fleet.sandbox.ledger().await?, [json!(null); 0]);
+    // What it writes, once the functions exist.
+    for table in ["wab_nudges", "wab_snoozes", "wab_acknowledgements", "wab_calls", "wab_pairing_codes"] {
+        let may = format!(
+            "SELECT to_regclass('{table}') IS NULL OR has_table_privilege('ann', to_regclass('{table}'), 'INSERT')"
+        );
+        assert_eq!(fleet.sql(&may)?, "t", "{table}");
     }
     Ok(())
 }
