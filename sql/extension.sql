@@ -105,6 +105,7 @@ DECLARE
     context text;
     at_column text; at_constraint text; at_type text; at_table text; at_schema text;
     failed  boolean;
+    called  timestamptz;
 BEGIN
     IF max_calls IS NULL OR max_calls OPERATOR(pg_catalog.<) 0 THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_work_queue(): a number of calls may be neither null nor negative',
@@ -125,12 +126,15 @@ BEGIN
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
         failed := false;
+        called := pg_catalog.clock_timestamp();
         BEGIN
             IF refusal IS NULL THEN
                 SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
                 FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
                 refusal := @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state,
                                                              made.raw_status, made.webhook_url);
+                PERFORM @extschema@._wab_record_call('provision', entry.customer_ref, made.bridge_id, called,
+                    CASE WHEN refusal IS NULL THEN 'provisioned' ELSE 'unlinked' END);
             END IF;
         EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL,
@@ -149,6 +153,10 @@ BEGIN
                    'Change the constraint, the trigger, the rule or the policy that keeps the row. The entry waits.'
             INTO state, message, details, hints;
             context := NULL;
+        END IF;
+        IF failed THEN
+            PERFORM @extschema@._wab_record_call('provision', entry.customer_ref, NULL, called,
+                pg_catalog.concat('failed: ', state));
         END IF;
         IF failed OR refusal IS NOT NULL THEN
             PERFORM @extschema@._wab_release_queued(
@@ -227,4 +235,6 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_nudges_nudge_id_seq'
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes_code_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_queue', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_calls', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_calls_call_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_jobs', '');

@@ -135,7 +135,7 @@ BEGIN
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
         FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates,
-                      _wab_write_rows}'::name[])
+                      _wab_write_rows,_wab_record_call}'::name[])
              AS w(name)
         JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
         CROSS JOIN LATERAL (SELECT p.oid::regprocedure AS f) r
@@ -144,7 +144,7 @@ BEGIN
         SELECT format('GRANT %s ON %s', g.privilege, g.target)
         FROM (VALUES ('@extschema@.wab_bridges'::regclass, 'SELECT'), ('@extschema@.wab_bridges', 'INSERT'),
                      ('@extschema@.wab_bridges', 'UPDATE'), ('@extschema@.wab_bridges', 'DELETE'),
-                     ('@extschema@.wab_bridge_events', 'INSERT'),
+                     ('@extschema@.wab_bridge_events', 'INSERT'), ('@extschema@.wab_calls', 'INSERT'),
                      ('@extschema@.wab_observations', 'SELECT'), ('@extschema@.wab_observations', 'UPDATE'),
                      ('@extschema@.wab_queue', 'SELECT'), ('@extschema@.wab_queue', 'UPDATE')) AS g(target, privilege)
         WHERE NOT has_table_privilege(g.target, g.privilege)

@@ -106,51 +106,50 @@ LEFT JOIN LATERAL (
     WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL
     ORDER BY b.status_since, b.bridge_id LIMIT 1) d ON true;
 
--- Builds the ranges of time in which each bridge existed, and the parts of them in which no tenant needed it; splits
--- both by month and multiplies with the price. PostgreSQL expects 1,000 rows of generate_series() and 10 of an array: with
--- the former it would compile the query (JIT), which takes ten times as long as running it.
-CREATE VIEW @extschema@.wab_costs AS
+-- The times in which each bridge existed, and the parts of them in which no tenant needed it, both split by month.
+-- PostgreSQL expects 1,000 rows of generate_series(), 10 of an array, and 200 groups of bridges: with larger numbers it
+-- would compile the query (JIT), which takes ten times as long as running it.
+CREATE VIEW @extschema@._wab_paid_times AS
 WITH life AS (
-    SELECT l.bridge_id, range_agg(tstzrange(l.since, l.until)) AS lived
-    FROM (SELECT b.bridge_id, coalesce(CASE WHEN isfinite(b.created_at) THEN b.created_at END, b.first_seen_at) AS since,
-                 now() AS until
-          FROM @extschema@.wab_bridges b
-          UNION ALL
-          SELECT e.bridge_id, e.since, e.at FROM @extschema@.wab_bridge_events e WHERE e.event = 'disappeared') l
-    WHERE l.since < l.until GROUP BY l.bridge_id
+    SELECT t.bridge_id, array_agg(t.customer_ref) AS refs, array_agg(tstzrange(t.since, t.until)) AS times
+    FROM @extschema@._wab_tenures t GROUP BY t.bridge_id
 ), unneeded AS MATERIALIZED (
-    SELECT e.bridge_id, range_agg(tstzrange(e.began_at, coalesce(e.ended_at, now()))) AS wasted
+    SELECT e.bridge_id, unnest(range_agg(tstzrange(e.began_at, coalesce(e.ended_at, now())))) AS during
     FROM @extschema@.wab_drift_episodes e
     WHERE e.wasted AND e.bridge_id IS NOT NULL GROUP BY e.bridge_id
 ), part AS (
-    SELECT l.bridge_id, false AS wasted, unnest(ARRAY(SELECT unnest(l.lived))) AS during FROM life l
+    SELECT l.bridge_id, t.customer_ref, false AS wasted, t.during
+    FROM life l CROSS JOIN LATERAL unnest(l.refs, l.times) AS t(customer_ref, during)
     UNION ALL
-    SELECT l.bridge_id, true, unnest(ARRAY(SELECT unnest(l.lived * u.wasted)))
+    SELECT l.bridge_id, t.customer_ref, true, t.during * u.during
     FROM life l JOIN unneeded u ON u.bridge_id = l.bridge_id
-), monthly AS (
-    SELECT m.month, p.bridge_id, p.wasted,
-           extract(epoch FROM least(upper(p.during), m.ends) - greatest(lower(p.during), m.begins)) AS seconds,
-           extract(epoch FROM m.ends - m.begins) AS month_seconds
-    FROM part p
-    CROSS JOIN LATERAL (
-        SELECT s.month::date AS month, s.month AT TIME ZONE 'UTC' AS begins,
-            (s.month + interval '1 month') AT TIME ZONE 'UTC' AS ends
-        FROM unnest(ARRAY(SELECT generate_series(date_trunc('month', greatest(lower(p.during),
-            -- Before the first observation, pruned history is incomplete.
-            coalesce((SELECT min(o.observed_at) FROM @extschema@.wab_observations o),
-                     (SELECT min(e.at) FROM @extschema@.wab_bridge_events e))) AT TIME ZONE 'UTC'),
-            upper(p.during) AT TIME ZONE 'UTC', interval '1 month'))) AS s(month)) m
-    WHERE m.begins < upper(p.during)
+    CROSS JOIN LATERAL unnest(l.refs, l.times) AS t(customer_ref, during)
+    WHERE t.during && u.during
 )
-SELECT m.month,
-       count(DISTINCT m.bridge_id) AS bridges,
-       round(sum(m.seconds) FILTER (WHERE NOT m.wasted) / 86400, 2) AS bridge_days,
+SELECT m.month, p.bridge_id, p.customer_ref, p.wasted,
+       extract(epoch FROM least(upper(p.during), m.ends) - greatest(lower(p.during), m.begins)) AS seconds,
+       extract(epoch FROM m.ends - m.begins) AS month_seconds
+FROM part p
+CROSS JOIN LATERAL (
+    SELECT s.month::date AS month, s.month AT TIME ZONE 'UTC' AS begins,
+        (s.month + interval '1 month') AT TIME ZONE 'UTC' AS ends
+    FROM unnest(ARRAY(SELECT generate_series(date_trunc('month', greatest(lower(p.during),
+        -- Before the first observation, pruned history is incomplete.
+        coalesce((SELECT min(o.observed_at) FROM @extschema@.wab_observations o),
+                 (SELECT min(e.at) FROM @extschema@.wab_bridge_events e))) AT TIME ZONE 'UTC'),
+        upper(p.during) AT TIME ZONE 'UTC', interval '1 month'))) AS s(month)) m
+WHERE m.begins < upper(p.during);
+
+CREATE VIEW @extschema@.wab_costs AS
+SELECT t.month,
+       count(DISTINCT t.bridge_id) AS bridges,
+       round(sum(t.seconds) FILTER (WHERE NOT t.wasted) / 86400, 2) AS bridge_days,
        round((SELECT p.price_per_bridge FROM @extschema@.wab_policy p)
-             * sum(m.seconds / m.month_seconds) FILTER (WHERE NOT m.wasted), 2) AS cost,
-       round(coalesce(sum(m.seconds) FILTER (WHERE m.wasted), 0) / 86400, 2) AS wasted_days,
+             * sum(t.seconds) FILTER (WHERE NOT t.wasted) / max(t.month_seconds), 2) AS cost,
+       round(coalesce(sum(t.seconds) FILTER (WHERE t.wasted), 0) / 86400, 2) AS wasted_days,
        round((SELECT p.price_per_bridge FROM @extschema@.wab_policy p)
-             * coalesce(sum(m.seconds / m.month_seconds) FILTER (WHERE m.wasted), 0), 2) AS waste
-FROM monthly m GROUP BY m.month;
+             * coalesce(sum(t.seconds) FILTER (WHERE t.wasted), 0) / max(t.month_seconds), 2) AS waste
+FROM @extschema@._wab_paid_times t GROUP BY t.month;
 
 COMMENT ON VIEW @extschema@.wab_status_history IS 'Each bridge''s statuses as spans of time, from wab_bridge_events.';
 COMMENT ON COLUMN @extschema@.wab_status_history.bridge_id IS 'The bridge.';
@@ -206,6 +205,16 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health.coverage_7d IS 'The same over the
 COMMENT ON COLUMN @extschema@.wab_fleet_health.coverage_30d IS 'The same over the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.observed_at IS 'When the fleet was last observed.';
 
+COMMENT ON VIEW @extschema@._wab_paid_times IS
+    'The times that the account pays for: one row per bridge, customer_ref and month (UTC), and another one for each part '
+    'of it in which no tenant needed the bridge.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.month IS 'The first day of the month.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.bridge_id IS 'The bridge.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.customer_ref IS 'The customer_ref that it carried; null for none.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.wasted IS 'Whether no tenant needed the bridge, as in wab_drift_episodes.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.seconds IS 'Seconds of this time in the month.';
+COMMENT ON COLUMN @extschema@._wab_paid_times.month_seconds IS 'Seconds of the month.';
+
 COMMENT ON VIEW @extschema@.wab_costs IS
     'The cost of the bridges in US dollars per month (UTC). A bridge costs wab_policy.price_per_bridge for a whole '
     'month, and for a part of a month that share of it, to the second. The first month may be incomplete; the present '
@@ -225,7 +234,7 @@ DECLARE
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
         FOREACH name IN ARRAY
-            '{wab_status_history,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,wab_costs}'::text[]
+            '{wab_status_history,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,_wab_paid_times,wab_costs}'::text[]
         LOOP
             EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
         END LOOP;
@@ -263,16 +272,17 @@ BEGIN
          k AS (DELETE FROM @extschema@.wab_acknowledgements WHERE acknowledged_at < now() - older_than RETURNING 1),
          a AS (DELETE FROM @extschema@.wab_alerts WHERE ended_sent_at < now() - older_than RETURNING 1),
          n AS (DELETE FROM @extschema@.wab_nudges WHERE nudged_at < now() - older_than RETURNING 1),
-         c AS (DELETE FROM @extschema@.wab_pairing_codes WHERE requested_at < now() - older_than RETURNING 1)
+         c AS (DELETE FROM @extschema@.wab_pairing_codes WHERE requested_at < now() - older_than RETURNING 1),
+         l AS (DELETE FROM @extschema@.wab_calls WHERE called_at < now() - older_than RETURNING 1)
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q)
          + (SELECT count(*) FROM z) + (SELECT count(*) FROM k) + (SELECT count(*) FROM a)
-         + (SELECT count(*) FROM n) + (SELECT count(*) FROM c)
+         + (SELECT count(*) FROM n) + (SELECT count(*) FROM c) + (SELECT count(*) FROM l)
     INTO deleted;
     RETURN deleted;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
-    'Deletes events, observations, summaries, runs, ended drift episodes, finished queue entries, ended snoozes, '
-    'acknowledgements, sent alerts, nudges and the record of pairing codes older than this. '
+    'Deletes the history that is older than this: events, observations, summaries, runs, calls, ended drift episodes, '
+    'finished queue entries, ended snoozes, acknowledgements, sent alerts, nudges and the record of pairing codes. '
     'Returns how many rows. Drift that lasts, waiting entries, and the last status of each live bridge are kept.';

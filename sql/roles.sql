@@ -51,7 +51,8 @@ BEGIN
                   AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
                                     '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_bound_column',
                                     '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates',
-                                    '_wab_is_ours', '_wab_require_ours') LOOP
+                                    '_wab_is_ours', '_wab_require_ours', 'wab_tenant_uptime', '_wab_listing_gaps', '_wab_stopwatches',
+                                    '_wab_told_spans', 'wab_tenant_costs', 'wab_tenant_history') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c

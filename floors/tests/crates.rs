@@ -23,7 +23,7 @@ const SANDBOX: Order<'_> = Order {
     floors: &[
         &["bridge", "limits", "qr", "wire"],
         &["answer", "console", "ledger", "route", "seed", "world"],
-        &["control_input", "gzip", "postman"],
+        &["control_input", "gzip", "postman", "record"],
         &["listing"],
         &["faults"],
         &["app", "delivery", "distort"],
@@ -46,7 +46,7 @@ const WABRIDGES: Order<'_> = Order {
 
 const PG_WABRIDGES: Order<'_> = Order {
     floors: &[
-        &["answers", "error", "glimpse", "json"],
+        &["answers", "error", "glimpse", "json", "server_log"],
         &["arguments", "http", "scan", "server", "settings"],
         &["database", "provider"],
         &["list", "poll"],

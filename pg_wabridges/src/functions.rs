@@ -5,7 +5,7 @@ use wabridges::{BridgeId, CustomerRef, WebhookUrl};
 
 use crate::answers::{Outcome, Provisioned};
 use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument, time_argument};
-use crate::database::{self, ShrinkPolicy};
+use crate::database::{self, CallKind, ShrinkPolicy};
 use crate::error::{OrRaise, Raise};
 use crate::json::{self, RawJson};
 use crate::list::list;
@@ -115,9 +115,11 @@ fn wab_provision(
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
     database::require_row(&customer_ref).or_raise();
+    let call = database::announce(CallKind::Provision, &customer_ref).or_raise();
     let (bridge, set_by_us) = provision(customer_ref.clone(), webhook_url, stored).or_raise();
     let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
     let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
+    database::record_call(&call, Some(bridge.id), outcome).or_raise();
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, outcome))
 }
 
@@ -140,6 +142,7 @@ fn wab_call_provision(
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
     require_writable(c"_wab_call_provision()");
+    database::announce(CallKind::Provision, &customer_ref).or_raise();
     let (bridge, set_by_us) = provision(customer_ref, webhook_url, stored_bridge_id).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
@@ -156,6 +159,7 @@ fn wab_delete_instance(
     require_writable(c"wab_delete_instance()");
     database::require_recording().or_raise();
     database::require_ours(&customer_ref).or_raise();
+    let call = database::announce(CallKind::Delete, &customer_ref).or_raise();
     let asked = customer_ref.clone();
     match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
         Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
@@ -163,6 +167,7 @@ fn wab_delete_instance(
             Err(refused_deletion(id, &customer_ref, carries.as_ref())).or_raise()
         }
     }
+    database::record_call(&call, Some(id), "deleted").or_raise();
     TableIterator::once((id.get(), customer_ref.into(), "deleted"))
 }
 

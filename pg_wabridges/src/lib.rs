@@ -18,6 +18,7 @@ mod provider;
 mod refresh;
 mod scan;
 mod server;
+mod server_log;
 mod sessions;
 mod settings;
 

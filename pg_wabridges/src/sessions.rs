@@ -5,6 +5,7 @@ use wabridges::CustomerRef;
 use wabridges::qr::{self, Terminal};
 
 use crate::arguments::{phone_argument, tenant_argument};
+use crate::database::CallKind;
 use crate::error::{OrRaise, Raise};
 use crate::provider::NoCode;
 use crate::server::require_writable;
@@ -79,11 +80,14 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let customer_ref = ours(tenant_id);
     let phone = phone_argument(phone).or_raise();
     require_writable(c"wab_pair()");
+    database::require_call_record().or_raise();
+    let call = database::announce(CallKind::Pair, &customer_ref).or_raise();
     let asked = customer_ref.clone();
     let told = provider::call(|client| provider::pair(client, asked, phone)).or_raise();
     let code = told.map_err(no_code).or_raise().to_string();
     database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
     database::note_code(&customer_ref).or_raise();
+    database::record_call(&call, None, "code").or_raise();
     code
 }
 
@@ -99,9 +103,11 @@ fn wab_logout(
     let customer_ref = ours(tenant_id);
     require_writable(c"wab_logout()");
     database::require_recording().or_raise();
+    let call = database::announce(CallKind::Logout, &customer_ref).or_raise();
     let asked = customer_ref.clone();
     let raw_status = provider::call(|client| provider::logout(client, asked)).or_raise();
     let status = database::record_session(&customer_ref, raw_status.as_deref()).or_raise();
+    database::record_call(&call, None, &status).or_raise();
     TableIterator::once((customer_ref.into(), status, raw_status))
 }
 

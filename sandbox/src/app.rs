@@ -11,6 +11,7 @@ use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::listing::{Listing, StatusField};
 use crate::postman::{Deliveries, Postman};
+use crate::record::Record;
 use crate::world::World;
 
 /// Whether each request is logged to stderr.
@@ -37,17 +38,19 @@ pub struct Settings {
     pub log: AccessLog,
 }
 
-/// The clock of one run: starts at the wall clock's time and never goes back.
-#[derive(Clone, Copy, Debug)]
+/// The clock of one run: starts at the wall clock's time and never goes back, unless a control call sets it.
+#[derive(Debug)]
 pub struct Clock {
     started_at: DateTime<Utc>,
     started: Instant,
+    /// The time at which a control call has stopped the clock.
+    stopped_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Clock {
     /// A clock that starts now.
     pub fn start() -> Self {
-        Self { started_at: Utc::now(), started: Instant::now() }
+        Self { started_at: Utc::now(), started: Instant::now(), stopped_at: Mutex::new(None) }
     }
 
     /// The time at which the clock started.
@@ -55,8 +58,16 @@ impl Clock {
         self.started_at
     }
 
+    /// Sets the clock to this time, at which it stands still until it is set again.
+    pub fn stop_at(&self, time: DateTime<Utc>) {
+        *self.stopped_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+    }
+
     /// The current time.
     pub fn now(&self) -> DateTime<Utc> {
+        if let Some(time) = *self.stopped_at.lock().unwrap_or_else(PoisonError::into_inner) {
+            return time;
+        }
         let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
         self.started_at.checked_add_signed(elapsed).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
@@ -70,6 +81,7 @@ pub struct Shared {
     pub faults: Faults,
     pub ledger: Ledger,
     pub deliveries: Deliveries,
+    pub record: Record,
     pub listing: Listing,
 }
 
@@ -82,6 +94,7 @@ impl Shared {
             faults: Faults::default(),
             ledger: Ledger::default(),
             deliveries: Deliveries::default(),
+            record: Record::default(),
             listing: Listing::new(status),
         }
     }
@@ -109,6 +122,8 @@ impl App {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let before = shared.world.revision();
         let done = work(&mut shared);
+        let changes = shared.world.take_changes();
+        shared.record.add(changes, self.clock.now());
         if shared.world.revision() != before {
             self.changed.notify_one();
         }

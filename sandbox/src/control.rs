@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::answer::{self, Answer};
 use crate::app::App;
 use crate::bridge::{Bridge, BridgeId, Patch};
-use crate::control_input::{Addition, Alignment, addition, object, parse};
+use crate::control_input::{Addition, Alignment, Setting, addition, object, parse};
 use crate::faults::Order;
 use crate::seed;
 use crate::webhooks;
@@ -39,6 +39,8 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/ledger", get(ledger).delete(clear_ledger))
         .route("/ledger/summary", get(ledger_summary))
         .route("/webhooks", get(deliveries))
+        .route("/statuses", get(statuses))
+        .route("/clock", axum::routing::post(set_clock))
         .route("/windows", get(windows).merge(post(align_windows)))
         .fallback(async || bad(StatusCode::NOT_FOUND, "no such control call"))
         .method_not_allowed_fallback(async || bad(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
@@ -127,6 +129,19 @@ async fn ledger_summary(State(app): Control) -> Reply {
 
 async fn deliveries(State(app): Control) -> Reply {
     reply(app.with(|shared| ok(&shared.deliveries.all())))
+}
+
+async fn statuses(State(app): Control) -> Reply {
+    reply(app.with(|shared| ok(&shared.record.all())))
+}
+
+async fn set_clock(State(app): Control, body: Bytes) -> Reply {
+    let setting: Setting = match parse(&body).and_then(object) {
+        Ok(setting) => setting,
+        Err(why) => return bad(StatusCode::BAD_REQUEST, &why),
+    };
+    app.clock.stop_at(setting.now);
+    reply(ok(&json!({ "now": app.clock.now() })))
 }
 
 async fn windows(State(app): Control) -> Reply {

@@ -1,5 +1,6 @@
 //! Reads the bodies of control calls strictly, so that a typing error in a test is refused with its reason.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,6 +32,14 @@ struct Seed {
 pub struct Alignment {
     /// The new age of the current window, in real milliseconds.
     pub elapsed_ms: i64,
+}
+
+/// The body of `POST clock`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// The time at which the clock shall stand still.
+    pub now: DateTime<Utc>,
 }
 
 /// Reads a body as JSON.

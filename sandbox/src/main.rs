@@ -18,6 +18,7 @@ mod listing;
 mod postman;
 mod provider;
 mod qr;
+mod record;
 mod route;
 mod seed;
 mod store;
@@ -70,7 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let store = cli.state.clone().map(|path| Arc::new(Store::new(path)));
     let world = match store.as_deref().map(Store::load).transpose()?.flatten() {
         Some(kept) => kept,
-        None => seeded(cli.seed, clock)?,
+        None => seeded(cli.seed, &clock)?,
     };
     let limits = Limits::new(cli.rates(), cli.speed, clock.started_at());
     let settings = cli.settings();
@@ -107,7 +108,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     store.as_deref().map_or(Ok(()), |store| store.save(&app))
 }
 
-fn seeded(count: u32, clock: Clock) -> anyhow::Result<World> {
+fn seeded(count: u32, clock: &Clock) -> anyhow::Result<World> {
     let mut world = World::default();
     let new = seed::bridges(count, seed::PREFIX, &BTreeSet::new(), clock.now());
     world.add(new, clock.now()).map_err(|refusal| anyhow!("seeding: {refusal:?}"))?;

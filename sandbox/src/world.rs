@@ -15,6 +15,17 @@ pub struct World {
     /// The id of the next new bridge; `None` once the last id is used.
     next_id: Option<BridgeId>,
     revision: u64,
+    /// The changes since they were last taken.
+    changes: Vec<Change>,
+}
+
+/// What a bridge became: which customer_ref it carries and its status, or that it is gone.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    pub id: BridgeId,
+    pub customer_ref: Option<String>,
+    /// `None` if the bridge is gone.
+    pub status: Option<String>,
 }
 
 /// A world as the state file stores it.
@@ -68,6 +79,7 @@ impl Default for World {
             by_ref: BTreeMap::new(),
             next_id: Some(BridgeId::FIRST),
             revision: 0,
+            changes: Vec::new(),
         }
     }
 }
@@ -76,6 +88,11 @@ impl World {
     /// A number that grows with every change; equal revisions mean an equal world.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The changes of customer_refs and statuses since the last call, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
     }
 
     /// All bridges, by id.
@@ -126,12 +143,14 @@ impl World {
         let bridge = self.bridges.remove(&id).ok_or(Refusal::NoSuchBridge)?;
         self.unindex(&bridge);
         self.revision += 1;
+        self.changes.push(Change::gone(&bridge));
         Ok(bridge)
     }
 
     /// Removes all bridges and returns their number; their ids are never used again.
     pub fn clear(&mut self) -> usize {
         let removed = self.bridges.len();
+        self.changes.extend(self.bridges.values().map(Change::gone));
         self.bridges.clear();
         self.by_ref.clear();
         self.revision += 1;
@@ -150,6 +169,7 @@ impl World {
         }
         let event = patch.status.and_then(|status| set_status(&mut bridge, status));
         self.revision += 1;
+        self.changes.push(Change::to(&bridge));
         Ok((self.place(bridge), event))
     }
 
@@ -178,7 +198,9 @@ impl World {
         let bridge = self.bridges.get_mut(&id).ok_or(Refusal::NoSuchBridge)?;
         bridge.phone = None;
         self.revision += 1;
-        Ok(set_status(bridge, DISCONNECTED.to_owned()))
+        let event = set_status(bridge, DISCONNECTED.to_owned());
+        self.changes.push(Change::to(bridge));
+        Ok(event)
     }
 
     /// Counts over the whole fleet.
@@ -229,7 +251,7 @@ impl World {
             self.next_id = id.next();
         }
         self.revision += 1;
-        self.place(Bridge {
+        let bridge = Bridge {
             id,
             customer_ref: new.customer_ref,
             state: new.state,
@@ -237,7 +259,9 @@ impl World {
             webhook_url: new.webhook_url,
             phone: None,
             created_at: new.created_at.unwrap_or(now),
-        });
+        };
+        self.changes.push(Change::to(&bridge));
+        self.place(bridge);
         Ok(id)
     }
 
@@ -255,6 +279,16 @@ impl World {
         if ids.is_empty() {
             self.by_ref.remove(customer_ref);
         }
+    }
+}
+
+impl Change {
+    fn to(bridge: &Bridge) -> Self {
+        Self { id: bridge.id, customer_ref: bridge.customer_ref.clone(), status: Some(bridge.status.clone()) }
+    }
+
+    fn gone(bridge: &Bridge) -> Self {
+        Self { id: bridge.id, customer_ref: bridge.customer_ref.clone(), status: None }
     }
 }
 

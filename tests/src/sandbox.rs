@@ -90,6 +90,17 @@ impl Sandbox {
         self.control("DELETE", &format!("/bridges/{id}"), None).await.map(drop)
     }
 
+    /// Sets the sandbox's clock to this time, at which it stands still until it is set again.
+    pub async fn stop_clock_at(&self, time: &str) -> Result<()> {
+        self.control("POST", "/clock", Some(json!({ "now": time }))).await.map(drop)
+    }
+
+    /// The sandbox's own record: when each bridge came to carry a customer_ref with a status, in order.
+    pub async fn record(&self) -> Result<Vec<Value>> {
+        let all = self.control("GET", "/statuses", None).await?;
+        all.as_array().cloned().with_context(|| format!("no list: {all}"))
+    }
+
     /// All bridges with all their fields.
     pub async fn bridges(&self) -> Result<Vec<Value>> {
         let all = self.control("GET", "/bridges", None).await?;

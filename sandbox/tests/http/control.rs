@@ -115,3 +115,30 @@ async fn the_ledger_holds_every_call_in_order() {
     assert_eq!(sandbox.control("DELETE", "ledger", "").await, json!({"cleared": 7}));
     assert_eq!(sandbox.control("GET", "ledger", "").await, json!([]));
 }
+
+#[tokio::test]
+async fn the_record_tells_when_each_status_began_by_a_clock_that_can_be_set() {
+    let sandbox = Sandbox::start(&[]);
+    let set = async |now: &str| sandbox.control("POST", "clock", json!({ "now": now })).await;
+    set("2026-01-01T00:00:00Z").await;
+    sandbox.control("POST", "bridges", json!([{"customer_ref": "a", "status": "connected"}])).await;
+    assert_eq!(sandbox.get("/api/instances/1").await.json()["created_at"], "2026-01-01T00:00:00Z");
+    set("2026-01-02T00:00:01Z").await;
+    sandbox.post("/api/instances/a/proxy/logout", "").await;
+    set("2026-01-01T12:00:00Z").await;
+    sandbox.control("PATCH", "bridges/1", json!({"customer_ref": "b"})).await;
+    sandbox.delete("/api/instances/1").await;
+    let change = |at: &str, customer_ref: &str, status: Option<&str>| {
+        json!({"at": format!("2026-01-{at}.000000Z"), "id": 1, "customer_ref": customer_ref, "status": status})
+    };
+    assert_eq!(
+        sandbox.control("GET", "statuses", "").await,
+        json!([
+            change("01T00:00:00", "a", Some("connected")),
+            change("02T00:00:01", "a", Some("disconnected")),
+            change("01T12:00:00", "b", Some("disconnected")),
+            change("01T12:00:00", "b", None),
+        ])
+    );
+    assert_eq!(sandbox.send("POST", "/_sandbox/clock", r#"{"now": "soon"}"#).await.code, 400);
+}

@@ -58,6 +58,7 @@ mod unchanged;
 mod uninstall;
 mod unpaired;
 mod upgrade;
+mod uptime;
 mod vanished;
 mod verbs;
 mod webhook_secrets;
