@@ -22,10 +22,8 @@ COMMENT ON COLUMN @extschema@._wab_incident_policy.next_step IS 'As in wab_incid
 
 -- The severities are those of wab_drift. A disconnected bridge is drift only after the grace of wab_policy, so its incident
 -- begins at once. Drift that the next wab_reconcile() or wab apply repairs is an incident only if nothing repairs it.
-CREATE VIEW @extschema@.wab_incident_policy AS
-SELECT b.kind, coalesce(c.severity, b.severity) AS severity,
-       coalesce(c.begins_after, b.begins_after) AS begins_after, coalesce(c.ends_after, b.ends_after) AS ends_after,
-       coalesce(c.alerts, b.severity <> 'info') AS alerts, coalesce(c.next_step, b.next_step) AS next_step
+CREATE VIEW @extschema@._wab_incident_defaults AS
+SELECT b.kind, b.severity, b.begins_after, b.ends_after, b.severity <> 'info' AS alerts, b.next_step
 FROM (VALUES
     ('missing', 'critical', interval '15 minutes', interval '0', 'provision it: wab apply, or SELECT * FROM wab_provision({tenant})'),
     ('disconnected', 'critical', '0', '10 minutes', 'pair it again: wab qr {tenant}, or SELECT wab_qr_text({tenant})'),
@@ -35,14 +33,28 @@ FROM (VALUES
     ('awaiting_scan', 'warning', '0', '0', 'remind the tenant to scan the QR code: wab qr {tenant}'),
     ('unmapped_status', 'warning', '0', '0', 'map the word: INSERT INTO wab_status_words'),
     ('webhook', 'warning', '0', '0', 'set the webhook_url of bridge {bridge} in the provider''s dashboard'),
+    ('outside', 'critical', '1 hour', '0', 'give the tenant an id that customer_refs matches, or change customer_refs: wab_bind_tenants()'),
     ('orphaned', 'warning', '1 hour', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.keep or bridges.remove'),
     ('churned', 'warning', '24 hours', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.keep or bridges.remove'),
     ('duplicate', 'warning', '1 hour', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.remove'),
     ('unbound', 'info', '1 hour', '10 minutes', 'write the tenant rows: wab apply'),
     ('status_drift', 'info', '1 hour', '10 minutes', 'write the tenant rows: SELECT * FROM wab_reconcile(), or wab apply'),
     ('stale_binding', 'info', '1 hour', '10 minutes', 'write the tenant rows: SELECT * FROM wab_reconcile(), or wab apply')
-) AS b(kind, severity, begins_after, ends_after, next_step)
-LEFT JOIN @extschema@._wab_incident_policy c ON c.kind = b.kind;
+) AS b(kind, severity, begins_after, ends_after, next_step);
+
+COMMENT ON VIEW @extschema@._wab_incident_defaults IS 'The defaults of wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.kind IS 'As in wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.severity IS 'As in wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.begins_after IS 'As in wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.ends_after IS 'As in wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.alerts IS 'As in wab_incident_policy.';
+COMMENT ON COLUMN @extschema@._wab_incident_defaults.next_step IS 'As in wab_incident_policy.';
+
+CREATE VIEW @extschema@.wab_incident_policy AS
+SELECT d.kind, coalesce(c.severity, d.severity) AS severity,
+       coalesce(c.begins_after, d.begins_after) AS begins_after, coalesce(c.ends_after, d.ends_after) AS ends_after,
+       coalesce(c.alerts, d.alerts) AS alerts, coalesce(c.next_step, d.next_step) AS next_step
+FROM @extschema@._wab_incident_defaults d LEFT JOIN @extschema@._wab_incident_policy c ON c.kind = d.kind;
 
 COMMENT ON VIEW @extschema@.wab_incident_policy IS
     'One row per kind of drift: when it is an incident. UPDATE it; null sets a default again, and a DELETE all defaults of '

@@ -150,7 +150,7 @@ DECLARE
     name text;
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
-        FOREACH name IN ARRAY '{wab_incident_policy,_wab_incident_spans,wab_incident_history,_wab_unobserved,wab_incidents,
+        FOREACH name IN ARRAY '{_wab_incident_defaults,wab_incident_policy,_wab_incident_spans,wab_incident_history,_wab_unobserved,wab_incidents,
                                 wab_incident_bridges}'::text[]
         LOOP
             EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);

@@ -21,8 +21,8 @@ mod who;
 pub use connection::{Address, Attempt, Connection, Host, Keepalive, ServerKind};
 pub use error::ConfigError;
 pub use fleet::{
-    Account, Bound, Clearable, Database, Extra, Fleet, Keep, KeySource, Policy, Setting, Settings,
-    StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
+    Account, Bound, Clearable, Database, Extra, Fleet, IncidentRule, Keep, KeySource, Policy, Setting,
+    Settings, StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
 };
 pub use problem::Problem;
 pub use prune::{Pruned, prune};

@@ -153,6 +153,25 @@ mod tests {
         }
     }
 
+    /// Each kind of drift has a rule for incidents, with the severity that the drift has.
+    #[test]
+    fn every_kind_of_drift_has_its_severity_in_the_incident_policy() {
+        let text = |file: &str| PARTS.iter().find(|part| part.file == file).unwrap().text;
+        let pairs = |file: &str, before: &str| -> std::collections::BTreeSet<(String, String)> {
+            let words = |rest: &str| {
+                let mut words = rest.split('\'').skip(1).step_by(2);
+                Some((words.next()?.to_owned(), words.next()?.to_owned()))
+            };
+            text(file).split(before).skip(1).filter_map(words).collect()
+        };
+        let drift = pairs("views.sql", "THEN ROW(");
+        let mut rules = pairs("incident_policy.sql", "\n    (");
+        // A fleet that nobody observes has no drift.
+        rules.retain(|(kind, _)| kind != "unobserved");
+        assert!(drift.len() >= 13, "{drift:?}");
+        assert_eq!(drift, rules);
+    }
+
     #[test]
     fn a_body_is_the_text_of_a_function() {
         let form = Form::Body { function: "wab_make", comment: "It's made here." };

@@ -12,8 +12,8 @@ use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits, ProxyUrl, WebhookK
 use crate::config::document::Document;
 use crate::config::file::{self, File, Id, Scalar};
 use crate::config::fleet::{
-    Account, Bound, Clearable, Database, Extra, Fleet, Keep, KeySource, Percent, Policy, Setting, Settings,
-    StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
+    Account, Bound, Clearable, Database, Extra, Fleet, IncidentRule, Keep, KeySource, Percent, Policy,
+    Setting, Settings, StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
 };
 use crate::config::problem::Wrong;
 use crate::ground::quoted;
@@ -97,7 +97,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
     let status_words = bridges.status_words.map(|words| status_words(&mut problems, words));
-    let raw_policy = file.policy.unwrap_or_default();
+    let mut raw_policy = file.policy.unwrap_or_default();
     let settings = settings(
         &mut problems,
         [
@@ -108,8 +108,15 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
             ("max_gap", &raw_policy.max_gap, grace),
             ("max_shrink", &raw_policy.max_shrink, shrink),
             ("price_per_bridge", &raw_policy.price_per_bridge, price),
+            ("flapping_changes", &raw_policy.flapping_changes, at_least_one),
+            ("flapping_window", &raw_policy.flapping_window, window),
+            ("mass_share", &raw_policy.mass_share, shrink),
+            ("mass_bridges", &raw_policy.mass_bridges, at_least_two),
+            ("mass_window", &raw_policy.mass_window, window),
+            ("unobserved_after", &raw_policy.unobserved_after, window),
         ],
     );
+    let incidents = incidents(&mut problems, raw_policy.incidents.take().unwrap_or_default());
     let policy = policy(&mut problems, raw_policy);
     let account = account.filter(|_| problems.found.is_empty())?;
     Some(Fleet {
@@ -124,6 +131,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         status_words,
         policy,
         settings,
+        incidents,
         alert_url,
         sha256: String::new(),
     })
@@ -350,6 +358,59 @@ fn status(text: &str) -> Result<String, String> {
     Err(format!("{} is not a status: known are {}", quoted(text), StatusWord::STATUSES.join(", ")))
 }
 
+fn incidents(problems: &mut Problems, raw: Vec<file::IncidentRule>) -> Vec<IncidentRule> {
+    let mut first = BTreeMap::new();
+    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
+        let at = |field: &str| format!("policy.incidents[{nth}].{field}");
+        let time = |text: &str| humantime::parse_duration(text).map_err(|_| not_a_time(text));
+        let severity = problems.read(at("severity"), raw.severity, severity);
+        let begins_after = problems.read(at("begins_after"), raw.begins_after, time);
+        let ends_after = problems.read(at("ends_after"), raw.ends_after, time);
+        let kind = problems.read(at("kind"), raw.kind, text)?;
+        if let Some(before) = first.insert(kind.clone(), nth) {
+            let what = format!("{} has a rule already, in policy.incidents[{before}]", quoted(&kind));
+            problems.add(at("kind"), what);
+        }
+        Some(IncidentRule { kind, severity, begins_after, ends_after, alerts: raw.alerts })
+    });
+    checked.collect()
+}
+
+fn severity(text: &str) -> Result<String, String> {
+    match text {
+        "critical" | "warning" | "info" => Ok(text.to_owned()),
+        other => Err(format!("{} is not a severity: known are critical, warning, info", quoted(other))),
+    }
+}
+
+fn not_a_time(text: &str) -> String {
+    format!("{} is not a duration: write it like 15m, 24h or 0s", quoted(text))
+}
+
+fn at_least_one(text: &str) -> Result<Setting, String> {
+    at_least(1, text)
+}
+
+fn at_least_two(text: &str) -> Result<Setting, String> {
+    at_least(2, text)
+}
+
+fn at_least(least: u32, text: &str) -> Result<Setting, String> {
+    let number = text.parse::<u32>().ok().filter(|number| *number >= least && i32::try_from(*number).is_ok());
+    number
+        .map(Setting::Number)
+        .ok_or_else(|| format!("{} is not a whole number of {least} or more", quoted(text)))
+}
+
+fn window(text: &str) -> Result<Setting, String> {
+    match grace(text)? {
+        Setting::Time(time) if time.is_zero() => {
+            Err(format!("{} is no time: write it like 15m", quoted(text)))
+        }
+        time => Ok(time),
+    }
+}
+
 /// A key of `policy` that sets a value of `wab_policy`: its name, its value, and how to read it.
 type Set<'a> = (&'static str, &'a Option<Scalar>, fn(&str) -> Result<Setting, String>);
 
@@ -382,9 +443,7 @@ fn price(text: &str) -> Result<Setting, String> {
 }
 
 fn grace(text: &str) -> Result<Setting, String> {
-    humantime::parse_duration(text)
-        .map(Setting::Time)
-        .map_err(|_| format!("{} is not a duration: write it like 15m, 24h or 0s", quoted(text)))
+    humantime::parse_duration(text).map(Setting::Time).map_err(|_| not_a_time(text))
 }
 
 fn bridge_id(text: &str) -> Result<BridgeId, String> {

@@ -29,7 +29,7 @@ pub struct Node {
 /// The content of a value. Numbers are kept as written.
 pub enum Content {
     Nothing,
-    Flag,
+    Flag(bool),
     Number(String),
     Text(String),
     List(Vec<Rc<Node>>),
@@ -48,7 +48,7 @@ impl Node {
     pub fn kind(&self) -> &'static str {
         match self.content {
             Content::Nothing => "nothing",
-            Content::Flag => "true or false",
+            Content::Flag(_) => "true or false",
             Content::Number(_) => "a number",
             Content::Text(_) => "a text",
             Content::List(_) => "a list",
@@ -68,7 +68,7 @@ impl Node {
     pub fn json(&self) -> Value {
         match &self.content {
             Content::Nothing => Value::Null,
-            Content::Flag => Value::Bool(true),
+            Content::Flag(flag) => Value::Bool(*flag),
             Content::Number(text) | Content::Text(text) => Value::String(text.clone()),
             Content::List(items) => items.iter().map(|item| item.json()).collect(),
             Content::Section(entries) => {
@@ -117,7 +117,8 @@ impl Content {
     pub fn plain(text: &str) -> Self {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => Self::Nothing,
-            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Self::Flag,
+            "true" | "True" | "TRUE" => Self::Flag(true),
+            "false" | "False" | "FALSE" => Self::Flag(false),
             _ if is_number(text) => Self::Number(text.to_owned()),
             _ => Self::Text(text.to_owned()),
         }

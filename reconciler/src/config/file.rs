@@ -251,6 +251,48 @@ pub struct Policy {
     /// After which time a status word that no mapping knows is drift. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub unmapped_after: Option<Scalar>,
+    /// Changes of status within flapping_window from which a bridge is drift of kind flapping. Default: the number stored in
+    /// wab_policy.
+    #[schemars(extend("minimum" = 1, "pattern" = "^[0-9]+$"))]
+    pub flapping_changes: Option<Scalar>,
+    /// See flapping_changes. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub flapping_window: Option<Scalar>,
+    /// Share of the bridges on which drift must begin within mass_window to be one incident. Default: the one stored in
+    /// wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{1,3}([.][0-9])? *%$"))]
+    pub mass_share: Option<Scalar>,
+    /// Bridges on which drift must begin within mass_window to be one incident. Default: the number stored in wab_policy.
+    #[schemars(extend("minimum" = 2, "pattern" = "^[0-9]+$"))]
+    pub mass_bridges: Option<Scalar>,
+    /// See mass_share. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub mass_window: Option<Scalar>,
+    /// After which time without an observation there is an incident. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub unobserved_after: Option<Scalar>,
+    /// When drift of a kind is an incident. Kinds that are not listed stay as stored in wab_incident_policy.
+    pub incidents: Option<Vec<IncidentRule>>,
+}
+
+/// When drift of one kind is an incident. What is left out has its default.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentRule {
+    /// The kind of drift, as in wab_incident_policy.
+    #[schemars(required, extend("minLength" = 1))]
+    pub kind: Option<Scalar>,
+    /// How grave it is.
+    #[schemars(with = "Option<String>", extend("enum" = ["critical", "warning", "info"]))]
+    pub severity: Option<Scalar>,
+    /// Drift that has lasted for this long is an incident.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub begins_after: Option<Scalar>,
+    /// Drift that comes back within this time belongs to the same incident.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub ends_after: Option<Scalar>,
+    /// Whether alerts are sent.
+    pub alerts: Option<bool>,
 }
 
 /// One fingerprint of a key, or a list of them.

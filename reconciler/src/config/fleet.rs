@@ -34,6 +34,8 @@ pub struct Fleet {
     pub policy: Policy,
     /// The values of `wab_policy`; the others stay as stored.
     pub settings: Settings,
+    /// When drift is an incident, for the kinds that the file lists.
+    pub incidents: Vec<IncidentRule>,
     /// The URL to which alerts are posted.
     pub alert_url: KeySource,
     /// SHA-256 (hex) of the file's text.
@@ -211,6 +213,8 @@ pub enum Setting {
     Dollars(Decimal),
     /// A share, from 0 to 1.
     Share(Decimal),
+    /// A whole number.
+    Number(u32),
 }
 
 impl fmt::Display for Setting {
@@ -220,8 +224,24 @@ impl fmt::Display for Setting {
             Self::Time(time) => humantime::format_duration(*time).fmt(f),
             Self::Dollars(amount) => write!(f, "{amount:.2}"),
             Self::Share(share) => write!(f, "{}%", (*share * Decimal::ONE_HUNDRED).normalize()),
+            Self::Number(number) => number.fmt(f),
         }
     }
+}
+
+/// When drift of one kind is an incident; what is `None` has its default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IncidentRule {
+    /// The kind of drift, as in `wab_incident_policy`.
+    pub kind: String,
+    /// critical, warning or info.
+    pub severity: Option<String>,
+    /// Drift that has lasted for this long is an incident.
+    pub begins_after: Option<Duration>,
+    /// Drift that comes back within this time belongs to the same incident.
+    pub ends_after: Option<Duration>,
+    /// Whether alerts are sent.
+    pub alerts: Option<bool>,
 }
 
 /// The limits of a plan.

@@ -149,7 +149,7 @@ impl Misfit {
                     _ => format!("must be {}, not {}", expected(described(schema, &self.path)), node.kind()),
                 };
                 let is_harmless =
-                    matches!(node.content, Content::Nothing | Content::Flag | Content::Number(_));
+                    matches!(node.content, Content::Nothing | Content::Flag(_) | Content::Number(_));
                 let hidden = if is_harmless { 0..0 } else { node.span.clone() };
                 wrong.push(Wrong::new(span, at, what).hiding(hidden));
             }

@@ -5,18 +5,21 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-use crate::config::{Fleet, Setting, Settings, StatusWord};
+use crate::config::{Fleet, IncidentRule, Setting, Settings, StatusWord};
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::{query, query_as};
+use crate::ground::harmless;
 use crate::model::{Error, SettingChange};
 
 const WORDS: &str = "cannot store the status words of fleet.yaml";
+const INCIDENTS: &str = "cannot store the incident rules of fleet.yaml in wab_incident_policy";
 const POLICY: &str = "cannot store the policy of fleet.yaml in wab_policy";
 
 impl Evaluation<'_> {
     /// Makes the settings match fleet.yaml; writes only those that differ. The stored statuses follow new words.
     pub(super) async fn set(&mut self, fleet: &Fleet) -> Result<Vec<SettingChange>, Error> {
         let mut changes = self.set_policy(&fleet.settings).await?;
+        changes.extend(self.set_incidents(&fleet.incidents).await?);
         if let Some(words) = &fleet.status_words {
             changes.extend(self.set_words(words).await?);
         }
@@ -50,6 +53,48 @@ impl Evaluation<'_> {
             after,
         };
         Ok(changes.into_iter().map(named).collect())
+    }
+
+    /// Stores the rules of the listed kinds, and compares the policy before and after, as one row of text per kind.
+    async fn set_incidents(&mut self, rules: &[IncidentRule]) -> Result<Vec<SettingChange>, Error> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kinds: Vec<&str> = rules.iter().map(|rule| rule.kind.as_str()).collect();
+        let before = self.incident_rules(&kinds).await?;
+        if let Some(unknown) = kinds.iter().find(|kind| !before.iter().any(|(known, _)| known == *kind)) {
+            return Err(Error::config(
+                format!("policy.incidents names the kind {}, which is none", harmless(unknown)),
+                "SELECT kind FROM wab_incident_policy lists the kinds",
+            ));
+        }
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        query(self.names.sql(include_str!("set/write_incidents.sql")))
+            .bind(&kinds)
+            .bind(rules.iter().map(|rule| rule.severity.as_deref()).collect::<Vec<_>>())
+            .bind(rules.iter().map(|rule| seconds(rule.begins_after)).collect::<Vec<_>>())
+            .bind(rules.iter().map(|rule| seconds(rule.ends_after)).collect::<Vec<_>>())
+            .bind(rules.iter().map(|rule| rule.alerts).collect::<Vec<_>>())
+            .execute(&mut *self.tx)
+            .await
+            .map_err(Error::database(INCIDENTS))?;
+        let after = self.incident_rules(&kinds).await?;
+        let changed = before.into_iter().zip(after).filter(|((_, before), (_, after))| before != after);
+        Ok(changed
+            .map(|((kind, before), (_, after))| SettingChange {
+                name: format!("policy.incidents {kind}"),
+                before: Some(before),
+                after: Some(after),
+            })
+            .collect())
+    }
+
+    async fn incident_rules(&mut self, kinds: &[&str]) -> Result<Vec<(String, String)>, Error> {
+        query_as(self.names.sql(include_str!("set/incident_rules.sql")))
+            .bind(kinds)
+            .fetch_all(&mut *self.tx)
+            .await
+            .map_err(Error::database(INCIDENTS))
     }
 
     async fn set_policy(&mut self, settings: &Settings) -> Result<Vec<SettingChange>, Error> {
@@ -89,6 +134,7 @@ fn number(setting: Setting) -> Decimal {
     match setting {
         Setting::Time(time) => Decimal::from(time.as_secs()) + Decimal::new(time.subsec_millis().into(), 3),
         Setting::Dollars(number) | Setting::Share(number) => number,
+        Setting::Number(number) => number.into(),
     }
 }
 
@@ -100,5 +146,6 @@ fn like(sort: Setting, number: Decimal) -> Setting {
         }
         Setting::Dollars(_) => Setting::Dollars(number),
         Setting::Share(_) => Setting::Share(number),
+        Setting::Number(_) => Setting::Number(number.to_u32().unwrap_or(0)),
     }
 }

@@ -128,9 +128,7 @@ async fn the_record_tells_when_each_status_began_by_a_clock_that_can_be_set() {
     set("2026-01-01T12:00:00Z").await;
     sandbox.control("PATCH", "bridges/1", json!({"customer_ref": "b"})).await;
     sandbox.delete("/api/instances/1").await;
-    let change = |at: &str, customer_ref: &str, status: Option<&str>| {
-        json!({"at": format!("2026-01-{at}.000000Z"), "id": 1, "customer_ref": customer_ref, "status": status})
-    };
+    let change = |at: &str, customer_ref: &str, status: Option<&str>| json!({"at": format!("2026-01-{at}.000000Z"), "id": 1, "customer_ref": customer_ref, "status": status});
     assert_eq!(
         sandbox.control("GET", "statuses", "").await,
         json!([

@@ -253,3 +253,49 @@ fn what_turns_bad_together_is_one_incident() -> Result<()> {
     assert_eq!(found, ["60 bridges: disconnected 75-200", "60 bridges: state 205-229"]);
     Ok(())
 }
+
+/// The rules of fleet.yaml are shown by the plan, stored by apply, and then there is nothing left to do.
+#[tokio::test]
+async fn fleet_yaml_sets_the_rules_of_incidents() -> Result<()> {
+    let fleet = crate::world::healthy(&[]).await?;
+    let rules = |rules: &str| {
+        fleet.fleet_yaml(&format!(
+            "tenants: {{ table: public.tenants, wanted: status = 'active' }}\npolicy: {{ flapping_changes: 7, mass_share: 20%, \
+             mass_window: 30m, incidents: [ {rules} ] }}\n"
+        ))
+    };
+    rules("{ kind: disconnected, ends_after: 20m, severity: warning }, { kind: orphaned, alerts: false }")?;
+    let said = fleet.wab(&["plan"])?;
+    for part in [
+        "policy.incidents disconnected",
+        "warning, begins after 00:00:00, ends after 00:20:00",
+        "policy.flapping_changes",
+    ] {
+        assert!(said.stdout.contains(part), "{part}: {}{}", said.stdout, said.stderr);
+    }
+    let stored = "SELECT string_agg(concat_ws(' ', kind, severity, ends_after, alerts), ', ' ORDER BY kind) FROM _wab_incident_policy";
+    assert_eq!(fleet.sql(stored)?, "", "a plan stores nothing");
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sql(stored)?, "disconnected warning 00:20:00, orphaned f");
+    assert_eq!(
+        fleet.sql("SELECT flapping_changes, mass_share, mass_window FROM wab_policy")?,
+        "7|0.200|00:30:00"
+    );
+    assert_eq!(fleet.wab(&["plan", "--detailed-exitcode"])?.code, 0);
+    // What the rule leaves out has its default again; a kind that is not listed stays.
+    rules("{ kind: disconnected }")?;
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(
+        (said.code, fleet.sql(stored)?),
+        (0, "orphaned f".to_owned()),
+        "{}{}",
+        said.stdout,
+        said.stderr
+    );
+    rules("{ kind: disconected }")?;
+    let said = fleet.wab(&["plan"])?;
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("names the kind disconected, which is none"), "{}", said.stderr);
+    Ok(())
+}

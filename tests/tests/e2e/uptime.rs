@@ -29,7 +29,8 @@ fn time(second: i64) -> String {
 
 /// The second of the month, of a time as `time()` writes it.
 fn second(time: &str) -> Result<i64> {
-    let part = |range: std::ops::Range<usize>| -> Result<i64> { Ok(time.get(range).context("too short")?.parse()?) };
+    let part =
+        |range: std::ops::Range<usize>| -> Result<i64> { Ok(time.get(range).context("too short")?.parse()?) };
     Ok((part(8..10)? - 1) * 86_400 + part(11..13)? * 3_600 + part(14..16)? * 60 + part(17..19)?)
 }
 
@@ -48,7 +49,8 @@ fn changes() -> Vec<(i64, i64, Happening)> {
     for bridge in 1..=LISTED {
         for outage in 0..9 {
             let begins = 90_017 + outage * 270_023 + bridge * 7_919;
-            let lasts = if bridge <= TOLD { 61 + outage * 613 * bridge } else { 2 * REFRESH + 41 + outage * 1_777 };
+            let lasts =
+                if bridge <= TOLD { 61 + outage * 613 * bridge } else { 2 * REFRESH + 41 + outage * 1_777 };
             let apart = begins > UNLISTED.end || begins + lasts < UNLISTED.start;
             if bridge <= TOLD || apart {
                 all.push((begins, bridge, Status("disconnected")));
@@ -91,9 +93,11 @@ fn truth(record: &[Value]) -> Result<BTreeMap<String, Truth>> {
             let seconds = |change: &Value| second(change["at"].as_str().context("no time")?);
             let since = seconds(change)?;
             let until = changes.get(nth + 1).map_or(Ok(HOURS * REFRESH), |next| seconds(next))?;
-            let unseen = if bridge > TOLD { until.min(UNLISTED.end) - since.max(UNLISTED.start - 1) } else { 0 };
+            let unseen =
+                if bridge > TOLD { until.min(UNLISTED.end) - since.max(UNLISTED.start - 1) } else { 0 };
             let seen = until - since - unseen.max(0);
-            let tenant = all.entry(change["customer_ref"].as_str().context("no ref")?.to_owned()).or_default();
+            let tenant =
+                all.entry(change["customer_ref"].as_str().context("no ref")?.to_owned()).or_default();
             tenant.lived += until - since;
             tenant.changes += 1;
             if status == "connected" {
@@ -165,7 +169,11 @@ async fn the_uptime_of_a_month_is_that_of_the_providers_own_record() -> Result<(
         let (tenant, record) = (fields[0], &truth[fields[0]]);
         let (paired, observed, lived) = (number(1)?, number(2)?, number(3)?);
         if tenant.len() == 2 && tenant[1..].parse::<i64>()? <= TOLD {
-            assert_eq!((paired, lived, observed), (record.paired, record.lived, record.lived), "{row} {record:?}");
+            assert_eq!(
+                (paired, lived, observed),
+                (record.paired, record.lived, record.lived),
+                "{row} {record:?}"
+            );
             assert_eq!((number(4)?, number(5)?), (record.outages, record.longest), "{row} {record:?}");
             assert_eq!(fields[7], "1.000000", "{row}");
             let share = format!("{:.7}", paired as f64 / lived as f64);
@@ -206,7 +214,8 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
         psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql]);
         e2e::process::run(&mut psql)
     };
-    let calls = "SELECT call, customer_ref, called_by, application_name, outcome FROM wab_calls ORDER BY call_id";
+    let calls =
+        "SELECT call, customer_ref, called_by, application_name, outcome FROM wab_calls ORDER BY call_id";
     for sql in [
         "SELECT * FROM wab_provision('new')",
         "SET ROLE wab_operator; SELECT wab_pair('new', '+1 555 000-7654')",
@@ -219,7 +228,8 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
     let answered = "provision|new|eve|desk|created\npair|new|eve|desk|code\nlogout|cust_05|eve|desk|disconnected\n\
                     delete|new|eve|desk|deleted";
     assert_eq!(fleet.sql(calls)?, answered);
-    let history = fleet.sql("SELECT event, by_whom FROM wab_tenant_history('new') WHERE by_whom IS NOT NULL")?;
+    let history =
+        fleet.sql("SELECT event, by_whom FROM wab_tenant_history('new') WHERE by_whom IS NOT NULL")?;
     assert_eq!(history, "provisioned|eve\npairing code|eve\ndeleted|eve");
     // A call that fails, one that is cancelled, and one that is rolled back leave no row, but a line each.
     let before = announced(&fleet)?.len();
@@ -236,16 +246,24 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
     })
     .await?;
     let lines = announced(&fleet)?.join("\n");
-    assert!(lines.contains("eve calls the provider: logout of tenant cust_07 (application_name: desk)"), "{lines}");
+    assert!(
+        lines.contains("eve calls the provider: logout of tenant cust_07 (application_name: desk)"),
+        "{lines}"
+    );
     // The worker of the queue records a failed attempt too.
-    fleet.sandbox.fault(json!({"method": "POST", "path_prefix": "/api/instances", "kind": "status", "code": 500})).await?;
+    fleet
+        .sandbox
+        .fault(json!({"method": "POST", "path_prefix": "/api/instances", "kind": "status", "code": 500}))
+        .await?;
     fleet.sql("SELECT wab_enqueue_provision('late')")?;
     fleet.sql_error("CALL wab_work_queue()")?;
     fleet.sandbox.heal().await?;
     fleet.sql("UPDATE wab_queue SET claimed_until = NULL")?;
     fleet.sql("CALL wab_work_queue()")?;
     assert_eq!(
-        fleet.sql("SELECT call, called_by, outcome FROM wab_calls WHERE customer_ref = 'late' ORDER BY call_id")?,
+        fleet.sql(
+            "SELECT call, called_by, outcome FROM wab_calls WHERE customer_ref = 'late' ORDER BY call_id"
+        )?,
         "provision|postgres|failed: 58000\nprovision|postgres|provisioned"
     );
     // Phone number and key are neither in the table nor, of the calls that succeeded, in the log.
@@ -256,7 +274,11 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
     fleet.sql("REVOKE INSERT ON wab_calls FROM wab_operator")?;
     for sql in ["SELECT wab_pair('cust_08', '15550009999')", "SELECT * FROM wab_logout('cust_08')"] {
         let refused = psql(sql)?;
-        assert!(refused.stderr.contains("wab_calls") && refused.stderr.contains("Nothing was sent"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("wab_calls") && refused.stderr.contains("Nothing was sent"),
+            "{}",
+            refused.stderr
+        );
     }
     Ok(())
 }

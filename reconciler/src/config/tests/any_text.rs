@@ -109,7 +109,7 @@ fn pieces() -> impl Strategy<Value = String> {
 fn ours(node: &Node) -> serde_json::Value {
     match &node.content {
         Content::Nothing => "nothing".into(),
-        Content::Flag => "flag".into(),
+        Content::Flag(_) => "flag".into(),
         Content::Number(_) => "number".into(),
         Content::Text(text) => format!("text {}", text.trim_end()).into(),
         Content::List(items) => items.iter().map(|item| ours(item)).collect(),
@@ -181,7 +181,7 @@ proptest! {
         let ours = Content::plain(&text);
         let same = match (&other[0], ours) {
             (serde_yaml::Value::Null, Content::Nothing)
-            | (serde_yaml::Value::Bool(_), Content::Flag)
+            | (serde_yaml::Value::Bool(_), Content::Flag(_))
             | (serde_yaml::Value::Number(_), Content::Number(_)) => true,
             (serde_yaml::Value::String(other), Content::Text(ours)) => *other == ours,
             _ => false,

@@ -7,6 +7,12 @@ CROSS JOIN LATERAL (VALUES
     ('state_after', extract(epoch FROM p.state_after)),
     ('unmapped_after', extract(epoch FROM p.unmapped_after)),
     ('max_gap', extract(epoch FROM p.max_gap)),
+    ('flapping_window', extract(epoch FROM p.flapping_window)),
+    ('mass_window', extract(epoch FROM p.mass_window)),
+    ('unobserved_after', extract(epoch FROM p.unobserved_after)),
+    ('flapping_changes', p.flapping_changes),
+    ('mass_bridges', p.mass_bridges),
+    ('mass_share', p.mass_share),
     ('max_shrink', p.max_shrink),
     ('price_per_bridge', p.price_per_bridge)
 ) AS s(name, value)

@@ -4,6 +4,12 @@ SET disconnected_after = coalesce(make_interval(secs => s.disconnected_after::fl
     state_after = coalesce(make_interval(secs => s.state_after::float8), p.state_after),
     unmapped_after = coalesce(make_interval(secs => s.unmapped_after::float8), p.unmapped_after),
     max_gap = coalesce(make_interval(secs => s.max_gap::float8), p.max_gap),
+    flapping_window = coalesce(make_interval(secs => s.flapping_window::float8), p.flapping_window),
+    mass_window = coalesce(make_interval(secs => s.mass_window::float8), p.mass_window),
+    unobserved_after = coalesce(make_interval(secs => s.unobserved_after::float8), p.unobserved_after),
+    flapping_changes = coalesce(s.flapping_changes::integer, p.flapping_changes),
+    mass_bridges = coalesce(s.mass_bridges::integer, p.mass_bridges),
+    mass_share = coalesce(s.mass_share, p.mass_share),
     max_shrink = coalesce(s.max_shrink, p.max_shrink),
     price_per_bridge = coalesce(s.price_per_bridge, p.price_per_bridge)
 FROM (SELECT max(u.value) FILTER (WHERE u.name = 'disconnected_after') AS disconnected_after,
@@ -11,6 +17,12 @@ FROM (SELECT max(u.value) FILTER (WHERE u.name = 'disconnected_after') AS discon
              max(u.value) FILTER (WHERE u.name = 'state_after') AS state_after,
              max(u.value) FILTER (WHERE u.name = 'unmapped_after') AS unmapped_after,
              max(u.value) FILTER (WHERE u.name = 'max_gap') AS max_gap,
+             max(u.value) FILTER (WHERE u.name = 'flapping_window') AS flapping_window,
+             max(u.value) FILTER (WHERE u.name = 'mass_window') AS mass_window,
+             max(u.value) FILTER (WHERE u.name = 'unobserved_after') AS unobserved_after,
+             max(u.value) FILTER (WHERE u.name = 'flapping_changes') AS flapping_changes,
+             max(u.value) FILTER (WHERE u.name = 'mass_bridges') AS mass_bridges,
+             max(u.value) FILTER (WHERE u.name = 'mass_share') AS mass_share,
              max(u.value) FILTER (WHERE u.name = 'max_shrink') AS max_shrink,
              max(u.value) FILTER (WHERE u.name = 'price_per_bridge') AS price_per_bridge
       FROM unnest($1::text[], $2::numeric[]) AS u(name, value)) s

@@ -22,7 +22,6 @@ const TOPICS: [(&str, &str); 8] = [
     ("observe", "Observe the fleet"),
     ("bridges", "Make and delete bridges"),
     ("session", "Pair and unpair"),
-    ("operate", "Operate by status"),
     ("history", "History and money"),
     ("operate", "Operate"),
     ("jobs", "Jobs and monitoring"),
