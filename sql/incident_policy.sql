@@ -26,14 +26,14 @@ CREATE VIEW @extschema@._wab_incident_defaults AS
 SELECT b.kind, b.severity, b.begins_after, b.ends_after, b.severity <> 'info' AS alerts, b.next_step
 FROM (VALUES
     ('missing', 'critical', interval '15 minutes', interval '0', 'provision it: wab apply, or SELECT * FROM wab_provision({tenant})'),
+    ('outside', 'critical', '15 minutes', '0', 'give the tenant an id that matches customer_refs: SELECT * FROM wab_bind_tenants()'),
     ('disconnected', 'critical', '0', '10 minutes', 'pair it again: wab qr {tenant}, or SELECT wab_qr_text({tenant})'),
     ('state', 'critical', '0', '10 minutes', 'ask the provider why the container of bridge {bridge} does not run'),
     ('unobserved', 'critical', '0', '0', 'find out why no observation is stored: wab doctor, or SELECT * FROM wab_status'),
     ('flapping', 'critical', '0', '1 hour', 'ask the tenant for another WhatsApp Web session, or a phone that is often offline'),
     ('awaiting_scan', 'warning', '0', '0', 'remind the tenant to scan the QR code: wab qr {tenant}'),
     ('unmapped_status', 'warning', '0', '0', 'map the word: INSERT INTO wab_status_words'),
-    ('webhook', 'warning', '0', '0', 'set the webhook_url of bridge {bridge} in the provider''s dashboard'),
-    ('outside', 'critical', '1 hour', '0', 'give the tenant an id that customer_refs matches, or change customer_refs: wab_bind_tenants()'),
+    ('webhook', 'warning', '0', '0', 'set the webhook_url of bridge {bridge} in the provider''s dashboard, then: SELECT wab_webhook_set({tenant})'),
     ('orphaned', 'warning', '1 hour', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.keep or bridges.remove'),
     ('churned', 'warning', '24 hours', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.keep or bridges.remove'),
     ('duplicate', 'warning', '1 hour', '0', 'review bridge {bridge}: declare it in fleet.yaml under bridges.remove'),

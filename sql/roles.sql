@@ -17,8 +17,8 @@ DECLARE
         LEFT JOIN pg_catalog.pg_extension e ON e.extname OPERATOR(pg_catalog.=) 'pg_wabridges'
                                            AND e.extnamespace OPERATOR(pg_catalog.=) c.relnamespace
         WHERE c.relname OPERATOR(pg_catalog.=) 'wab_tenant_binding' AND c.relkind OPERATOR(pg_catalog.=) 'r');
-    -- What shows money.
-    money constant text[] := '{wab_costs,wab_fleet_summary,wab_summaries}';
+    -- What shows money, and keys.
+    hidden constant text[] := '{wab_costs,wab_fleet_summary,wab_summaries,_wab_phone_key}';
     -- What wab_support writes, with its functions below.
     contacts constant text[] := '{wab_nudges,wab_pairing_codes,wab_calls,wab_snoozes,wab_acknowledgements}';
     path text := pg_catalog.current_setting('search_path');
@@ -57,7 +57,7 @@ BEGIN
     END LOOP;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
                 WHERE c.relnamespace = ours AND c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v')
-                  AND c.relname <> ALL (money) LOOP
+                  AND c.relname <> ALL (hidden) LOOP
         EXECUTE format('GRANT SELECT ON %s TO wab_support', name);
     END LOOP;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
