@@ -42,7 +42,7 @@ SELECT wab_nudged('old', repeat('x', 101));
 SELECT wab_nudged(7, 'email');
 -- A role that may read the fleet but not the nudges sees the drift.
 CREATE ROLE contacts_reader;
-GRANT SELECT ON tenants, wab_drift, wab_drift_episodes, wab_bridges, wab_declared, wab_policy, _wab_policy, wab_queue, wab_observations TO contacts_reader;
+GRANT SELECT ON tenants, wab_drift, wab_drift_episodes, wab_bridges, wab_declared, wab_policy, _wab_policy, wab_queue, wab_observations, wab_bridge_events TO contacts_reader;
 SELECT format('GRANT SELECT ON %s TO contacts_reader', c.oid::regclass) FROM pg_class c WHERE c.relname IN ('wab_tenants', '_wab_rows', '_wab_kinds') \gexec
 SET ROLE contacts_reader;
 SELECT detail FROM wab_drift WHERE kind = 'awaiting_scan';

@@ -176,6 +176,11 @@ async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_mo
         );
     }
     assert_eq!(fleet.sandbox.ledger().await?, [json!(null); 0]);
+    let said = ann(
+        "SELECT wab_nudged('cust_01', 'phone') IS NOT NULL, wab_snooze('cust_01', 'awaiting_scan', now() + interval '1 hour', 'on holiday') > 0",
+    )?;
+    assert_eq!(said.stdout, "t|t\n", "{}", said.stderr);
+    assert_eq!(ann("SELECT wab_unsnooze(max(snooze_id)) FROM wab_snoozes")?.stdout, "t\n");
     // What it writes, once the functions exist.
     for table in ["wab_nudges", "wab_snoozes", "wab_acknowledgements", "wab_calls", "wab_pairing_codes"] {
         let may = format!(
