@@ -11,6 +11,10 @@ COMMENT ON COLUMN @extschema@.wab_tenants.wanted IS
     'Whether this tenant should have a bridge, by the wanted predicate of the binding.';
 COMMENT ON COLUMN @extschema@.wab_tenants.webhook_url IS
     'The webhook_url that its bridge should have, by the webhook_url expression of the binding.';
+COMMENT ON COLUMN @extschema@.wab_tenants.disconnected_after IS
+    'The tenant''s own wab_policy.disconnected_after; null for that of the fleet.';
+COMMENT ON COLUMN @extschema@.wab_tenants.awaiting_scan_after IS
+    'The tenant''s own wab_policy.awaiting_scan_after; null for that of the fleet.';
 
 COMMENT ON VIEW @extschema@.wab_fleet IS
     'One row per tenant or bridge: your tenant row beside the live bridge, with the kinds of drift.';
