@@ -89,6 +89,23 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_nudge_note IS
     'The last nudge of this tenant since then, in words; null if there was none.';
 
+-- Called by _wab_unpaired for unpaired bridges only; COST 1 as above.
+CREATE FUNCTION @extschema@._wab_snooze_note(customer_ref text, kind text) RETURNS text
+LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT format('snoozed until %s UTC by %s: %s', to_char(s.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
+                          s.snoozed_by, s.reason)
+            FROM @extschema@.wab_snoozes s
+            WHERE s.until > clock_timestamp()
+              AND (s.customer_ref IS NULL OR s.customer_ref = _wab_snooze_note.customer_ref)
+              AND (s.kind IS NULL OR s.kind = _wab_snooze_note.kind)
+            ORDER BY s.until DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_snooze_note IS
+    'The longest present snooze of this tenant and kind of drift, in words; null if there is none.';
+
 CREATE FUNCTION @extschema@._wab_note_code(customer_ref text, requested_by text DEFAULT session_user)
 RETURNS TABLE (code_id bigint, valid_until timestamptz)
 LANGUAGE sql ROWS 1 SET search_path = pg_catalog, pg_temp

@@ -134,7 +134,7 @@ COMMENT ON VIEW @extschema@.wab_to_repair IS
     'kind disconnected, and those for which a code was requested that was not used yet.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.nth IS
     'The place in the list. Tenants that were not contacted since then come first, the longest outage first; the others '
-    'follow, the oldest contact first.';
+    'follow, the oldest contact first, and snoozed ones at the end.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.tenant_id IS
     'The tenant row''s id, in its own type; null when there is no tenant row.';
 COMMENT ON COLUMN @extschema@.wab_to_repair.customer_ref IS 'The tenant''s id as text.';
@@ -155,7 +155,7 @@ COMMENT ON VIEW @extschema@.wab_to_nudge IS
     'which a person goes through them.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.nth IS
     'The place in the list. Tenants that were not contacted since then come first, the longest outage first; the others '
-    'follow, the oldest contact first.';
+    'follow, the oldest contact first, and snoozed ones at the end.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.tenant_id IS
     'The tenant row''s id, in its own type; null when there is no tenant row.';
 COMMENT ON COLUMN @extschema@.wab_to_nudge.customer_ref IS 'The tenant''s id as text.';

@@ -209,13 +209,16 @@ FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
 -- long enough to be drift of kind awaiting_scan. A bridge that was never paired is not to be repaired.
 CREATE OR REPLACE VIEW @extschema@._wab_unpaired AS
 SELECT u.*, row_number() OVER (PARTITION BY u.is_to_repair
-                               ORDER BY greatest(u.nudged_at, u.code_at) NULLS FIRST, u.since, u.bridge_id) AS nth
+                               ORDER BY u.snoozed IS NOT NULL, greatest(u.nudged_at, u.code_at) NULLS FIRST, u.since,
+                                        u.bridge_id) AS nth
 FROM (
     SELECT d.tenant_id, d.customer_ref, d.bridge_id, d.since, d.is_to_repair,
         n.nudged_at AS last_nudged_at, n.nudged_by AS last_nudged_by, n.channel AS last_nudged_channel,
         c.requested_at AS last_code_at, c.requested_by AS last_code_by, c.valid_until AS code_valid_until,
         CASE WHEN n.nudged_at >= d.since THEN n.nudged_at END AS nudged_at,
-        CASE WHEN c.requested_at >= d.since THEN c.requested_at END AS code_at
+        CASE WHEN c.requested_at >= d.since THEN c.requested_at END AS code_at,
+        @extschema@._wab_snooze_note(d.customer_ref, CASE WHEN d.is_to_repair THEN 'disconnected' ELSE 'awaiting_scan' END)
+            AS snoozed
     FROM (SELECT k.tenant_id, k.customer_ref, k.bridge_id, (k.awaiting_scan).kind IS NULL AS is_to_repair,
               (k.awaiting_scan).kind IS NOT NULL OR (k.disconnected).kind IS NOT NULL AS is_drift,
               CASE k.status WHEN 'disconnected' THEN k.status_since
@@ -230,7 +233,8 @@ FROM (
 CREATE OR REPLACE VIEW @extschema@.wab_to_repair AS
 SELECT u.nth, u.tenant_id, u.customer_ref, u.bridge_id, u.since, u.last_nudged_at, u.last_nudged_by, u.last_nudged_channel,
     u.last_code_at, u.last_code_by, u.code_valid_until,
-    CASE WHEN u.code_valid_until > clock_timestamp()
+    CASE WHEN u.snoozed IS NOT NULL THEN u.snoozed
+         WHEN u.code_valid_until > clock_timestamp()
          THEN 'the tenant has a code until ' || to_char(u.code_valid_until AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
               || ': wait until it was typed'
          WHEN u.code_at IS NOT NULL
@@ -243,7 +247,8 @@ FROM @extschema@._wab_unpaired u WHERE u.is_to_repair ORDER BY u.nth;
 CREATE OR REPLACE VIEW @extschema@.wab_to_nudge AS
 SELECT u.nth, u.tenant_id, u.customer_ref, u.bridge_id, u.since, u.last_nudged_at, u.last_nudged_by, u.last_nudged_channel,
     u.last_code_at, u.last_code_by, u.code_valid_until,
-    CASE WHEN u.code_valid_until > clock_timestamp()
+    CASE WHEN u.snoozed IS NOT NULL THEN u.snoozed
+         WHEN u.code_valid_until > clock_timestamp()
          THEN 'the tenant has a code until ' || to_char(u.code_valid_until AT TIME ZONE 'UTC', 'HH24:MI:SS "UTC"')
               || ': wait until it was typed'
          WHEN u.nudged_at >= (SELECT now() - least(p.awaiting_scan_after, interval '1000 years')

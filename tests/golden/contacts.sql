@@ -34,6 +34,11 @@ UPDATE wab_pairing_codes SET valid_until = clock_timestamp();
 SELECT count(*) FROM _wab_claim_code('down', 'you@host');
 SELECT _wab_record_session('down', 'connected');
 :repair;
+-- A snoozed tenant stays on the list, at its end.
+SELECT wab_snooze('down''s', 'disconnected', now() + interval '1 day', 'on holiday') > 0 AS snoozed;
+UPDATE wab_nudges SET nudged_at = now() - interval '1 year';
+UPDATE wab_bridges SET status = 'disconnected', raw_status = 'disconnected', status_since = now() - interval '30 minutes' WHERE bridge_id = 2;
+SELECT nth, tenant_id, regexp_replace(next_step, 'until .* UTC', 'until TIME') AS next_step FROM wab_to_repair;
 -- What is recorded about other tenants, or without a channel, is refused.
 SELECT wab_nudged('nobody', 'email');
 SELECT wab_nudged('old', ' ');
@@ -42,8 +47,13 @@ SELECT wab_nudged('old', repeat('x', 101));
 SELECT wab_nudged(7, 'email');
 -- A role that may read the fleet but not the nudges sees the drift.
 CREATE ROLE contacts_reader;
-GRANT SELECT ON tenants, wab_drift, wab_drift_episodes, wab_bridges, wab_declared, wab_policy, _wab_policy, wab_queue, wab_observations, wab_bridge_events TO contacts_reader;
-SELECT format('GRANT SELECT ON %s TO contacts_reader', c.oid::regclass) FROM pg_class c WHERE c.relname IN ('wab_tenants', '_wab_rows', '_wab_kinds') \gexec
+GRANT SELECT ON tenants TO contacts_reader;
+DO $$
+BEGIN
+    EXECUTE (SELECT 'GRANT SELECT ON ' || string_agg(c.oid::regclass::text, ', ') || ' TO contacts_reader'
+             FROM pg_class c WHERE c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') AND c.relname <> 'wab_nudges');
+END
+$$;
 SET ROLE contacts_reader;
 SELECT detail FROM wab_drift WHERE kind = 'awaiting_scan';
 SELECT wab_nudged('old', 'email');
