@@ -281,7 +281,8 @@ async fn a_code_from_sql_is_recorded_if_it_may_be() -> Result<()> {
         told.stderr
     );
     fleet.sql("CREATE ROLE caller LOGIN; GRANT EXECUTE ON FUNCTION wab_pair(text, text) TO caller")?;
-    fleet.sql("SET ROLE caller; SELECT wab_pair('cust_02', '15550001234')")?;
+    let refused = fleet.sql_error("SET ROLE caller; SELECT wab_pair('cust_02', '15550001234')")?;
+    assert_eq!(refused.0, "42501", "a call that could not be recorded is not made: {}", refused.1);
     fleet.sql("BEGIN; SELECT wab_pair('cust_03', '15550001234'); ROLLBACK")?;
     assert_eq!(
         fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY code_id) FROM wab_pairing_codes")?,
