@@ -61,6 +61,25 @@ BEGIN
         FROM @extschema@.wab_operations o JOIN @extschema@.wab_runs r ON r.run_id = o.run_id
         WHERE o.customer_ref = ref
         UNION ALL
+        SELECT w.nudged_at, 3, 'nudged', NULL, w.nudged_by, w.channel FROM @extschema@.wab_nudges w WHERE w.customer_ref = ref
+        UNION ALL
+        -- wab pair; that of wab_pair() is among the calls.
+        SELECT p.requested_at, 3, 'pairing code', NULL, p.requested_by, 'code'
+        FROM @extschema@.wab_pairing_codes p
+        WHERE p.customer_ref = ref
+          AND NOT EXISTS (SELECT FROM @extschema@.wab_calls c
+                          WHERE c.customer_ref = ref AND c.call = 'pair' AND c.called_by = p.requested_by
+                            AND p.requested_at BETWEEN c.called_at - interval '5 seconds' AND c.answered_at + interval '5 seconds')
+        UNION ALL
+        SELECT s.snoozed_at, 3, 'snoozed', NULL, s.snoozed_by,
+               concat_ws(', ', s.kind, format('until %s', s.until), s.reason)
+        FROM @extschema@.wab_snoozes s WHERE s.customer_ref = ref
+        UNION ALL
+        SELECT a.acknowledged_at, 3, 'acknowledged', NULL, a.acknowledged_by, concat_ws(', ', a.incident_id, a.note)
+        FROM @extschema@.wab_acknowledgements a
+        WHERE a.incident_id IN (SELECT d.kind || '-' || coalesce(d.incident_id, d.episode_id)
+                                FROM @extschema@.wab_drift_episodes d WHERE d.customer_ref = ref)
+        UNION ALL
         SELECT o.at, 4,
                CASE o.event WHEN 'disappeared' THEN 'removed'
                             WHEN 'customer_ref' THEN 'moved'
@@ -90,7 +109,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_tenant_history(text) IS
     'All that is recorded about one tenant, in the order of time: enqueued, provisioned and by whom, paired, lost, '
-    're-paired, moved to or from another customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
+    're-paired, nudged, snoozed, acknowledged, moved to or from another customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
     'session_user of an SQL call, or the user and host of a run; null for what was observed. Returns no row for a tenant '
     'of which nothing is recorded.';
 

@@ -61,11 +61,28 @@ INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, 
 --   i: 24 of 162, and an outage that lasts: 144 hours less 6. j: from the gap only its first hour is known: 163 of 163.
 SELECT * FROM wab_tenant_uptime('2026-03-01 00:00Z', '2026-03-08 00:00Z');
 -- An outage of the provider on March 6 from 0 to 6 o'clock leaves one of the four hours for which a was lost: 150 of 156.
-CREATE OR REPLACE VIEW _wab_provider_outages AS SELECT '2026-03-06 00:00Z'::timestamptz AS since, '2026-03-06 06:00Z'::timestamptz AS until;
+-- It is an incident of three bridges, of which the first was lost at midnight and the last stays lost.
+UPDATE wab_policy SET mass_bridges = 2;
+INSERT INTO wab_bridge_events (at, bridge_id, event, was, became) VALUES
+    ('2026-03-04 00:00Z', 101, 'status', 'paired', 'disconnected'), ('2026-03-04 01:00Z', 101, 'status', 'disconnected', 'paired'),
+    ('2026-03-06 00:00Z', 101, 'status', 'paired', 'disconnected'), ('2026-03-06 00:01Z', 102, 'status', 'paired', 'disconnected');
+INSERT INTO wab_drift_episodes (kind, subject, bridge_id, wasted, began_at, ended_at, incident_id) VALUES
+    ('disconnected', '101', 101, false, '2026-03-06 00:15Z', '2026-03-06 05:00Z', 1),
+    ('disconnected', '102', 102, false, '2026-03-06 00:16Z', '2026-03-06 06:00Z', 1),
+    ('disconnected', '103', 103, false, '2026-03-06 00:16Z', NULL, 1),
+    -- One bridge that is lost twice is not the provider's.
+    ('disconnected', '104', 104, false, '2026-03-03 00:16Z', '2026-03-03 01:00Z', 2),
+    ('disconnected', '104', 104, false, '2026-03-03 02:16Z', '2026-03-03 03:00Z', 2);
+SELECT since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM _wab_provider_outages;
 SELECT * FROM wab_tenant_uptime('2026-03-01 00:00Z', '2026-03-08 00:00Z') WHERE customer_ref IN ('a', 'c', 'd');
 -- It leaves nothing of an outage that lies within it.
 SELECT * FROM wab_tenant_uptime('2026-03-06 00:00Z', '2026-03-06 06:00Z') WHERE customer_ref = 'a';
-CREATE OR REPLACE VIEW _wab_provider_outages AS SELECT NULL::timestamptz AS since, NULL::timestamptz AS until WHERE false;
+-- It lasts while as many as make an incident are lost.
+UPDATE wab_drift_episodes SET ended_at = NULL WHERE subject = '102';
+SELECT since AT TIME ZONE 'UTC' AS since, until FROM _wab_provider_outages;
+SELECT excluded FROM wab_tenant_uptime('2026-03-06 00:00Z', '2026-03-08 00:00Z') WHERE customer_ref = 'a';
+TRUNCATE wab_drift_episodes;
+DELETE FROM wab_bridge_events WHERE bridge_id > 100;
 -- An outage that began before the time counts from its beginning: a was lost for 2 of 4 hours, and i all the time.
 SELECT customer_ref, paired_share, outages, longest_outage FROM wab_tenant_uptime('2026-03-06 05:00Z', '2026-03-06 09:00Z') WHERE customer_ref IN ('a', 'f', 'i');
 -- The clocks go forward on March 8: these two days of New York have 47 hours.

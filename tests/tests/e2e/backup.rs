@@ -108,8 +108,9 @@ async fn a_plain_dump_restores_everything() -> Result<()> {
     Ok(())
 }
 
-/// Views of drift that an apply repairs, and of a fleet that nobody observes.
-const EMPTY: [&str; 3] = ["_wab_unobserved", "wab_missing_bridges", "wab_status_drift"];
+/// Views of drift that an apply repairs, of a fleet that nobody observes, and of outages of the provider.
+const EMPTY: [&str; 4] =
+    ["_wab_provider_outages", "_wab_unobserved", "wab_missing_bridges", "wab_status_drift"];
 
 #[tokio::test]
 async fn a_restore_over_an_older_state_leaves_nothing_of_it() -> Result<()> {

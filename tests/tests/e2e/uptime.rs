@@ -264,7 +264,7 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
         fleet.sql(
             "SELECT call, called_by, outcome FROM wab_calls WHERE customer_ref = 'late' ORDER BY call_id"
         )?,
-        "provision|postgres|failed: 58000\nprovision|postgres|provisioned"
+        "provision|postgres|failed: 08006\nprovision|postgres|provisioned"
     );
     // Phone number and key are neither in the table nor, of the calls that succeeded, in the log.
     let everything = fleet.sql("SELECT c::text FROM wab_calls c")? + &fleet.cluster.log()?;

@@ -87,7 +87,8 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
          UPDATE wab_incident_policy SET begins_after = '0';
          SELECT wab_snooze('cust_05', NULL, now() + interval '1 day', 'on holiday'),
                 wab_acknowledge((SELECT min(incident_id) FROM wab_incidents), 'calling them'),
-                _wab_begin_alerts(), _wab_alerts_sent(ARRAY['state-1'], '{}')",
+                _wab_begin_alerts(), _wab_alerts_sent(ARRAY['state-1'], '{}'),
+                _wab_record_call('pair', 'cust_05', 5, now(), 'code')",
     )?;
     Ok(fleet)
 }
