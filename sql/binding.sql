@@ -16,12 +16,14 @@ BEGIN
         SELECT %1$I AS tenant_id, %8$s AS customer_ref, %2$I AS bridge_id, %3$I AS bridge_status,
                COALESCE((\n%4$s\n), false) AS wanted, (\n%5$s\n)::pg_catalog.text AS webhook_url,
                (\n%9$s\n)::pg_catalog.interval AS disconnected_after,
-               (\n%10$s\n)::pg_catalog.interval AS awaiting_scan_after
+               (\n%10$s\n)::pg_catalog.interval AS awaiting_scan_after,
+               NULLIF((\n%11$s\n)::pg_catalog.text, '''') AS expected_phone
         FROM %6$s WHERE %1$I IS NOT NULL AND @extschema@._wab_is_installed()',
         binding.tenant_id, binding.bridge_id, binding.bridge_status, binding.wanted,
         coalesce(binding.webhook_url, 'NULL'), binding.tenants, place,
         @extschema@._wab_customer_ref_of(NULL, binding),
-        coalesce(binding.disconnected_after, 'NULL'), coalesce(binding.awaiting_scan_after, 'NULL'));
+        coalesce(binding.disconnected_after, 'NULL'), coalesce(binding.awaiting_scan_after, 'NULL'),
+        coalesce(binding.phone, 'NULL'));
     IF pg_relation_is_updatable(binding.tenants, true) & 4 = 0 THEN
         RAISE EXCEPTION USING ERRCODE = '42809',
             MESSAGE = format('rows of %s cannot be updated', binding.tenants),
@@ -41,7 +43,8 @@ AS $$
 DECLARE
     was   @extschema@.wab_tenant_binding;
     again constant boolean := num_nonnulls(given.tenants, given.tenant_id, given.bridge_id, given.bridge_status,
-        given.wanted, given.webhook_url, given.customer_refs, given.disconnected_after, given.awaiting_scan_after) = 0;
+        given.wanted, given.webhook_url, given.customer_refs, given.disconnected_after, given.awaiting_scan_after,
+        given.phone) = 0;
 BEGIN
     SELECT b.* INTO was FROM @extschema@._wab_binding() b WHERE b.tenants = coalesce(given.tenants, b.tenants);
     IF given.tenants IS NULL AND was.tenants IS NULL THEN
@@ -59,18 +62,21 @@ BEGIN
         @extschema@._wab_present_text(was, 'disconnected_after', was.disconnected_after, 'interval') END;
     was.awaiting_scan_after := CASE WHEN given.awaiting_scan_after IS NULL THEN
         @extschema@._wab_present_text(was, 'awaiting_scan_after', was.awaiting_scan_after, 'interval') END;
+    was.phone := CASE WHEN given.phone IS NULL
+                      THEN @extschema@._wab_present_text(was, 'phone', was.phone, 'text') END;
     RETURN ROW(true, coalesce(given.tenants, was.tenants), coalesce(given.tenant_id, was.tenant_id, 'id'),
                coalesce(given.bridge_id, was.bridge_id, 'bridge_id'),
                coalesce(given.bridge_status, was.bridge_status, 'bridge_status'),
                coalesce(given.wanted, was.wanted, 'true'), nullif(coalesce(given.webhook_url, was.webhook_url), ''),
                coalesce(CASE WHEN num_nonnulls(given.tenants, given.wanted, given.webhook_url, given.disconnected_after,
-                                               given.awaiting_scan_after) = 0 THEN was.resolved_in END,
+                                               given.awaiting_scan_after, given.phone) = 0 THEN was.resolved_in END,
                         nullif(given.resolved_in, ''), 'pg_catalog'),
                CASE WHEN again THEN was.bound_at ELSE clock_timestamp() END,
                CASE WHEN again THEN was.bound_by ELSE session_user END, '[]'::jsonb, @extschema@._wab_views_source(),
                nullif(coalesce(given.customer_refs, was.customer_refs), ''),
                nullif(coalesce(given.disconnected_after, was.disconnected_after), ''),
-               nullif(coalesce(given.awaiting_scan_after, was.awaiting_scan_after), '')
+               nullif(coalesce(given.awaiting_scan_after, was.awaiting_scan_after), ''),
+               nullif(coalesce(given.phone, was.phone), '')
               )::@extschema@.wab_tenant_binding;
 END
 $$;
@@ -138,7 +144,7 @@ BEGIN
     -- Counting its values evaluates an expression.
     SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE t.wanted), pg_catalog.num_nulls(
                pg_catalog.count(t.webhook_url), pg_catalog.count(t.disconnected_after),
-               pg_catalog.count(t.awaiting_scan_after))
+               pg_catalog.count(t.awaiting_scan_after), pg_catalog.count(t.expected_phone))
     INTO tenant_rows, wanted_rows, evaluated
     FROM @extschema@.wab_tenants t;
     RETURN NEXT;
@@ -172,7 +178,8 @@ BEGIN
                      (6, 'customer_refs', was.customer_refs, coalesce(binding.customer_refs, 'none'), 'none'),
                      (7, 'disconnected_after', was.disconnected_after, coalesce(binding.disconnected_after, 'none'), 'none'),
                      (8, 'awaiting_scan_after', was.awaiting_scan_after, coalesce(binding.awaiting_scan_after, 'none'),
-                      'none')) AS v(nth, name, before, after, standard)
+                      'none'),
+                     (9, 'phone', was.phone, coalesce(binding.phone, 'none'), 'none')) AS v(nth, name, before, after, standard)
         WHERE v.before <> v.after AND v.after = v.standard
         UNION ALL
         -- The webhook_url may hold a secret, so its value is not shown.
@@ -192,7 +199,8 @@ CREATE FUNCTION @extschema@.wab_bind_tenants(
     tenants regclass DEFAULT NULL, tenant_id text DEFAULT NULL, bridge_id text DEFAULT NULL,
     bridge_status text DEFAULT NULL, wanted text DEFAULT NULL, webhook_url text DEFAULT NULL,
     add_columns boolean DEFAULT false, resolved_in text DEFAULT current_setting('search_path'),
-    customer_refs text DEFAULT NULL, disconnected_after text DEFAULT NULL, awaiting_scan_after text DEFAULT NULL)
+    customer_refs text DEFAULT NULL, disconnected_after text DEFAULT NULL, awaiting_scan_after text DEFAULT NULL,
+    phone text DEFAULT NULL)
 RETURNS TABLE (bound regclass, tenant_rows bigint, wanted_rows bigint)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '5s'
 AS $$
@@ -207,7 +215,7 @@ BEGIN
     SELECT b.* INTO was FROM @extschema@._wab_binding() b;
     binding := @extschema@._wab_merge_binding(ROW(
         true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url, resolved_in, NULL, NULL, NULL, NULL,
-        customer_refs, disconnected_after, awaiting_scan_after)::@extschema@.wab_tenant_binding);
+        customer_refs, disconnected_after, awaiting_scan_after, phone)::@extschema@.wab_tenant_binding);
     PERFORM @extschema@._wab_check_binding(binding, add_columns);
     PERFORM @extschema@._wab_require_view_owner();
     -- Before the views are locked, because a refresh takes the observe lock before it reads them.
@@ -239,7 +247,8 @@ COMMENT ON FUNCTION @extschema@.wab_bind_tenants IS
     'stays as it was bound to this table before; wanted => ''true'' clears that one, and '''' clears the other expressions. '
     'Another table begins with the defaults. A notice says what was cleared. customer_refs: a regular expression for the '
     'whole customer_ref of this database''s bridges, if databases share the account; others are not stored. '
-    'disconnected_after, awaiting_scan_after: SQL for a tenant''s own grace (an interval; null for that of wab_policy). Without '
+    'disconnected_after, awaiting_scan_after: SQL for a tenant''s own grace (an interval; null for that of wab_policy). '
+    'phone: SQL for the phone that should be paired (a text). Without '
     'arguments it re-creates the views of the present binding, for instance after an upgrade. Raises 55P03 if the '
     'views stay in use for 10 seconds.';
 
@@ -256,7 +265,8 @@ BEGIN
         wanted = @extschema@._wab_present_text(p, 'wanted', p.wanted, 'boolean'),
         webhook_url = @extschema@._wab_present_text(p, 'webhook_url', p.webhook_url, 'text'),
         disconnected_after = @extschema@._wab_present_text(p, 'disconnected_after', p.disconnected_after, 'interval'),
-        awaiting_scan_after = @extschema@._wab_present_text(p, 'awaiting_scan_after', p.awaiting_scan_after, 'interval')
+        awaiting_scan_after = @extschema@._wab_present_text(p, 'awaiting_scan_after', p.awaiting_scan_after, 'interval'),
+        phone = @extschema@._wab_present_text(p, 'phone', p.phone, 'text')
     FROM @extschema@._wab_binding() p;
     PERFORM @extschema@._wab_drop_views();
     RETURN (SELECT b.tenants FROM @extschema@.wab_tenant_binding b);

@@ -82,8 +82,9 @@ WHEN syntax_error_or_access_rule_violation OR data_exception OR feature_not_supp
         -- A webhook_url may hold a secret.
         DETAIL = CASE WHEN what = 'webhook_url' THEN reason ELSE format('%s: %s', expression, reason) END,
         HINT = format('It must give one %s for a row of %s, for instance: %s', type, tenants,
-            CASE type WHEN 'boolean'::regtype THEN 'status = ''active'''
-                      WHEN 'interval'::regtype THEN 'CASE plan WHEN ''gold'' THEN interval ''5 min'' END'
+            CASE WHEN type = 'boolean'::regtype THEN 'status = ''active'''
+                 WHEN type = 'interval'::regtype THEN 'CASE plan WHEN ''gold'' THEN interval ''5 min'' END'
+                 WHEN what = 'phone' THEN 'phone::text'
                       ELSE '''https://app.example.com/hooks/'' || id' END);
 END
 $$;
@@ -248,6 +249,9 @@ BEGIN
     IF binding.awaiting_scan_after IS NOT NULL THEN
         PERFORM @extschema@._wab_check_expression(binding.tenants, 'awaiting_scan_after', binding.awaiting_scan_after,
             'interval', binding.resolved_in);
+    END IF;
+    IF binding.phone IS NOT NULL THEN
+        PERFORM @extschema@._wab_check_expression(binding.tenants, 'phone', binding.phone, 'text', binding.resolved_in);
     END IF;
     PERFORM @extschema@._wab_check_tenant_ids(binding);
     IF binding.customer_refs IS NOT NULL THEN

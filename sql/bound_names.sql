@@ -35,7 +35,7 @@ BEGIN
            coalesce(@extschema@._wab_bound_column('bridge_id', b.tenants), b.bridge_id),
            coalesce(@extschema@._wab_bound_column('bridge_status', b.tenants), b.bridge_status),
            b.wanted, b.webhook_url, b.resolved_in, b.bound_at, b.bound_by, b.grants, b.views_source,
-           b.customer_refs, b.disconnected_after, b.awaiting_scan_after
+           b.customer_refs, b.disconnected_after, b.awaiting_scan_after, b.phone
     FROM @extschema@.wab_tenant_binding b;
 END
 $$;
@@ -44,14 +44,16 @@ COMMENT ON FUNCTION @extschema@._wab_binding IS 'The row of wab_tenant_binding w
 -- The expressions of the view as PostgreSQL prints them: with the present names, and qualified where the search_path of
 -- this function does not find a name.
 CREATE FUNCTION @extschema@._wab_shown_expressions()
-RETURNS TABLE (wanted text, webhook_url text, disconnected_after text, awaiting_scan_after text)
+RETURNS TABLE (wanted text, webhook_url text, disconnected_after text, awaiting_scan_after text, phone text)
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT m[1], nullif(m[2], 'NULL::text'), nullif(m[3], 'NULL::interval'), nullif(m[4], 'NULL::interval')
+    SELECT m[1], nullif(m[2], 'NULL::text'), nullif(m[3], 'NULL::interval'), nullif(m[4], 'NULL::interval'),
+           nullif(m[5], 'NULL::text')
     FROM regexp_match(pg_get_viewdef(to_regclass('@extschema@.wab_tenants')),
                       '\n\s*COALESCE\((.*), false\) AS wanted,\n\s*(.*) AS webhook_url'
-                      -- The view of an older version has no graces.
-                      '(?:,\n\s*(.*) AS disconnected_after,\n\s*(.*) AS awaiting_scan_after)?\n\s*FROM ') AS m
+                      -- The view of an older version has no graces and no phone.
+                      '(?:,\n\s*(.*) AS disconnected_after,\n\s*(.*) AS awaiting_scan_after,\n\s*(?:NULLIF\()?(.*?)'
+                      '(?:, ''''::text\))? AS expected_phone)?\n\s*FROM ') AS m
     WHERE m IS NOT NULL;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_shown_expressions IS
@@ -72,7 +74,7 @@ BEGIN
     RETURN expression;
 EXCEPTION WHEN undefined_column OR undefined_table THEN
     SELECT CASE what WHEN 'wanted' THEN s.wanted WHEN 'webhook_url' THEN s.webhook_url
-                     WHEN 'disconnected_after' THEN s.disconnected_after ELSE s.awaiting_scan_after END INTO shown
+                     WHEN 'disconnected_after' THEN s.disconnected_after WHEN 'phone' THEN s.phone ELSE s.awaiting_scan_after END INTO shown
     FROM @extschema@._wab_shown_expressions() s;
     IF shown IS NULL THEN
         RAISE;

@@ -212,6 +212,8 @@ BEGIN
     IF to_regclass('@extschema@.wab_drift') IS NULL THEN
         RETURN 0;
     END IF;
+    customer_refs := customer_refs || @extschema@._wab_phone_partners(ARRAY(
+        SELECT b.bridge_id FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs)) || gone);
     SELECT coalesce(array_agg(b.bridge_id), '{}') INTO live
     FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs);
     bare := ARRAY(SELECT r.customer_ref FROM unnest(customer_refs) AS r(customer_ref)

@@ -150,6 +150,7 @@ DECLARE
     began_at   timestamptz;
     unpaired   timestamptz;
     moved      boolean;
+    paired     text[] := '{}';
 BEGIN
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
@@ -162,11 +163,13 @@ BEGIN
             DETAIL = format('customer_ref: %s; in the event: %s', left(customer_ref, 200),
                 left(event ->> 'customer_ref', 200));
     END IF;
-    IF event_name NOT IN ('connected', 'disconnected', 'logged_out') THEN
+    at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
+    IF event_name = 'message' AND @extschema@._wab_may_remember() THEN
+        RETURN @extschema@._wab_note_activity(customer_ref, at);
+    ELSIF event_name NOT IN ('connected', 'disconnected', 'logged_out') THEN
         RETURN 'ignored';
     END IF;
     reported := @extschema@.wab_normalize_status(event_name);
-    at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
 
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT b.* INTO bridge FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref LIMIT 1;
@@ -201,14 +204,19 @@ BEGIN
         UPDATE @extschema@.wab_bridges b SET status = present, status_since = began_at, unpaired_since = unpaired
         WHERE b.bridge_id = bridge.bridge_id;
     END IF;
-    IF moved THEN
+    IF is_newest AND event_name = 'connected' AND @extschema@._wab_may_remember() THEN
+        paired := @extschema@._wab_observe_phones(ARRAY[bridge.bridge_id], ARRAY[event ->> 'phone'],
+                                                  ARRAY[event ->> 'jid'], ARRAY[event ->> 'name'], at);
+    END IF;
+    IF moved OR paired <> '{}' THEN
         PERFORM @extschema@._wab_note_drift_of(ARRAY[customer_ref]);
     END IF;
     RETURN CASE WHEN is_newest THEN 'recorded' ELSE 'late' END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
-    'Stores a webhook event of the provider: connected, disconnected and logged_out set the bridge''s status. The '
+    'Stores a webhook event of the provider: connected, disconnected and logged_out set the bridge''s status; connected '
+    'may name the phone; message shows that the bridge is alive. The '
     'time is occurred_at, or the event''s timestamp, or now. Returns recorded; late (older than the known status: '
     'stored in the history only, and not at all before first_seen_at); duplicate; ignored (another kind of event); '
     'no_bridge; or ambiguous (several bridges carry this customer_ref). wab_reconcile() or wab apply writes the '

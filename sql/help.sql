@@ -61,6 +61,7 @@ AS $$
         (77, 'operate', 'wab_to_repair', E'SELECT tenant_id, next_step\nFROM wab_to_repair;'),
         (78, 'operate', 'wab_to_nudge', E'SELECT tenant_id, next_step\nFROM wab_to_nudge;'),
         (79, 'operate', 'wab_nudged', E'SELECT\n  wab_nudged(''acme'', ''email'');'),
+        (84, 'operate', 'wab_accept_phone', 'SELECT wab_accept_phone(''acme'');'),
         (80, 'operate', 'wab_send_alerts', E'SELECT *\nFROM wab_send_alerts();'),
         (81, 'operate', 'wab_tenant_uptime', E'SELECT *\nFROM wab_tenant_uptime();'),
         (82, 'operate', 'wab_tenant_costs', E'SELECT *\nFROM wab_tenant_costs();'),

@@ -255,18 +255,24 @@ COMMENT ON FUNCTION @extschema@._wab_last_observation IS
     'after the clock was set back; while there are such, wab_bridges may hold another listing.';
 
 CREATE FUNCTION @extschema@._wab_mark_duplicates() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
+BEGIN
     WITH twice AS (
         SELECT b.customer_ref FROM @extschema@.wab_bridges b
         WHERE b.customer_ref IS NOT NULL GROUP BY b.customer_ref HAVING count(*) > 1
     )
     UPDATE @extschema@.wab_bridges b SET duplicated = NOT b.duplicated
     WHERE b.duplicated <> (b.customer_ref IS NOT NULL AND b.customer_ref IN (SELECT t.customer_ref FROM twice t));
+    IF @extschema@._wab_may_remember() THEN
+        PERFORM @extschema@._wab_forget_phones();
+        PERFORM @extschema@._wab_forget_activity();
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_mark_duplicates IS
     'Sets wab_bridges.duplicated for every bridge whose customer_ref another bridge carries, and clears it for the '
-    'others.';
+    'others. Deletes what was known of bridges that are gone. Called when bridges came, went or changed their customer_ref.';
 
 -- Stores statuses that sessions reported; null means that the session did not answer.
 CREATE FUNCTION @extschema@._wab_observe_statuses(

@@ -14,7 +14,10 @@ SELECT true AS only_row,
     coalesce((SELECT c.mass_share FROM @extschema@._wab_policy c), 0.100)::numeric(4,3) AS mass_share,
     coalesce((SELECT c.mass_bridges FROM @extschema@._wab_policy c), 10) AS mass_bridges,
     coalesce((SELECT c.mass_window FROM @extschema@._wab_policy c), interval '15 minutes') AS mass_window,
-    coalesce((SELECT c.unobserved_after FROM @extschema@._wab_policy c), interval '10 minutes') AS unobserved_after;
+    coalesce((SELECT c.unobserved_after FROM @extschema@._wab_policy c), interval '10 minutes') AS unobserved_after,
+    (SELECT c.silent_after FROM @extschema@._wab_policy c) AS silent_after,
+    coalesce((SELECT c.phone_changed_for FROM @extschema@._wab_policy c), interval '7 days') AS phone_changed_for,
+    coalesce((SELECT c.phones FROM @extschema@._wab_policy c), 'clear') AS phones;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -47,6 +50,15 @@ COMMENT ON COLUMN @extschema@.wab_policy.mass_bridges IS
 COMMENT ON COLUMN @extschema@.wab_policy.mass_window IS 'See mass_share. Default: 15 minutes.';
 COMMENT ON COLUMN @extschema@.wab_policy.unobserved_after IS
     'Without an observation for longer than this, wab_incidents has one of kind unobserved. Default: 10 minutes.';
+COMMENT ON COLUMN @extschema@.wab_policy.silent_after IS
+    'A paired bridge without a message event for longer than this is drift of kind silent. Default: null, never. Set it only '
+    'if your webhook handler passes message events to wab_ingest_event().';
+COMMENT ON COLUMN @extschema@.wab_policy.phone_changed_for IS
+    'How long another phone than before is drift of kind phone_changed, unless wab_accept_phone() accepts it earlier. '
+    'Default: 7 days; 0 for never.';
+COMMENT ON COLUMN @extschema@.wab_policy.phones IS
+    'clear: wab_phones keeps phone, jid and name. hash: it keeps a hash of the phone only; what is stored is converted at '
+    'once. Default: clear.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$
@@ -69,7 +81,8 @@ COMMENT ON FUNCTION @extschema@._wab_cutoff IS
 -- twice for each kind, which takes longer than to read the drift of one tenant.
 CREATE FUNCTION @extschema@._wab_cutoffs()
 RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_status timestamptz, state timestamptz,
-               flapping timestamptz, listing_is_whole boolean, customer_refs text)
+               flapping timestamptz, listing_is_whole boolean, customer_refs text,
+               silent timestamptz, phones jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -81,14 +94,16 @@ BEGIN
             WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1),
            -- A role that was granted the views and not this table sees missing in place of outside.
            CASE WHEN has_column_privilege('@extschema@.wab_tenant_binding', 'customer_refs', 'SELECT')
-                THEN @extschema@._wab_customer_refs() END
+                THEN @extschema@._wab_customer_refs() END,
+           CASE WHEN p.silent_after IS NOT NULL THEN @extschema@._wab_cutoff(p.silent_after) END,
+           @extschema@._wab_phone_drift()
     FROM @extschema@.wab_policy p;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_cutoffs IS
     'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; the time after '
     'which a flapping bridge changed its status last; whether every row of the newest stored listing could be read (null '
-    'before the first one); and _wab_customer_refs().';
+    'before the first one); and _wab_customer_refs(); and the drift of phones.';
 
 -- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger
@@ -119,10 +134,13 @@ BEGIN
         SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_policy, stored || '{"only_row": true}') r;
     END IF;
     SELECT p.* INTO NEW FROM @extschema@.wab_policy p;
+    IF NEW.phones = 'hash' THEN
+        PERFORM @extschema@._wab_hash_phones();
+    END IF;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_policy_replace IS
-    'Trigger on wab_policy: stores the settings that differ from the defaults in _wab_policy.';
+    'Trigger on wab_policy: stores the settings that differ from the defaults in _wab_policy, and converts wab_phones.';
 CREATE TRIGGER _wab_policy_replace INSTEAD OF INSERT OR UPDATE OR DELETE ON @extschema@.wab_policy
     FOR EACH ROW EXECUTE FUNCTION @extschema@._wab_policy_replace();

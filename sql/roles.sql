@@ -1,6 +1,7 @@
 -- Creates four roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
--- wab_reader sees the fleet and its drift. wab_operator also refreshes, provisions, deletes and reconciles.
--- wab_support is for people who answer customers: it sees the fleet, pairs, and records nudges and snoozes. It provisions,
+-- wab_reader sees the fleet and its drift, but no phone number. wab_operator also sees who is paired, refreshes,
+-- provisions, deletes and reconciles.
+-- wab_support is for people who answer customers: it sees the fleet and who is paired, pairs, and records nudges and snoozes. It provisions,
 -- deletes and logs out nothing, and does not see what the fleet costs.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
 -- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator.
@@ -40,7 +41,8 @@ BEGIN
     GRANT wab_reader TO wab_operator;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
                 WHERE c.relnamespace = ours AND c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') LOOP
-        EXECUTE format('GRANT SELECT ON %s TO wab_reader', name);
+        EXECUTE format('GRANT SELECT ON %s TO %s', name,
+                       CASE WHEN name ~ '[.](wab_phones|_wab_phone_key)$' THEN 'wab_operator' ELSE 'wab_reader' END);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname ~ '^_?wab_' LOOP

@@ -159,7 +159,10 @@ CREATE TABLE @extschema@._wab_policy (
     mass_share          numeric(4,3) CHECK (mass_share BETWEEN 0 AND 1),
     mass_bridges        integer CHECK (mass_bridges > 1),
     mass_window         interval CHECK (mass_window > interval '0'),
-    unobserved_after    interval CHECK (unobserved_after > interval '0')
+    unobserved_after    interval CHECK (unobserved_after > interval '0'),
+    silent_after        interval,
+    phone_changed_for   interval,
+    phones              text CHECK (phones IN ('clear', 'hash'))
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS
@@ -178,6 +181,9 @@ COMMENT ON COLUMN @extschema@._wab_policy.mass_share IS 'As in wab_policy; null 
 COMMENT ON COLUMN @extschema@._wab_policy.mass_bridges IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.mass_window IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.unobserved_after IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.silent_after IS 'As in wab_policy.';
+COMMENT ON COLUMN @extschema@._wab_policy.phone_changed_for IS 'As in wab_policy; null for the default.';
+COMMENT ON COLUMN @extschema@._wab_policy.phones IS 'As in wab_policy; null for the default.';
 
 CREATE TABLE @extschema@._wab_status_words (
     word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),
@@ -234,7 +240,8 @@ CREATE TABLE @extschema@.wab_tenant_binding (
     views_source   text,
     customer_refs       text,
     disconnected_after  text,
-    awaiting_scan_after text
+    awaiting_scan_after text,
+    phone               text
 );
 
 COMMENT ON TABLE @extschema@.wab_tenant_binding IS
@@ -264,6 +271,8 @@ COMMENT ON COLUMN @extschema@.wab_tenant_binding.disconnected_after IS
     'SQL expression over a tenant row: this tenant''s own wab_policy.disconnected_after; null for none.';
 COMMENT ON COLUMN @extschema@.wab_tenant_binding.awaiting_scan_after IS
     'SQL expression over a tenant row: this tenant''s own wab_policy.awaiting_scan_after; null for none.';
+COMMENT ON COLUMN @extschema@.wab_tenant_binding.phone IS
+    'SQL expression over a tenant row: the phone that its bridge should be paired with; null for none.';
 
 CREATE TABLE @extschema@.wab_runs (
     run_id      uuid PRIMARY KEY,

@@ -181,7 +181,8 @@ COMMENT ON FUNCTION @extschema@._wab_drop_views IS
 -- The copies are those of _wab_create_views(), over a wab_tenants in pg_temp. Only this session sees them: they wait
 -- for no reader, and no reader waits for them.
 CREATE FUNCTION @extschema@._wab_preview_views(tenants regclass, tenant_id text, bridge_id text, bridge_status text,
-    wanted text, webhook_url text, resolved_in text, customer_refs text, disconnected_after text, awaiting_scan_after text)
+    wanted text, webhook_url text, resolved_in text, customer_refs text, disconnected_after text, awaiting_scan_after text,
+    phone text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET lock_timeout = '5s'
 SET client_min_messages = warning
@@ -191,7 +192,7 @@ DECLARE
     views   constant text := array_to_string(@extschema@._wab_bound_views(), '|');
     binding @extschema@.wab_tenant_binding := @extschema@._wab_merge_binding(ROW(
         true, tenants, tenant_id, bridge_id, bridge_status, wanted, webhook_url, resolved_in, NULL, NULL, NULL, NULL,
-        customer_refs, disconnected_after, awaiting_scan_after)::@extschema@.wab_tenant_binding);
+        customer_refs, disconnected_after, awaiting_scan_after, phone)::@extschema@.wab_tenant_binding);
 BEGIN
     PERFORM @extschema@._wab_check_binding(binding);
     PERFORM @extschema@._wab_take_customer_refs(binding);

@@ -15,6 +15,8 @@ COMMENT ON COLUMN @extschema@.wab_tenants.disconnected_after IS
     'The tenant''s own wab_policy.disconnected_after; null for that of the fleet.';
 COMMENT ON COLUMN @extschema@.wab_tenants.awaiting_scan_after IS
     'The tenant''s own wab_policy.awaiting_scan_after; null for that of the fleet.';
+COMMENT ON COLUMN @extschema@.wab_tenants.expected_phone IS
+    'The phone that its bridge should be paired with, by the phone expression of the binding.';
 
 COMMENT ON VIEW @extschema@.wab_fleet IS
     'One row per tenant or bridge: your tenant row beside the live bridge, with the kinds of drift.';
@@ -49,7 +51,7 @@ COMMENT ON VIEW @extschema@.wab_drift IS
     'row-level security hides from the caller as orphaned; the functions that decide or write refuse instead.';
 COMMENT ON COLUMN @extschema@.wab_drift.kind IS
     'missing, outside, unbound, status_drift, stale_binding, orphaned, churned, duplicate, disconnected, awaiting_scan, flapping, '
-    'unmapped_status, state or webhook.';
+    'unmapped_status, state, webhook, phone_changed, phone_shared, phone_unexpected or silent.';
 COMMENT ON COLUMN @extschema@.wab_drift.severity IS
     'critical: a customer has no service. warning: the account pays for an unused bridge, or a person must act. info: '
     'wab apply repairs it; wab_reconcile() repairs status_drift and stale_binding.';
@@ -58,11 +60,13 @@ COMMENT ON COLUMN @extschema@.wab_drift.tenant_id IS
 COMMENT ON COLUMN @extschema@.wab_drift.bridge_id IS 'The live bridge; null when there is none.';
 COMMENT ON COLUMN @extschema@.wab_drift.customer_ref IS
     'The tenant''s id as text, or the customer_ref that the bridge carries.';
-COMMENT ON COLUMN @extschema@.wab_drift.stored IS 'The value in your tenants table or wab_declared.';
-COMMENT ON COLUMN @extschema@.wab_drift.observed IS 'The value of the live bridge.';
+COMMENT ON COLUMN @extschema@.wab_drift.stored IS
+    'The value in your tenants table or wab_declared, or the phone before. Of a phone only the last four digits.';
+COMMENT ON COLUMN @extschema@.wab_drift.observed IS
+    'The value of the live bridge. Of a phone only the last four digits, or the beginning of its hash.';
 COMMENT ON COLUMN @extschema@.wab_drift.since IS
-    'When the status began (kinds disconnected, awaiting_scan and unmapped_status) or the state, or when a '
-    'refresh or wab first found this drift. Null until then.';
+    'When the status began (kinds disconnected, awaiting_scan and unmapped_status) or the state, when the phone changed, '
+    'or the last message was; for other kinds, when a refresh or wab first found this drift. Null until then.';
 COMMENT ON COLUMN @extschema@.wab_drift.detail IS 'A sentence that describes the difference.';
 COMMENT ON COLUMN @extschema@.wab_drift.monthly_cost IS
     'US dollars per month for a bridge that no tenant needs; 0 for other kinds of drift.';

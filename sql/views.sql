@@ -20,7 +20,7 @@ SELECT
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
-    b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after
+    b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
@@ -32,7 +32,8 @@ WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
 CREATE OR REPLACE VIEW @extschema@._wab_kinds AS
 SELECT r.*, k.*,
     ARRAY[k.missing, k.outside, k.unbound, k.status_drift, k.stale_binding, k.orphaned, k.churned, k.duplicate,
-          k.disconnected, k.awaiting_scan, k.flapping, k.unmapped, k.stopped, k.webhook] AS differences
+          k.disconnected, k.awaiting_scan, k.flapping, k.unmapped, k.stopped, k.webhook,
+          k.phone_changed, k.phone_shared, k.phone_unexpected, k.silent] AS differences
 FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN LATERAL (SELECT
 
     CASE WHEN r.bridge_id IS NULL AND r.wanted AND (r.customer_ref COLLATE "C" ~ c.customer_refs) IS FALSE
@@ -151,7 +152,37 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     CASE WHEN r.last_webhook_url <> r.webhook_url AND r.serves
     THEN ROW('webhook', 'warning', r.webhook_url, r.last_webhook_url, NULL, false,
         'set the webhook_url by hand in the dashboard, then confirm it: SELECT wab_webhook_set(''...'')'
-    )::@extschema@._wab_difference END AS webhook
+    )::@extschema@._wab_difference END AS webhook,
+
+    -- A bridge that shares its customer_ref is not asked, so that no phone of it is known.
+    CASE WHEN c.phones IS NOT NULL AND r.status = 'paired' AND r.wanted AND c.phones ? r.bridge_id::text
+              AND @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'changed_at') IS NOT NULL
+    THEN ROW('phone_changed', 'warning', @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'previous'),
+        @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'phone'),
+        @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'changed_at')::timestamptz, false,
+        'another phone is paired than before: ask the tenant, then SELECT wab_accept_phone(...)'
+    )::@extschema@._wab_difference END AS phone_changed,
+
+    CASE WHEN c.phones IS NOT NULL AND r.status = 'paired' AND c.phones ? r.bridge_id::text
+              AND @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'shared_with') IS NOT NULL
+    THEN ROW('phone_shared', 'warning', NULL, @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'phone'), NULL, false,
+        'the same phone as ' || @extschema@._wab_phone_sign(c.phones, r.bridge_id, 'shared_with')
+            || ': one of them will be thrown out, so log one out'
+    )::@extschema@._wab_difference END AS phone_shared,
+
+    CASE WHEN r.expected_phone IS NOT NULL AND r.status = 'paired' AND r.wanted
+              AND @extschema@._wab_unexpected_phone(r.bridge_id, r.expected_phone) IS NOT NULL
+    THEN ROW('phone_unexpected', 'warning', @extschema@._wab_phone_hint(r.expected_phone),
+        @extschema@._wab_unexpected_phone(r.bridge_id, r.expected_phone), NULL, false,
+        'paired with another phone than the tenant row holds'
+    )::@extschema@._wab_difference END AS phone_unexpected,
+
+    CASE WHEN c.silent IS NOT NULL AND r.status = 'paired' AND r.wanted AND r.status_since < c.silent
+              AND @extschema@._wab_silent_since(r.bridge_id, r.status_since, c.silent) IS NOT NULL
+    THEN ROW('silent', 'warning', NULL, NULL,
+        @extschema@._wab_silent_since(r.bridge_id, r.status_since, c.silent), false,
+        'paired, but without a message for too long: send one to see whether the session is alive'
+    )::@extschema@._wab_difference END AS silent
 ) k;
 
 CREATE OR REPLACE VIEW @extschema@.wab_fleet AS

@@ -1,7 +1,7 @@
 //! Holds answers of the provider as plain data: a listing with its time, and a provisioned bridge.
 
 use pgrx::datum::TimestampWithTimeZone;
-use wabridges::{BridgeId, Listing};
+use wabridges::{BridgeId, Listing, Session};
 
 /// A listing of the whole fleet and the time before the call.
 pub struct Listed {
@@ -21,6 +21,8 @@ pub struct Provisioned {
     pub state: Option<String>,
     /// The session's status as the provider words it; `None` if the provider did not report it.
     pub raw_status: Option<String>,
+    /// The session, if it was asked.
+    pub session: Option<Session>,
     /// Whether this call created the bridge.
     pub outcome: Outcome,
 }

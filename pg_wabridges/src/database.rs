@@ -5,6 +5,7 @@ mod bridges;
 mod calls;
 mod drift;
 mod observe;
+mod phones;
 mod statement;
 
 pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts};
@@ -18,3 +19,4 @@ pub use observe::{
     Observation, ShrinkPolicy, Stored, lock_observing, observe, observe_statuses, recent_observation,
     try_lock_refresh,
 };
+pub use phones::learn_phone;

@@ -119,13 +119,12 @@ fn find(listing: Listing, wish: &Wish) -> Option<Found> {
 
 /// Asks for the status if the list did not carry it. A failure is ignored: a later poll asks again.
 async fn with_status(reader: &ReadClient, found: Found, outcome: Outcome) -> Provisioned {
-    let raw_status = match (found.raw_status, found.ask) {
-        (None, Some(customer_ref)) => {
-            reader.session(&customer_ref).await.ok().map(|session| session.raw_status)
-        }
-        (raw_status, _) => raw_status,
+    let session = match (&found.raw_status, found.ask) {
+        (None, Some(customer_ref)) => reader.session(&customer_ref).await.ok(),
+        _ => None,
     };
-    Provisioned { id: found.id, state: found.state, raw_status, outcome }
+    let told = session.as_ref().map(|session| session.raw_status.clone());
+    Provisioned { id: found.id, state: found.state, raw_status: found.raw_status.or(told), session, outcome }
 }
 
 /// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries.

@@ -97,8 +97,8 @@ fn brought_up_to_date(stored: Option<Vec<Drift>>, touched: &Touched) -> Result<O
     let among: HashSet<i64> = ids.iter().copied().collect();
     drift.retain(|row| !row.bridge_id.is_some_and(|id| among.contains(&id)));
     let Some(now) = database::drift(touched)? else { return Ok(None) };
-    // Their texts count the bridges with the same word, so that one touched bridge changes the others' rows.
-    if drift.iter().chain(&now).any(|row| row.kind == "unmapped_status") {
+    // These compare bridges with each other, so that one touched bridge changes the others' rows.
+    if drift.iter().chain(&now).any(|row| ["unmapped_status", "phone_shared"].contains(&row.kind.as_str())) {
         return database::drift(&Touched::Anyone);
     }
     drift.extend(now);

@@ -40,6 +40,7 @@ fn wab_session_status(
     let asked = customer_ref.clone();
     let session = provider::call(|client| async move { client.reader().session(&asked).await }).or_raise();
     let status = database::learn_session(&customer_ref, &session.raw_status).or_raise();
+    database::learn_phone(&customer_ref, &session).or_raise();
     TableIterator::once((
         customer_ref.into(),
         status,

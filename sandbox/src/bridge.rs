@@ -128,6 +128,8 @@ impl NewBridge {
 pub struct Patch {
     pub status: Option<String>,
     pub state: Option<String>,
+    /// The number that is paired, digits only.
+    pub phone: Option<String>,
     /// `Some(None)` removes the customer_ref.
     #[serde(default, deserialize_with = "present")]
     pub customer_ref: Option<Option<String>>,

@@ -167,6 +167,9 @@ impl World {
         if let Some(state) = patch.state {
             bridge.state = state;
         }
+        if let Some(phone) = patch.phone {
+            bridge.phone = Some(phone);
+        }
         let event = patch.status.and_then(|status| set_status(&mut bridge, status));
         self.revision += 1;
         self.changes.push(Change::to(&bridge));

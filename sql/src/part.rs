@@ -57,6 +57,9 @@ pub const PARTS: &[Part] = &[
     part!("pairing.sql", None),
     part!("contacts.sql", None),
     part!("statuses.sql", None),
+    part!("phones.sql", None),
+    part!("activity.sql", None),
+    part!("phone_drift.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),
     part!(

@@ -5,7 +5,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 
 ALTER TABLE @extschema@.wab_tenant_binding
     ADD COLUMN grants jsonb NOT NULL DEFAULT '[]', ADD COLUMN views_source text,
-    ADD COLUMN customer_refs text, ADD COLUMN disconnected_after text, ADD COLUMN awaiting_scan_after text;
+    ADD COLUMN customer_refs text, ADD COLUMN disconnected_after text, ADD COLUMN awaiting_scan_after text,
+    ADD COLUMN phone text;
 ALTER TABLE @extschema@.wab_observations ADD COLUMN outside integer NOT NULL DEFAULT 0;
 ALTER TABLE @extschema@.wab_jobs ADD COLUMN every interval, ADD COLUMN scheduled_at timestamptz;
 ALTER TABLE @extschema@.wab_observations RENAME COLUMN digest TO listing_sha256;
@@ -55,7 +56,10 @@ ALTER TABLE @extschema@._wab_policy
     ADD COLUMN mass_share numeric(4,3) CHECK (mass_share BETWEEN 0 AND 1),
     ADD COLUMN mass_bridges integer CHECK (mass_bridges > 1),
     ADD COLUMN mass_window interval CHECK (mass_window > interval '0'),
-    ADD COLUMN unobserved_after interval CHECK (unobserved_after > interval '0');
+    ADD COLUMN unobserved_after interval CHECK (unobserved_after > interval '0'),
+    ADD COLUMN silent_after interval,
+    ADD COLUMN phone_changed_for interval,
+    ADD COLUMN phones text CHECK (phones IN ('clear', 'hash'));
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
 UPDATE @extschema@.wab_bridges b

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use tokio::time::{sleep, timeout_at};
 
-use crate::{BridgeId, Class, CustomerRef, Error, Listing, ReadClient};
+use crate::{BridgeId, Class, CustomerRef, Error, Listing, ReadClient, Session};
 
 /// Calls running at once. They hide latency; the throttle limits the rate.
 const AT_ONCE: usize = 16;
@@ -28,9 +28,9 @@ pub enum PollBudget {
 /// The answers of the polled sessions.
 #[derive(Debug, Default)]
 pub struct Polled {
-    /// The bridges that were asked, and the status of each; `None` if the session did not answer. A bridge that the request did
-    /// not reach is not included.
-    pub answers: Vec<(BridgeId, Option<String>)>,
+    /// The bridges that were asked, and the session of each; `None` if it did not answer. A bridge that the request did not reach
+    /// is not included.
+    pub answers: Vec<(BridgeId, Option<Session>)>,
     /// When each of these calls ended.
     pub ended: Vec<Instant>,
     /// The first error.
@@ -48,7 +48,12 @@ impl Polled {
         self.answers.len() - self.answered()
     }
 
-    fn note(&mut self, id: BridgeId, answer: Option<String>) {
+    /// The column of the answers that `of` takes from each session.
+    pub fn column(&self, of: fn(&Session) -> Option<&str>) -> Vec<Option<&str>> {
+        self.answers.iter().map(|(_, session)| session.as_ref().and_then(of)).collect()
+    }
+
+    fn note(&mut self, id: BridgeId, answer: Option<Session>) {
         self.answers.push((id, answer));
         self.ended.push(Instant::now());
     }
@@ -123,7 +128,7 @@ impl ReadClient {
             let error = match answer {
                 Ok(session) => {
                     silent_in_a_row = 0;
-                    polled.note(id, Some(session.raw_status));
+                    polled.note(id, Some(session));
                     continue;
                 }
                 Err(error @ Error::Auth { .. }) => return Err(error),

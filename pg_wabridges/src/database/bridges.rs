@@ -3,6 +3,7 @@
 use wabridges::{BridgeId, CustomerRef};
 
 use super::drift::warn_unwritten;
+use super::phones::learn_phone;
 use super::statement::{one, one_unlocked, read_one, read_rows, rows_unlocked};
 use crate::answers::Provisioned;
 use crate::error::Raise;
@@ -113,6 +114,9 @@ pub fn record_provision(
     // The function of 0.2.0 returns void, which is an empty text here, as null is.
     let record = "SELECT pg_catalog.format('%s', @extschema@._wab_record_provision($1, $2, $3, $4, $5))";
     let reason = one(record, &args, |row| row.get::<String>(1))?.unwrap_or_default();
+    if let Some(session) = &bridge.session {
+        learn_phone(customer_ref, session)?;
+    }
     if reason.is_empty() {
         return Ok(true);
     }

@@ -5,6 +5,7 @@ use pgrx::pg_sys::{BOOLOID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::prelude::*;
 use wabridges::{Bridge, Comparison, CustomerRef, Difference, Known, Listing, Polled, Touched};
 
+use super::phones::observe_phones;
 use super::statement::{Row, in_our_schema, one, read_one, rows, rows_unlocked};
 use crate::answers::Listed;
 use crate::error::Raise;
@@ -145,10 +146,13 @@ fn columns(bridges: &[&Bridge]) -> Vec<DatumWithOid<'static>> {
     ]
 }
 
-/// Stores polled statuses with `_wab_observe_statuses()`; returns how many changed.
+/// Stores polled statuses with `_wab_observe_statuses()`, and the phones; returns how many statuses changed.
 pub fn observe_statuses(polled: &Polled, asked_at: TimestampWithTimeZone) -> Result<i32, Raise> {
     let ids: Vec<_> = polled.answers.iter().map(|(id, _)| id.get()).collect();
-    let statuses: Vec<_> = polled.answers.iter().map(|(_, status)| status.as_deref()).collect();
+    let statuses = polled.column(|session| Some(&session.raw_status));
     let sql = "SELECT @extschema@._wab_observe_statuses($1, $2, $3)";
-    one(sql, &[ids.into(), statuses.into(), asked_at.into()], |row| Ok(row.get(1)?.unwrap_or(0)))
+    let args = [ids.into(), statuses.into(), asked_at.into()];
+    let changed = one(sql, &args, |row| Ok(row.get(1)?.unwrap_or(0)))?;
+    observe_phones(polled, asked_at)?;
+    Ok(changed)
 }

@@ -106,6 +106,8 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
             ("state_after", &raw_policy.state_after, grace),
             ("unmapped_after", &raw_policy.unmapped_after, grace),
             ("max_gap", &raw_policy.max_gap, grace),
+            ("silent_after", &raw_policy.silent_after, grace),
+            ("phone_changed_for", &raw_policy.phone_changed_for, grace),
             ("max_shrink", &raw_policy.max_shrink, shrink),
             ("price_per_bridge", &raw_policy.price_per_bridge, price),
             ("flapping_changes", &raw_policy.flapping_changes, at_least_one),
@@ -260,6 +262,7 @@ fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
     let customer_refs = part("customer_refs", raw.customer_refs);
     let disconnected_after = part("disconnected_after", raw.disconnected_after);
     let awaiting_scan_after = part("awaiting_scan_after", raw.awaiting_scan_after);
+    let phone = part("phone", raw.phone);
     let table = problems.read("tenants.table", raw.table, text)?;
     Some(Tenants {
         table,
@@ -270,6 +273,7 @@ fn tenants(problems: &mut Problems, raw: file::Tenants) -> Option<Tenants> {
         customer_refs,
         disconnected_after,
         awaiting_scan_after,
+        phone,
     })
 }
 

@@ -126,6 +126,10 @@ pub struct Tenants {
     /// The same for policy.awaiting_scan_after.
     #[schemars(with = "Option<String>", extend("minLength" = 1))]
     pub awaiting_scan_after: Option<Scalar>,
+    /// SQL expression over a row: the phone that its bridge should be paired with, as text. none: none is expected. Default: as
+    /// bound, or else none.
+    #[schemars(with = "Option<String>", extend("minLength" = 1))]
+    pub phone: Option<Scalar>,
 }
 
 /// The webhook_url, and exceptions to the tenants table.
@@ -251,6 +255,13 @@ pub struct Policy {
     /// After which time a status word that no mapping knows is drift. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub unmapped_after: Option<Scalar>,
+    /// After which time without a message event a paired bridge is drift, such as 48h. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub silent_after: Option<Scalar>,
+    /// How long another phone than before is drift, unless it is accepted; 0s for never. Default: the one stored in
+    /// wab_policy.
+    #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
+    pub phone_changed_for: Option<Scalar>,
     /// Changes of status within flapping_window from which a bridge is drift of kind flapping. Default: the number stored in
     /// wab_policy.
     #[schemars(extend("minimum" = 1, "pattern" = "^[0-9]+$"))]

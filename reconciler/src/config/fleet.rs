@@ -107,6 +107,8 @@ pub struct Tenants {
     pub disconnected_after: Option<Clearable>,
     /// SQL expression over a row: the tenant's own `policy.awaiting_scan_after`.
     pub awaiting_scan_after: Option<Clearable>,
+    /// SQL expression over a row: the phone that its bridge should be paired with.
+    pub phone: Option<Clearable>,
 }
 
 /// A part of the binding that need not exist.

@@ -50,6 +50,7 @@ fn binding(Target { schema, binding, .. }: &Target) -> String {
         ("customer_refs", &binding.customer_refs),
         ("disconnected_after", &binding.disconnected_after),
         ("awaiting_scan_after", &binding.awaiting_scan_after),
+        ("phone", &binding.phone),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some(format!(", {name} => {}", literal(value.as_deref()?))))

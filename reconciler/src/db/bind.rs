@@ -144,6 +144,7 @@ impl Evaluation<'_> {
             .bind(binding.customer_refs.as_deref().unwrap_or(""))
             .bind(binding.disconnected_after.as_deref().unwrap_or(""))
             .bind(binding.awaiting_scan_after.as_deref().unwrap_or(""))
+            .bind(binding.phone.as_deref().unwrap_or(""))
             .execute(&mut *self.tx)
             .await
             .map(drop)
@@ -174,6 +175,7 @@ impl Bound {
             bridge_id: row.try_get("bridge_id")?,
             bridge_status: row.try_get("bridge_status")?,
             wanted: row.try_get("wanted")?,
+            phone: row.try_get("phone")?,
             webhook_url: row.try_get("webhook_url")?,
             customer_refs: row.try_get("customer_refs")?,
             disconnected_after: row.try_get("disconnected_after")?,

@@ -93,8 +93,9 @@ impl Evaluation<'_> {
             return drift(self, None).await;
         };
         let mut rows = drift(self, Some(ids)).await?;
-        // Their texts count the bridges with the same word, so that one touched bridge changes the others' rows.
-        if rows.iter().chain(&stored.drift).any(|row| row.kind == Kind::UnmappedStatus) {
+        // These compare bridges with each other, so that one touched bridge changes the others' rows.
+        let compares = |row: &Drift| matches!(row.kind, Kind::UnmappedStatus | Kind::PhoneShared);
+        if rows.iter().chain(&stored.drift).any(compares) {
             return drift(self, None).await;
         }
         let among: HashSet<i64> = ids.iter().copied().collect();

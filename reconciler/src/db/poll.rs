@@ -7,6 +7,8 @@ use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
 use crate::model::{Error, Polled};
 
+const NOT_STORED: &str = "the answers of the sessions were not stored";
+
 impl Store {
     /// Up to `max` of these bridges, in the order to ask them.
     pub async fn poll_candidates(
@@ -46,11 +48,20 @@ impl Evaluation<'_> {
     pub(super) async fn observe_statuses(&mut self, polled: &Polled) -> Result<(), Error> {
         query(self.names.sql("SELECT @extschema@._wab_observe_statuses($1, $2, $3)"))
             .bind(polled.result.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
-            .bind(polled.result.answers.iter().map(|(_, status)| status.as_deref()).collect::<Vec<_>>())
+            .bind(polled.result.column(|session| Some(&session.raw_status)))
+            .bind(polled.asked_at)
+            .execute(&mut *self.tx)
+            .await
+            .map_err(Error::database(NOT_STORED))?;
+        query(self.names.sql("SELECT @extschema@._wab_observe_phones($1, $2, $3, $4, $5)"))
+            .bind(polled.result.answers.iter().map(|(id, _)| id.get()).collect::<Vec<_>>())
+            .bind(polled.result.column(|session| session.phone.as_deref()))
+            .bind(polled.result.column(|session| session.jid.as_deref()))
+            .bind(polled.result.column(|session| session.name.as_deref()))
             .bind(polled.asked_at)
             .execute(&mut *self.tx)
             .await
             .map(drop)
-            .map_err(Error::database("the answers of the sessions were not stored"))
+            .map_err(Error::database(NOT_STORED))
     }
 }

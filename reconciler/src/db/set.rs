@@ -101,15 +101,15 @@ impl Evaluation<'_> {
         if settings.is_empty() {
             return Ok(Vec::new());
         }
-        let stored: Vec<(String, Decimal)> =
+        let stored: Vec<(String, Option<Decimal>)> =
             query_as(self.names.sql(include_str!("set/stored_settings.sql")))
                 .fetch_all(&mut *self.tx)
                 .await
                 .map_err(Error::database(POLICY))?;
-        let changed: Vec<(&str, Decimal, Setting)> = stored
+        let changed: Vec<(&str, Option<Decimal>, Setting)> = stored
             .iter()
             .filter_map(|(name, before)| Some((name.as_str(), *before, *settings.get(name.as_str())?)))
-            .filter(|(_, before, after)| *before != number(*after))
+            .filter(|(_, before, after)| *before != Some(number(*after)))
             .collect();
         if changed.is_empty() {
             return Ok(Vec::new());
@@ -120,9 +120,9 @@ impl Evaluation<'_> {
             .execute(&mut *self.tx)
             .await
             .map_err(Error::database(POLICY))?;
-        let shown = |(name, before, after): &(&str, Decimal, Setting)| SettingChange {
+        let shown = |(name, before, after): &(&str, Option<Decimal>, Setting)| SettingChange {
             name: format!("policy.{name}"),
-            before: Some(like(*after, *before).to_string()),
+            before: before.map(|before| like(*after, before).to_string()),
             after: Some(after.to_string()),
         };
         Ok(changed.iter().map(shown).collect())

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::types::Oid;
-use wabridges::{BridgeId, CustomerRef};
+use wabridges::{BridgeId, CustomerRef, Session as Paired};
 
 use crate::config::Database;
 use crate::db::copy;
@@ -167,10 +167,21 @@ impl Store {
             .bind(made.customer_ref.as_str())
             .bind(made.bridge_id.get())
             .bind(made.state)
-            .bind(made.raw_status)
+            .bind(made.session.map(|session| session.raw_status.as_str()))
             .bind(made.webhook_url);
         let doing = "cannot record the bridge that was provisioned";
-        self.session.run(doing, async |conn| record.fetch_one(conn).await.map(safe_reason)).await
+        let reason =
+            self.session.run(doing, async |conn| record.fetch_one(conn).await.map(safe_reason)).await?;
+        if let Some(Paired { phone: Some(phone), jid, name, .. }) = made.session {
+            let record = query(self.names.sql("SELECT @extschema@._wab_record_phone($1, $2, $3, $4)"))
+                .bind(made.customer_ref.as_str())
+                .bind(phone)
+                .bind(jid)
+                .bind(name);
+            let doing = "cannot record who is paired";
+            self.session.run(doing, async |conn| record.execute(conn).await.map(drop)).await?;
+        }
+        Ok(reason)
     }
 
     /// Records that the provider deleted a bridge, and clears the row of a tenant that is not wanted and held it. Returns why
@@ -208,8 +219,8 @@ pub struct NewBridge<'a> {
     pub bridge_id: BridgeId,
     /// The state of the container, in the provider's word.
     pub state: Option<&'a str>,
-    /// The session's status, in the provider's word, if it is known.
-    pub raw_status: Option<&'a str>,
+    /// The session, if it answered.
+    pub session: Option<&'a Paired>,
     /// The webhook_url that the call sent.
     pub webhook_url: Option<&'a str>,
 }

@@ -49,6 +49,14 @@ pub enum Kind {
     State,
     /// The wanted webhook_url differs from the one that was set last through wab.
     Webhook,
+    /// Another phone is paired than before.
+    PhoneChanged,
+    /// The phone is paired with another live bridge too.
+    PhoneShared,
+    /// The paired phone is not the one of the tenant row.
+    PhoneUnexpected,
+    /// Paired, but without a message for too long.
+    Silent,
     /// A kind that this version does not know: it comes from newer views or from a row that the user added.
     /// It is only reported.
     #[value(skip)]
@@ -59,7 +67,7 @@ pub enum Kind {
 
 impl Kind {
     /// All known kinds, in display order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Missing,
         Self::Outside,
         Self::Unbound,
@@ -74,6 +82,10 @@ impl Kind {
         Self::UnmappedStatus,
         Self::State,
         Self::Webhook,
+        Self::PhoneChanged,
+        Self::PhoneShared,
+        Self::PhoneUnexpected,
+        Self::Silent,
     ];
 
     /// The word that the view uses.
@@ -93,6 +105,10 @@ impl Kind {
             Self::UnmappedStatus => "unmapped_status",
             Self::State => "state",
             Self::Webhook => "webhook",
+            Self::PhoneChanged => "phone_changed",
+            Self::PhoneShared => "phone_shared",
+            Self::PhoneUnexpected => "phone_unexpected",
+            Self::Silent => "silent",
             Self::Other(word) => word.0,
         }
     }
@@ -216,6 +232,6 @@ mod tests {
         assert_eq!(serde_json::to_value(bored).unwrap(), "bored");
         assert_eq!(serde_json::from_str::<Kind>("\"bored\"").unwrap(), bored);
         assert_eq!(serde_json::from_str::<Kind>("\"webhook\"").unwrap(), Kind::Webhook);
-        assert!(bored > Kind::Webhook);
+        assert!(bored > Kind::Silent);
     }
 }

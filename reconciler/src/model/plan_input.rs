@@ -61,6 +61,9 @@ pub struct Binding {
     pub bridge_status: String,
     /// SQL predicate over a row: whether the tenant should have a bridge.
     pub wanted: String,
+    /// SQL expression over a row: the phone that should be paired; `None` for none.
+    #[serde(default)]
+    pub phone: Option<String>,
     /// SQL expression for the webhook_url. It is never shown, because the URL may hold a secret.
     #[serde(skip)]
     pub webhook_url: Option<String>,
@@ -100,6 +103,7 @@ impl Binding {
             bridge_id: part(&tenants.bridge_id, |bound| &bound.bridge_id, "bridge_id"),
             bridge_status: part(&tenants.bridge_status, |bound| &bound.bridge_status, "bridge_status"),
             wanted: part(&tenants.wanted, |bound| &bound.wanted, "true"),
+            phone: optional(&tenants.phone, |bound| &bound.phone),
             webhook_url: None,
             customer_refs: optional(&tenants.customer_refs, |bound| &bound.customer_refs),
             disconnected_after: optional(&tenants.disconnected_after, |bound| &bound.disconnected_after),
@@ -119,6 +123,7 @@ impl From<Binding> for Tenants {
             customer_refs: binding.customer_refs.map(Clearable::Text),
             disconnected_after: binding.disconnected_after.map(Clearable::Text),
             awaiting_scan_after: binding.awaiting_scan_after.map(Clearable::Text),
+            phone: binding.phone.map(Clearable::Text),
         }
     }
 }

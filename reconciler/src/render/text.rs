@@ -133,6 +133,7 @@ pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<String>, Strin
             old.and_then(|old| old.awaiting_scan_after.as_ref()),
             &now.awaiting_scan_after,
         ),
+        ("phone", old.and_then(|old| old.phone.as_ref()), &now.phone),
     ];
     let shown = |text: Option<&String>| text.cloned().unwrap_or_else(|| "none".to_owned());
     bound.extend(

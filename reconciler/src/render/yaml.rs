@@ -143,6 +143,7 @@ fn tenants(tenants: Option<&Tenants>) -> String {
         ("customer_refs", &tenants.customer_refs),
         ("disconnected_after", &tenants.disconnected_after),
         ("awaiting_scan_after", &tenants.awaiting_scan_after),
+        ("phone", &tenants.phone),
     ] {
         match value {
             Some(Clearable::Text(text)) => out.text(key, text),

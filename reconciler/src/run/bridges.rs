@@ -28,7 +28,7 @@ impl Executor<'_> {
             customer_ref,
             bridge_id,
             state: state.as_deref(),
-            raw_status: session.as_ref().map(|session| session.raw_status.as_str()),
+            session: session.as_ref(),
             webhook_url,
         };
         match self.store.record_provision(&made).await {

@@ -172,6 +172,7 @@ fn tenants(known: &Known, args: &ExportArgs, declared: Option<Tenants>) -> Resul
             customer_refs: None,
             disconnected_after: None,
             awaiting_scan_after: None,
+            phone: None,
         })),
     }
 }

@@ -24,6 +24,7 @@ mod incidents;
 mod main_job;
 mod monitoring;
 mod output;
+mod phones;
 mod picture;
 mod plan_apply;
 mod polling;

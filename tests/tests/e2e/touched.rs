@@ -27,8 +27,17 @@ async fn world() -> Result<Fleet> {
     fleet.sql(
         "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day', state_after = '-1 day';
          INSERT INTO tenants (id) SELECT n::text FROM generate_series(1, 20) n;
+         ALTER TABLE tenants ADD phone text; UPDATE tenants SET phone = '15550000099' WHERE id IN ('cust_02', 'cust_14', 'cust_16');
+         SELECT * FROM wab_bind_tenants(phone => 'phone'); UPDATE wab_policy SET silent_after = '-1 day';
+         SELECT wab_ingest_event('cust_14', '{\"event\": \"connected\", \"phone\": \"15550000098\"}');
+         -- Four pairs of bridges share a phone; some of them change below.
+         SELECT wab_ingest_event(t.id, jsonb_build_object('event', 'connected', 'phone', '155500000' || CASE t.bridge_id
+                    WHEN 15 THEN '01' WHEN 20 THEN '10' WHEN 13 THEN '12' WHEN 11 THEN '09' ELSE lpad(t.bridge_id::text, 2, '0') END))
+         FROM tenants t WHERE t.bridge_id IN (1, 2, 9, 10, 11, 12, 13, 14, 15, 16, 20);
          SELECT * FROM wab_refresh()",
     )?;
+    let phones = "SELECT kind, count(*) FROM wab_drift WHERE kind ~ '^phone' GROUP BY 1 ORDER BY 1";
+    assert_eq!(fleet.sql(phones)?, "phone_changed|1\nphone_shared|8\nphone_unexpected|2");
     Ok(fleet)
 }
 

@@ -5,7 +5,7 @@ use e2e::fleet::{Fleet, Install};
 use e2e::sandbox::Sandbox;
 use serde_json::json;
 
-/// All kinds of drift.
+/// The kinds of drift that `break_everything` causes; phones.rs has the others.
 pub const KINDS: [&str; 12] = [
     "awaiting_scan",
     "churned",
@@ -88,7 +88,10 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
          SELECT wab_snooze('cust_05', NULL, now() + interval '1 day', 'on holiday'),
                 wab_acknowledge((SELECT min(incident_id) FROM wab_incidents), 'calling them'),
                 _wab_begin_alerts(), _wab_alerts_sent(ARRAY['state-1'], '{}'),
-                _wab_record_call('pair', 'cust_05', 5, now(), 'code')",
+                _wab_record_call('pair', 'cust_05', 5, now(), 'code');
+         SELECT wab_ingest_event('cust_09', '{\"event\": \"message\"}');
+         SELECT wab_ingest_event('cust_09', '{\"event\": \"connected\", \"phone\": \"15550000009\"}');
+         SELECT wab_ingest_event('cust_09', '{\"event\": \"connected\", \"phone\": \"15550000010\"}')",
     )?;
     Ok(fleet)
 }

@@ -38,8 +38,8 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
     assert_eq!(
-        keys, 17,
-        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces of tenants, webhook_secret_file, status_words, seven of wab_policy"
+        keys, 20,
+        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, nine of wab_policy"
     );
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
@@ -189,6 +189,8 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ("policy.awaiting_scan_after", vec!["24h"], vec!["1 fortnight"]),
         ("policy.state_after", vec!["5m"], vec!["five"]),
         ("policy.unmapped_after", vec!["5m"], vec!["5 q"]),
+        ("policy.silent_after", vec!["48h"], vec!["never"]),
+        ("policy.phone_changed_for", vec!["7d", "0s"], vec!["1 fortnight"]),
     ] {
         for value in right {
             let text = in_section(path, value);

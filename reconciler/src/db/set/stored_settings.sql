@@ -13,6 +13,8 @@ CROSS JOIN LATERAL (VALUES
     ('flapping_changes', p.flapping_changes),
     ('mass_bridges', p.mass_bridges),
     ('mass_share', p.mass_share),
+    ('silent_after', extract(epoch FROM p.silent_after)),
+    ('phone_changed_for', extract(epoch FROM p.phone_changed_for)),
     ('max_shrink', p.max_shrink),
     ('price_per_bridge', p.price_per_bridge)
 ) AS s(name, value)

@@ -10,6 +10,8 @@ SET disconnected_after = coalesce(make_interval(secs => s.disconnected_after::fl
     flapping_changes = coalesce(s.flapping_changes::integer, p.flapping_changes),
     mass_bridges = coalesce(s.mass_bridges::integer, p.mass_bridges),
     mass_share = coalesce(s.mass_share, p.mass_share),
+    silent_after = coalesce(make_interval(secs => s.silent_after::float8), p.silent_after),
+    phone_changed_for = coalesce(make_interval(secs => s.phone_changed_for::float8), p.phone_changed_for),
     max_shrink = coalesce(s.max_shrink, p.max_shrink),
     price_per_bridge = coalesce(s.price_per_bridge, p.price_per_bridge)
 FROM (SELECT max(u.value) FILTER (WHERE u.name = 'disconnected_after') AS disconnected_after,
@@ -23,6 +25,8 @@ FROM (SELECT max(u.value) FILTER (WHERE u.name = 'disconnected_after') AS discon
              max(u.value) FILTER (WHERE u.name = 'flapping_changes') AS flapping_changes,
              max(u.value) FILTER (WHERE u.name = 'mass_bridges') AS mass_bridges,
              max(u.value) FILTER (WHERE u.name = 'mass_share') AS mass_share,
+             max(u.value) FILTER (WHERE u.name = 'silent_after') AS silent_after,
+             max(u.value) FILTER (WHERE u.name = 'phone_changed_for') AS phone_changed_for,
              max(u.value) FILTER (WHERE u.name = 'max_shrink') AS max_shrink,
              max(u.value) FILTER (WHERE u.name = 'price_per_bridge') AS price_per_bridge
       FROM unnest($1::text[], $2::numeric[]) AS u(name, value)) s

@@ -37,6 +37,7 @@ pub fn everything() -> Plan {
         bridge_id: bridge_id.into(),
         bridge_status: "bridge_status".into(),
         wanted: "status = 'active' OR note = '|'".into(),
+        phone: None,
         webhook_url: None,
         customer_refs: None,
         disconnected_after: None,

@@ -108,7 +108,7 @@ proptest! {
                 table: reason.clone(), tenant_id: Some(reason.clone()), bridge_id: Some(reason.clone()),
                 bridge_status: Some(reason.clone()), wanted: Some(reason.clone()),
                 customer_refs: Some(Clearable::Text(reason.clone())), disconnected_after: Some(Clearable::None),
-                awaiting_scan_after: Some(Clearable::Text(reason)),
+                awaiting_scan_after: Some(Clearable::Text(reason.clone())), phone: Some(Clearable::Text(reason)),
             });
             let mut adoption = adoption(given.clone());
             adoption.left = given.keep.iter().map(|keep| (Why::Duplicate, FoundBridge {
