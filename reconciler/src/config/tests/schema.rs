@@ -38,8 +38,8 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
     assert_eq!(
-        keys, 20,
-        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, nine of wab_policy"
+        keys, 26,
+        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, fifteen of wab_policy"
     );
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
