@@ -73,7 +73,7 @@ COMMENT ON FUNCTION @extschema@._wab_record_drift IS
 
 -- A bridge that was disconnected again is drift only after its grace, but was not well since its status began.
 CREATE FUNCTION @extschema@._wab_continued_incident(kind text, subject text, bridge_id bigint, at timestamptz) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     SELECT coalesce(e.incident_id, e.episode_id)
     FROM @extschema@.wab_drift_episodes e
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
 -- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
 -- its end, and the others do not count as acknowledged.
 CREATE FUNCTION @extschema@._wab_merge_incidents(at timestamptz) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     WITH policy AS MATERIALIZED (
         SELECT at - p.mass_window AS since, p.mass_share, p.mass_bridges FROM @extschema@.wab_policy p

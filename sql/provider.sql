@@ -47,14 +47,13 @@ COMMENT ON FUNCTION @extschema@._wab_call_provision(text, text, bigint) IS
     'Makes the provider call of wab_provision() and writes nothing. Called by wab_work_queue().';
 
 CREATE FUNCTION @extschema@.wab_webhook_url(tenant_id text) RETURNS text
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wab_webhook_url_wrapper';
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wab_webhook_url_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_webhook_url(text) IS
     'The wanted webhook_url of a tenant''s bridge as it is sent to the provider, to be copied into the dashboard: with the '
     'signature in the place of {secret}. Null if none is wanted. It shows a secret.';
 
--- VOLATILE, so that it is called when the query runs: it reads a file.
 CREATE FUNCTION @extschema@.wab_webhook_secret_ok(customer_ref text, secret text) RETURNS boolean
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wab_webhook_secret_ok_wrapper';
+LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'wab_webhook_secret_ok_wrapper';
 COMMENT ON FUNCTION @extschema@.wab_webhook_secret_ok(text, text) IS
     'Whether a webhook came with the {secret} of this customer_ref: HMAC-SHA256 under a key of wab.webhook_secret_file, '
     'compared in constant time. False for nulls. Pass both as parameters, so that no log of statements shows the secret.';

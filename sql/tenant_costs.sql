@@ -2,7 +2,7 @@
 
 CREATE FUNCTION @extschema@.wab_tenant_costs(month date DEFAULT (now() AT TIME ZONE 'UTC')::date)
 RETURNS TABLE (customer_ref text, bridges bigint, bridge_days numeric, cost numeric, wasted_days numeric, waste numeric)
-LANGUAGE plpgsql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE plpgsql STABLE ROWS 3000 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -11,7 +11,7 @@ CREATE INDEX wab_queue_customer_ref ON @extschema@.wab_queue USING hash (custome
 
 CREATE FUNCTION @extschema@.wab_tenant_history(tenant_id text)
 RETURNS TABLE (at timestamptz, event text, bridge_id bigint, by_whom text, detail text)
-LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -21,7 +21,8 @@ WITH changed AS MATERIALIZED (
            count(*) FILTER (WHERE e.is_end) OVER (PARTITION BY e.bridge_id ORDER BY e.at DESC, e.event_id DESC) AS life
     FROM (SELECT c.bridge_id, c.customer_ref, c.at, c.is_end, c.event_id, c.born FROM changed c
           UNION ALL
-          SELECT p.bridge_id, p.customer_ref, 'infinity', true, 0, p.born FROM present p WHERE p.has_changed) e
+          SELECT p.bridge_id, p.customer_ref, 'infinity' AS at, true AS is_end, 0 AS event_id, p.born
+          FROM present p WHERE p.has_changed) e
 ), tenure AS (
     SELECT p.bridge_id, p.customer_ref, p.born AS since, now() AS until FROM present p WHERE NOT p.has_changed
     UNION ALL

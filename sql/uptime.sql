@@ -31,7 +31,7 @@ COMMENT ON COLUMN @extschema@._wab_provider_outages.until IS 'When it ended; nul
 -- history begins with the first listing, or with the first event where the fleet was never listed.
 CREATE FUNCTION @extschema@._wab_listing_gaps(begins timestamptz, ends timestamptz)
 RETURNS TABLE (since timestamptz, until timestamptz, is_open boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$
     WITH horizon AS (
         SELECT coalesce((SELECT min(o.observed_at) FROM @extschema@.wab_observations o WHERE o.observed_at <= now()),
@@ -102,7 +102,7 @@ COMMENT ON FUNCTION @extschema@._wab_stopwatches IS
 -- follows the last event of a gap counts only if the next listing confirms it.
 CREATE FUNCTION @extschema@._wab_told_spans(begins timestamptz, ends timestamptz)
 RETURNS TABLE (bridge_id bigint, since timestamptz, until timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE ROWS 3000 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     starts timestamptz[];
@@ -138,7 +138,8 @@ CREATE FUNCTION @extschema@.wab_tenant_uptime(since timestamptz DEFAULT now() - 
     until timestamptz DEFAULT now())
 RETURNS TABLE (customer_ref text, paired_share numeric, outages bigint, longest_outage interval, coverage numeric,
                paired interval, observed interval, excluded interval, lived interval)
-LANGUAGE plpgsql STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off SET work_mem = '64MB'
+LANGUAGE plpgsql STABLE ROWS 3000 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+SET work_mem = '64MB'
 AS $$
 #variable_conflict use_column
 DECLARE

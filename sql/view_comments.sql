@@ -194,6 +194,8 @@ COMMENT ON COLUMN @extschema@.wab_fleet_summary.unbound IS 'Tenants whose row do
 COMMENT ON COLUMN @extschema@.wab_fleet_summary.status_drift IS
     'Tenants whose row holds a status other than the observed one.';
 
+COMMENT ON VIEW @extschema@._wab_unpaired IS
+    'Bridges of wanted tenants that are not paired, with the last nudge and the last code: wab_to_repair and wab_to_nudge.';
 COMMENT ON VIEW @extschema@._wab_rows IS
     'One row per tenant or bridge: your tenant row beside the live bridge. _wab_kinds compares the two.';
 COMMENT ON VIEW @extschema@._wab_kinds IS

@@ -30,7 +30,7 @@ enum Turn {
     Row(CodeRow),
     /// The row, after which the run ends.
     Last(CodeRow, RunEnd),
-    Ended(RunEnd),
+    Stopped(RunEnd),
 }
 
 impl Pairer<'_> {
@@ -48,7 +48,7 @@ impl Pairer<'_> {
                     keep(row)?;
                     return Ok(end);
                 }
-                Turn::Ended(end) => return Ok(end),
+                Turn::Stopped(end) => return Ok(end),
             };
             failures = match row.outcome {
                 CodeOutcome::Failed | CodeOutcome::Unknown => failures + 1,
@@ -73,7 +73,7 @@ impl Pairer<'_> {
         };
         match self.request(to_pair, phone).await {
             Ok(turn) => turn,
-            Err(error) => Turn::Ended(RunEnd::Database(chain(&error))),
+            Err(error) => Turn::Stopped(RunEnd::Database(chain(&error))),
         }
     }
 
@@ -83,7 +83,7 @@ impl Pairer<'_> {
         let mut patience = PATIENCE;
         loop {
             if let Some(end) = self.wait_for_slot().await {
-                return Ok(Turn::Ended(end));
+                return Ok(Turn::Stopped(end));
             }
             let Some(claim) = self.store.claim_code(customer_ref, &self.who).await? else {
                 let detail = "a code that was requested before is still valid: run it again in three minutes";

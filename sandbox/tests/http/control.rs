@@ -124,7 +124,7 @@ async fn the_record_tells_when_each_status_began_by_a_clock_that_can_be_set() {
     sandbox.control("POST", "bridges", json!([{"customer_ref": "a", "status": "connected"}])).await;
     assert_eq!(sandbox.get("/api/instances/1").await.json()["created_at"], "2026-01-01T00:00:00Z");
     set("2026-01-02T00:00:01Z").await;
-    sandbox.post("/api/instances/a/proxy/logout", "").await;
+    sandbox.delete("/api/instances/a/proxy/logout").await;
     set("2026-01-01T12:00:00Z").await;
     sandbox.control("PATCH", "bridges/1", json!({"customer_ref": "b"})).await;
     sandbox.delete("/api/instances/1").await;

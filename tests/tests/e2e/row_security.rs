@@ -240,6 +240,6 @@ async fn every_function_that_reads_the_fleet_sees_all_rows_or_fails() -> Result<
            AND p.prosrc !~ 'CREATE OR REPLACE VIEW|COMMENT ON VIEW' AND p.prokind = 'f'
            AND NOT coalesce(p.proconfig @> '{row_security=off}', false)",
     )?;
-    assert_eq!(filtered, "_wab_carried _wab_enqueue_wanted _wab_serves");
+    assert_eq!(filtered, "_wab_carried _wab_enqueue_wanted _wab_serves _wab_silent_since");
     Ok(())
 }

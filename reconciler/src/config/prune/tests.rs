@@ -1,3 +1,5 @@
+//! Tests that pruning takes out the entries of bridges that are gone and leaves every other line as it is.
+
 use std::collections::BTreeSet;
 
 use super::*;

@@ -15,6 +15,9 @@ pub async fn start(page: &Page) -> Result<Fleet> {
     if page.says("fleet: bare") {
         return bare(Ids::Text).await;
     }
+    if page.says("fleet: monday") {
+        return monday().await;
+    }
     if page.says("fleet: healthy") {
         return world::healthy(&[]).await;
     }
@@ -28,6 +31,52 @@ pub async fn start(page: &Page) -> Result<Fleet> {
     };
     world::fill(&fleet).await?;
     world::break_everything(&fleet).await?;
+    Ok(fleet)
+}
+
+/// 400 tenants after a weekend: 40 disconnected, 30 that never scanned, 10 that left, 3 that flap, 2 with one phone; and 25 bridges
+/// without a tenant.
+async fn monday() -> Result<Fleet> {
+    let fleet = Fleet::start(&SANDBOX)?;
+    let status = |n| match n {
+        1..=40 => "disconnected",
+        41..=70 => "qr",
+        _ => "connected",
+    };
+    let customer_ref = |n| if n <= 400 { format!("cust_{n:03}") } else { format!("old_{n}") };
+    let bridges: Vec<_> =
+        (1..=425).map(|n| json!({"id": n, "customer_ref": customer_ref(n), "status": status(n)})).collect();
+    fleet.sandbox.add(json!(bridges)).await?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, phone text, status text NOT NULL DEFAULT 'active', bridge_id bigint,
+                               bridge_status text);
+         INSERT INTO tenants SELECT 'cust_' || lpad(n::text, 3, '0'), '+1555' || lpad(n::text, 7, '0'),
+                                    CASE WHEN n BETWEEN 71 AND 80 THEN 'left' ELSE 'active' END, n
+         FROM generate_series(1, 400) n;
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')",
+    )?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.observe().await?;
+    // All were observed 40 days ago, and what is wrong began over the weekend.
+    fleet.sql(
+        "UPDATE wab_bridges SET first_seen_at = first_seen_at - interval '40 days', created_at = first_seen_at - interval '40 days',
+             status_since = now() - interval '9 hours', unpaired_since = unpaired_since - interval '2 days';
+         UPDATE wab_bridge_events SET at = at - interval '40 days';
+         UPDATE tenants t SET bridge_status = b.status FROM wab_bridges b WHERE b.bridge_id = t.bridge_id",
+    )?;
+    for minutes in [50, 40, 30, 20, 10, 5] {
+        let event = if minutes % 20 == 10 { "disconnected" } else { "connected" };
+        fleet.sql(&format!(
+            "SELECT wab_ingest_event('cust_08' || n, '{{\"event\": \"{event}\"}}', now() - interval '{minutes} minutes')
+             FROM generate_series(1, 3) n"
+        ))?;
+    }
+    fleet.sql(
+        "SELECT wab_ingest_event('cust_08' || n, '{\"event\": \"connected\", \"phone\": \"15550000084\"}')
+         FROM generate_series(4, 5) n;
+         SELECT _wab_record_drift();
+         UPDATE wab_drift_episodes SET began_at = began_at - interval '40 days' WHERE kind IN ('orphaned', 'churned')",
+    )?;
     Ok(fleet)
 }
 

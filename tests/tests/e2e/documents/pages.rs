@@ -34,6 +34,7 @@ pages! {
     docs_fleet_yaml: "docs/fleet-yaml.md",
     docs_incidents: "docs/incidents.md",
     docs_install: "docs/install.md",
+    docs_monday: "docs/monday.md",
     docs_operations: "docs/operations.md",
     docs_sql: "docs/sql.md",
     docs_troubleshooting: "docs/troubleshooting.md",

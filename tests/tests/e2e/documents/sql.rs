@@ -23,6 +23,7 @@ const TOPICS: [(&str, &str); 8] = [
     ("bridges", "Make and delete bridges"),
     ("session", "Pair and unpair"),
     ("history", "History and money"),
+    ("operate", "Operate"),
     ("jobs", "Jobs and monitoring"),
 ];
 
