@@ -25,7 +25,7 @@ readable() {
 # for each tenant must be inlined.
 unset=()
 for procedure in 'wab_run_job(job text,command text)' 'wab_work_queue(max_calls integer)' \
-    '_wab_end_job(job text,state text,message text,details text,hints text)' 'wab_url_encode(value anynonarray)'; do
+    '_wab_end_job(job text,state text,message text,details text,hints text)' 'wab_url_encode(value anynonarray)' '_wab_phone(value text)'; do
     unset+=(--proc-without-search-path "extschema.$procedure")
 done
 

@@ -41,8 +41,13 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    was   @extschema@.wab_tenant_binding;
-    again constant boolean := num_nonnulls(given.tenants, given.tenant_id, given.bridge_id, given.bridge_status,
+    was      @extschema@.wab_tenant_binding;
+    wanted   text;
+    webhook  text;
+    down     text;
+    unpaired text;
+    phone    text;
+    again    constant boolean := num_nonnulls(given.tenants, given.tenant_id, given.bridge_id, given.bridge_status,
         given.wanted, given.webhook_url, given.customer_refs, given.disconnected_after, given.awaiting_scan_after,
         given.phone) = 0;
 BEGIN
@@ -54,29 +59,24 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the tenants table that was bound no longer exists',
             HINT = 'Name the one to bind now: SELECT * FROM wab_bind_tenants(''public.tenants'');';
     END IF;
-    was.wanted := CASE WHEN given.wanted IS NULL
-                       THEN @extschema@._wab_present_text(was, 'wanted', was.wanted, 'boolean') END;
-    was.webhook_url := CASE WHEN given.webhook_url IS NULL
-                            THEN @extschema@._wab_present_text(was, 'webhook_url', was.webhook_url, 'text') END;
-    was.disconnected_after := CASE WHEN given.disconnected_after IS NULL THEN
-        @extschema@._wab_present_text(was, 'disconnected_after', was.disconnected_after, 'interval') END;
-    was.awaiting_scan_after := CASE WHEN given.awaiting_scan_after IS NULL THEN
-        @extschema@._wab_present_text(was, 'awaiting_scan_after', was.awaiting_scan_after, 'interval') END;
-    was.phone := CASE WHEN given.phone IS NULL
-                      THEN @extschema@._wab_present_text(was, 'phone', was.phone, 'text') END;
+    wanted := coalesce(given.wanted, @extschema@._wab_present_text(was, 'wanted', was.wanted, 'boolean'), 'true');
+    webhook := coalesce(given.webhook_url, @extschema@._wab_present_text(was, 'webhook_url', was.webhook_url, 'text'));
+    down := coalesce(given.disconnected_after,
+                     @extschema@._wab_present_text(was, 'disconnected_after', was.disconnected_after, 'interval'));
+    unpaired := coalesce(given.awaiting_scan_after,
+                         @extschema@._wab_present_text(was, 'awaiting_scan_after', was.awaiting_scan_after, 'interval'));
+    phone := coalesce(given.phone, @extschema@._wab_present_text(was, 'phone', was.phone, 'text'));
     RETURN ROW(true, coalesce(given.tenants, was.tenants), coalesce(given.tenant_id, was.tenant_id, 'id'),
                coalesce(given.bridge_id, was.bridge_id, 'bridge_id'),
                coalesce(given.bridge_status, was.bridge_status, 'bridge_status'),
-               coalesce(given.wanted, was.wanted, 'true'), nullif(coalesce(given.webhook_url, was.webhook_url), ''),
+               wanted, nullif(webhook, ''),
                coalesce(CASE WHEN num_nonnulls(given.tenants, given.wanted, given.webhook_url, given.disconnected_after,
                                                given.awaiting_scan_after, given.phone) = 0 THEN was.resolved_in END,
                         nullif(given.resolved_in, ''), 'pg_catalog'),
                CASE WHEN again THEN was.bound_at ELSE clock_timestamp() END,
                CASE WHEN again THEN was.bound_by ELSE session_user END, '[]'::jsonb, @extschema@._wab_views_source(),
                nullif(coalesce(given.customer_refs, was.customer_refs), ''),
-               nullif(coalesce(given.disconnected_after, was.disconnected_after), ''),
-               nullif(coalesce(given.awaiting_scan_after, was.awaiting_scan_after), ''),
-               nullif(coalesce(given.phone, was.phone), '')
+               nullif(down, ''), nullif(unpaired, ''), nullif(phone, '')
               )::@extschema@.wab_tenant_binding;
 END
 $$;

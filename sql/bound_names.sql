@@ -47,11 +47,11 @@ CREATE FUNCTION @extschema@._wab_shown_expressions()
 RETURNS TABLE (wanted text, webhook_url text, disconnected_after text, awaiting_scan_after text, phone text)
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
+    -- The view of an older version has no graces and no phone.
     SELECT m[1], nullif(m[2], 'NULL::text'), nullif(m[3], 'NULL::interval'), nullif(m[4], 'NULL::interval'),
            nullif(m[5], 'NULL::text')
     FROM regexp_match(pg_get_viewdef(to_regclass('@extschema@.wab_tenants')),
                       '\n\s*COALESCE\((.*), false\) AS wanted,\n\s*(.*) AS webhook_url'
-                      -- The view of an older version has no graces and no phone.
                       '(?:,\n\s*(.*) AS disconnected_after,\n\s*(.*) AS awaiting_scan_after,\n\s*(?:NULLIF\()?(.*?)'
                       '(?:, ''''::text\))? AS expected_phone)?\n\s*FROM ') AS m
     WHERE m IS NOT NULL;

@@ -60,6 +60,18 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_carried IS
     'The customer_ref that this live bridge carries, or (none); null if there is no such bridge.';
 
+-- As a sub-select in wab_drift, PostgreSQL would add its cost for each row that it expects, and compile (JIT) the query.
+CREATE FUNCTION @extschema@._wab_drift_since(kind text, subject text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT min(e.began_at) FROM @extschema@.wab_drift_episodes e
+            WHERE e.ended_at IS NULL AND e.subject = _wab_drift_since.subject AND e.kind = _wab_drift_since.kind);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_drift_since IS
+    'When the present drift of this kind began, of this bridge_id as text or this customer_ref; null if it was not recorded.';
+
 -- Called before the provider: only a customer_ref that the tenants table or wab_declared wants is ever provisioned.
 CREATE FUNCTION @extschema@._wab_wanted_webhook_url(customer_ref text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off

@@ -55,15 +55,16 @@ COMMENT ON COLUMN @extschema@._wab_phone_key.only_row IS 'Always true: there is 
 COMMENT ON COLUMN @extschema@._wab_phone_key.key IS '32 bytes.';
 
 -- The rules are those of wabridges::Phone. The body is a string: a database of another encoding, which the install script
--- refuses, could not even read the characters.
+-- refuses, could not even read the characters. Without SET the planner inlines it, so every name is qualified.
 CREATE FUNCTION @extschema@._wab_phone(value text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 1
 AS $$
-    SELECT CASE WHEN (value COLLATE "C") ~ '^[1-9][0-9]{6,14}$' THEN value
-                WHEN translate(value, E' \u00a0', '') NOT LIKE '%(0%'
-                THEN substring(translate(btrim(value, E' \t\n\u000b\f\r\u0085\u00a0\u2028\u2029'),
-                                         E' -./()\u00a0\u2010\u2013', '') COLLATE "C"
-                               FROM '^(?:\+|00)?([1-9][0-9]{6,14})$') END;
+    SELECT CASE WHEN (value COLLATE pg_catalog."C") OPERATOR(pg_catalog.~) '^[1-9][0-9]{6,14}$' THEN value
+                WHEN pg_catalog.strpos(pg_catalog.translate(value, E' \u00a0', ''), '(0') OPERATOR(pg_catalog.=) 0
+                THEN pg_catalog.substring(
+                         pg_catalog.translate(pg_catalog.btrim(value, E' \t\n\u000b\f\r\u0085\u00a0\u2028\u2029'),
+                                              E' -./()\u00a0\u2010\u2013', '') COLLATE pg_catalog."C",
+                         '^(?:\+|00)?([1-9][0-9]{6,14})$') END;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_phone IS
     'A phone number in digits with its country code, from the forms that wab_pair() accepts; null for any other text.';

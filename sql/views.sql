@@ -198,9 +198,7 @@ CREATE OR REPLACE VIEW @extschema@.wab_drift AS
 SELECT (k.difference).kind, (k.difference).severity, k.tenant_id, k.bridge_id, k.customer_ref,
     (k.difference).stored, (k.difference).observed,
     CASE WHEN (k.difference).since IS NOT NULL THEN (k.difference).since
-         ELSE (SELECT min(e.began_at) FROM @extschema@.wab_drift_episodes e
-               WHERE e.ended_at IS NULL AND e.kind = (k.difference).kind
-                 AND e.subject = coalesce(k.bridge_id::text, k.customer_ref)) END AS since,
+         ELSE @extschema@._wab_drift_since((k.difference).kind, coalesce(k.bridge_id::text, k.customer_ref)) END AS since,
     (k.difference).detail,
     CASE WHEN (k.difference).wasted THEN (SELECT p.price_per_bridge FROM @extschema@.wab_policy p)
          ELSE 0.00 END::numeric(10,2) AS monthly_cost,
