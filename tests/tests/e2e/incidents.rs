@@ -302,3 +302,27 @@ async fn fleet_yaml_sets_the_rules_of_incidents() -> Result<()> {
     assert!(said.stderr.contains("names the kind disconected, which is none"), "{}", said.stderr);
     Ok(())
 }
+
+/// A listing in which one status changed writes the observation, the bridge, the event, and an episode that begins or ends. The
+/// incidents add no more than an episode of flapping.
+#[test]
+fn a_flip_writes_at_most_two_rows_more_for_the_incidents() -> Result<()> {
+    let fleet = stage(3, "disconnected_after = '0'")?;
+    let written = |status: &str| -> Result<u32> {
+        let said = fleet.sql(&format!(
+            "BEGIN; SELECT changed FROM wab_observe('{{1,2,3}}', '{{t1,t2,t3}}', array_fill('running'::text, '{{3}}'),
+                    '{{{status},connected,connected}}', array_fill(NULL::timestamptz, '{{3}}'));
+             SELECT _wab_record_drift();
+             SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables WHERE relname ~ '^_?wab_';
+             COMMIT"
+        ))?;
+        Ok(said.lines().last().context("no rows")?.parse()?)
+    };
+    written("connected")?;
+    // The tenants' rows hold no status, so that status_drift lasts; disconnected begins and ends.
+    let rows: Vec<u32> =
+        (0..10).map(|nth| written(["disconnected", "connected"][nth % 2])).collect::<Result<_>>()?;
+    assert!(rows.iter().all(|rows| *rows <= 6), "{rows:?}");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_incidents WHERE kind = 'flapping'")?, "1");
+    Ok(())
+}
