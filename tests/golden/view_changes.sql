@@ -44,7 +44,7 @@ SELECT * FROM wab_bind_tenants('old_tenants', wanted => 'true', webhook_url => '
 SELECT wanted, webhook_url FROM wab_tenant_binding;
 -- A preview changes no view that others see.
 BEGIN;
-SELECT _wab_preview_views('tenants', 'id', 'bridge_id', 'bridge_status', 'id > 1', '', 'public');
+SELECT _wab_preview_views('tenants', 'id', 'bridge_id', 'bridge_status', 'id > 1', '', 'public', NULL, NULL, NULL);
 SELECT pg_typeof(tenant_id), count(*) FROM pg_temp.wab_tenants GROUP BY 1;
 INSERT INTO tenants VALUES (1), (2);
 SELECT kind, tenant_id FROM pg_temp.wab_drift ORDER BY 1, 2;
