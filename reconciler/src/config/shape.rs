@@ -197,6 +197,7 @@ fn expected(schema: &Value) -> &'static str {
         _ if may_be(schema, "array") => "a list",
         _ if may_be(schema, "integer") => "an id: put it in quotes",
         _ if may_be(schema, "number") => "a text or a number",
+        _ if may_be(schema, "boolean") => "true or false",
         _ => "a text",
     }
 }

@@ -146,6 +146,35 @@ bridges:
 }
 
 #[test]
+fn a_rule_of_incidents_has_its_kind_once_and_values_that_can_be_read() {
+    let found = problems(
+        "version: 1
+policy:
+  flapping_changes: 0
+  mass_bridges: 1
+  mass_window: 0s
+  incidents:
+    - { kind: state, begins_after: soon, severity: grave }
+    - { kind: state, alerts: maybe }
+    - { alerts: false }
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "policy.flapping_changes: \"0\" is not a whole number of 1 or more",
+            "policy.mass_bridges: \"1\" is not a whole number of 2 or more",
+            "policy.mass_window: \"0s\" is no time: write it like 15m",
+            "policy.incidents[0].begins_after: \"soon\" is not a duration: write it like 15m, 24h or 0s",
+            "policy.incidents[0].severity: \"grave\" is not a severity: known are critical, warning, info",
+            "policy.incidents[1].kind: \"state\" has a rule already, in policy.incidents[0]",
+            "policy.incidents[1].alerts: must be true or false, not a text",
+            "policy.incidents[2].kind: kind is missing",
+        ]
+    );
+}
+
+#[test]
 fn a_status_word_is_mapped_once_and_to_a_status() {
     let found = problems(
         "version: 1
