@@ -9,6 +9,7 @@ mod fleet;
 pub mod inspect;
 pub mod load;
 mod problem;
+mod problems;
 mod prune;
 mod reader;
 pub mod shape;

@@ -1,69 +1,23 @@
 //! The rules of fleet.yaml: turns raw values into typed ones and collects every problem.
 
+mod policy;
+
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use rust_decimal::Decimal;
-use wabridges::{ApiUrl, BridgeId, CustomerRef, Limit, Limits, ProxyUrl, WebhookKeys, WebhookUrl};
+use wabridges::{ApiUrl, BridgeId, Limit, Limits, ProxyUrl, WebhookKeys, WebhookUrl};
 
 use crate::config::document::Document;
-use crate::config::file::{self, File, Id, Scalar};
+use crate::config::file::{self, File, Scalar};
 use crate::config::fleet::{
-    Account, Bound, Clearable, Database, Extra, Fleet, IncidentRule, Keep, KeySource, Percent, Policy,
-    Setting, Settings, StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
+    Account, Clearable, Database, Extra, Fleet, Keep, KeySource, StatusWord, Tenants, Tombstone, Webhook,
+    WebhookTemplate,
 };
 use crate::config::problem::Wrong;
+use crate::config::problems::{Extent, Problems, text};
 use crate::ground::quoted;
-
-/// The problems found so far, and the document that knows their places.
-struct Problems<'a> {
-    document: &'a Document,
-    found: &'a mut Vec<Wrong>,
-}
-
-impl Problems<'_> {
-    fn add(&mut self, at: impl Into<String>, what: impl Into<String>) {
-        let at = at.into();
-        self.found.push(Wrong::new(self.document.span(&at), at, what));
-    }
-
-    /// Reads a value with `read`; an error is added to the problems.
-    fn read<T, E: Display>(
-        &mut self,
-        at: impl Into<String>,
-        value: Option<Scalar>,
-        read: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let value = value?;
-        read(value.0.trim()).map_err(|error| self.add(at, error.to_string())).ok()
-    }
-
-    /// Reads an id exactly as written: a space may be a part of it.
-    fn id(&mut self, at: String, id: Option<Id>, limit: Extent) -> Option<CustomerRef> {
-        let Id(text) = id?;
-        if self.document.find(&at).1.is_ambiguous_number() {
-            self.add(at, "YAML parsers read this number in different ways: put it in quotes");
-            return None;
-        }
-        let read = match limit {
-            Extent::InPath => CustomerRef::new(text),
-            Extent::Listed => CustomerRef::listed(text),
-        };
-        read.map_err(|error| self.add(at, error.to_string())).ok()
-    }
-}
-
-/// The rule that an id must follow.
-#[derive(Clone, Copy)]
-enum Extent {
-    /// It appears in the path of calls.
-    InPath,
-    /// A live bridge may carry it.
-    Listed,
-}
 
 /// Turns the raw file into a [`Fleet`], or adds all problems to `found`. `folder` is the folder of the file.
 pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wrong>) -> Option<Fleet> {
@@ -97,29 +51,8 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
     let status_words = bridges.status_words.map(|words| status_words(&mut problems, words));
-    let mut raw_policy = file.policy.unwrap_or_default();
-    let settings = settings(
-        &mut problems,
-        [
-            ("disconnected_after", &raw_policy.disconnected_after, grace),
-            ("awaiting_scan_after", &raw_policy.awaiting_scan_after, grace),
-            ("state_after", &raw_policy.state_after, grace),
-            ("unmapped_after", &raw_policy.unmapped_after, grace),
-            ("max_gap", &raw_policy.max_gap, grace),
-            ("silent_after", &raw_policy.silent_after, grace),
-            ("phone_changed_for", &raw_policy.phone_changed_for, grace),
-            ("max_shrink", &raw_policy.max_shrink, shrink),
-            ("price_per_bridge", &raw_policy.price_per_bridge, price),
-            ("flapping_changes", &raw_policy.flapping_changes, at_least_one),
-            ("flapping_window", &raw_policy.flapping_window, window),
-            ("mass_share", &raw_policy.mass_share, shrink),
-            ("mass_bridges", &raw_policy.mass_bridges, at_least_two),
-            ("mass_window", &raw_policy.mass_window, window),
-            ("unobserved_after", &raw_policy.unobserved_after, window),
-        ],
-    );
-    let incidents = incidents(&mut problems, raw_policy.incidents.take().unwrap_or_default());
-    let policy = policy(&mut problems, raw_policy);
+    let policy::Checked { settings, incidents, policy } =
+        policy::check(&mut problems, file.policy.unwrap_or_default());
     let account = account.filter(|_| problems.found.is_empty())?;
     Some(Fleet {
         account,
@@ -137,14 +70,6 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         alert_url,
         sha256: String::new(),
     })
-}
-
-fn text(text: &str) -> Result<String, &'static str> {
-    match text {
-        "" => Err("must not be empty"),
-        _ if text.contains('\0') => Err("must not contain a NUL character"),
-        _ => Ok(text.to_owned()),
-    }
 }
 
 /// The name of an environment variable. The message does not repeat the value, because it may be a secret.
@@ -362,94 +287,6 @@ fn status(text: &str) -> Result<String, String> {
     Err(format!("{} is not a status: known are {}", quoted(text), StatusWord::STATUSES.join(", ")))
 }
 
-fn incidents(problems: &mut Problems, raw: Vec<file::IncidentRule>) -> Vec<IncidentRule> {
-    let mut first = BTreeMap::new();
-    let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
-        let at = |field: &str| format!("policy.incidents[{nth}].{field}");
-        let time = |text: &str| humantime::parse_duration(text).map_err(|_| not_a_time(text));
-        let severity = problems.read(at("severity"), raw.severity, severity);
-        let begins_after = problems.read(at("begins_after"), raw.begins_after, time);
-        let ends_after = problems.read(at("ends_after"), raw.ends_after, time);
-        let kind = problems.read(at("kind"), raw.kind, text)?;
-        if let Some(before) = first.insert(kind.clone(), nth) {
-            let what = format!("{} has a rule already, in policy.incidents[{before}]", quoted(&kind));
-            problems.add(at("kind"), what);
-        }
-        Some(IncidentRule { kind, severity, begins_after, ends_after, alerts: raw.alerts })
-    });
-    checked.collect()
-}
-
-fn severity(text: &str) -> Result<String, String> {
-    match text {
-        "critical" | "warning" | "info" => Ok(text.to_owned()),
-        other => Err(format!("{} is not a severity: known are critical, warning, info", quoted(other))),
-    }
-}
-
-fn not_a_time(text: &str) -> String {
-    format!("{} is not a duration: write it like 15m, 24h or 0s", quoted(text))
-}
-
-fn at_least_one(text: &str) -> Result<Setting, String> {
-    at_least(1, text)
-}
-
-fn at_least_two(text: &str) -> Result<Setting, String> {
-    at_least(2, text)
-}
-
-fn at_least(least: u32, text: &str) -> Result<Setting, String> {
-    let number = text.parse::<u32>().ok().filter(|number| *number >= least && i32::try_from(*number).is_ok());
-    number
-        .map(Setting::Number)
-        .ok_or_else(|| format!("{} is not a whole number of {least} or more", quoted(text)))
-}
-
-fn window(text: &str) -> Result<Setting, String> {
-    match grace(text)? {
-        Setting::Time(time) if time.is_zero() => {
-            Err(format!("{} is no time: write it like 15m", quoted(text)))
-        }
-        time => Ok(time),
-    }
-}
-
-/// A key of `policy` that sets a value of `wab_policy`: its name, its value, and how to read it.
-type Set<'a> = (&'static str, &'a Option<Scalar>, fn(&str) -> Result<Setting, String>);
-
-fn settings<const N: usize>(problems: &mut Problems, raw: [Set<'_>; N]) -> Settings {
-    let read = |(name, value, read): Set<'_>| {
-        let value = value.as_ref().map(|value| Scalar(value.0.clone()));
-        problems.read(format!("policy.{name}"), value, read).map(|value| (name, value))
-    };
-    raw.into_iter().filter_map(read).collect()
-}
-
-/// wab_policy holds a share with three decimals.
-fn shrink(text: &str) -> Result<Setting, String> {
-    let share = text.strip_suffix('%').and_then(|share| Decimal::from_str(share.trim_end()).ok());
-    share
-        .filter(|share| !share.is_sign_negative() && *share <= Decimal::ONE_HUNDRED && share.scale() <= 1)
-        .map(|share| Setting::Share(share / Decimal::ONE_HUNDRED))
-        .ok_or_else(|| format!("{} is not a percentage from 0% to 100%: write it like 20%", quoted(text)))
-}
-
-/// wab_policy holds a price in whole cents.
-fn price(text: &str) -> Result<Setting, String> {
-    let amount = Decimal::from_str(text).ok().map(|amount| amount.normalize());
-    amount
-        .filter(|amount| {
-            !amount.is_sign_negative() && amount.scale() <= 2 && *amount < Decimal::from(100_000_000)
-        })
-        .map(Setting::Dollars)
-        .ok_or_else(|| format!("{} is not a price in US dollars: write it like 3.00", quoted(text)))
-}
-
-fn grace(text: &str) -> Result<Setting, String> {
-    humantime::parse_duration(text).map(Setting::Time).map_err(|_| not_a_time(text))
-}
-
 fn bridge_id(text: &str) -> Result<BridgeId, String> {
     let id = text.parse().ok().and_then(BridgeId::new);
     id.ok_or_else(|| {
@@ -493,41 +330,4 @@ fn contradictions(problems: &mut Problems, lists: (Placed<Extra>, Placed<Keep>, 
             );
         }
     }
-}
-
-fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
-    Policy {
-        max_creates: problems.read("policy.max_creates", raw.max_creates, bound).unwrap_or(Bound::Count(10)),
-        max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),
-        min_observed: problems.read("policy.min_observed", raw.min_observed, number).unwrap_or(1),
-        renamed_tenants: problems.read("policy.renamed_tenants", raw.renamed_tenants, number).unwrap_or(0),
-        max_monthly_cost: problems.read("policy.max_monthly_cost", raw.max_monthly_cost, money),
-        rate_budget: problems.read("policy.rate_budget", raw.rate_budget, budget).unwrap_or(Percent(100)),
-    }
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("{} is not a count: write a whole number, such as 1", quoted(text)))
-}
-
-fn percent(text: &str) -> Option<Percent> {
-    text.strip_suffix('%')?.trim_end().parse().ok().filter(|percent| *percent <= 100).map(Percent)
-}
-
-fn bound(text: &str) -> Result<Bound, String> {
-    let bound = percent(text).map(Bound::Share).or_else(|| text.parse().ok().map(Bound::Count));
-    bound.ok_or_else(|| {
-        format!("{} is neither a whole number nor a percentage: write 50 or 10%", quoted(text))
-    })
-}
-
-fn budget(text: &str) -> Result<Percent, String> {
-    percent(text)
-        .filter(|share| share.0 > 0)
-        .ok_or_else(|| format!("{} is not a percentage from 1% to 100%: write it like 50%", quoted(text)))
-}
-
-fn money(text: &str) -> Result<Decimal, String> {
-    let amount = Decimal::from_str(text).ok().filter(|amount| !amount.is_sign_negative());
-    amount.ok_or_else(|| format!("{} is not an amount of US dollars: write it like 3000.00", quoted(text)))
 }
