@@ -21,12 +21,14 @@ if [ ! -e "$prefix/complete" ]; then
   apt-get "${apt[@]}" source --quiet=2 --download-only "postgresql-$major" >&2
   # Debian's patches would have the server load its libraries from /usr/lib/postgresql.
   rm -rf "postgresql-$major" && dpkg-source --no-check --skip-patches -x "postgresql-$major"_*.dsc "postgresql-$major" >&2
+  # PostgreSQL writes its generated headers only at the top of a make, and this script runs inside another.
+  unset MAKELEVEL MAKEFLAGS MFLAGS
+  cd "$here/postgresql-$major"
   {
-    cd "$here/postgresql-$major"
-    ./configure --quiet --prefix="$prefix" --enable-cassert --enable-debug --with-icu --with-openssl CFLAGS='-O1 -g'
-    make -s -j"$(nproc)" world-bin
-    make -s install-world-bin
-    cp "/usr/lib/postgresql/$major/lib/pg_cron.so" "$("$config" --pkglibdir)"
+    ./configure --quiet --prefix="$prefix" --enable-cassert --enable-debug --with-icu --with-openssl CFLAGS='-O1 -g' &&
+    make -s -j"$(nproc)" world-bin &&
+    make -s install-world-bin &&
+    cp "/usr/lib/postgresql/$major/lib/pg_cron.so" "$("$config" --pkglibdir)" &&
     cp "/usr/share/postgresql/$major/extension"/pg_cron* "$("$config" --sharedir)/extension"
   } >"$here/build.log" 2>&1 || { tail -20 "$here/build.log" >&2; exit 1; }
   # The server's user reads it.
