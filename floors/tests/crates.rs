@@ -14,6 +14,7 @@ const RECONCILER: Order<'_> = Order {
         &["provider", "db"],
         &["run"],
         &["render"],
+        &["serve"],
         &["verb"],
         &["cli"],
     ],

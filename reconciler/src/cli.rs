@@ -23,6 +23,7 @@ use crate::verb::plan::{self, PlanArgs};
 use crate::verb::qr::{self, QrArgs};
 use crate::verb::removals::{self, RemovalsArgs};
 use crate::verb::schema::{self, SchemaArgs};
+use crate::verb::serve::{self, ServeArgs};
 use crate::verb::show::{self, ShowArgs};
 use crate::verb::sql::{self, SqlArgs};
 use crate::verb::validate::{self, ValidateArgs};
@@ -65,6 +66,7 @@ impl Cli {
             Verb::Sql(args) => sql::sql(args, screen),
             Verb::Status(output) => status::status(&fleet()?, output, screen).await,
             Verb::Export(args) => export::export(&self.file, args, screen).await,
+            Verb::Serve(args) => serve::serve(&fleet()?, args).await,
             Verb::Alert(args) => alert::alert(&fleet()?, args, screen).await,
             Verb::Removals(args) => removals::removals(&self.file, args, screen).await,
             Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
@@ -122,6 +124,8 @@ pub enum Verb {
     Export(ExportArgs),
     /// Post the incidents that began and ended since the last time to the receiver of alerts
     Alert(AlertArgs),
+    /// Serve the fleet as pages, and metrics for Prometheus; changes nothing
+    Serve(ServeArgs),
     /// Print entries for bridges.remove, for the bridges that no tenant needs; or take applied ones out of
     /// fleet.yaml (--prune)
     Removals(RemovalsArgs),
@@ -225,6 +229,10 @@ mod tests {
             &["export", "--sql", "--format", "yaml"],
             &["export", "--wanted", "true"],
             &["completion", "tcsh"],
+            &["serve"],
+            &["serve", "--no-auth", "--token-file", "t"],
+            &["serve", "--no-auth", "--listen", "8787"],
+            &["serve", "--no-auth", "--trusted-proxy", "10.0.0.1"],
             &["plna"],
         ] {
             assert!(Cli::try_parse_from(["wab"].iter().chain(flags)).is_err(), "{flags:?}");

@@ -15,7 +15,7 @@ pub mod webhook;
 pub use exit::Exit;
 pub use money::{a_month, change, money};
 pub use natural::Natural;
-pub use number::{count, thousands};
+pub use number::{count, grouped, thousands};
 pub use span::span;
 pub use text::{harmless, harmless_lines, named, quoted, shown, steers};
 pub use version::{OURS, Version};

@@ -9,6 +9,7 @@ mod model;
 mod provider;
 mod render;
 mod run;
+mod serve;
 mod verb;
 
 use std::process::ExitCode;

@@ -19,6 +19,7 @@ mod sent;
 mod shrink_policy;
 mod status;
 mod step;
+mod table;
 
 pub use adoption::{Adoption, Found, FoundBridge, Why};
 pub use check::{Check, Verdict};
@@ -39,3 +40,4 @@ pub use sent::Sent;
 pub use shrink_policy::ShrinkPolicy;
 pub use status::{LastRun, Status, set_back};
 pub use step::{Owner, Step};
+pub use table::{Table, Value};

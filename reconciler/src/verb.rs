@@ -21,6 +21,7 @@ mod plan_file;
 pub mod qr;
 pub mod removals;
 pub mod schema;
+pub mod serve;
 pub mod show;
 pub mod sql;
 pub mod status;

@@ -1,0 +1,5 @@
+SELECT d.kind, d.severity, d.customer_ref, d.bridge_id, d.stored, d.observed, d.since, d.detail, d.monthly_cost
+FROM @extschema@.wab_drift d
+WHERE $1::pg_catalog.text IS NULL OR d.kind OPERATOR(pg_catalog.=) $1::pg_catalog.text
+ORDER BY pg_catalog.array_position('{critical,warning,info}'::pg_catalog.text[], d.severity), d.kind, d.customer_ref, d.bridge_id
+LIMIT $2::pg_catalog.int8

@@ -1,0 +1,116 @@
+//! A few connections for reading, which requests share. Each request reads in one transaction, which sees one state of the
+//! database and can write nothing.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::config::Database;
+use crate::db::board::{Query, SearchPath};
+use crate::db::evaluation::Evaluation;
+use crate::db::statement::query;
+use crate::db::store::Store;
+use crate::db::table::table;
+use crate::model::{DatabaseError, Error, Table};
+
+/// So many requests read at the same time; the others wait.
+const CONNECTIONS: usize = 4;
+/// PostgreSQL ends a statement after this time.
+const STATEMENT_TIMEOUT: &str = "5s";
+/// A database that stopped answering ends no statement: then the read ends after this time.
+const DEADLINE: Duration = Duration::from_secs(8);
+
+const READING: &str = "cannot read the fleet";
+
+/// The connections.
+#[derive(Debug)]
+pub struct Pool {
+    database: Database,
+    idle: Mutex<Vec<Store>>,
+    permits: Semaphore,
+}
+
+impl Pool {
+    /// Connects at the first read, not now.
+    pub fn new(database: Database) -> Self {
+        Self { database, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) }
+    }
+
+    /// Runs these queries in one transaction.
+    pub async fn read(&self, queries: &[Query]) -> Result<Vec<Table>, Error> {
+        match timeout(DEADLINE, self.read_now(queries)).await {
+            Ok(tables) => tables,
+            Err(_) => Err(Error::Database {
+                doing: READING,
+                source: DatabaseError {
+                    text: format!("no answer within {} s", DEADLINE.as_secs()),
+                    sqlstate: None,
+                    hint: None,
+                    is_lost: true,
+                },
+            }),
+        }
+    }
+
+    /// A connection that failed is dropped: the next read makes another one.
+    async fn read_now(&self, queries: &[Query]) -> Result<Vec<Table>, Error> {
+        let _permit = self.permits.acquire().await;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut store = match idle {
+            Some(store) => store,
+            None => Store::connect(&self.database).await?,
+        };
+        let tables = read(&mut store, queries).await?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(store);
+        Ok(tables)
+    }
+}
+
+async fn read(store: &mut Store, queries: &[Query]) -> Result<Vec<Table>, Error> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL row_security = off; \
+         SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"
+    );
+    let tx = store.session.begin_with(&begin).await?;
+    let mut evaluation = Evaluation::new(tx, &store.names);
+    let mut tables = Vec::with_capacity(queries.len());
+    for Query { sql, arguments, path } in queries {
+        let sql = sql.replace("@extschema@", &evaluation.names.quoted);
+        let mut tx = match path {
+            SearchPath::Binding => evaluation.under_binding_path().await?,
+            SearchPath::Catalog => evaluation.tx.begin().await.map_err(Error::database(READING))?,
+        };
+        let mut rows = fetch(&mut tx, &sql, arguments).await?;
+        let is_empty = rows.is_empty();
+        if is_empty {
+            rows = fetch(&mut tx, &or_nulls(&sql), arguments).await?;
+        }
+        tx.rollback().await.map_err(Error::database(READING))?;
+        let mut table = table(&rows).map_err(Error::database(READING))?;
+        if is_empty {
+            table.rows.clear();
+        }
+        tables.push(table);
+    }
+    evaluation.rollback().await?;
+    Ok(tables)
+}
+
+/// The query, or one row of nulls if it returns none: the names of its columns come with a row.
+fn or_nulls(sql: &str) -> String {
+    format!("SELECT q.* FROM (SELECT 1) one LEFT JOIN (\n{sql}\n) q ON true LIMIT 1")
+}
+
+async fn fetch(
+    conn: &mut PgConnection,
+    sql: &str,
+    arguments: &[Option<String>],
+) -> Result<Vec<PgRow>, Error> {
+    let statement = query(AssertSqlSafe(sql.to_owned()));
+    let statement = arguments.iter().fold(statement, |statement, argument| statement.bind(argument));
+    statement.fetch_all(conn).await.map_err(Error::database(READING))
+}

@@ -1,0 +1,32 @@
+//! `wab serve`: the fleet as pages, and metrics. It has no state of its own, and never calls the provider.
+
+mod access;
+mod assets;
+mod board;
+mod changes;
+mod costs;
+mod csv;
+mod exposition;
+mod fault;
+mod health;
+mod layout;
+mod lists;
+mod live;
+mod metrics;
+mod overview;
+mod params;
+mod reply;
+mod routes;
+pub mod server;
+mod shape;
+mod snapshots;
+mod strip;
+mod table;
+mod tenant;
+mod tenants;
+mod token;
+
+pub use access::Access;
+pub use exposition::Metrics;
+pub use routes::board;
+pub use token::Token;

@@ -1,0 +1,86 @@
+//! Notices that something changed which a page shows: one small query every two seconds while somebody looks. It works the same
+//! through a pooler and on a standby, where PostgreSQL's NOTIFY does not arrive.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::db::board::Query;
+use crate::db::pool::Pool;
+use crate::model::Table;
+
+/// The time between two looks.
+const EVERY: Duration = Duration::from_secs(2);
+/// After a failure the time doubles, up to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whoever waits for a change gets a receiver. The watcher ends with the last receiver.
+pub struct Changes {
+    pool: Arc<Pool>,
+    stopping: watch::Receiver<bool>,
+    watcher: Mutex<Option<watch::Sender<u64>>>,
+}
+
+impl Changes {
+    /// Nobody looks yet.
+    pub fn new(pool: Arc<Pool>, stopping: watch::Receiver<bool>) -> Self {
+        Self { pool, stopping, watcher: Mutex::default() }
+    }
+
+    /// A number that grows with each change.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*watcher {
+            Some(sender) if sender.receiver_count() > 0 => sender.subscribe(),
+            _ => {
+                let (sender, receiver) = watch::channel(0);
+                tokio::spawn(watch_database(self.pool.clone(), sender.clone()));
+                *watcher = Some(sender);
+                receiver
+            }
+        }
+    }
+
+    /// Turns true when the server is to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
+    }
+
+    /// How many look now.
+    pub fn viewers(&self) -> usize {
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        watcher.as_ref().map_or(0, watch::Sender::receiver_count)
+    }
+}
+
+/// Ends when nobody looks any more. A database that failed and answers again counts as a change, because the pages show old
+/// numbers.
+async fn watch_database(pool: Arc<Pool>, sender: watch::Sender<u64>) {
+    let mut last: Option<Vec<Table>> = None;
+    let mut failures = 0;
+    let mut is_first = true;
+    while sender.receiver_count() > 0 {
+        let next = match pool.read(&[Query::changes()]).await {
+            Ok(now) => {
+                if !is_first && (failures > 0 || last.as_ref() != Some(&now)) {
+                    sender.send_modify(|nth| *nth += 1);
+                }
+                (failures, last, is_first) = (0, Some(now), false);
+                EVERY
+            }
+            Err(_) => {
+                failures += 1;
+                // The pages say how old they are.
+                if failures == 1 {
+                    sender.send_modify(|nth| *nth += 1);
+                }
+                is_first = false;
+                (EVERY * 2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
+            }
+        };
+        let wake = Instant::now() + next;
+        tokio::select! { () = sleep_until(wake) => {}, () = sender.closed() => {} }
+    }
+}

@@ -1,0 +1,48 @@
+//! Tables as CSV, with the names of the columns as SQL has them.
+
+use chrono::SecondsFormat;
+
+use crate::ground::harmless;
+use crate::model::{Table, Value};
+
+/// The table. Control characters are escaped, because the text may be shown on a terminal.
+pub fn csv(table: &Table) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let rows = table.rows.iter().map(|row| row.iter().map(text).collect::<Vec<_>>());
+    for row in std::iter::once(table.columns.clone()).chain(rows) {
+        // Writing into memory fails only for rows of different lengths.
+        let _ = writer.write_record(row);
+    }
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) => harmless(text),
+        Value::List(texts) => texts.iter().map(|text| harmless(text)).collect::<Vec<_>>().join(" "),
+        Value::Number(number) => number.to_string(),
+        Value::Decimal(amount) => amount.to_string(),
+        Value::Time(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
+        Value::Flag(flag) => flag.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_one_field() {
+        let row = vec![
+            Value::Null,
+            Value::Text("a,\"b\"\u{1b}[2J".into()),
+            Value::List(vec!["x".into(), "y".into()]),
+            Value::Flag(true),
+        ];
+        let columns = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        let text = csv(&Table { columns: columns.clone(), rows: vec![row] });
+        assert_eq!(text, "a,b,c,d\n,\"a,\"\"b\"\"\\u{1b}[2J\",x y,true\n");
+        assert_eq!(csv(&Table { columns, rows: Vec::new() }), "a,b,c,d\n");
+    }
+}
