@@ -59,8 +59,9 @@ const PG_WABRIDGES: Order<'_> = Order {
 const INSTALL_SQL: Order<'_> =
     Order { floors: &[&["frozen", "part", "split"], &["object"], &["script", "upgrade"], &["history"]] };
 
-const E2E: Order<'_> =
-    Order { floors: &[&["log", "process", "wait"], &["cluster", "sandbox"], &["fleet", "pooler"]] };
+const E2E: Order<'_> = Order {
+    floors: &[&["log", "process", "wait"], &["cluster", "sandbox"], &["fleet", "pooler"], &["served"]],
+};
 
 const BENCH: Order<'_> =
     Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };

@@ -6,4 +6,5 @@ pub mod log;
 pub mod pooler;
 pub mod process;
 pub mod sandbox;
+pub mod served;
 pub mod wait;

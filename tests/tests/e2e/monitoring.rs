@@ -341,6 +341,7 @@ fn the_rules_and_the_routing_are_accepted() -> Result<()> {
     for command in [
         "promtool check rules prometheus.rules.yml",
         "promtool test rules prometheus.rules.test.yml",
+        "promtool check config --syntax-only prometheus.example.yml",
         "amtool check-config alertmanager.example.yml",
     ] {
         let words: Vec<_> = command.split(' ').collect();
@@ -350,13 +351,14 @@ fn the_rules_and_the_routing_are_accepted() -> Result<()> {
     }
     let rules = include_str!("../../../monitoring/prometheus.rules.yml");
     let exported = metrics()?;
-    for name in rules
-        .split("sql_")
-        .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric() && c != '_').next())
-    {
-        let is_known = exported.iter().any(|metric| metric["name"] == name) || name == "exporter";
-        anyhow::ensure!(is_known, "no metric sql_{name}");
+    let names = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+    let mut found = 0;
+    for name in names.flat_map(|expr| expr.split(|c: char| !c.is_alphanumeric() && c != '_')) {
+        if name.starts_with("wab_") {
+            found += 1;
+            anyhow::ensure!(exported.iter().any(|metric| metric["name"] == name), "no metric {name}");
+        }
     }
+    anyhow::ensure!(found == rules.matches("- alert:").count(), "{found} metrics");
     Ok(())
 }

@@ -34,6 +34,13 @@ pub async fn healthy(sandbox_args: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
+/// The same, with a fleet.yaml.
+pub async fn healthy_with_yaml() -> Result<Fleet> {
+    let fleet = healthy(&[]).await?;
+    fleet.fleet_yaml(YAML)?;
+    Ok(fleet)
+}
+
 /// Adds twenty healthy tenants and their bridges, binds the table and observes the fleet.
 pub async fn fill(fleet: &Fleet) -> Result<()> {
     let bridges: Vec<_> = (1..=20)
