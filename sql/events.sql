@@ -221,3 +221,23 @@ COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
     'stored in the history only, and not at all before first_seen_at); duplicate; ignored (another kind of event); '
     'no_bridge; or ambiguous (several bridges carry this customer_ref). wab_reconcile() or wab apply writes the '
     'tenant rows.';
+
+CREATE FUNCTION @extschema@._wab_ingest_events(customer_refs text[], events text[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    outcomes text[] := '{}';
+BEGIN
+    FOR nth IN 1 .. coalesce(array_length(customer_refs, 1), 0) LOOP
+        -- A body that is no event, or is nested too deeply, must not take the others with it.
+        BEGIN
+            outcomes := outcomes || @extschema@.wab_ingest_event(customer_refs[nth], events[nth]::jsonb);
+        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+            outcomes := outcomes || 'invalid'::text;
+        END;
+    END LOOP;
+    RETURN outcomes;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_ingest_events IS
+    'wab_ingest_event() for many webhooks, in their order, for wab serve: one outcome each, which is also invalid.';

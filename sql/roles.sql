@@ -1,8 +1,9 @@
--- Creates four roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
+-- Creates five roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
 -- wab_reader sees the fleet and its drift, but no phone number. wab_operator also sees who is paired, refreshes,
 -- provisions, deletes and reconciles.
 -- wab_support is for people who answer customers: it sees the fleet and who is paired, pairs, and records nudges and snoozes. It provisions,
 -- deletes and logs out nothing, and does not see what the fleet costs.
+-- wab_receiver may only hand webhook events over; it is for wab serve --hooks-listen, and does not read your tenants table.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
 -- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator.
 
@@ -32,7 +33,7 @@ BEGIN
             MESSAGE = 'this database has no wab_ objects, or has them in several schemas',
             HINT = 'Run it in the database of the fleet; if several schemas have them, name one: SET search_path.';
     END IF;
-    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_support', 'wab_enqueuer'] LOOP
+    FOREACH name IN ARRAY ARRAY['wab_reader', 'wab_operator', 'wab_support', 'wab_receiver', 'wab_enqueuer'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
@@ -76,6 +77,22 @@ BEGIN
                                         '_wab_record_call', '_wab_note_code', '_wab_claim_code')) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_support', name);
     END LOOP;
+    FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
+                WHERE p.pronamespace = ours
+                  AND p.proname IN ('_wab_ingest_events', 'wab_ingest_event', '_wab_event_time', '_wab_insert_status',
+                                    '_wab_unpaired_by_history', '_wab_status_began', '_wab_last_observation', '_wab_note_activity',
+                                    '_wab_note_drift_of', '_wab_phone_hash', '_wab_mark_shared', '_wab_forget_phones',
+                                    '_wab_forget_activity', 'wab_normalize_status') LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_receiver', name);
+    END LOOP;
+    FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
+                WHERE c.relnamespace = ours
+                  AND c.relname IN ('wab_bridges', 'wab_bridge_events', 'wab_activity', 'wab_phones', '_wab_phone_key') LOOP
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE%s ON %s TO wab_receiver',
+                       CASE WHEN name !~ '[.]wab_bridge' THEN ', DELETE' END, name);
+    END LOOP;
+    EXECUTE format('GRANT SELECT ON %1$s.wab_observations, %1$s.wab_policy, %1$s._wab_policy, %1$s.wab_drift_episodes TO wab_receiver', ours);
+    EXECUTE format('GRANT UPDATE (mirrored) ON %s.wab_observations TO wab_receiver', ours);
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours AND p.proname IN ('wab_enqueue_provision', '_wab_enqueue_wanted',
                                                              '_wab_bound_column', '_wab_binding_path') LOOP

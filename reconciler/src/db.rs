@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod examine;
 mod find;
+pub mod ingest;
 pub mod install;
 pub mod journal;
 mod keepalive;

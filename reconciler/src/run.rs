@@ -10,6 +10,7 @@ pub mod executor;
 pub mod lock;
 pub mod observe;
 pub mod pair;
+pub mod receive;
 mod rows;
 pub mod signals;
 mod step_outcome;

@@ -9,6 +9,7 @@ mod csv;
 mod exposition;
 mod fault;
 mod health;
+mod hooks;
 mod layout;
 mod lists;
 mod live;
@@ -28,5 +29,6 @@ mod token;
 
 pub use access::Access;
 pub use exposition::Metrics;
+pub use hooks::hooks;
 pub use routes::board;
 pub use token::Token;

@@ -1,29 +1,32 @@
-//! `wab serve`: shows the fleet as pages and metrics, until a signal ends it.
+//! `wab serve`: shows the fleet as pages and metrics, and receives webhooks, until a signal ends it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Fleet;
+use crate::db::ingest::Ingest;
 use crate::db::pool::Pool;
 use crate::ground::Exit;
 use crate::model::Error;
-use crate::render::stderr::emit;
+use crate::render::stderr::{emit, emit_safely};
+use crate::run::receive::Receiver;
 use crate::run::signals;
-use crate::serve::{Access, Metrics, Token, board, server};
+use crate::serve::{Access, Metrics, Token, board, hooks, server};
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Listen here
+    /// Show the pages here
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     listen: SocketAddr,
     /// The file with the token that opens the pages: one random word, readable by this user alone. Browsers ask for it as
     /// a password
-    #[arg(long, value_name = "FILE", required_unless_present = "no_auth")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["no_auth", "hooks_listen"])]
     token_file: Option<PathBuf>,
     /// Show the pages without a token; only on an address of this machine, such as 127.0.0.1
     #[arg(long, conflicts_with = "token_file")]
@@ -34,10 +37,18 @@ pub struct ServeArgs {
     /// A proxy at this address has authenticated the user whom it names in X-Forwarded-User; may be repeated
     #[arg(long, value_name = "IP", conflicts_with = "no_auth")]
     trusted_proxy: Vec<IpAddr>,
+    /// Receive webhooks here, as POST /hooks/{customer_ref}/{secret}; needs bridges.webhook_secret_file. Without
+    /// --token-file and --no-auth there are no pages
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    hooks_listen: Option<SocketAddr>,
 }
 
 impl ServeArgs {
-    fn access(&self) -> Result<Access, Error> {
+    /// Who may see the pages; `None` if there are none.
+    fn access(&self) -> Result<Option<Access>, Error> {
+        if self.token_file.is_none() && !self.no_auth {
+            return Ok(None);
+        }
         if self.no_auth && !self.listen.ip().is_loopback() {
             return Err(Error::config(
                 format!("--no-auth would show the fleet to everybody who reaches {}", self.listen),
@@ -52,31 +63,70 @@ impl ServeArgs {
                 "name each that people type: --host board.example.com",
             ));
         }
-        Ok(access)
+        Ok(Some(access))
     }
 }
 
-/// Serves until SIGTERM or SIGINT. It starts without the database, and connects when a page is asked for.
+/// A service, where it is reached, and what it is.
+struct Service {
+    listener: TcpListener,
+    app: Router,
+    name: &'static str,
+}
+
+/// Serves until SIGTERM or SIGINT. It starts without the database, and connects when it is asked for something.
 pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
     let access = args.access()?;
     // A connection string that cannot be read is found now.
     fleet.database.connection()?;
-    let metrics = Metrics::read().map_err(|error| Error::config(error.to_string(), "build wab again"))?;
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        Error::config(
-            format!("cannot listen on {}: {error}", args.listen),
-            "end the program that listens there, or name another address: --listen 127.0.0.1:PORT",
-        )
-    })?;
-    let (signal_sent, mut stopping) = watch::channel(false);
+    let (signal_sent, stopping) = watch::channel(false);
+    let mut services = Vec::new();
+    if let Some(access) = access {
+        let listener = listen(args.listen).await?;
+        let metrics = Metrics::read().map_err(|error| Error::config(error.to_string(), "build wab again"))?;
+        let app = board(Pool::new(fleet.database.clone()), metrics, access, stopping.clone());
+        services.push(Service { listener, app, name: "wab serve" });
+    }
+    if let Some(address) = args.hooks_listen {
+        let keys = fleet.webhook_keys()?.ok_or_else(|| {
+            Error::config(
+                "there is no key to verify webhooks with",
+                "name a file in fleet.yaml: bridges.webhook_secret_file; write the key with openssl rand -hex 32",
+            )
+        })?;
+        let listener = listen(address).await?;
+        let app = hooks(keys, Receiver::start(Ingest::new(fleet.database.clone()), emit_safely));
+        services.push(Service { listener, app, name: "webhooks" });
+    }
     signals::hand_over(move || {
         signal_sent.send_replace(true);
     });
-    let app = board(Pool::new(fleet.database.clone()), metrics, access, stopping.clone());
-    let address = listener.local_addr().unwrap_or(args.listen);
-    emit(&format!("wab serve: http://{address}/"));
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
-    server::serve(listener, app, stop).await;
+    run(services, stopping).await;
     Ok(Exit::Done)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::config(
+            format!("cannot listen on {address}: {error}"),
+            "end the program that listens there, or name another address, such as 127.0.0.1:8788",
+        )
+    })
+}
+
+async fn run(services: Vec<Service>, stopping: watch::Receiver<bool>) {
+    let mut running = Vec::new();
+    for Service { listener, app, name } in services {
+        if let Ok(address) = listener.local_addr() {
+            emit(&format!("{name}: http://{address}/"));
+        }
+        let mut stopping = stopping.clone();
+        let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        running.push(tokio::spawn(server::serve(listener, app, stop)));
+    }
+    // It fails where no service manager waits for it.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    for service in running {
+        let _ = service.await;
+    }
 }

@@ -21,6 +21,7 @@ mod graces;
 mod health;
 mod help;
 mod hints;
+mod hooks;
 mod hostile_names;
 mod hostile_provider;
 mod incidents;

@@ -1,0 +1,136 @@
+//! Records webhook events: one writer takes what has arrived, up to fifty events, commits it, and answers each. While it commits, the
+//! next ones gather.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use crate::db::ingest::Ingest;
+use crate::model::{Event, chain};
+
+/// So many events wait at most; more are refused at once, and the next poll or listing repairs it.
+const WAITING: usize = 1_000;
+/// So many events are committed together.
+const TOGETHER: usize = 50;
+/// A commit that takes longer has failed.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How often the writer looks whether `message` events matter.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Why an event was not recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRecorded {
+    /// Too many wait.
+    Busy,
+    /// The database failed. The event may be recorded all the same.
+    Failed,
+}
+
+/// The way to the writer. It ends when the last one is dropped.
+#[derive(Clone)]
+pub struct Receiver {
+    events: mpsc::Sender<Waiting>,
+}
+
+struct Waiting {
+    event: Event,
+    answer: oneshot::Sender<Result<String, NotRecorded>>,
+}
+
+impl Receiver {
+    /// Starts the writer. It says once why events are no longer recorded, and when they are again.
+    pub fn start(ingest: Ingest, say: fn(&str)) -> Self {
+        let (events, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(Writer { ingest, waiting, wants_messages: None, say, fails: false }.run());
+        Self { events }
+    }
+
+    /// Returns the outcome once it is committed: that of wab_ingest_event(), or `invalid`.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    pub async fn record(&self, event: Event) -> Result<String, NotRecorded> {
+        let (answer, outcome) = oneshot::channel();
+        self.events.try_send(Waiting { event, answer }).map_err(|_| NotRecorded::Busy)?;
+        outcome.await.unwrap_or(Err(NotRecorded::Failed))
+    }
+}
+
+struct Writer {
+    ingest: Ingest,
+    waiting: mpsc::Receiver<Waiting>,
+    /// What was found when.
+    wants_messages: Option<(Instant, bool)>,
+    say: fn(&str),
+    fails: bool,
+}
+
+impl Writer {
+    async fn run(mut self) {
+        let mut batch = Vec::with_capacity(TOGETHER);
+        while self.waiting.recv_many(&mut batch, TOGETHER).await > 0 {
+            self.commit(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Waiting>) {
+        let wants_messages = self.wants_messages().await;
+        let (recorded, ignored): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|waiting| wants_messages || !is_message(&waiting.event));
+        for waiting in ignored {
+            let _ = waiting.answer.send(Ok("ignored".to_owned()));
+        }
+        if recorded.is_empty() {
+            return;
+        }
+        let events: Vec<Event> = recorded.iter().map(|waiting| waiting.event.clone()).collect();
+        let outcomes = match self.record(&events).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(()) => vec![Err(NotRecorded::Failed); events.len()],
+        };
+        for (waiting, outcome) in recorded.into_iter().zip(outcomes) {
+            // The provider may have closed the connection.
+            let _ = waiting.answer.send(outcome);
+        }
+    }
+
+    async fn record(&mut self, events: &[Event]) -> Result<Vec<String>, ()> {
+        let why = match timeout(DEADLINE, self.ingest.record(events)).await {
+            Ok(Ok(outcomes)) if outcomes.len() == events.len() => {
+                if std::mem::take(&mut self.fails) {
+                    (self.say)("events are recorded again");
+                }
+                return Ok(outcomes);
+            }
+            Ok(Ok(outcomes)) => format!("{} outcomes of {} events", outcomes.len(), events.len()),
+            Ok(Err(error)) => chain(&error),
+            Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
+        };
+        if !std::mem::replace(&mut self.fails, true) {
+            (self.say)(&format!("error: events are not recorded, and answered with 503: {why}"));
+        }
+        Err(())
+    }
+
+    /// A database that does not answer will not record them either.
+    async fn wants_messages(&mut self) -> bool {
+        match self.wants_messages {
+            Some((at, wants)) if at.elapsed() < LOOK => wants,
+            _ => {
+                let wants = matches!(timeout(DEADLINE, self.ingest.wants_messages()).await, Ok(Ok(true)));
+                self.wants_messages = Some((Instant::now(), wants));
+                wants
+            }
+        }
+    }
+}
+
+/// Whether the event says that a message came. A text that is no JSON is for PostgreSQL to refuse.
+fn is_message(event: &Event) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        event: String,
+    }
+    serde_json::from_str::<Named>(&event.body).is_ok_and(|named| named.event.eq_ignore_ascii_case("message"))
+}

@@ -1,0 +1,79 @@
+//! Receives webhooks: `POST /hooks/{customer_ref}/{secret}`. An event is acknowledged when PostgreSQL has committed it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{Method, StatusCode};
+use axum::middleware::from_fn;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use wabridges::WebhookKeys;
+
+use crate::model::Event;
+use crate::run::receive::{NotRecorded, Receiver};
+use crate::serve::reply::secured;
+
+/// The largest event. Those of the provider have a few hundred bytes.
+const LARGEST: usize = 64 * 1024;
+/// A client that takes longer between two parts of a body is cut off.
+const BODY: Duration = Duration::from_secs(5);
+/// The answer comes within this time.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+struct Hooks {
+    keys: WebhookKeys,
+    receiver: Receiver,
+}
+
+/// The service. It knows no other address.
+pub fn hooks(keys: WebhookKeys, receiver: Receiver) -> Router {
+    Router::new()
+        .route("/hooks/{customer_ref}/{secret}", any(receive))
+        .fallback(nothing)
+        .layer(RequestBodyLimitLayer::new(LARGEST))
+        .layer(RequestBodyTimeoutLayer::new(BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(secured))
+        .with_state(Arc::new(Hooks { keys, receiver }))
+}
+
+/// A wrong secret, a tenant that does not exist and a wrong address get the same answer.
+async fn nothing() -> Response {
+    (StatusCode::NOT_FOUND, "there is nothing here\n").into_response()
+}
+
+async fn receive(
+    State(hooks): State<Arc<Hooks>>,
+    method: Method,
+    Path((customer_ref, secret)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    if method != Method::POST || !hooks.keys.verify(&customer_ref, &secret) {
+        return nothing().await;
+    }
+    // PostgreSQL cannot hold NUL, and one such text would fail all events that are committed with it.
+    let body = String::from_utf8(body.into()).ok().filter(|body| !body.contains('\0'));
+    let Some(body) = body.filter(|_| !customer_ref.contains('\0')) else { return invalid() };
+    match hooks.receiver.record(Event { customer_ref, body }).await {
+        Ok(outcome) if outcome == "invalid" => invalid(),
+        Ok(outcome) => (StatusCode::OK, outcome + "\n").into_response(),
+        Err(NotRecorded::Busy) => unavailable("too many events wait\n"),
+        Err(NotRecorded::Failed) => unavailable("the database did not record it\n"),
+    }
+}
+
+fn invalid() -> Response {
+    (StatusCode::UNPROCESSABLE_ENTITY, "this is not an event of this bridge\n").into_response()
+}
+
+fn unavailable(why: &'static str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], why).into_response()
+}
