@@ -236,6 +236,8 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_nudges', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_nudges_nudge_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_codes_code_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_links', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_pairing_links_link_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_queue', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_calls', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.wab_calls_call_id_seq', '');

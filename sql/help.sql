@@ -1,12 +1,12 @@
 -- Creates wab_help(), which lists the functions and views for users. Each purpose is the first sentence of the COMMENT.
 
 CREATE FUNCTION @extschema@.wab_help() RETURNS TABLE (topic text, name text, purpose text, example text)
-LANGUAGE sql STABLE ROWS 60 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 70 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT h.topic, h.name,
-           -- Wrapped at 28 characters, so that the whole row fits into 100 columns.
+           -- Wrapped at 26 characters, so that the whole row fits into 100 columns.
            rtrim(regexp_replace(substring(d.description FROM '^.*?(?=[.;](?:\s|$))'),
-                                '(.{1,28})(?:\s+|$)', E'\\1\n', 'g'), E'\n'),
+                                '(.{1,26})(?:\s+|$)', E'\\1\n', 'g'), E'\n'),
            h.example
     FROM (VALUES
         (1, 'setup', 'wab_bind_tenants', E'SELECT * FROM wab_bind_tenants(\n  ''public.tenants'');'),
@@ -44,6 +44,9 @@ AS $$
         (42, 'session', 'wab_qr_text', 'SELECT wab_qr_text(''acme'');'),
         (43, 'session', 'wab_pair', E'SELECT wab_pair(''acme'',\n  ''15550100'');'),
         (44, 'session', 'wab_logout', E'SELECT *\nFROM wab_logout(''acme'');'),
+        (45, 'session', 'wab_pairing_link', E'SELECT link\nFROM wab_pairing_link(''acme'');'),
+        (46, 'session', 'wab_revoke_pairing_links', E'SELECT\n  wab_revoke_pairing_links(\n    ''acme'');'),
+        (47, 'session', 'wab_links', 'SELECT * FROM wab_links;'),
         (81, 'operate', 'wab_webhook_set', E'SELECT\n  wab_webhook_set(''acme'');'),
         (82, 'operate', 'wab_webhook_url', E'SELECT\n  wab_webhook_url(''acme'');'),
         (83, 'operate', 'wab_webhook_secret_ok', E'SELECT\n  wab_webhook_secret_ok($1, $2);'),

@@ -273,16 +273,22 @@ BEGIN
          a AS (DELETE FROM @extschema@.wab_alerts WHERE ended_sent_at < now() - older_than RETURNING 1),
          n AS (DELETE FROM @extschema@.wab_nudges WHERE nudged_at < now() - older_than RETURNING 1),
          c AS (DELETE FROM @extschema@.wab_pairing_codes WHERE requested_at < now() - older_than RETURNING 1),
-         l AS (DELETE FROM @extschema@.wab_calls WHERE called_at < now() - older_than RETURNING 1)
+         l AS (DELETE FROM @extschema@.wab_calls WHERE called_at < now() - older_than RETURNING 1),
+         -- A usable link stays. One that is dead goes with the events that tell why it is.
+         p AS (DELETE FROM @extschema@.wab_pairing_links g
+               WHERE g.made_at < now() - older_than
+                 AND @extschema@._wab_state_of_link(g.customer_ref, g.bridge_id, g.made_at, g.valid_until, g.revoked_at)
+                     <> 'usable' RETURNING 1)
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q)
          + (SELECT count(*) FROM z) + (SELECT count(*) FROM k) + (SELECT count(*) FROM a)
-         + (SELECT count(*) FROM n) + (SELECT count(*) FROM c) + (SELECT count(*) FROM l)
+         + (SELECT count(*) FROM n) + (SELECT count(*) FROM c) + (SELECT count(*) FROM l) + (SELECT count(*) FROM p)
     INTO deleted;
     RETURN deleted;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
     'Deletes the history that is older than this: events, observations, summaries, runs, calls, ended drift episodes, '
-    'finished queue entries, ended snoozes, acknowledgements, sent alerts, nudges and the record of pairing codes. '
-    'Returns how many rows. Drift that lasts, waiting entries, and the last status of each live bridge are kept.';
+    'finished queue entries, ended snoozes, acknowledgements, sent alerts, nudges, the record of pairing codes and '
+    'pairing links that no longer work. Returns how many rows. Drift that lasts, waiting entries, and the last status of each '
+    'live bridge are kept.';

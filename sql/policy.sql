@@ -17,7 +17,8 @@ SELECT true AS only_row,
     coalesce((SELECT c.unobserved_after FROM @extschema@._wab_policy c), interval '10 minutes') AS unobserved_after,
     (SELECT c.silent_after FROM @extschema@._wab_policy c) AS silent_after,
     coalesce((SELECT c.phone_changed_for FROM @extschema@._wab_policy c), interval '7 days') AS phone_changed_for,
-    coalesce((SELECT c.phones FROM @extschema@._wab_policy c), 'clear') AS phones;
+    coalesce((SELECT c.phones FROM @extschema@._wab_policy c), 'clear') AS phones,
+    (SELECT c.pairing_url FROM @extschema@._wab_policy c) AS pairing_url;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -59,6 +60,9 @@ COMMENT ON COLUMN @extschema@.wab_policy.phone_changed_for IS
 COMMENT ON COLUMN @extschema@.wab_policy.phones IS
     'clear: wab_phones keeps phone, jid and name. hash: it keeps a hash of the phone only; what is stored is converted at '
     'once. Default: clear.';
+COMMENT ON COLUMN @extschema@.wab_policy.pairing_url IS
+    'The address at which your customers reach the pairing page of wab serve, such as https://pair.example.com/p: '
+    'https, or http on this machine. Default: null, and wab_pairing_link() makes no links.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$

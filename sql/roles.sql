@@ -1,8 +1,8 @@
 -- Creates five roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
 -- wab_reader sees the fleet and its drift, but no phone number. wab_operator also sees who is paired, refreshes,
 -- provisions, deletes and reconciles.
--- wab_support is for people who answer customers: it sees the fleet and who is paired, pairs, and records nudges and snoozes. It provisions,
--- deletes and logs out nothing, and does not see what the fleet costs.
+-- wab_support is for people who answer customers: it sees the fleet and who is paired, pairs, makes and revokes pairing
+-- links, and records nudges and snoozes. It provisions, deletes and logs out nothing, and does not see what the fleet costs.
 -- wab_receiver may only hand webhook events over; it is for wab serve --hooks-listen, and does not read your tenants table.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
 -- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator.
@@ -22,7 +22,7 @@ DECLARE
     -- What shows money, and keys.
     hidden constant text[] := '{wab_costs,wab_fleet_summary,wab_summaries,_wab_phone_key}';
     -- What wab_support writes, with its functions below.
-    contacts constant text[] := '{wab_nudges,wab_pairing_codes,wab_calls,wab_snoozes,wab_acknowledgements}';
+    contacts constant text[] := '{wab_nudges,wab_pairing_codes,wab_pairing_links,wab_calls,wab_snoozes,wab_acknowledgements}';
     path text := pg_catalog.current_setting('search_path');
     name text;
     b    record;
@@ -43,8 +43,15 @@ BEGIN
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
                 WHERE c.relnamespace = ours AND c.relname ~ '^_?wab_' AND c.relkind IN ('r', 'v') LOOP
         EXECUTE format('GRANT SELECT ON %s TO %s', name,
-                       CASE WHEN name ~ '[.](wab_phones|_wab_phone_key)$' THEN 'wab_operator' ELSE 'wab_reader' END);
+                       CASE WHEN name ~ '[.](wab_phones|_wab_phone_key|wab_pairing_links)$' THEN 'wab_operator' ELSE 'wab_reader' END);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON %s TO wab_operator', name);
+    END LOOP;
+    -- What wab_links and wab_tenant_history() read of the pairing links.
+    FOR name IN SELECT format('(%s) ON %s', string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), a.attrelid::regclass)
+                FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                WHERE c.relnamespace = ours AND c.relname = 'wab_pairing_links' AND a.attname <> 'token_sha256'
+                GROUP BY a.attrelid LOOP
+        EXECUTE format('GRANT SELECT %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p WHERE p.pronamespace = ours AND p.proname ~ '^_?wab_' LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO wab_operator', name);
@@ -55,7 +62,8 @@ BEGIN
                                     '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_bound_column',
                                     '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates',
                                     '_wab_is_ours', '_wab_require_ours', 'wab_tenant_uptime', '_wab_listing_gaps', '_wab_stopwatches',
-                                    '_wab_told_spans', 'wab_tenant_costs', 'wab_tenant_history') LOOP
+                                    '_wab_told_spans', 'wab_tenant_costs', 'wab_tenant_history',
+                                    '_wab_serving_bridge', '_wab_state_of_link') LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_reader', name);
     END LOOP;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
@@ -74,7 +82,8 @@ BEGIN
                        OR p.proname IN ('wab_session_status', 'wab_qr', 'wab_qr_text', 'wab_pair', 'wab_nudged',
                                         'wab_snooze', 'wab_unsnooze', 'wab_acknowledge', 'wab_tenant_uptime',
                                         'wab_tenant_history', '_wab_require_all_rows', '_wab_present_text',
-                                        '_wab_record_call', '_wab_note_code', '_wab_claim_code')) LOOP
+                                        '_wab_record_call', '_wab_note_code', '_wab_claim_code', 'wab_pairing_link',
+                                        '_wab_make_links', 'wab_revoke_pairing_links', '_wab_revoke_links')) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO wab_support', name);
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p

@@ -71,6 +71,12 @@ BEGIN
                           WHERE c.customer_ref = ref AND c.call = 'pair' AND c.called_by = p.requested_by
                             AND p.requested_at BETWEEN c.called_at - interval '5 seconds' AND c.answered_at + interval '5 seconds')
         UNION ALL
+        SELECT l.made_at, 3, 'pairing link', l.bridge_id, l.made_by, format('until %s', l.valid_until)
+        FROM @extschema@.wab_pairing_links l WHERE l.customer_ref = ref
+        UNION ALL
+        SELECT l.revoked_at, 3, 'pairing link revoked', l.bridge_id, l.revoked_by, format('of %s', l.made_at)
+        FROM @extschema@.wab_pairing_links l WHERE l.customer_ref = ref AND l.revoked_at IS NOT NULL
+        UNION ALL
         SELECT s.snoozed_at, 3, 'snoozed', NULL, s.snoozed_by,
                concat_ws(', ', s.kind, format('until %s', s.until), s.reason)
         FROM @extschema@.wab_snoozes s WHERE s.customer_ref = ref
@@ -109,7 +115,8 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_tenant_history(text) IS
     'All that is recorded about one tenant, in the order of time: enqueued, provisioned and by whom, paired, lost, '
-    're-paired, nudged, snoozed, acknowledged, moved to or from another customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
+    're-paired, nudged, pairing codes, pairing links made and revoked, snoozed, acknowledged, moved to or from another '
+    'customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
     'session_user of an SQL call, or the user and host of a run; null for what was observed. Returns no row for a tenant '
     'of which nothing is recorded.';
 

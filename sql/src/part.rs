@@ -93,6 +93,7 @@ pub const PARTS: &[Part] = &[
     part!("incidents.sql", None),
     part!("webhooks.sql", None),
     part!("calls.sql", None),
+    part!("pairing_links.sql", None),
     part!("uptime.sql", None),
     part!("tenant_costs.sql", None),
     part!("tenant_history.sql", None),

@@ -40,6 +40,10 @@ INSERT INTO wab_operations (run_id, step, kind, customer_ref, bridge_id, started
 INSERT INTO wab_nudges (customer_ref, nudged_at, nudged_by, channel) VALUES ('a', '2026-01-02 02:00', 'eve', 'email'), ('b', '2026-01-02 02:00', 'eve', 'email');
 INSERT INTO wab_pairing_codes (customer_ref, requested_at, requested_by, valid_until) VALUES
     ('a', '2026-01-01 01:00:01', 'eve', '2026-01-01 01:03'), ('a', '2026-01-02 03:00', 'kim@desk', '2026-01-02 03:03');
+INSERT INTO wab_pairing_links (token_sha256, customer_ref, bridge_id, made_at, made_by, valid_until, revoked_at, revoked_by) VALUES
+    (sha256('1'), 'a', 7, '2026-01-02 04:00', 'eve', '2026-01-03 04:00', NULL, NULL),
+    (sha256('2'), 'a', 7, '2026-01-02 05:00', 'kim@desk', '2026-01-03 05:00', '2026-01-02 06:00', 'eve'),
+    (sha256('3'), 'b', 8, '2026-01-02 05:00', 'eve', '2026-01-03 05:00', NULL, NULL);
 INSERT INTO wab_snoozes (customer_ref, kind, until, reason, snoozed_at, snoozed_by) VALUES
     ('a', 'disconnected', '2026-01-03 00:00', 'the customer moves house', '2026-01-02 01:00', 'eve'),
     (NULL, 'disconnected', '2026-01-03 00:00', 'for all', '2026-01-02 01:00', 'eve');

@@ -83,7 +83,7 @@ async fn the_reader_can_read_every_view_and_cannot_call_the_provider() -> Result
     for relation in names(&fleet, RELATIONS)? {
         let is_sequence =
             fleet.sql(&format!("SELECT relkind FROM pg_class WHERE oid = '{relation}'::regclass"))? == "S";
-        if ["wab_phones", "_wab_phone_key"].contains(&relation.as_str()) {
+        if ["wab_phones", "_wab_phone_key", "wab_pairing_links"].contains(&relation.as_str()) {
             let (code, message) =
                 fleet.sql_error(&format!("SET ROLE wab_reader; SELECT * FROM {relation}"))?;
             assert_eq!(code, "42501", "{message}");
@@ -188,7 +188,14 @@ async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_mo
     assert_eq!(said.stdout, "t|t\n", "{}", said.stderr);
     assert_eq!(ann("SELECT wab_unsnooze(max(snooze_id)) FROM wab_snoozes")?.stdout, "t\n");
     // What it writes, once the functions exist.
-    for table in ["wab_nudges", "wab_snoozes", "wab_acknowledgements", "wab_calls", "wab_pairing_codes"] {
+    for table in [
+        "wab_nudges",
+        "wab_snoozes",
+        "wab_acknowledgements",
+        "wab_calls",
+        "wab_pairing_codes",
+        "wab_pairing_links",
+    ] {
         let may = format!(
             "SELECT to_regclass('{table}') IS NULL OR has_table_privilege('ann', to_regclass('{table}'), 'INSERT')"
         );
