@@ -7,7 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::config::{Fleet, IncidentRule, Setting, Settings, StatusWord};
 use crate::db::evaluation::Evaluation;
-use crate::db::statement::{query, query_as};
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::ground::harmless;
 use crate::model::{Error, SettingChange};
 
@@ -19,6 +19,9 @@ impl Evaluation<'_> {
     /// Makes the settings match fleet.yaml; writes only those that differ. The stored statuses follow new words.
     pub(super) async fn set(&mut self, fleet: &Fleet) -> Result<Vec<SettingChange>, Error> {
         let mut changes = self.set_policy(&fleet.settings).await?;
+        if let Some(url) = &fleet.pairing_url {
+            changes.extend(self.set_pairing_url(url).await?);
+        }
         changes.extend(self.set_incidents(&fleet.incidents).await?);
         if let Some(words) = &fleet.status_words {
             changes.extend(self.set_words(words).await?);
@@ -126,6 +129,24 @@ impl Evaluation<'_> {
             after: Some(after.to_string()),
         };
         Ok(changed.iter().map(shown).collect())
+    }
+
+    async fn set_pairing_url(&mut self, url: &str) -> Result<Option<SettingChange>, Error> {
+        let stored = "SELECT p.pairing_url FROM @extschema@.wab_policy p";
+        let before: Option<String> = query_scalar(self.names.sql(stored))
+            .fetch_one(&mut *self.tx)
+            .await
+            .map_err(Error::database(POLICY))?;
+        if before.as_deref() == Some(url) {
+            return Ok(None);
+        }
+        query(self.names.sql("UPDATE @extschema@.wab_policy SET pairing_url = $1"))
+            .bind(url)
+            .execute(&mut *self.tx)
+            .await
+            .map_err(Error::database(POLICY))?;
+        let name = "policy.pairing_url".to_owned();
+        Ok(Some(SettingChange { name, before, after: Some(url.to_owned()) }))
     }
 }
 

@@ -309,6 +309,9 @@ fn policy(adoption: &Adoption) -> String {
     for (name, value) in &adoption.fleet.settings {
         out.plain(name, value);
     }
+    if let Some(url) = &adoption.fleet.pairing_url {
+        out.text("pairing_url", url);
+    }
     out.0
 }
 

@@ -13,6 +13,7 @@ use crate::ground::quoted;
 /// What the section says.
 pub struct Checked {
     pub settings: Settings,
+    pub pairing_url: Option<String>,
     pub incidents: Vec<IncidentRule>,
     pub policy: Policy,
 }
@@ -39,8 +40,9 @@ pub fn check(problems: &mut Problems, mut raw: file::Policy) -> Checked {
             ("unobserved_after", &raw.unobserved_after, window),
         ],
     );
+    let pairing_url = problems.read("policy.pairing_url", raw.pairing_url.take(), pairing_url);
     let incidents = incidents(problems, raw.incidents.take().unwrap_or_default());
-    Checked { settings, incidents, policy: policy(problems, raw) }
+    Checked { settings, pairing_url, incidents, policy: policy(problems, raw) }
 }
 
 fn incidents(problems: &mut Problems, raw: Vec<file::IncidentRule>) -> Vec<IncidentRule> {
@@ -129,6 +131,38 @@ fn price(text: &str) -> Result<Setting, String> {
 
 fn grace(text: &str) -> Result<Setting, String> {
     humantime::parse_duration(text).map(Setting::Time).map_err(|_| not_a_time(text))
+}
+
+/// By the rule of wab_policy. The token of a link follows the address, after `#`.
+fn pairing_url(text: &str) -> Result<String, String> {
+    let (is_host, rest): (fn(&str) -> bool, _) = match text.split_once("://") {
+        Some(("https", rest)) => (is_host, rest),
+        Some(("http", rest)) => (|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"), rest),
+        _ => (|_| false, text),
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, "443"),
+    };
+    let is_port = port.len() <= 5 && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_path = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=%".contains(&b));
+    if is_host(host) && is_port && is_path && text.len() <= 500 {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "{} is not the address of a page: write it like https://pair.example.com/p, without #; http is for this machine only",
+        quoted(text)
+    ))
+}
+
+fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => {
+            !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b))
+        }
+        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
+    }
 }
 
 fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {

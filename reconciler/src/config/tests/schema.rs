@@ -38,8 +38,8 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
     assert_eq!(
-        keys, 26,
-        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, fifteen of wab_policy"
+        keys, 27,
+        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, sixteen of wab_policy"
     );
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
@@ -191,6 +191,29 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ("policy.unmapped_after", vec!["5m"], vec!["5 q"]),
         ("policy.silent_after", vec!["48h"], vec!["never"]),
         ("policy.phone_changed_for", vec!["7d", "0s"], vec!["1 fortnight"]),
+        (
+            "policy.pairing_url",
+            vec![
+                "https://pair.example.com/p",
+                "'https://pair.example.com:8443/a/b?lang=de'",
+                "'https://[2001:db8::1]:443/p'",
+                "'http://localhost:8788/p'",
+                "'http://[::1]'",
+            ],
+            vec![
+                "pair.example.com",
+                "http://pair.example.com/p",
+                "'http://localhost.example.com/p'",
+                "'https://pair.example.com/p#x'",
+                "'https://pair.example.com/a b'",
+                "'https://me:secret@pair.example.com/p'",
+                "'https://pair.example.com:port/p'",
+                "'https://pair.example.com:/p'",
+                "'https:///p'",
+                "'https://[]/p'",
+                "https://pär.example.com/p",
+            ],
+        ),
     ] {
         for value in right {
             let text = in_section(path, value);
