@@ -16,6 +16,7 @@ use crate::verb::drift::{self, DriftArgs};
 use crate::verb::export::{self, ExportArgs};
 use crate::verb::flags::Output;
 use crate::verb::init::{self, InitArgs};
+use crate::verb::link::{self, LinkArgs};
 use crate::verb::logout::{self, LogoutArgs};
 use crate::verb::man::{self, ManArgs};
 use crate::verb::pair::{self, PairArgs};
@@ -71,6 +72,7 @@ impl Cli {
             Verb::Removals(args) => removals::removals(&self.file, args, screen).await,
             Verb::Pair(args) => pair::pair(&fleet()?, args, screen).await,
             Verb::Qr(args) => qr::qr(&fleet()?, args, screen).await,
+            Verb::Link(args) => link::link(&fleet()?, args, screen).await,
             Verb::Logout(args) => logout::logout(&fleet()?, args, screen).await,
             Verb::Completion(args) => completion::completion(args, Self::command(), screen),
             Verb::Man(args) => man::man(args, Self::command(), screen),
@@ -133,6 +135,8 @@ pub enum Verb {
     Pair(PairArgs),
     /// Draw the QR code that pairs the tenant's bridge, or save it as a PNG file
     Qr(QrArgs),
+    /// Make links with which tenants pair their phones on the page of wab serve, or revoke them
+    Link(LinkArgs),
     /// Unpair the tenant's bridge and destroy its session; the bridge stays, and must be paired again
     Logout(LogoutArgs),
     /// Print the completion script of a shell
@@ -224,6 +228,17 @@ mod tests {
             &["pair", "--all-disconnected", "--phones", "p.csv", "--out", "c.csv", "--json"],
             &["pair", "cust_01", "--all-disconnected", "--phones", "p.csv", "--out", "c.csv"],
             &["pair", "cust_01", "--phone", "15550001234", "--out", "c.csv"],
+            &["link"],
+            &["link", "--out", "links.csv"],
+            &["link", "--revoke"],
+            &["link", "--json"],
+            &["link", "--all-unscanned", "--json"],
+            &["link", "--all-unscanned", "--revoke"],
+            &["link", "--all-unscanned", "--all-disconnected"],
+            &["link", "cust_01", "--all-unscanned"],
+            &["link", "cust_01", "--out", "links.csv"],
+            &["link", "cust_01", "--revoke", "--valid-for", "1h"],
+            &["link", "cust_01", "--valid-for", "soon"],
             &["qr", ".."],
             &["qr", "cust_01", "--force"],
             &["export", "--sql", "--format", "yaml"],

@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod install;
 pub mod journal;
 mod keepalive;
+pub mod links;
 mod lock_holder;
 mod names;
 mod observe;

@@ -10,6 +10,8 @@ pub mod drift;
 pub mod export;
 pub mod flags;
 pub mod init;
+pub mod link;
+mod links_file;
 pub mod logout;
 pub mod man;
 mod out_file;

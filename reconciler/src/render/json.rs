@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use wabridges::{CustomerRef, PairingCode, Phone};
@@ -9,7 +10,7 @@ use wabridges::{CustomerRef, PairingCode, Phone};
 use crate::ground::steers;
 use crate::ground::webhook::host_only;
 use crate::model::{
-    Check, Differences, Drift, FORMAT_VERSION, Kind, Outcome, Plan, Report, SavedPlan, Sent, Status,
+    Check, Differences, Drift, FORMAT_VERSION, Kind, MadeLink, Outcome, Plan, Report, SavedPlan, Sent, Status,
 };
 
 /// The envelope of every document.
@@ -129,6 +130,27 @@ pub fn pairing(tenant: &CustomerRef, phone: &Phone, code: &PairingCode) -> Strin
         code: &'a str,
     }
     document(Pairing { tenant, phone: phone.as_str(), code: code.as_str() })
+}
+
+/// A pairing link.
+pub fn link(tenant: &CustomerRef, made: &MadeLink) -> String {
+    #[derive(Serialize)]
+    struct Linked<'a> {
+        tenant: &'a CustomerRef,
+        link: &'a str,
+        valid_until: DateTime<Utc>,
+    }
+    document(Linked { tenant, link: made.link.as_str(), valid_until: made.valid_until })
+}
+
+/// How many usable links of a tenant were revoked.
+pub fn revoked_links(tenant: &CustomerRef, revoked: u64) -> String {
+    #[derive(Serialize)]
+    struct Revoked<'a> {
+        tenant: &'a CustomerRef,
+        revoked: u64,
+    }
+    document(Revoked { tenant, revoked })
 }
 
 /// The outcome of wab alert.

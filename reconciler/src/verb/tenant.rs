@@ -1,4 +1,4 @@
-//! The TENANT argument of `pair`, `qr` and `logout`, and the errors for a failed call.
+//! The TENANT argument of `pair`, `qr`, `link` and `logout`, and the errors for a failed call.
 
 use clap::Args;
 use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient};

@@ -28,6 +28,7 @@ mod incidents;
 mod main_job;
 mod monitoring;
 mod output;
+mod pairing_links;
 mod phones;
 mod picture;
 mod plan_apply;
