@@ -74,7 +74,7 @@ test-sql-only: test-tools ## run the end-to-end tests that need no extension, wi
 SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verbs doctor polling together::of_eight properties documented webhooks tenant_rows::apply tenant_rows::binding \
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
-                  connections::the_database
+                  connections::the_database pairing_links
 
 ASSERTS := bison flex libicu-dev libreadline-dev libssl-dev zlib1g-dev
 
