@@ -30,6 +30,18 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_plain_text IS
     'A text as Slack shows it unchanged: the first 120 characters, with &, < and > escaped, and without line ends.';
 
+-- Browsers take a path of dots for another folder, and a receiver may cut a long link.
+CREATE FUNCTION @extschema@._wab_board_link(customer_ref text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT rtrim(p.board_url, '/')
+           || CASE WHEN octet_length(customer_ref) <= 256 AND customer_ref NOT IN ('', '.', '..')
+                   THEN '/tenants/' || @extschema@.wab_url_encode(customer_ref) ELSE '/incidents' END
+    FROM @extschema@.wab_policy p;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_board_link IS
+    'The page of wab serve about this tenant, or that of all incidents; null while wab_policy.board_url is.';
+
 CREATE FUNCTION @extschema@._wab_incident_text(incident jsonb) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -39,7 +51,7 @@ AS $$
              ELSE concat_ws(', ', 'tenant ' || @extschema@._wab_plain_text(incident ->> 'customer_ref'),
                             'bridge ' || (incident ->> 'bridge_id')) END,
         to_char((incident ->> 'began_at')::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-        @extschema@._wab_plain_text(incident ->> 'next_step'), incident ->> 'incident_id');
+        @extschema@._wab_plain_text(incident ->> 'next_step'), incident ->> 'incident_id') || coalesce(' ' || (incident ->> 'link'), '');
 $$;
 COMMENT ON FUNCTION @extschema@._wab_incident_text IS 'One incident of the document as a line for people.';
 
@@ -89,7 +101,8 @@ AS $$
     ), ranked AS MATERIALIZED (
         -- An id may have 10,000 bytes.
         SELECT d.*, to_jsonb(d) - 'begins' || jsonb_build_object('customer_ref', left(d.customer_ref, 256),
-                                                                 'next_step', left(d.next_step, 400)) AS one,
+                                                                 'next_step', left(d.next_step, 400),
+                                                                 'link', @extschema@._wab_board_link(d.customer_ref)) AS one,
                row_number() OVER (PARTITION BY d.ended_at IS NULL
                                   ORDER BY array_position('{critical,warning,info}'::text[], d.severity), d.bridges DESC,
                                            d.began_at, d.incident_id) AS nth

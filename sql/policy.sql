@@ -18,7 +18,8 @@ SELECT true AS only_row,
     (SELECT c.silent_after FROM @extschema@._wab_policy c) AS silent_after,
     coalesce((SELECT c.phone_changed_for FROM @extschema@._wab_policy c), interval '7 days') AS phone_changed_for,
     coalesce((SELECT c.phones FROM @extschema@._wab_policy c), 'clear') AS phones,
-    (SELECT c.pairing_url FROM @extschema@._wab_policy c) AS pairing_url;
+    (SELECT c.pairing_url FROM @extschema@._wab_policy c) AS pairing_url,
+    (SELECT c.board_url FROM @extschema@._wab_policy c) AS board_url;
 
 COMMENT ON VIEW @extschema@.wab_policy IS
     'One row of settings that the views and wab_observe() read. UPDATE it; null sets a default again, an INSERT replaces '
@@ -63,6 +64,9 @@ COMMENT ON COLUMN @extschema@.wab_policy.phones IS
 COMMENT ON COLUMN @extschema@.wab_policy.pairing_url IS
     'The address at which your customers reach the pairing page of wab serve, such as https://pair.example.com/p: '
     'https, or http on this machine. Default: null, and wab_pairing_link() makes no links.';
+COMMENT ON COLUMN @extschema@.wab_policy.board_url IS
+    'The address at which your people reach the pages of wab serve, such as https://board.example.com. Default: null, and '
+    'alerts carry no links.';
 
 -- Since PostgreSQL 15 a view can read with the rights of the caller; before 15 it reads with those of its owner.
 DO $$

@@ -165,7 +165,10 @@ CREATE TABLE @extschema@._wab_policy (
     phones              text CHECK (phones IN ('clear', 'hash')),
     -- The token of a link follows it, after #.
     pairing_url         text CHECK (octet_length(pairing_url) <= 500 AND (pairing_url COLLATE "C") ~
-        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&''()*+,;=%-]*)?$')
+        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&''()*+,;=%-]*)?$'),
+    -- The path of a page follows it.
+    board_url           text CHECK (octet_length(board_url) <= 500 AND (board_url COLLATE "C") ~
+        '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS
@@ -188,6 +191,7 @@ COMMENT ON COLUMN @extschema@._wab_policy.silent_after IS 'As in wab_policy.';
 COMMENT ON COLUMN @extschema@._wab_policy.phone_changed_for IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.phones IS 'As in wab_policy; null for the default.';
 COMMENT ON COLUMN @extschema@._wab_policy.pairing_url IS 'As in wab_policy.';
+COMMENT ON COLUMN @extschema@._wab_policy.board_url IS 'As in wab_policy.';
 
 CREATE TABLE @extschema@._wab_status_words (
     word   text PRIMARY KEY CHECK (word = translate(lower(word COLLATE "C"), '_ -', '')),

@@ -9,6 +9,14 @@ SELECT _wab_record_drift();
 SELECT _wab_begin_alerts();
 SELECT began = ARRAY(SELECT incident_id FROM wab_incidents) AS all_began, ended, document -> 'kinds' AS kinds, document -> 'omitted' AS omitted, regexp_replace(document ->> 'text', '(since )[0-9: -]+|-[0-9]+(?=\))', '\1...', 'g') AS text FROM _wab_due_alerts();
 SELECT jsonb_object_keys(document -> 'began' -> 0) AS keys FROM _wab_due_alerts() ORDER BY 1;
+-- With the address of wab serve, each incident carries a link.
+UPDATE wab_policy SET board_url = 'https://board.example.com/';
+SELECT document -> 'began' -> 0 ->> 'link' AS link, document ->> 'text' LIKE '%) https://board.example.com/tenants/t%3C1%3E' AS said FROM _wab_due_alerts();
+SELECT _wab_board_link(r) FROM unnest(ARRAY['a/b ?', '..', repeat('x', 257), NULL]) r;
+UPDATE wab_policy SET board_url = 'https://board.example.com/?x';
+UPDATE wab_policy SET board_url = 'javascript:alert(1)';
+UPDATE wab_policy SET board_url = NULL;
+SELECT _wab_board_link('a');
 SELECT _wab_alerts_sent(began, ended) FROM _wab_due_alerts();
 SELECT began, ended FROM _wab_due_alerts();
 -- The kind sends no alerts: its end is sent nevertheless, because its beginning was.

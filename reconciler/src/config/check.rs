@@ -51,7 +51,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
     let remove = remove(&mut problems, bridges.remove.unwrap_or_default());
     contradictions(&mut problems, (&extra, &keep, &remove));
     let status_words = bridges.status_words.map(|words| status_words(&mut problems, words));
-    let policy::Checked { settings, pairing_url, incidents, policy } =
+    let policy::Checked { settings, addresses, incidents, policy } =
         policy::check(&mut problems, file.policy.unwrap_or_default());
     let account = account.filter(|_| problems.found.is_empty())?;
     Some(Fleet {
@@ -66,7 +66,7 @@ pub fn check(file: File, folder: &Path, document: &Document, found: &mut Vec<Wro
         status_words,
         policy,
         settings,
-        pairing_url,
+        addresses,
         incidents,
         alert_url,
         sha256: String::new(),

@@ -10,6 +10,10 @@ const DURATION: &str = "^([0-9]+ *(ms|s|sec|m|min|h|d|days?|hours?|minutes?|seco
 /// The rule of wab_policy.pairing_url.
 const PAIRING_URL: &str = "^(https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])|http://(localhost|127[.]0[.]0[.]1|\\[::1\\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?$";
 
+/// The rule of wab_policy.board_url.
+const BOARD_URL: &str =
+    "^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$";
+
 /// The declared fleet of WhatsApp bridges. Only `version` is required.
 // Every field is optional here, because `shape` reports missing ones.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -289,6 +293,9 @@ pub struct Policy {
     /// stored in wab_policy.
     #[schemars(with = "Option<String>", extend("maxLength" = 500, "pattern" = PAIRING_URL))]
     pub pairing_url: Option<Scalar>,
+    /// The address at which your people reach the pages of wab serve. Default: the one stored in wab_policy.
+    #[schemars(with = "Option<String>", extend("maxLength" = 500, "pattern" = BOARD_URL))]
+    pub board_url: Option<Scalar>,
     /// When drift of a kind is an incident. Kinds that are not listed stay as stored in wab_incident_policy.
     pub incidents: Option<Vec<IncidentRule>>,
 }

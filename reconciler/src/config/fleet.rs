@@ -34,8 +34,8 @@ pub struct Fleet {
     pub policy: Policy,
     /// The values of `wab_policy`; the others stay as stored.
     pub settings: Settings,
-    /// The value of `wab_policy.pairing_url`; `None`: the stored one.
-    pub pairing_url: Option<String>,
+    /// The addresses in `wab_policy` by their names, pairing_url and board_url; others stay as stored.
+    pub addresses: Vec<(&'static str, String)>,
     /// When drift is an incident, for the kinds that the file lists.
     pub incidents: Vec<IncidentRule>,
     /// The URL to which alerts are posted.

@@ -94,6 +94,11 @@ impl Query {
         Self::new(include_str!("board/tenant_phones.sql"), [Some(customer_ref.to_owned())])
     }
 
+    /// The pairing links of one customer_ref, the last one first.
+    pub fn tenant_links(customer_ref: &str) -> Self {
+        Self::new(include_str!("board/tenant_links.sql"), [Some(customer_ref.to_owned())])
+    }
+
     /// The drift of one customer_ref.
     pub fn tenant_drift(customer_ref: &str) -> Self {
         Self::new(include_str!("board/tenant_drift.sql"), [Some(customer_ref.to_owned())])

@@ -19,8 +19,8 @@ impl Evaluation<'_> {
     /// Makes the settings match fleet.yaml; writes only those that differ. The stored statuses follow new words.
     pub(super) async fn set(&mut self, fleet: &Fleet) -> Result<Vec<SettingChange>, Error> {
         let mut changes = self.set_policy(&fleet.settings).await?;
-        if let Some(url) = &fleet.pairing_url {
-            changes.extend(self.set_pairing_url(url).await?);
+        for (name, url) in &fleet.addresses {
+            changes.extend(self.set_address(name, url).await?);
         }
         changes.extend(self.set_incidents(&fleet.incidents).await?);
         if let Some(words) = &fleet.status_words {
@@ -131,22 +131,22 @@ impl Evaluation<'_> {
         Ok(changed.iter().map(shown).collect())
     }
 
-    async fn set_pairing_url(&mut self, url: &str) -> Result<Option<SettingChange>, Error> {
-        let stored = "SELECT p.pairing_url FROM @extschema@.wab_policy p";
-        let before: Option<String> = query_scalar(self.names.sql(stored))
+    /// Sets the column of wab_policy with this name.
+    async fn set_address(&mut self, name: &'static str, url: &str) -> Result<Option<SettingChange>, Error> {
+        let stored = format!("SELECT p.{name} FROM @extschema@.wab_policy p");
+        let before: Option<String> = query_scalar(self.names.sql(&stored))
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database(POLICY))?;
         if before.as_deref() == Some(url) {
             return Ok(None);
         }
-        query(self.names.sql("UPDATE @extschema@.wab_policy SET pairing_url = $1"))
+        query(self.names.sql(&format!("UPDATE @extschema@.wab_policy SET {name} = $1")))
             .bind(url)
             .execute(&mut *self.tx)
             .await
             .map_err(Error::database(POLICY))?;
-        let name = "policy.pairing_url".to_owned();
-        Ok(Some(SettingChange { name, before, after: Some(url.to_owned()) }))
+        Ok(Some(SettingChange { name: format!("policy.{name}"), before, after: Some(url.to_owned()) }))
     }
 }
 

@@ -309,8 +309,8 @@ fn policy(adoption: &Adoption) -> String {
     for (name, value) in &adoption.fleet.settings {
         out.plain(name, value);
     }
-    if let Some(url) = &adoption.fleet.pairing_url {
-        out.text("pairing_url", url);
+    for (name, url) in &adoption.fleet.addresses {
+        out.text(name, url);
     }
     out.0
 }

@@ -36,7 +36,7 @@ pub fn badge(word: &str) -> Markup {
         "warning" | "awaiting_scan" | "partly" | "unknown" | "recovering" | "waiting" | "stopped" => {
             "badge fair"
         }
-        "paired" | "done" | "provisioned" => "badge good",
+        "paired" | "done" | "provisioned" | "usable" => "badge good",
         _ => "badge",
     };
     html! { span class=(class) { (harmless(word).replace('_', " ")) } }
@@ -63,7 +63,11 @@ fn words(column: &str, text: &str) -> Markup {
         "customer_ref" => tenant_link(text),
         "kind" => kind(text),
         "severity" | "status" | "outcome" => badge(text),
-        "state" if matches!(text, "open" | "acknowledged" | "snoozed" | "recovering") => badge(text),
+        "state"
+            if matches!(text, "open" | "acknowledged" | "snoozed" | "recovering" | "usable" | "paired") =>
+        {
+            badge(text)
+        }
         "run_id" => html! { a href={ "/runs/" (text) } { (text.split('-').next().unwrap_or(text)) } },
         "ci_url" if text.starts_with("https://") => html! { a href=(text) rel="noreferrer" { "job" } },
         "git_sha" => html! { code { (harmless(text).chars().take(12).collect::<String>()) } },

@@ -43,10 +43,11 @@ pub async fn page(
         Query::tenant_drift(&customer_ref),
         Query::tenant_incidents(&customer_ref),
         Query::tenant_statuses(&customer_ref),
+        Query::tenant_links(&customer_ref),
         Query::tenant_history(&customer_ref, Some(SHOWN)),
     ];
     let snapshot = board.read(queries, TICK).await?;
-    let [_, rows, drift, incidents, statuses, history] = snapshot.tables.as_slice() else {
+    let [_, rows, drift, incidents, statuses, links, history] = snapshot.tables.as_slice() else {
         return Err(Fault::Unavailable("the database answered another question".to_owned()));
     };
     if rows.rows.is_empty() && history.rows.is_empty() {
@@ -63,7 +64,7 @@ pub async fn page(
         (section("drift", "Drift", &or_none("Its drift", drift, "There is no drift.", now)))
         (section("incidents", "Incidents", &or_none("Its incidents", incidents, "There was no incident.", now)))
         (section("cost", "Cost", &cost(&costs, &customer_ref, now)))
-        (section("pairing", "Pairing", &pairing(&customer_ref)))
+        (section("pairing", "Pairing", &pairing(&customer_ref, links, now)))
         (section("history", "History", &or_none("What happened, the last first", history, "Nothing is recorded.", now)))
     };
     let title = format!("Tenant {}", named(&customer_ref));
@@ -125,11 +126,14 @@ fn cost(costs: &Result<Snapshot, String>, customer_ref: &str, now: DateTime<Utc>
     or_none("This month and the last", &its, "It cost nothing this month and the last.", now)
 }
 
-fn pairing(customer_ref: &str) -> Markup {
+fn pairing(customer_ref: &str, links: &Table, now: DateTime<Utc>) -> Markup {
     // Inside quotes of the shell.
     let quoted = customer_ref.replace('\'', "'\\''");
     html! {
-        p { "To pair its phone again, with a code to type or a QR code to scan:" }
-        pre { "wab pair '" (harmless(&quoted)) "' --phone NUMBER\nwab qr '" (harmless(&quoted)) "'" }
+        p { "To pair its phone again: a link to send to the customer, a code to type, or a QR code to scan." }
+        pre {
+            "wab link '" (harmless(&quoted)) "'\nwab pair '" (harmless(&quoted)) "' --phone NUMBER\nwab qr '" (harmless(&quoted)) "'"
+        }
+        @if !links.rows.is_empty() { (table("Its links, the last first", links, now)) }
     }
 }

@@ -69,7 +69,7 @@ async fn a_tenant_has_its_whole_story() -> Result<()> {
         "History",
         "snoozed",
         "on holiday",
-        "wab qr 'cust_05'",
+        "wab link 'cust_05'",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

@@ -90,7 +90,7 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
     fleet.sql(
         "SELECT wab_log_summary(), _wab_note_job('refresh'), wab_enqueue_provision('cust_01'),
                 wab_nudged('cust_06', 'email'), _wab_note_code('cust_05');
-         UPDATE wab_policy SET pairing_url = 'https://pair.example.com/p';
+         UPDATE wab_policy SET pairing_url = 'https://pair.example.com/p', board_url = 'https://board.example.com';
          SELECT FROM wab_pairing_link('cust_06'); SELECT wab_revoke_pairing_links('cust_06');
          INSERT INTO wab_status_words VALUES ('online', 'paired');
          UPDATE wab_incident_policy SET begins_after = '0';

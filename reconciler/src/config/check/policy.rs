@@ -13,7 +13,7 @@ use crate::ground::quoted;
 /// What the section says.
 pub struct Checked {
     pub settings: Settings,
-    pub pairing_url: Option<String>,
+    pub addresses: Vec<(&'static str, String)>,
     pub incidents: Vec<IncidentRule>,
     pub policy: Policy,
 }
@@ -41,8 +41,11 @@ pub fn check(problems: &mut Problems, mut raw: file::Policy) -> Checked {
         ],
     );
     let pairing_url = problems.read("policy.pairing_url", raw.pairing_url.take(), pairing_url);
+    let board_url = problems.read("policy.board_url", raw.board_url.take(), board_url);
+    let addresses = [("pairing_url", pairing_url), ("board_url", board_url)];
+    let addresses = addresses.into_iter().filter_map(|(name, url)| Some((name, url?))).collect();
     let incidents = incidents(problems, raw.incidents.take().unwrap_or_default());
-    Checked { settings, pairing_url, incidents, policy: policy(problems, raw) }
+    Checked { settings, addresses, incidents, policy: policy(problems, raw) }
 }
 
 fn incidents(problems: &mut Problems, raw: Vec<file::IncidentRule>) -> Vec<IncidentRule> {
@@ -135,25 +138,51 @@ fn grace(text: &str) -> Result<Setting, String> {
 
 /// By the rule of wab_policy. The token of a link follows the address, after `#`.
 fn pairing_url(text: &str) -> Result<String, String> {
-    let (is_host, rest): (fn(&str) -> bool, _) = match text.split_once("://") {
-        Some(("https", rest)) => (is_host, rest),
-        Some(("http", rest)) => (|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"), rest),
-        _ => (|_| false, text),
-    };
-    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, "443"),
-    };
-    let is_port = port.len() <= 5 && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let is_path = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=%".contains(&b));
-    if is_host(host) && is_port && is_path && text.len() <= 500 {
+    let address = Address::of(text)
+        .filter(|address| address.is_https || matches!(address.host, "localhost" | "127.0.0.1" | "[::1]"));
+    if address.is_some_and(|address| {
+        address.path.bytes().all(|byte| is_plain(byte) || b":?@!$&'()*+,;=%".contains(&byte))
+    }) {
         return Ok(text.to_owned());
     }
     Err(format!(
         "{} is not the address of a page: write it like https://pair.example.com/p, without #; http is for this machine only",
         quoted(text)
     ))
+}
+
+/// By the rule of wab_policy. The path of a page follows the address.
+fn board_url(text: &str) -> Result<String, String> {
+    if Address::of(text).is_some_and(|address| address.path.bytes().all(is_plain)) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("{} is not the address of wab serve: write it like https://board.example.com", quoted(text)))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte)
+}
+
+/// The parts of an http or https address with a valid host and port.
+struct Address<'a> {
+    is_https: bool,
+    host: &'a str,
+    /// With what separates it from the host.
+    path: &'a str,
+}
+
+impl<'a> Address<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").filter(|_| text.len() <= 500)?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (authority, "443"),
+        };
+        let is_port = port.len() <= 5 && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let is_valid = matches!(scheme, "http" | "https") && is_host(host) && is_port;
+        is_valid.then_some(Self { is_https: scheme == "https", host, path })
+    }
 }
 
 fn is_host(host: &str) -> bool {

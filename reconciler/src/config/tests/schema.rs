@@ -38,8 +38,8 @@ fn the_example_fits_with_and_without_its_commented_keys() {
     assert_eq!(complaints(EXAMPLE), [""; 0]);
     let keys = EXAMPLE.lines().filter_map(uncommented).count();
     assert_eq!(
-        keys, 27,
-        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, sixteen of wab_policy"
+        keys, 28,
+        "api_key_file, key_fingerprint, ca_file, proxy, schema, customer_refs, two graces and the phone of tenants, webhook_secret_file, status_words, seventeen of wab_policy"
     );
     let all: String =
         EXAMPLE.lines().map(|line| uncommented(line).unwrap_or(line.to_owned()) + "\n").collect();
@@ -191,6 +191,17 @@ fn an_editor_refuses_the_same_files_as_wab() {
         ("policy.unmapped_after", vec!["5m"], vec!["5 q"]),
         ("policy.silent_after", vec!["48h"], vec!["never"]),
         ("policy.phone_changed_for", vec!["7d", "0s"], vec!["1 fortnight"]),
+        (
+            "policy.board_url",
+            vec!["https://board.example.com", "'http://10.0.0.5:8787/'", "'https://[::1]/wab'"],
+            vec![
+                "board.example.com",
+                "'ftp://board.example.com'",
+                "'https://b.example.com/?x'",
+                "'https://b.example.com/#x'",
+                "'https://:80'",
+            ],
+        ),
         (
             "policy.pairing_url",
             vec![
