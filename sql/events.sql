@@ -134,8 +134,7 @@ COMMENT ON FUNCTION @extschema@._wab_status_began IS
     'When the present status of a bridge began, by its history, or known_since if the history does not go back that '
     'far.';
 
-CREATE FUNCTION @extschema@.wab_ingest_event(customer_ref text, event jsonb,
-    occurred_at timestamptz DEFAULT NULL) RETURNS text
+CREATE FUNCTION @extschema@._wab_ingest(customer_ref text, event jsonb, occurred_at timestamptz, OUT outcome text, OUT moved boolean)
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
@@ -149,9 +148,9 @@ DECLARE
     present    text;
     began_at   timestamptz;
     unpaired   timestamptz;
-    moved      boolean;
     paired     text[] := '{}';
 BEGIN
+    moved := false;
     IF customer_ref IS NULL OR event IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
     ELSIF jsonb_typeof(event) <> 'object' OR event_name IS NULL OR jsonb_typeof(event -> 'event') <> 'string' THEN
@@ -165,23 +164,28 @@ BEGIN
     END IF;
     at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
     IF event_name = 'message' AND @extschema@._wab_may_remember() THEN
-        RETURN @extschema@._wab_note_activity(customer_ref, at);
+        outcome := @extschema@._wab_note_activity(customer_ref, at);
+        RETURN;
     ELSIF event_name NOT IN ('connected', 'disconnected', 'logged_out') THEN
-        RETURN 'ignored';
+        outcome := 'ignored';
+        RETURN;
     END IF;
     reported := @extschema@.wab_normalize_status(event_name);
 
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT b.* INTO bridge FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref LIMIT 1;
     IF bridge.bridge_id IS NULL OR bridge.duplicated THEN
-        RETURN CASE WHEN bridge.duplicated THEN 'ambiguous' ELSE 'no_bridge' END;
+        outcome := CASE WHEN bridge.duplicated THEN 'ambiguous' ELSE 'no_bridge' END;
+        RETURN;
     END IF;
     IF EXISTS (SELECT FROM @extschema@.wab_bridge_events e
                WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at = at
                  AND coalesce(e.reported, e.became) = reported) THEN
-        RETURN 'duplicate';
+        outcome := 'duplicate';
+        RETURN;
     ELSIF at < bridge.first_seen_at AND bridge.first_seen_at <= clock_timestamp() THEN
-        RETURN 'late';
+        outcome := 'late';
+        RETURN;
     END IF;
     -- The newest listing confirmed the status if it carried one.
     SELECT CASE WHEN bridge.status_listed THEN greatest(bridge.status_observed_at, max(o.observed_at))
@@ -208,10 +212,25 @@ BEGIN
         paired := @extschema@._wab_observe_phones(ARRAY[bridge.bridge_id], ARRAY[event ->> 'phone'],
                                                   ARRAY[event ->> 'jid'], ARRAY[event ->> 'name'], at);
     END IF;
-    IF moved OR paired <> '{}' THEN
+    moved := moved OR paired <> '{}';
+    outcome := CASE WHEN is_newest THEN 'recorded' ELSE 'late' END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_ingest IS
+    'What wab_ingest_event() does, but for the drift; moved says whether the drift of this customer_ref may have changed.';
+
+CREATE FUNCTION @extschema@.wab_ingest_event(customer_ref text, event jsonb,
+    occurred_at timestamptz DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    told record;
+BEGIN
+    SELECT i.* INTO told FROM @extschema@._wab_ingest(customer_ref, event, occurred_at) i;
+    IF told.moved THEN
         PERFORM @extschema@._wab_note_drift_of(ARRAY[customer_ref]);
     END IF;
-    RETURN CASE WHEN is_newest THEN 'recorded' ELSE 'late' END;
+    RETURN told.outcome;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
@@ -222,20 +241,28 @@ COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
     'no_bridge; or ambiguous (several bridges carry this customer_ref). wab_reconcile() or wab apply writes the '
     'tenant rows.';
 
+-- The drift of all of them is read once: for fifty bridges that takes a little longer than for one.
 CREATE FUNCTION @extschema@._wab_ingest_events(customer_refs text[], events text[]) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    told     record;
     outcomes text[] := '{}';
+    moved    text[] := '{}';
 BEGIN
     FOR nth IN 1 .. coalesce(array_length(customer_refs, 1), 0) LOOP
         -- A body that is no event, or is nested too deeply, must not take the others with it.
         BEGIN
-            outcomes := outcomes || @extschema@.wab_ingest_event(customer_refs[nth], events[nth]::jsonb);
+            SELECT i.* INTO told FROM @extschema@._wab_ingest(customer_refs[nth], events[nth]::jsonb, NULL) i;
+            outcomes := outcomes || told.outcome;
+            moved := moved || CASE WHEN told.moved THEN customer_refs[nth:nth] END;
         EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
             outcomes := outcomes || 'invalid'::text;
         END;
     END LOOP;
+    IF moved <> '{}' THEN
+        PERFORM @extschema@._wab_note_drift_of(ARRAY(SELECT DISTINCT m.ref FROM unnest(moved) AS m(ref)));
+    END IF;
     RETURN outcomes;
 END
 $$;

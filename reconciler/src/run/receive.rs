@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::db::ingest::Ingest;
-use crate::model::{Event, chain};
+use crate::model::{Error, Event, chain};
 
 /// So many events wait at most; more are refused at once, and the next poll or listing repairs it.
 const WAITING: usize = 1_000;
@@ -57,6 +57,13 @@ impl Receiver {
     }
 }
 
+/// Why a transaction failed.
+struct Failure {
+    /// The next transaction would fail too.
+    is_lost: bool,
+    why: String,
+}
+
 struct Writer {
     ingest: Ingest,
     waiting: mpsc::Receiver<Waiting>,
@@ -85,32 +92,57 @@ impl Writer {
             return;
         }
         let events: Vec<Event> = recorded.iter().map(|waiting| waiting.event.clone()).collect();
-        let outcomes = match self.record(&events).await {
-            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
-            Err(()) => vec![Err(NotRecorded::Failed); events.len()],
-        };
+        let outcomes = self.record_all(&events).await;
         for (waiting, outcome) in recorded.into_iter().zip(outcomes) {
             // The provider may have closed the connection.
             let _ = waiting.answer.send(outcome);
         }
     }
 
-    async fn record(&mut self, events: &[Event]) -> Result<Vec<String>, ()> {
-        let why = match timeout(DEADLINE, self.ingest.record(events)).await {
-            Ok(Ok(outcomes)) if outcomes.len() == events.len() => {
-                if std::mem::take(&mut self.fails) {
-                    (self.say)("events are recorded again");
+    /// If PostgreSQL refuses them together, one of them is to blame: then each has its own transaction.
+    async fn record_all(&mut self, events: &[Event]) -> Vec<Result<String, NotRecorded>> {
+        let why = match self.record(events).await {
+            Ok(outcomes) => return self.succeeded(outcomes),
+            Err(Failure { is_lost, .. }) if !is_lost && events.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(events.len());
+                for event in events {
+                    outcomes.push(match self.record(std::slice::from_ref(event)).await {
+                        Ok(one) => self.succeeded(one).pop().unwrap_or(Err(NotRecorded::Failed)),
+                        Err(Failure { why, .. }) => self.failed(&why),
+                    });
                 }
-                return Ok(outcomes);
+                return outcomes;
             }
-            Ok(Ok(outcomes)) => format!("{} outcomes of {} events", outcomes.len(), events.len()),
-            Ok(Err(error)) => chain(&error),
-            Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
+            Err(Failure { why, .. }) => why,
         };
+        vec![self.failed(&why); events.len()]
+    }
+
+    async fn record(&mut self, events: &[Event]) -> Result<Vec<String>, Failure> {
+        let lost = |why: String| Failure { is_lost: true, why };
+        match timeout(DEADLINE, self.ingest.record(events)).await {
+            Ok(Ok(outcomes)) if outcomes.len() == events.len() => Ok(outcomes),
+            Ok(Ok(outcomes)) => Err(lost(format!("{} outcomes of {} events", outcomes.len(), events.len()))),
+            Ok(Err(error)) => {
+                let is_lost = !matches!(&error, Error::Database { source, .. } if !source.is_lost);
+                Err(Failure { is_lost, why: chain(&error) })
+            }
+            Err(_) => Err(lost(format!("no answer within {} s", DEADLINE.as_secs()))),
+        }
+    }
+
+    fn succeeded(&mut self, outcomes: Vec<String>) -> Vec<Result<String, NotRecorded>> {
+        if std::mem::take(&mut self.fails) {
+            (self.say)("events are recorded again");
+        }
+        outcomes.into_iter().map(Ok).collect()
+    }
+
+    fn failed(&mut self, why: &str) -> Result<String, NotRecorded> {
         if !std::mem::replace(&mut self.fails, true) {
             (self.say)(&format!("error: events are not recorded, and answered with 503: {why}"));
         }
-        Err(())
+        Err(NotRecorded::Failed)
     }
 
     /// A database that does not answer will not record them either.
