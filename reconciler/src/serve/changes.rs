@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::db::board::Query;
 use crate::db::pool::Pool;
 use crate::model::Table;
+use crate::serve::snapshots::TICK;
 
 /// The time between two looks.
 const EVERY: Duration = Duration::from_secs(2);
@@ -56,31 +57,34 @@ impl Changes {
 }
 
 /// Ends when nobody looks any more. A database that failed and answers again counts as a change, because the pages show old
-/// numbers.
+/// numbers; so does its first failure, because the pages say how old they are; and so does the first look, because a page may be
+/// from a moment before.
 async fn watch_database(pool: Arc<Pool>, sender: watch::Sender<u64>) {
     let mut last: Option<Vec<Table>> = None;
     let mut failures = 0;
-    let mut is_first = true;
     while sender.receiver_count() > 0 {
-        let next = match pool.read(&[Query::changes()]).await {
+        let (is_change, next) = match pool.read(&[Query::changes()]).await {
             Ok(now) => {
-                if !is_first && (failures > 0 || last.as_ref() != Some(&now)) {
-                    sender.send_modify(|nth| *nth += 1);
-                }
-                (failures, last, is_first) = (0, Some(now), false);
-                EVERY
+                let is_change = failures > 0 || last.as_ref() != Some(&now);
+                (failures, last) = (0, Some(now));
+                (is_change, EVERY)
             }
             Err(_) => {
                 failures += 1;
-                // The pages say how old they are.
-                if failures == 1 {
-                    sender.send_modify(|nth| *nth += 1);
-                }
-                is_first = false;
-                (EVERY * 2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
+                (failures == 1, (EVERY * 2_u32.saturating_pow(failures)).min(LONGEST_PAUSE))
             }
         };
-        let wake = Instant::now() + next;
-        tokio::select! { () = sleep_until(wake) => {}, () = sender.closed() => {} }
+        let began = Instant::now();
+        if is_change {
+            // A snapshot from before the change serves everybody for one tick. A page that was renewed from it would stay old.
+            pause(&sender, began + TICK).await;
+            sender.send_modify(|nth| *nth += 1);
+        }
+        pause(&sender, began + next).await;
     }
+}
+
+/// Waits until then, or until nobody looks any more.
+async fn pause(sender: &watch::Sender<u64>, until: Instant) {
+    tokio::select! { () = sleep_until(until) => {}, () = sender.closed() => {} }
 }

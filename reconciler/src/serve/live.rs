@@ -39,5 +39,6 @@ async fn next(
         changed = changes.changed() => changed.ok()?,
         _ = stopping.wait_for(|stopping| *stopping) => return None,
     }
-    Some((Ok(Event::default().event("changed").data("")), (changes, stopping)))
+    // Browsers drop an event without data.
+    Some((Ok(Event::default().event("changed").data("now")), (changes, stopping)))
 }
