@@ -61,14 +61,17 @@ fn bars(costs: &Table) -> Markup {
     };
     html! {
         figure {
-            svg.bars role="img" aria-label="Cost by month, as in the table" viewBox={ "0 0 " (MONTHS * MONTH) " 140" } {
+            svg.bars role="img" aria-label="Cost by month, as in the table" viewBox={ "0 0 " (MONTHS * MONTH) " 144" } {
                 @for (nth, (name, cost, waste)) in months.iter().enumerate() {
                     @let (tall, wasted) = (height(*cost), height(*waste));
                     rect.cost x=(nth * MONTH + 8) y=(HEIGHT - tall) width="44" height=(tall) {
                         title { (name) ": " (money(*cost)) ", of it " (money(*waste)) " waste" }
                     }
                     rect.waste x=(nth * MONTH + 8) y=(HEIGHT - wasted) width="44" height=(wasted) {}
-                    text x=(nth * MONTH + 30) y="136" text-anchor="middle" { (name) }
+                    text x=(nth * MONTH + 30) y="139" text-anchor="middle" {
+                        tspan.year { (name.get(..5).unwrap_or_default()) }
+                        tspan { (name.get(5..).unwrap_or_default()) }
+                    }
                 }
             }
             figcaption { "Cost by month; the striped part is waste." }

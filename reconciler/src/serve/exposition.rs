@@ -72,8 +72,8 @@ fn labels(metric: &Metric, table: &Table, row: usize, column: &str) -> String {
         Some(Value::Text(text)) => text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"),
         _ => String::new(),
     };
-    let own = metric.labels.iter().map(|label| format!("{label}=\"{}\"", value(label)));
-    let labels: Vec<String> = std::iter::once(format!("col=\"{column}\"")).chain(own).collect();
+    let others = metric.labels.iter().map(|label| format!("{label}=\"{}\"", value(label)));
+    let labels: Vec<String> = std::iter::once(format!("col=\"{column}\"")).chain(others).collect();
     format!("{{{}}}", labels.join(","))
 }
 

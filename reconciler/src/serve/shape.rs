@@ -1,5 +1,7 @@
 //! Values as a person reads them, and as markup.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use maud::{Markup, html};
 use rust_decimal::Decimal;
@@ -7,6 +9,11 @@ use rust_decimal::Decimal;
 use crate::ground::{grouped, harmless, money, span};
 use crate::model::Value;
 use crate::serve::params::{link, tenant};
+
+/// Kinds of steps of a run. Other kinds are those of drift.
+const STEPS: [&str; 5] = ["unlink", "link", "set_status", "provision", "delete"];
+/// So many characters of a text are shown.
+const LONGEST: usize = 500;
 
 /// A time in UTC, and how long ago that is.
 pub fn time(at: DateTime<Utc>, now: DateTime<Utc>) -> Markup {
@@ -61,6 +68,7 @@ pub fn value(column: &str, value: &Value, now: DateTime<Utc>) -> Markup {
 fn words(column: &str, text: &str) -> Markup {
     match column {
         "customer_ref" => tenant_link(text),
+        "kind" if STEPS.contains(&text) => badge(text),
         "kind" => kind(text),
         "severity" | "status" | "outcome" => badge(text),
         "state"
@@ -71,7 +79,15 @@ fn words(column: &str, text: &str) -> Markup {
         "run_id" => html! { a href={ "/runs/" (text) } { (text.split('-').next().unwrap_or(text)) } },
         "ci_url" if text.starts_with("https://") => html! { a href=(text) rel="noreferrer" { "job" } },
         "git_sha" => html! { code { (harmless(text).chars().take(12).collect::<String>()) } },
-        _ => html! { (harmless(text)) },
+        _ => html! { (harmless(&cut(text))) },
+    }
+}
+
+/// A very long text is cut; CSV has all of it.
+fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

@@ -90,7 +90,7 @@ fn bridges(rows: &Table, now: DateTime<Utc>) -> Markup {
         section aria-label="Tenant and bridge" data-live="bridge" {
             @if rows.rows.is_empty() { p { "There is neither a tenant row nor a bridge any more." } }
             @for row in &rows.rows {
-                dl.facts {
+                dl.details {
                     @for (column, value) in rows.columns.iter().zip(row).filter(|(_, value)| **value != Value::Null) {
                         dt { (heading(column)) }
                         dd { (shape::value(column, value, now)) }
