@@ -60,7 +60,12 @@ const INSTALL_SQL: Order<'_> =
     Order { floors: &[&["frozen", "part", "split"], &["object"], &["script", "upgrade"], &["history"]] };
 
 const E2E: Order<'_> = Order {
-    floors: &[&["log", "process", "wait"], &["cluster", "sandbox"], &["fleet", "pooler"], &["served"]],
+    floors: &[
+        &["log", "process", "wait"],
+        &["cluster", "sandbox"],
+        &["fleet", "pooler"],
+        &["demo_fleet", "served"],
+    ],
 };
 
 const BENCH: Order<'_> =

@@ -1,6 +1,7 @@
 //! Starts and stops the real programs that the end-to-end tests and the demo use. It contains no test.
 
 pub mod cluster;
+pub mod demo_fleet;
 pub mod fleet;
 pub mod log;
 pub mod pooler;

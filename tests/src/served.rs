@@ -77,6 +77,13 @@ impl Served {
         Ok(answer.body)
     }
 
+    /// Lets it run after this process ends; returns its process id.
+    pub fn leave_running(self) -> u32 {
+        let id = self.child.id();
+        std::mem::forget(self);
+        id
+    }
+
     /// Sends SIGTERM and waits for the end; returns the exit code and what it wrote to stderr after its first line.
     pub fn stop(mut self) -> Result<(i32, String)> {
         process::must(Command::new("kill").args(["-TERM", &self.child.id().to_string()]))?;

@@ -6,28 +6,18 @@ use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use e2e::demo_fleet;
 use e2e::fleet::{DATABASE, Fleet};
 use e2e::process;
 use e2e::sandbox::KEY;
-use serde_json::{Value, json};
+use e2e::served::Served;
+use serde_json::json;
 
 /// Set by Ctrl-C and checked after each step, so that the demo stops everything that it started before it ends.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-const FLEET_YAML: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }   # the sandbox runs 60 times as fast as the provider
-tenants:
-  table: public.tenants
-  wanted: status = 'active'
-bridges:
-  webhook_url: https://app.example.com/hooks/{tenant_id}
-  extra:
-    - { tenant_id: ops-alerts, reason: our own alerts }
-  keep:
-    - { customer_ref: demo-booth, reason: sales demo }
-policy:
-  max_creates: 10%
-  max_monthly_cost: 1000.00
-";
+/// The sandbox runs 60 times as fast as the provider.
+const LIMITS: &str = "  limits: { provision: 10/1s, proxy: 120/1s, other: 120/1s }\n";
 
 fn main() -> ExitCode {
     match demo() {
@@ -48,8 +38,9 @@ fn demo() -> Result<()> {
     });
     say("Starting a temporary PostgreSQL server and a sandbox that imitates the provider");
     let fleet = Fleet::start(&["--list-status", "--speed", "60"])?;
-    runtime.block_on(create_world(&fleet))?;
-    let yaml = fleet.fleet_yaml(FLEET_YAML)?;
+    say("Creating a table of 300 tenants, and their bridges at the provider");
+    runtime.block_on(demo_fleet::create(&fleet))?;
+    let yaml = fleet.fleet_yaml(&format!("{LIMITS}{}", demo_fleet::YAML))?;
     from_sql(&fleet)?;
     from_ci(&fleet)?;
     if keep {
@@ -61,52 +52,12 @@ fn demo() -> Result<()> {
     Ok(())
 }
 
-/// Creates 300 tenants and their bridges, with every kind of drift.
-async fn create_world(fleet: &Fleet) -> Result<()> {
-    say("Creating a table of 300 tenants, and their bridges at the provider");
-    let mut bridges: Vec<Value> = Vec::new();
-    for n in (1..=300).filter(|n| !(41..=48).contains(n)) {
-        let status = match n {
-            _ if n % 29 == 0 => "disconnected",
-            _ if n % 23 == 0 => "qr",
-            _ => "connected",
-        };
-        let state = if n == 77 { "stopped" } else { "running" };
-        bridges.push(json!({"customer_ref": format!("cust_{n:04}"), "status": status, "state": state}));
-    }
-    for orphan in ["trial-0917", "trial-1004", "old-import-3", "demo-booth"] {
-        bridges.push(json!({"customer_ref": orphan, "status": "connected"}));
-    }
-    bridges.push(json!({"customer_ref": "cust_0100", "status": "qr"}));
-    let added = fleet.sandbox.add(Value::Array(bridges)).await?;
-    let mut rows = String::new();
-    for bridge in added.as_array().context("the sandbox returned no list")? {
-        rows.push_str(&format!(
-            "({}, '{}'),",
-            bridge["id"],
-            bridge["customer_ref"].as_str().unwrap_or_default()
-        ));
-    }
-    rows.pop();
-    fleet.sql(&format!(
-        "CREATE TABLE tenants (id text PRIMARY KEY, name text NOT NULL, status text NOT NULL DEFAULT 'active',
-                               bridge_id bigint, bridge_status text);
-         INSERT INTO tenants (id, name) SELECT 'cust_' || lpad(n::text, 4, '0'), 'Customer ' || n FROM generate_series(1, 300) n;
-         UPDATE tenants t SET bridge_id = b.id, bridge_status = 'paired'
-           FROM (SELECT min(v.id) AS id, v.ref FROM (VALUES {rows}) v(id, ref) GROUP BY v.ref) b WHERE b.ref = t.id;
-         UPDATE tenants SET bridge_id = NULL, bridge_status = NULL WHERE id IN ('cust_0007', 'cust_0119', 'cust_0203');
-         UPDATE tenants SET status = 'cancelled' WHERE id IN ('cust_0012', 'cust_0055', 'cust_0160', 'cust_0290');"
-    ))?;
-    Ok(())
-}
-
 /// Shows the work of a DBA, in SQL.
 fn from_sql(fleet: &Fleet) -> Result<()> {
     psql(
         fleet,
         "Bind your tenants table: it stays the source of truth for the tenants you want to serve",
-        "SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''',\n    \
-         webhook_url => '''https://app.example.com/hooks/'' || wab_url_encode(id)')",
+        demo_fleet::BIND,
     )?;
     psql(
         fleet,
@@ -121,7 +72,7 @@ fn from_sql(fleet: &Fleet) -> Result<()> {
     psql(
         fleet,
         "Report unpaired numbers at once (by default after 15 minutes or 24 hours), as this fleet is seconds old",
-        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0', state_after = '0'",
+        demo_fleet::NO_GRACE,
     )?;
     psql(
         fleet,
@@ -177,8 +128,12 @@ fn leave_running(fleet: Fleet, yaml: &std::path::Path) -> Result<()> {
     let provider = fleet.sandbox.url().to_owned();
     let (socket, yaml) = (fleet.cluster.socket_dir().display().to_string(), yaml.display().to_string());
     let stop = process::target_dir()?.join("demo-stop.sh");
-    std::fs::write(&stop, fleet.leave_running()?)?;
-    say("The demo is still running. Try it:");
+    let board = Served::open(&fleet)?;
+    let pages = board.url().to_owned();
+    std::fs::write(&stop, format!("kill {}\n{}", board.leave_running(), fleet.leave_running()?))?;
+    say("The demo is still running. Look at it in a browser:");
+    println!("  {pages}/");
+    println!("Try it:");
     println!("  psql '{url}'");
     println!(
         "  export DATABASE_URL='{url}' WA_API_KEY={KEY} PATH={}:$PATH",
