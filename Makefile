@@ -29,9 +29,10 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
 PACKAGES       := build-essential ca-certificates libclang-dev
 PG_CRON        := postgresql-$(PG_MAJOR)-cron
-TEST_PACKAGES  := curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps \
+TEST_PACKAGES  := chromium curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps \
                   prometheus prometheus-alertmanager prometheus-sql-exporter python3-venv
-BENCH_PACKAGES := nodejs npm postgresql-plpython3-$(PG_MAJOR) python3-requests
+NODE_PACKAGES  := nodejs npm
+BENCH_PACKAGES := $(NODE_PACKAGES) postgresql-plpython3-$(PG_MAJOR) python3-requests
 
 # All builds use the same packages and features, so that cargo compiles each dependency once.
 FEATURES = --no-default-features --features pg_wabridges/pg$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
@@ -117,9 +118,7 @@ fuzz: ## run every fuzzing target for FUZZ_SECONDS=600, or those in FUZZ="answer
 
 .PHONY: bench
 bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures one size
-	# A Node.js that is not from a Debian package is good enough.
-	if command -v node npm >/dev/null; then node='nodejs npm'; else node=; fi
-	$(call install_packages,$(BENCH_PACKAGES),$$node)
+	@$(call install_packages,$(BENCH_PACKAGES),$(PRESENT_NODE))
 	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
 	cargo build --release $(BUILT) -p bench
 	$(call install_extension,$(TARGET)/release)
@@ -183,8 +182,12 @@ tools: ## install missing Debian packages for the demo and an installation
 
 .PHONY: test-tools
 test-tools: ## install missing Debian packages for the tests too
-	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES) $(PG_CRON) $(TEST_PACKAGES))
+	@$(call install_packages,$(PACKAGES) $(PG_PACKAGES) $(PG_CRON) $(TEST_PACKAGES) $(NODE_PACKAGES),$(PRESENT_NODE))
+	tests/axe.sh
 	tests/pgbouncer.sh || echo 'Testing with the PgBouncer of this Debian only'
+
+# A Node.js that is not from a Debian package is good enough.
+PRESENT_NODE = $$(command -v node npm >/dev/null && echo $(NODE_PACKAGES))
 
 # Installs the packages in $(1), except those in $(2), which are already installed in another way.
 define install_packages
