@@ -61,9 +61,9 @@ test: lint test-server pgspot ## check formatting and lints, run unit and end-to
 test-server: test-tools extension ## run the tests on PostgreSQL PG_MAJOR; SKIP='name …' leaves tests out
 	$(E2E) -- $(addprefix --skip ,$(SKIP))
 	# These wait too, and measure no times: two programs at once.
-	printf '%s\n' fault_matrix interrupts | xargs -P 2 -I {} cargo test $(TESTED) --test {} -- $(addprefix --skip ,$(SKIP))
-	# All others, whose names do not begin with e, f or i; some of them measure times.
-	cargo test $(TESTED) --lib --bins --test '[!efi]*' -- $(addprefix --skip ,$(SKIP))
+	printf '%s\n' fault_matrix interrupts browser | xargs -P 2 -I {} cargo test $(TESTED) --test {} -- $(addprefix --skip ,$(SKIP))
+	# All others, whose names do not begin with b, e, f or i; some of them measure times.
+	cargo test $(TESTED) --lib --bins --test '[!befi]*' -- $(addprefix --skip ,$(SKIP))
 	$(MAKE) --no-print-directory test-sql-only
 
 .PHONY: test-sql-only
