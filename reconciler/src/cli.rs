@@ -126,7 +126,7 @@ pub enum Verb {
     Export(ExportArgs),
     /// Post the incidents that began and ended since the last time to the receiver of alerts
     Alert(AlertArgs),
-    /// Serve the fleet as pages, and metrics for Prometheus; changes nothing
+    /// Serve the fleet as pages, metrics for Prometheus, and the page that opens pairing links
     Serve(ServeArgs),
     /// Print entries for bridges.remove, for the bridges that no tenant needs; or take applied ones out of
     /// fleet.yaml (--prune)

@@ -1,4 +1,4 @@
-//! `wab serve`: the fleet as pages, and metrics. It has no state of its own, and never calls the provider.
+//! `wab serve`: the fleet as pages, and metrics, which never call the provider; and the page on which customers pair.
 
 mod access;
 mod assets;
@@ -15,6 +15,7 @@ mod lists;
 mod live;
 mod metrics;
 mod overview;
+pub mod pairing;
 mod params;
 mod reply;
 mod routes;

@@ -17,6 +17,7 @@ pub mod man;
 mod out_file;
 pub mod pair;
 mod pair_all;
+mod pairing_page;
 mod phones;
 pub mod plan;
 mod plan_file;

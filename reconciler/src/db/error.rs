@@ -1,6 +1,7 @@
 //! Turns errors of sqlx into errors of `wab`.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use sqlx::postgres::PgDatabaseError;
 
@@ -11,6 +12,12 @@ impl Error {
     /// For `map_err`: the database failed during this operation.
     pub fn database(doing: &'static str) -> impl Fn(sqlx::Error) -> Self {
         move |source| Self::Database { doing, source: DatabaseError::from(&source) }
+    }
+
+    /// The database did not answer within this time.
+    pub fn unanswered(doing: &'static str, deadline: Duration) -> Self {
+        let text = format!("no answer within {} s", deadline.as_secs());
+        Self::Database { doing, source: DatabaseError { text, sqlstate: None, hint: None, is_lost: true } }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::db::evaluation::Evaluation;
 use crate::db::statement::query;
 use crate::db::store::Store;
 use crate::db::table::table;
-use crate::model::{DatabaseError, Error, Table};
+use crate::model::{Error, Table};
 
 /// So many requests read at the same time; the others wait.
 const CONNECTIONS: usize = 4;
@@ -44,15 +44,7 @@ impl Pool {
     pub async fn read(&self, queries: &[Query]) -> Result<Vec<Table>, Error> {
         match timeout(DEADLINE, self.read_now(queries)).await {
             Ok(tables) => tables,
-            Err(_) => Err(Error::Database {
-                doing: READING,
-                source: DatabaseError {
-                    text: format!("no answer within {} s", DEADLINE.as_secs()),
-                    sqlstate: None,
-                    hint: None,
-                    is_lost: true,
-                },
-            }),
+            Err(_) => Err(Error::unanswered(READING, DEADLINE)),
         }
     }
 

@@ -40,16 +40,8 @@ impl Access {
         hosts: &[String],
         trusted_proxies: Vec<IpAddr>,
     ) -> Self {
-        let mut names: BTreeSet<String> = hosts.iter().map(|host| host.to_lowercase()).collect();
-        if listen.ip().is_loopback() {
-            names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
-        }
-        if !listen.ip().is_unspecified() {
-            names.insert(match listen.ip() {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => format!("[{ip}]"),
-            });
-        }
+        let mut names = names_of(listen);
+        names.extend(hosts.iter().map(|host| host.to_lowercase()));
         Self { token, trusted_proxies, hosts: names }
     }
 
@@ -67,6 +59,21 @@ impl Access {
         let names_user = headers.get(USER).is_some_and(|user| !user.is_empty());
         (is_proxy && names_user) || password(headers).is_some_and(|given| token.is(&given))
     }
+}
+
+/// The names of a server that listens here.
+pub fn names_of(listen: SocketAddr) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    if listen.ip().is_loopback() {
+        names.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
+    }
+    if !listen.ip().is_unspecified() {
+        names.insert(match listen.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+    }
+    names
 }
 
 /// The middleware.
@@ -100,7 +107,8 @@ fn password(headers: &HeaderMap) -> Option<String> {
     decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
-fn without_port(host: &str) -> &str {
+/// The name in a Host header.
+pub fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.is_empty() => name,
         _ => host,

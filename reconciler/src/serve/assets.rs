@@ -21,6 +21,7 @@ pub async fn icon() -> impl IntoResponse {
     asset("image/svg+xml", include_str!("assets/icon.svg"))
 }
 
-fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+/// A part of a page, which is no secret and may be kept.
+pub fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(CONTENT_TYPE, kind), (CACHE_CONTROL, KEEP)], text)
 }

@@ -1,4 +1,4 @@
-//! `wab serve`: shows the fleet as pages and metrics, and receives webhooks, until a signal ends it.
+//! `wab serve`: shows the fleet as pages and metrics, receives webhooks and serves the pairing page, until a signal ends it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,6 +17,7 @@ use crate::render::stderr::{emit, emit_safely};
 use crate::run::receive::Receiver;
 use crate::run::signals;
 use crate::serve::{Access, Metrics, Token, board, hooks, server};
+use crate::verb::pairing_page::PairingPageArgs;
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub struct ServeArgs {
     listen: SocketAddr,
     /// The file with the token that opens the pages: one random word, readable by this user alone. Browsers ask for it as
     /// a password
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["no_auth", "hooks_listen"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["no_auth", "hooks_listen", "pairing_listen"])]
     token_file: Option<PathBuf>,
     /// Show the pages without a token; only on an address of this machine, such as 127.0.0.1
     #[arg(long, conflicts_with = "token_file")]
@@ -41,6 +42,8 @@ pub struct ServeArgs {
     /// --token-file and --no-auth there are no pages
     #[arg(long, value_name = "ADDRESS:PORT")]
     hooks_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pairing: PairingPageArgs,
 }
 
 impl ServeArgs {
@@ -72,6 +75,7 @@ struct Service {
     listener: TcpListener,
     app: Router,
     name: &'static str,
+    path: &'static str,
 }
 
 /// Serves until SIGTERM or SIGINT. It starts without the database, and connects when it is asked for something.
@@ -85,7 +89,7 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
         let listener = listen(args.listen).await?;
         let metrics = Metrics::read().map_err(|error| Error::config(error.to_string(), "build wab again"))?;
         let app = board(Pool::new(fleet.database.clone()), metrics, access, stopping.clone());
-        services.push(Service { listener, app, name: "wab serve" });
+        services.push(Service { listener, app, name: "wab serve", path: "/" });
     }
     if let Some(address) = args.hooks_listen {
         let keys = fleet.webhook_keys()?.ok_or_else(|| {
@@ -96,7 +100,12 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
         })?;
         let listener = listen(address).await?;
         let app = hooks(keys, Receiver::start(Ingest::new(fleet.database.clone()), emit_safely));
-        services.push(Service { listener, app, name: "webhooks" });
+        services.push(Service { listener, app, name: "webhooks", path: "/" });
+    }
+    if let Some(address) = args.pairing.pairing_listen {
+        let listener = listen(address).await?;
+        let app = args.pairing.page(fleet, listener.local_addr().unwrap_or(address))?;
+        services.push(Service { listener, app, name: "pairing page", path: "/p" });
     }
     signals::hand_over(move || {
         signal_sent.send_replace(true);
@@ -116,9 +125,9 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
 
 async fn run(services: Vec<Service>, stopping: watch::Receiver<bool>) {
     let mut running = Vec::new();
-    for Service { listener, app, name } in services {
+    for Service { listener, app, name, path } in services {
         if let Ok(address) = listener.local_addr() {
-            emit(&format!("{name}: http://{address}/"));
+            emit(&format!("{name}: http://{address}{path}"));
         }
         let mut stopping = stopping.clone();
         let stop = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
