@@ -29,6 +29,7 @@ mod main_job;
 mod monitoring;
 mod output;
 mod pairing_links;
+mod pairing_page;
 mod phones;
 mod picture;
 mod plan_apply;
