@@ -10,6 +10,8 @@ mod fleets;
 mod keyboard;
 #[path = "browser/live.rs"]
 mod live;
+#[path = "browser/pairing.rs"]
+mod pairing;
 #[path = "browser/picture.rs"]
 mod picture;
 #[path = "browser/pipe.rs"]
