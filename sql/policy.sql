@@ -63,7 +63,7 @@ COMMENT ON COLUMN @extschema@.wab_policy.phones IS
     'once. Default: clear.';
 COMMENT ON COLUMN @extschema@.wab_policy.pairing_url IS
     'The address at which your customers reach the pairing page of wab serve, such as https://pair.example.com/p: '
-    'https, or http on this machine. Default: null, and wab_pairing_link() makes no links.';
+    'https, or http on this machine; it ends in /p. Default: null, and wab_pairing_link() makes no links.';
 COMMENT ON COLUMN @extschema@.wab_policy.board_url IS
     'The address at which your people reach the pages of wab serve, such as https://board.example.com. Default: null, and '
     'alerts carry no links.';

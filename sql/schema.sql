@@ -163,12 +163,12 @@ CREATE TABLE @extschema@._wab_policy (
     silent_after        interval,
     phone_changed_for   interval,
     phones              text CHECK (phones IN ('clear', 'hash')),
-    -- The token of a link follows it, after #.
+    -- wab serve has the page at /p, a proxy perhaps further below. The token of a link follows, after #.
     pairing_url         text CHECK (octet_length(pairing_url) <= 500 AND (pairing_url COLLATE "C") ~
-        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&''()*+,;=%-]*)?$'),
-    -- The path of a page follows it.
+        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/p$'),
+    -- The pages link to each other from the root.
     board_url           text CHECK (octet_length(board_url) <= 500 AND (board_url COLLATE "C") ~
-        '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$')
+        '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$')
 );
 
 COMMENT ON TABLE @extschema@._wab_policy IS

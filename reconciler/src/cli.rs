@@ -244,9 +244,11 @@ mod tests {
             &["export", "--sql", "--format", "yaml"],
             &["export", "--wanted", "true"],
             &["completion", "tcsh"],
-            &["serve"],
             &["serve", "--no-auth", "--token-file", "t"],
             &["serve", "--no-auth", "--listen", "8787"],
+            &["serve", "--no-auth", "--host", "http://board.example.com/"],
+            &["serve", "--no-auth", "--host", "board.example.com:443"],
+            &["serve", "--no-auth", "--host", ""],
             &["serve", "--no-auth", "--trusted-proxy", "10.0.0.1"],
             &["plna"],
         ] {

@@ -61,9 +61,9 @@ ALTER TABLE @extschema@._wab_policy
     ADD COLUMN phone_changed_for interval,
     ADD COLUMN phones text CHECK (phones IN ('clear', 'hash')),
     ADD COLUMN pairing_url text CHECK (octet_length(pairing_url) <= 500 AND (pairing_url COLLATE "C") ~
-        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&''()*+,;=%-]*)?$'),
+        '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/p$'),
     ADD COLUMN board_url text CHECK (octet_length(board_url) <= 500 AND (board_url COLLATE "C") ~
-        '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$');
+        '^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?$');
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN state_since timestamptz;
 UPDATE @extschema@.wab_bridges b

@@ -11,8 +11,8 @@ DECLARE
     url text;
 BEGIN
     FOREACH url IN ARRAY ARRAY['https://pair.example.com', 'https://pair.example.com:8443/a/b?x=1', 'http://localhost:8788/p',
-        'http://127.0.0.1/p', 'http://[::1]:1/p', 'https://[2001:db8::1]/p', 'https://x/' || repeat('p', 490),
-        'https://x/' || repeat('p', 491), '', 'pair.example.com', 'http://pair.example.com', 'http://localhost.example.com/p',
+        'http://127.0.0.1/p', 'http://[::1]:1/p', 'https://[2001:db8::1]/p', 'https://x/' || repeat('p', 488) || '/p',
+        'https://x/' || repeat('p', 489) || '/p', 'https://pair.example.com:8443/a/b/p', 'https://x/p/', '', 'pair.example.com', 'http://pair.example.com', 'http://localhost.example.com/p',
         'ftp://localhost/p', 'https://', 'https:///p', 'https://[]/p', 'https://x:y/p', 'https://me:pw@x/p', 'https://x/p#t',
         'https://x/a b', E'https://x/\n', 'https://x/"', U&'https://p\00E4r.example.com/p', 'HTTPS://x/p'] LOOP
         BEGIN

@@ -8,11 +8,10 @@ use serde::Deserialize;
 const DURATION: &str = "^([0-9]+ *(ms|s|sec|m|min|h|d|days?|hours?|minutes?|seconds?) *)+$";
 
 /// The rule of wab_policy.pairing_url.
-const PAIRING_URL: &str = "^(https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])|http://(localhost|127[.]0[.]0[.]1|\\[::1\\]))(:[0-9]{1,5})?([/?][A-Za-z0-9._~:/?@!$&'()*+,;=%-]*)?$";
+const PAIRING_URL: &str = "^(https://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])|http://(localhost|127[.]0[.]0[.]1|\\[::1\\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/p$";
 
 /// The rule of wab_policy.board_url.
-const BOARD_URL: &str =
-    "^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$";
+const BOARD_URL: &str = "^https?://([A-Za-z0-9._-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]{1,5})?/?$";
 
 /// The declared fleet of WhatsApp bridges. Only `version` is required.
 // Every field is optional here, because `shape` reports missing ones.
@@ -289,7 +288,7 @@ pub struct Policy {
     /// After which time without an observation there is an incident. Default: the one stored in wab_policy.
     #[schemars(with = "Option<String>", extend("pattern" = DURATION))]
     pub unobserved_after: Option<Scalar>,
-    /// The address at which your customers reach the pairing page of wab serve: https, or http on this machine. Default: the one
+    /// The address at which your customers reach the pairing page of wab serve: https, or http on this machine; it ends in /p. Default: the one
     /// stored in wab_policy.
     #[schemars(with = "Option<String>", extend("maxLength" = 500, "pattern" = PAIRING_URL))]
     pub pairing_url: Option<Scalar>,

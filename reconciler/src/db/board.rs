@@ -38,9 +38,14 @@ impl Query {
         Self { sql: sql.to_owned(), arguments: arguments.into(), path: SearchPath::Binding }
     }
 
-    /// One row: bridges by status, drift by kind, money, the age of the observation and the state of the jobs.
+    /// One row: bridges by status, and what waits.
     pub fn summary() -> Self {
         Self::new(include_str!("board/summary.sql"), [])
+    }
+
+    /// One row: what the bridges cost. Not every role may see it.
+    pub fn money() -> Self {
+        Self::new(include_str!("board/money.sql"), [])
     }
 
     /// One row: the age of the observation, for the top of each page.

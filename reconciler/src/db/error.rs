@@ -79,7 +79,12 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
     DatabaseError {
         text: format!("{} (SQLSTATE {code}){detail}", harmless(&without_value(code, error.message()))),
         sqlstate: Some(code.to_owned()),
-        hint: error.hint().or(advice).map(str::to_owned),
+        hint: match code {
+            // PostgreSQL's own hint is about the types of arguments.
+            "42883" => advice,
+            _ => error.hint().or(advice),
+        }
+        .map(str::to_owned),
         is_lost: code.starts_with("08") || code.starts_with("57P0"),
     }
 }

@@ -1,12 +1,10 @@
 //! A few connections for reading, which requests share. Each request reads in one transaction, which sees one state of the
 //! database and can write nothing.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::config::Database;
@@ -14,6 +12,7 @@ use crate::db::board::{Query, SearchPath};
 use crate::db::evaluation::Evaluation;
 use crate::db::statement::query;
 use crate::db::store::Store;
+use crate::db::stores::Stores;
 use crate::db::table::table;
 use crate::model::{Error, Table};
 
@@ -26,39 +25,27 @@ const DEADLINE: Duration = Duration::from_secs(8);
 
 const READING: &str = "cannot read the fleet";
 
-/// The connections.
+/// Reads with the connections.
 #[derive(Debug)]
 pub struct Pool {
-    database: Database,
-    idle: Mutex<Vec<Store>>,
-    permits: Semaphore,
+    stores: Stores,
 }
 
 impl Pool {
     /// Connects at the first read, not now.
     pub fn new(database: Database) -> Self {
-        Self { database, idle: Mutex::default(), permits: Semaphore::new(CONNECTIONS) }
+        Self { stores: Stores::new(database, CONNECTIONS) }
     }
 
     /// Runs these queries in one transaction.
     pub async fn read(&self, queries: &[Query]) -> Result<Vec<Table>, Error> {
-        match timeout(DEADLINE, self.read_now(queries)).await {
-            Ok(tables) => tables,
-            Err(_) => Err(Error::unanswered(READING, DEADLINE)),
-        }
-    }
-
-    /// A connection that failed is dropped: the next read makes another one.
-    async fn read_now(&self, queries: &[Query]) -> Result<Vec<Table>, Error> {
-        let _permit = self.permits.acquire().await;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut store = match idle {
-            Some(store) => store,
-            None => Store::connect(&self.database).await?,
+        let reading = async {
+            let mut store = self.stores.lend().await?;
+            let tables = read(&mut store, queries).await?;
+            store.hand_back();
+            Ok(tables)
         };
-        let tables = read(&mut store, queries).await?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(store);
-        Ok(tables)
+        timeout(DEADLINE, reading).await.unwrap_or_else(|_| Err(Error::unanswered(READING, DEADLINE)))
     }
 }
 
@@ -69,6 +56,8 @@ async fn read(store: &mut Store, queries: &[Query]) -> Result<Vec<Table>, Error>
     );
     let tx = store.session.begin_with(&begin).await?;
     let mut evaluation = Evaluation::new(tx, &store.names);
+    let bound = evaluation.names.sql("SELECT @extschema@._wab_require_binding()");
+    query(bound).execute(&mut *evaluation.tx).await.map_err(Error::database(READING))?;
     let mut tables = Vec::with_capacity(queries.len());
     for Query { sql, arguments, path } in queries {
         let sql = sql.replace("@extschema@", &evaluation.names.quoted);

@@ -1,4 +1,4 @@
-//! A few connections that requests of the pairing page share.
+//! A few connections that requests share.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};

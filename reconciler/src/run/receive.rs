@@ -34,7 +34,8 @@ pub struct Receiver {
 }
 
 struct Waiting {
-    event: Event,
+    /// `None`: only whether the database would record one.
+    event: Option<Event>,
     answer: oneshot::Sender<Result<String, NotRecorded>>,
 }
 
@@ -43,7 +44,11 @@ impl Receiver {
     pub fn start(ingest: Ingest, say: fn(&str)) -> Self {
         let (events, waiting) = mpsc::channel(WAITING);
         tokio::spawn(Writer { ingest, waiting, wants_messages: None, say, fails: false }.run());
-        Self { events }
+        let receiver = Self { events };
+        // A role that may not record events is told of now, and not at the first event, which is sent once only.
+        let probe = receiver.clone();
+        tokio::spawn(async move { probe.probe().await });
+        receiver
     }
 
     /// Returns the outcome once it is committed: that of wab_ingest_event(), or `invalid`.
@@ -51,6 +56,18 @@ impl Receiver {
     /// # Errors
     /// [`NotRecorded`].
     pub async fn record(&self, event: Event) -> Result<String, NotRecorded> {
+        self.send(Some(event)).await
+    }
+
+    /// Whether an event would be recorded now.
+    ///
+    /// # Errors
+    /// [`NotRecorded`].
+    pub async fn probe(&self) -> Result<(), NotRecorded> {
+        self.send(None).await.map(drop)
+    }
+
+    async fn send(&self, event: Option<Event>) -> Result<String, NotRecorded> {
         let (answer, outcome) = oneshot::channel();
         self.events.try_send(Waiting { event, answer }).map_err(|_| NotRecorded::Busy)?;
         outcome.await.unwrap_or(Err(NotRecorded::Failed))
@@ -83,19 +100,28 @@ impl Writer {
 
     async fn commit(&mut self, batch: Vec<Waiting>) {
         let wants_messages = self.wants_messages().await;
-        let (recorded, ignored): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|waiting| wants_messages || !is_message(&waiting.event));
-        for waiting in ignored {
-            let _ = waiting.answer.send(Ok("ignored".to_owned()));
+        let (mut events, mut answers) = (Vec::new(), Vec::new());
+        for Waiting { event, answer } in batch {
+            match event {
+                Some(event) if wants_messages || !is_message(&event) => {
+                    events.push(event);
+                    answers.push(answer);
+                }
+                // The provider may have closed the connection.
+                Some(_) => drop(answer.send(Ok("ignored".to_owned()))),
+                None => {
+                    let outcome = self.record(&[]).await.map(|_| String::new());
+                    let outcome = outcome.or_else(|Failure { why, .. }| self.failed(&why));
+                    let _ = answer.send(outcome);
+                }
+            }
         }
-        if recorded.is_empty() {
+        if events.is_empty() {
             return;
         }
-        let events: Vec<Event> = recorded.iter().map(|waiting| waiting.event.clone()).collect();
         let outcomes = self.record_all(&events).await;
-        for (waiting, outcome) in recorded.into_iter().zip(outcomes) {
-            // The provider may have closed the connection.
-            let _ = waiting.answer.send(outcome);
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let _ = answer.send(outcome);
         }
     }
 

@@ -14,10 +14,10 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: the database answers. Why it does not is for those who may see the board.
+/// `GET /readyz`: the fleet can be read. Why it cannot is for those who may see the board.
 pub async fn readyz(State(board): State<Arc<Board>>) -> (StatusCode, &'static str) {
     match board.snapshots.get(vec![Query::status()], TICK).await {
         Ok(snapshot) if snapshot.stale.is_none() => (StatusCode::OK, "ok\n"),
-        _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the fleet cannot be read\n"),
     }
 }

@@ -10,7 +10,7 @@ use axum::http::header::RETRY_AFTER;
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, get};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
@@ -18,6 +18,7 @@ use wabridges::WebhookKeys;
 
 use crate::model::Event;
 use crate::run::receive::{NotRecorded, Receiver};
+use crate::serve::health::healthz;
 use crate::serve::reply::secured;
 
 /// The largest event. Those of the provider have a few hundred bytes.
@@ -36,6 +37,8 @@ struct Hooks {
 pub fn hooks(keys: WebhookKeys, receiver: Receiver) -> Router {
     Router::new()
         .route("/hooks/{customer_ref}/{secret}", any(receive))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
         .fallback(nothing)
         .layer(RequestBodyLimitLayer::new(LARGEST))
         .layer(RequestBodyTimeoutLayer::new(BODY))
@@ -48,6 +51,14 @@ pub fn hooks(keys: WebhookKeys, receiver: Receiver) -> Router {
 /// A wrong secret, a tenant that does not exist and a wrong address get the same answer.
 async fn nothing() -> Response {
     (StatusCode::NOT_FOUND, "there is nothing here\n").into_response()
+}
+
+/// Whether the database would record an event now.
+async fn readyz(State(hooks): State<Arc<Hooks>>) -> Response {
+    match hooks.receiver.probe().await {
+        Ok(()) => (StatusCode::OK, "ok\n").into_response(),
+        Err(_) => unavailable("events are not recorded\n"),
+    }
 }
 
 async fn receive(
@@ -66,7 +77,7 @@ async fn receive(
         Ok(outcome) if outcome == "invalid" => invalid(),
         Ok(outcome) => (StatusCode::OK, outcome + "\n").into_response(),
         Err(NotRecorded::Busy) => unavailable("too many events wait\n"),
-        Err(NotRecorded::Failed) => unavailable("the database did not record it\n"),
+        Err(NotRecorded::Failed) => unavailable("it is not known whether the database recorded it\n"),
     }
 }
 

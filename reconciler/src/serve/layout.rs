@@ -75,7 +75,7 @@ fn document(title: &str, place: &str, content: &Markup) -> Markup {
                 }
                 main id="main" tabindex="-1" { (content) }
                 footer {
-                    p { "All times are in UTC. Each table is also CSV: add .csv to the address." }
+                    p { "All times are in UTC. Each list is also CSV: add .csv to its address." }
                     p id="live" role="status" aria-live="polite" {}
                 }
             }
@@ -89,7 +89,7 @@ fn state(status: &Table, snapshot: &Snapshot, now: DateTime<Utc>) -> Markup {
     html! {
         @if let Some(why) = &snapshot.stale {
             p.alert role="alert" {
-                "The database does not answer. This page is from " (shape::time(snapshot.read_at, now)) ": " (harmless(why))
+                "This page could not be renewed. It is from " (shape::time(snapshot.read_at, now)) ": " (harmless(why))
             }
         }
         p.state.alert[is_unobserved] {

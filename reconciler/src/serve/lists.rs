@@ -41,7 +41,7 @@ pub async fn drift(asked: Asked) -> Result<Response, Fault> {
         place: "/drift",
         about: "The differences between the tenants table and the fleet, as last observed. wab apply repairs those of severity info \
                 and provisions the missing ones.",
-        none: "There is no drift.",
+        none: if kind.is_some() { "There is no drift of this kind." } else { "There is no drift." },
     };
     let about = html! {
         @if let Some(kind) = &kind {
@@ -113,7 +113,7 @@ pub async fn run(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let run_id = checked_id("the id of a run", &run_id)?;
+    let run_id = checked_id("the id of a run", run_id.trim_end_matches(".csv"))?;
     let snapshot = board.read([Query::run(&run_id), Query::operations(&run_id)], TICK).await?;
     let (run, steps) = (&snapshot.tables[1], &snapshot.tables[2]);
     if run.rows.is_empty() {

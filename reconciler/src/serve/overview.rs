@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
 use crate::db::board::Query;
-use crate::ground::{money, span};
-use crate::model::Table;
+use crate::ground::{harmless, money, span};
+use crate::model::{Table, Value};
 use crate::serve::board::Board;
 use crate::serve::fault::Fault;
 use crate::serve::layout::Page;
@@ -40,17 +40,18 @@ pub async fn page(State(board): State<Arc<Board>>) -> Result<Response, Fault> {
         Query::to_nudge(limit),
     ];
     let snapshot = board.read(queries, TICK).await?;
-    // The page is complete without it: it takes long, and may take too long.
+    // The page is complete without them: not every role may see the money, and the health may take too long.
+    let money = board.snapshots.get(vec![Query::money()], TICK).await;
     let health = board.snapshots.get(vec![Query::health()], SLOW_TICK).await;
     let now = Utc::now();
     let [_, summary, drift, incidents, to_repair, to_nudge] = snapshot.tables.as_slice() else {
         return Err(Fault::Unavailable("the database answered another question".to_owned()));
     };
     let content = html! {
-        (statuses(summary))
+        (statuses(summary, drift))
         (what_to_do(incidents, to_repair, to_nudge, now))
         div.columns {
-            (money_section(summary))
+            (money_section(&money.map(|snapshot| snapshot.tables[0].clone())))
             (kinds(drift))
             (health_section(&health.map(|snapshot| snapshot.tables[0].clone())))
         }
@@ -59,7 +60,7 @@ pub async fn page(State(board): State<Arc<Board>>) -> Result<Response, Fault> {
     Ok(reply::page(page.render()))
 }
 
-fn statuses(summary: &Table) -> Markup {
+fn statuses(summary: &Table, drift: &Table) -> Markup {
     html! {
         section aria-labelledby="statuses" data-live="statuses" {
             h2 id="statuses" { "Bridges" }
@@ -73,7 +74,7 @@ fn statuses(summary: &Table) -> Markup {
                 }
                 li.tile.missing {
                     a href=(link("/drift", &[("kind", Some("missing"))])) {
-                        strong { (signed(summary.number("missing"))) } " Tenants without a bridge"
+                        strong { (signed(missing(drift))) } " Tenants without a bridge"
                     }
                 }
             }
@@ -130,17 +131,30 @@ fn first(table: &Table) -> Table {
     }
 }
 
-fn money_section(summary: &Table) -> Markup {
-    let amount = |column| summary.decimal(column).map_or_else(|| "unknown".to_owned(), money);
+fn missing(drift: &Table) -> i64 {
+    let row = drift.rows.iter().find(|row| row.first() == Some(&Value::Text("missing".to_owned())));
+    match row.and_then(|row| row.last()) {
+        Some(Value::Number(number)) => *number,
+        _ => 0,
+    }
+}
+
+fn money_section(costs: &Result<Table, String>) -> Markup {
     html! {
         section aria-labelledby="money" data-live="money" {
             h2 id="money" { "Money" }
-            dl {
-                dt { "Bridges" } dd { (signed(summary.number("bridges"))) }
-                dt { "Per month" } dd { (amount("monthly_cost")) }
-                dt { "Of it for nothing" } dd { (amount("monthly_waste")) }
+            @match costs {
+                Err(why) => p.muted { "Not known: " (harmless(why)) }
+                Ok(costs) => {
+                    @let amount = |column| costs.decimal(column).map_or_else(|| "unknown".to_owned(), money);
+                    dl {
+                        dt { "Bridges" } dd { (signed(costs.number("bridges"))) }
+                        dt { "Per month" } dd { (amount("monthly_cost")) }
+                        dt { "Of it for nothing" } dd { (amount("monthly_waste")) }
+                    }
+                    p { a href="/costs" { "By month" } }
+                }
             }
-            p { a href="/costs" { "By month" } }
         }
     }
 }
@@ -170,7 +184,7 @@ fn health_section(health: &Result<Table, String>) -> Markup {
         section aria-labelledby="health" data-live="health" {
             h2 id="health" { "Health" }
             @match health {
-                Err(why) => p.muted { "Not known: " (crate::ground::harmless(why)) }
+                Err(why) => p.muted { "Not known: " (harmless(why)) }
                 Ok(health) => {
                     dl {
                         @for (days, name) in [("1d", "Paired, last day"), ("7d", "Last 7 days"), ("30d", "Last 30 days")] {

@@ -73,8 +73,13 @@ pub enum Form {
 
 /// CSV if the path ends so, or if the client accepts it and no HTML.
 pub fn form(path: &str, headers: &HeaderMap) -> Form {
+    if path.ends_with(".csv") { Form::Csv } else { accepted(headers) }
+}
+
+/// CSV if the client accepts it and no HTML: a path that ends in an id says nothing.
+pub fn accepted(headers: &HeaderMap) -> Form {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    match path.ends_with(".csv") || (accept.contains("text/csv") && !accept.contains("text/html")) {
+    match accept.contains("text/csv") && !accept.contains("text/html") {
         true => Form::Csv,
         false => Form::Page,
     }

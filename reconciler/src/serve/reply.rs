@@ -20,7 +20,7 @@ impl IntoResponse for Fault {
         let (status, title, text) = match self {
             Self::BadRequest(why) => (StatusCode::BAD_REQUEST, "This address is not valid", why),
             Self::NotFound(what) => (StatusCode::NOT_FOUND, "There is no such page", what),
-            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, "The database does not answer", why),
+            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, "The fleet cannot be read", why),
         };
         let page = layout::bare(title, &html! { p.alert { (crate::ground::harmless(&text)) } });
         (status, page).into_response()

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::db::board::Query;
 use crate::db::pool::Pool;
-use crate::model::{Table, chain};
+use crate::model::{Error, Table, chain};
 
 /// For so long a result serves everybody.
 pub const TICK: Duration = Duration::from_secs(2);
@@ -111,7 +111,7 @@ impl Snapshots {
     /// # Errors
     /// Why there is no result.
     pub async fn read(&self, queries: Vec<Query>) -> Result<Vec<Table>, String> {
-        self.pool.read(&queries).await.map_err(|error| chain(&error))
+        self.pool.read(&queries).await.map_err(|error| told(&error))
     }
 
     fn slot(&self, queries: &[Query]) -> Arc<Slot> {
@@ -138,7 +138,7 @@ impl Snapshots {
             // A panic must not leave the slot with a read that never ends.
             let read = AssertUnwindSafe(pool.read(&queries)).catch_unwind().await;
             let read = match read {
-                Ok(read) => read.map_err(|error| chain(&error)),
+                Ok(read) => read.map_err(|error| told(&error)),
                 Err(_) => Err("the answer of the database could not be read".to_owned()),
             };
             let mut now = lock(&slot.now);
@@ -157,6 +157,14 @@ impl Snapshots {
             }
         });
         async move { task.await.unwrap_or_else(|_| Err("the read was ended".to_owned())) }.boxed().shared()
+    }
+}
+
+/// The error, and what to do about it.
+fn told(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{}. {hint}", chain(error)),
+        None => chain(error),
     }
 }
 

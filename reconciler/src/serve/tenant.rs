@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
@@ -15,7 +15,7 @@ use crate::serve::board::Board;
 use crate::serve::csv::csv;
 use crate::serve::fault::Fault;
 use crate::serve::layout::Page;
-use crate::serve::params::{Form, checked_id, form};
+use crate::serve::params::{Form, accepted, checked_id};
 use crate::serve::reply;
 use crate::serve::shape;
 use crate::serve::snapshots::{SLOW_TICK, Snapshot, TICK};
@@ -29,13 +29,15 @@ const SHOWN: usize = 200;
 pub async fn page(
     State(board): State<Arc<Board>>,
     Path(customer_ref): Path<String>,
-    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let customer_ref = checked_id("the id of a tenant", &customer_ref)?;
-    if form(uri.path(), &headers) == Form::Csv && headers.contains_key(axum::http::header::ACCEPT) {
+    if accepted(&headers) == Form::Csv {
         let all = vec![Query::tenant_history(&customer_ref, None)];
         let tables = board.snapshots.read(all).await.map_err(Fault::Unavailable)?;
+        if tables[0].rows.is_empty() {
+            return Err(unknown(&customer_ref));
+        }
         return Ok(reply::csv("history", csv(&tables[0])));
     }
     let queries = [
@@ -51,7 +53,7 @@ pub async fn page(
         return Err(Fault::Unavailable("the database answered another question".to_owned()));
     };
     if rows.rows.is_empty() && history.rows.is_empty() {
-        return Err(Fault::NotFound(format!("No tenant and no bridge has the id {customer_ref:?}.")));
+        return Err(unknown(&customer_ref));
     }
     // A role that may not see phones, and a database that takes too long for the costs, leave those parts out.
     let phones = board.snapshots.get(vec![Query::tenant_phones(&customer_ref)], TICK).await;
@@ -69,6 +71,12 @@ pub async fn page(
     };
     let title = format!("Tenant {}", named(&customer_ref));
     Ok(reply::page(Page { title: &title, place: "/tenants", snapshot: &snapshot, content }.render()))
+}
+
+fn unknown(customer_ref: &str) -> Fault {
+    Fault::NotFound(format!(
+        "No tenant and no bridge has the id {customer_ref:?}, and nothing is recorded about it."
+    ))
 }
 
 fn section(id: &str, title: &str, content: &Markup) -> Markup {

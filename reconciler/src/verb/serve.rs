@@ -27,13 +27,13 @@ pub struct ServeArgs {
     listen: SocketAddr,
     /// The file with the token that opens the pages: one random word, readable by this user alone. Browsers ask for it as
     /// a password
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["no_auth", "hooks_listen", "pairing_listen"])]
+    #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
     /// Show the pages without a token; only on an address of this machine, such as 127.0.0.1
     #[arg(long, conflicts_with = "token_file")]
     no_auth: bool,
     /// Answer to this name in the address too, such as board.example.com; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     host: Vec<String>,
     /// A proxy at this address has authenticated the user whom it names in X-Forwarded-User; may be repeated
     #[arg(long, value_name = "IP", conflicts_with = "no_auth")]
@@ -67,6 +67,17 @@ impl ServeArgs {
             ));
         }
         Ok(Some(access))
+    }
+}
+
+/// A name without a scheme, a port and a path.
+fn host(name: &str) -> Result<String, String> {
+    let is_address = name.starts_with('[') && name.ends_with(']');
+    let is_name =
+        !name.is_empty() && !name.contains(|c: char| matches!(c, '/' | ':' | '@') || c.is_whitespace());
+    match is_address || is_name {
+        true => Ok(name.to_owned()),
+        false => Err("write the name alone, such as board.example.com".to_owned()),
     }
 }
 
@@ -106,6 +117,13 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
         let listener = listen(address).await?;
         let app = args.pairing.page(fleet, listener.local_addr().unwrap_or(address))?;
         services.push(Service { listener, app, name: "pairing page", path: "/p" });
+    }
+    if services.is_empty() {
+        return Err(Error::config(
+            "there is nothing to serve",
+            "for pages on this machine: --no-auth; for pages elsewhere: --token-file FILE; for webhooks: --hooks-listen \
+             ADDRESS:PORT; for the pairing page: --pairing-listen ADDRESS:PORT",
+        ));
     }
     signals::hand_over(move || {
         signal_sent.send_replace(true);

@@ -88,6 +88,13 @@ async fn a_tenant_has_its_whole_story() -> Result<()> {
     let page = board.page(&format!("/runs/{run}")).await?;
     assert_eq!(page.matches("<tr>").count(), steps + 3, "{page}");
     assert_eq!(board.get("/runs/nothing").await?.code, 404);
+    assert_eq!(rows(&board.page(&format!("/runs/{run}.csv")).await?), steps);
+    let nobody = board.request("GET", "/tenants/no%20such")?.header("accept", "text/csv");
+    assert_eq!(answer(nobody).await?.code, 404);
+    // An id that ends like a file is an id.
+    fleet.sql("INSERT INTO tenants (id) VALUES ('a.csv')")?;
+    assert!(board.page("/tenants/a.csv").await?.contains("Tenant a.csv"));
+    assert!(board.page("/drift?kind=bogus").await?.contains("There is no drift of this kind."));
     Ok(())
 }
 

@@ -151,7 +151,7 @@ async fn a_reader_shows_the_fleet_and_no_phone_and_a_stranger_shows_nothing() ->
     let roles = fleet.wab(&["sql", "roles"])?.stdout;
     fleet.sql(&roles)?;
     let (reader, stranger) = (url_as(&fleet, "board")?, url_as(&fleet, "stranger")?);
-    fleet.sql("GRANT wab_reader, pg_monitor TO board")?;
+    fleet.sql("GRANT wab_reader TO board")?;
     let serve = |url: &str| {
         let mut command = fleet.wab_command(&["serve", "--no-auth", "--listen", "127.0.0.1:0"])?;
         command.env("DATABASE_URL", url);
@@ -163,6 +163,15 @@ async fn a_reader_shows_the_fleet_and_no_phone_and_a_stranger_shows_nothing() ->
     }
     let page = board.page("/tenants/cust_09").await?;
     assert!(page.contains("may not see phones") && !page.contains("15550000010"), "{page}");
+    let support = url_as(&fleet, "support")?;
+    fleet.sql("GRANT wab_support TO support")?;
+    let board = serve(&support)?;
+    let page = board.page("/").await?;
+    assert!(
+        page.contains(" Paired") && page.contains("permission denied for view wab_fleet_summary"),
+        "{page}"
+    );
+    assert!(board.page("/tenants/cust_09").await?.contains("15550000010"));
     let board = serve(&stranger)?;
     for path in ["/", "/tenants", "/metrics", "/costs"] {
         let said = board.get(path).await?;

@@ -38,19 +38,34 @@ async fn without_the_database_it_shows_the_last_snapshot_and_its_age() -> Result
     board.page("/").await?;
     board.page("/drift").await?;
     fleet.cluster.stop()?;
-    let page = until_it_shows(&board, "/", "The database does not answer").await?;
-    assert!(page.contains("<strong>20</strong> Paired") && page.contains("This page is from"), "{page}");
-    let drift = until_it_shows(&board, "/drift", "The database does not answer").await?;
+    let page = until_it_shows(&board, "/", "This page could not be renewed").await?;
+    assert!(page.contains("<strong>20</strong> Paired") && page.contains("It is from"), "{page}");
+    let drift = until_it_shows(&board, "/drift", "This page could not be renewed").await?;
     assert!(drift.contains("There is no drift."), "{drift}");
     assert_eq!((board.get("/readyz").await?.code, board.get("/healthz").await?.code), (503, 200));
     assert_eq!(board.get("/metrics").await?.code, 503, "old numbers would look like new ones");
     let unseen = board.get("/costs").await?;
     assert_eq!(unseen.code, 503);
-    assert!(unseen.body.contains("The database does not answer"), "{}", unseen.body);
+    assert!(unseen.body.contains("The fleet cannot be read"), "{}", unseen.body);
     fleet.cluster.start_again()?;
     fleet.sql("INSERT INTO tenants (id) VALUES ('cust_21')")?;
     until_it_shows(&board, "/drift", "cust_21").await?;
     assert_eq!(board.get("/readyz").await?.code, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_bound_table_it_says_what_to_do() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.fleet_yaml("")?;
+    let board = Served::open(&fleet)?;
+    for path in ["/", "/tenants", "/incidents", "/metrics"] {
+        let said = board.get(path).await?;
+        assert_eq!(said.code, 503, "{path}");
+        assert!(said.body.contains("no tenants table is bound yet"), "{path}: {}", said.body);
+        assert!(said.body.contains("wab_bind_tenants("), "{path}: {}", said.body);
+    }
+    assert_eq!(board.get("/readyz").await?.code, 503);
     Ok(())
 }
 
@@ -82,7 +97,7 @@ async fn a_database_that_hangs_delays_a_page_by_a_second_or_two() -> Result<()> 
     let asked = wait::until("a page is older than a tick", || async {
         let asked = Instant::now();
         let page = board.page("/drift").await?;
-        Ok(page.contains("The database does not answer").then(|| asked.elapsed()))
+        Ok(page.contains("This page could not be renewed").then(|| asked.elapsed()))
     })
     .await;
     signal_server(&fleet, "-CONT")?;
@@ -90,7 +105,7 @@ async fn a_database_that_hangs_delays_a_page_by_a_second_or_two() -> Result<()> 
     assert!(took < Duration::from_secs(3), "{took:?}");
     wait::until("it shows the fleet again", || async {
         let page = board.page("/drift").await?;
-        Ok((!page.contains("The database does not answer")).then_some(()))
+        Ok((!page.contains("This page could not be renewed")).then_some(()))
     })
     .await
 }

@@ -207,6 +207,12 @@ async fn its_role_may_hand_events_over_and_nothing_else() -> Result<()> {
         let said = post(&hooks, &path, body).await?;
         assert_eq!((said.code, said.body.trim()), (200, "recorded"), "{body}");
     }
+    assert_eq!(hooks.get("/readyz").await?.code, 200);
+    fleet.sql("CREATE ROLE reader LOGIN IN ROLE wab_reader")?;
+    let hooks = receiver(&fleet, &fleet.cluster.url(DATABASE).replace("user=postgres", "user=reader"))?;
+    assert_eq!((hooks.get("/readyz").await?.code, hooks.get("/healthz").await?.code), (503, 200));
+    let (_, stderr) = hooks.stop()?;
+    assert!(stderr.contains("permission denied for function _wab_ingest_events"), "{stderr}");
     for forbidden in [
         "SELECT * FROM tenants",
         "SELECT * FROM wab_drift",

@@ -140,27 +140,36 @@ fn grace(text: &str) -> Result<Setting, String> {
 fn pairing_url(text: &str) -> Result<String, String> {
     let address = Address::of(text)
         .filter(|address| address.is_https || matches!(address.host, "localhost" | "127.0.0.1" | "[::1]"));
-    if address.is_some_and(|address| {
-        address.path.bytes().all(|byte| is_plain(byte) || b":?@!$&'()*+,;=%".contains(&byte))
-    }) {
+    let is_page = |path: &str| {
+        let folders =
+            path.strip_prefix('/').and_then(|path| path.strip_suffix("/p").or((path == "p").then_some("p")));
+        folders.is_some_and(|folders| {
+            folders.split('/').all(|folder| !folder.is_empty() && folder.bytes().all(is_plain))
+        })
+    };
+    if address.is_some_and(|address| is_page(address.path)) {
         return Ok(text.to_owned());
     }
     Err(format!(
-        "{} is not the address of a page: write it like https://pair.example.com/p, without #; http is for this machine only",
+        "{} is not the address of the pairing page: write it like https://pair.example.com/p, with /p at its end; http is for \
+         this machine only",
         quoted(text)
     ))
 }
 
-/// By the rule of wab_policy. The path of a page follows the address.
+/// By the rule of wab_policy. The pages link to each other from the root.
 fn board_url(text: &str) -> Result<String, String> {
-    if Address::of(text).is_some_and(|address| address.path.bytes().all(is_plain)) {
+    if Address::of(text).is_some_and(|address| matches!(address.path, "" | "/")) {
         return Ok(text.to_owned());
     }
-    Err(format!("{} is not the address of wab serve: write it like https://board.example.com", quoted(text)))
+    Err(format!(
+        "{} is not the address of wab serve: write it like https://board.example.com, without a path",
+        quoted(text)
+    ))
 }
 
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
 }
 
 /// The parts of an http or https address with a valid host and port.

@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::serve::health::healthz;
 use crate::serve::pairing::guard::{Door, guard};
 use crate::serve::pairing::{assets, page, requests};
 use crate::serve::reply::secured;
@@ -30,6 +31,8 @@ pub fn pairing(door: Door) -> Router {
         .fallback(no_page)
         .method_not_allowed_fallback(no_page)
         .layer(from_fn_with_state(door.clone(), guard))
+        // Who asks for it knows this server by its address.
+        .route("/healthz", get(healthz))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(secured))

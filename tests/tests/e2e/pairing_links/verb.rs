@@ -144,16 +144,16 @@ async fn links_for_all_that_wait_in_the_order_of_the_lists_and_all_or_nothing() 
 #[tokio::test]
 async fn the_address_of_the_page_comes_from_fleet_yaml() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
-    let yaml = world::YAML.replace("50 }", "50, pairing_url: https://pair.example.com/other }");
+    let yaml = world::YAML.replace("50 }", "50, pairing_url: https://pair.example.com/other/p }");
     fleet.fleet_yaml(&yaml)?;
     let planned = said(&fleet, &["plan"], 0)?.stdout;
-    assert!(planned.contains("policy.pairing_url: none → https://pair.example.com/other"), "{planned}");
+    assert!(planned.contains("policy.pairing_url: none → https://pair.example.com/other/p"), "{planned}");
     assert_eq!(fleet.sql("SELECT pairing_url IS NULL FROM wab_policy")?, "t", "a plan changes nothing");
     said(&fleet, &["apply", "-y"], 0)?;
-    assert_eq!(fleet.sql("SELECT pairing_url FROM wab_policy")?, "https://pair.example.com/other");
+    assert_eq!(fleet.sql("SELECT pairing_url FROM wab_policy")?, "https://pair.example.com/other/p");
     assert!(said(&fleet, &["plan"], 0)?.stdout.starts_with("Nothing to do"));
     let exported = said(&fleet, &["export"], 0)?.stdout;
-    assert!(exported.contains("pairing_url: \"https://pair.example.com/other\""), "{exported}");
+    assert!(exported.contains("pairing_url: \"https://pair.example.com/other/p\""), "{exported}");
     fleet.fleet_yaml(world::YAML)?;
     said(&fleet, &["apply", "-y"], 0)?;
     assert_eq!(

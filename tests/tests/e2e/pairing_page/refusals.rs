@@ -60,7 +60,6 @@ async fn nothing_of_the_board_is_reachable() -> Result<()> {
         "/tenants.csv",
         "/drift",
         "/metrics",
-        "/healthz",
         "/readyz",
         "/live",
         "/runs",
