@@ -17,6 +17,7 @@ mod metrics;
 mod overview;
 pub mod pairing;
 mod params;
+mod refusals;
 mod reply;
 mod routes;
 pub mod server;

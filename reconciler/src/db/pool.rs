@@ -58,25 +58,27 @@ async fn read(store: &mut Store, queries: &[Query]) -> Result<Vec<Table>, Error>
     let mut evaluation = Evaluation::new(tx, &store.names);
     let bound = evaluation.names.sql("SELECT @extschema@._wab_require_binding()");
     query(bound).execute(&mut *evaluation.tx).await.map_err(Error::database(READING))?;
+    let schema = evaluation.names.quoted.clone();
+    // Metrics are read apart from pages, so all queries of one read have the same path.
+    let mut tx = match queries.first().map(|query| query.path) {
+        Some(SearchPath::Binding) => evaluation.under_binding_path().await?,
+        Some(SearchPath::Catalog) | None => evaluation.tx.begin().await.map_err(Error::database(READING))?,
+    };
     let mut tables = Vec::with_capacity(queries.len());
-    for Query { sql, arguments, path } in queries {
-        let sql = sql.replace("@extschema@", &evaluation.names.quoted);
-        let mut tx = match path {
-            SearchPath::Binding => evaluation.under_binding_path().await?,
-            SearchPath::Catalog => evaluation.tx.begin().await.map_err(Error::database(READING))?,
-        };
+    for Query { sql, arguments, .. } in queries {
+        let sql = sql.replace("@extschema@", &schema);
         let mut rows = fetch(&mut tx, &sql, arguments).await?;
         let is_empty = rows.is_empty();
         if is_empty {
             rows = fetch(&mut tx, &or_nulls(&sql), arguments).await?;
         }
-        tx.rollback().await.map_err(Error::database(READING))?;
         let mut table = table(&rows).map_err(Error::database(READING))?;
         if is_empty {
             table.rows.clear();
         }
         tables.push(table);
     }
+    tx.rollback().await.map_err(Error::database(READING))?;
     evaluation.rollback().await?;
     Ok(tables)
 }

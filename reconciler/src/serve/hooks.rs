@@ -19,6 +19,7 @@ use wabridges::WebhookKeys;
 use crate::model::Event;
 use crate::run::receive::{NotRecorded, Receiver};
 use crate::serve::health::healthz;
+use crate::serve::refusals::{Refusal, Refusals};
 use crate::serve::reply::secured;
 
 /// The largest event. Those of the provider have a few hundred bytes.
@@ -31,10 +32,12 @@ const DEADLINE: Duration = Duration::from_secs(15);
 struct Hooks {
     keys: WebhookKeys,
     receiver: Receiver,
+    refusals: Refusals,
 }
 
 /// The service. It knows no other address.
-pub fn hooks(keys: WebhookKeys, receiver: Receiver) -> Router {
+pub fn hooks(keys: WebhookKeys, receiver: Receiver, say: fn(&str)) -> Router {
+    let hooks = Hooks { keys, receiver, refusals: Refusals::new(say) };
     Router::new()
         .route("/hooks/{customer_ref}/{secret}", any(receive))
         .route("/healthz", get(healthz))
@@ -45,7 +48,7 @@ pub fn hooks(keys: WebhookKeys, receiver: Receiver) -> Router {
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, DEADLINE))
         .layer(CatchPanicLayer::new())
         .layer(from_fn(secured))
-        .with_state(Arc::new(Hooks { keys, receiver }))
+        .with_state(Arc::new(hooks))
 }
 
 /// A wrong secret, a tenant that does not exist and a wrong address get the same answer.
@@ -68,20 +71,24 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     if method != Method::POST || !hooks.keys.verify(&customer_ref, &secret) {
+        hooks.refusals.add(Refusal::Secret);
         return nothing().await;
     }
     // PostgreSQL cannot hold NUL, and one such text would fail all events that are committed with it.
     let body = String::from_utf8(body.into()).ok().filter(|body| !body.contains('\0'));
-    let Some(body) = body.filter(|_| !customer_ref.contains('\0')) else { return invalid() };
+    let Some(body) = body.filter(|_| !customer_ref.contains('\0')) else {
+        return invalid(&hooks);
+    };
     match hooks.receiver.record(Event { customer_ref, body }).await {
-        Ok(outcome) if outcome == "invalid" => invalid(),
+        Ok(outcome) if outcome == "invalid" => invalid(&hooks),
         Ok(outcome) => (StatusCode::OK, outcome + "\n").into_response(),
         Err(NotRecorded::Busy) => unavailable("too many events wait\n"),
         Err(NotRecorded::Failed) => unavailable("it is not known whether the database recorded it\n"),
     }
 }
 
-fn invalid() -> Response {
+fn invalid(hooks: &Hooks) -> Response {
+    hooks.refusals.add(Refusal::Body);
     (StatusCode::UNPROCESSABLE_ENTITY, "this is not an event of this bridge\n").into_response()
 }
 

@@ -7,13 +7,14 @@ use axum::Router;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use wabridges::WebhookKeys;
 
-use crate::config::Fleet;
+use crate::config::{Fleet, Webhook};
 use crate::db::ingest::Ingest;
 use crate::db::pool::Pool;
 use crate::ground::Exit;
 use crate::model::Error;
-use crate::render::stderr::{emit, emit_safely};
+use crate::render::stderr::{emit, emit_safely, warn};
 use crate::run::receive::Receiver;
 use crate::run::signals;
 use crate::serve::{Access, Metrics, Token, board, hooks, server};
@@ -110,7 +111,16 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
             )
         })?;
         let listener = listen(address).await?;
-        let app = hooks(keys, Receiver::start(Ingest::new(fleet.database.clone()), emit_safely));
+        if fleet
+            .webhook
+            .as_ref()
+            .and_then(Webhook::template)
+            .is_some_and(|url| !url.as_str().contains(WebhookKeys::PLACEHOLDER))
+        {
+            warn("bridges.webhook_url has no {secret}: calls to it would be refused");
+        }
+        let receiver = Receiver::start(Ingest::new(fleet.database.clone()), emit_safely);
+        let app = hooks(keys, receiver, emit_safely);
         services.push(Service { listener, app, name: "webhooks", path: "/" });
     }
     if let Some(address) = args.pairing.pairing_listen {
