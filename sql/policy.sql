@@ -120,6 +120,7 @@ AS $$
 DECLARE
     stored   jsonb := '{}';
     defaults jsonb;
+    refused  text;
 BEGIN
     -- Two sessions that change different settings both succeed.
     LOCK TABLE @extschema@._wab_policy IN SHARE ROW EXCLUSIVE MODE;
@@ -138,8 +139,18 @@ BEGIN
           FROM jsonb_object_keys(defaults) AS k(key)) s
     WHERE s.key <> 'only_row' AND nullif(s.value, 'null') <> defaults -> s.key;
     IF stored <> '{}' THEN
-        INSERT INTO @extschema@._wab_policy
-        SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_policy, stored || '{"only_row": true}') r;
+        BEGIN
+            INSERT INTO @extschema@._wab_policy
+            SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_policy, stored || '{"only_row": true}') r;
+        EXCEPTION WHEN check_violation THEN
+            -- PostgreSQL's message names no column, and its DETAIL shows the whole row.
+            GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
+            refused := substring(refused from '_policy_(.*)_check');
+            RAISE EXCEPTION USING ERRCODE = '23514',
+                MESSAGE = format('wab_policy.%s cannot be %s', refused, stored ->> refused),
+                HINT = (SELECT col_description(a.attrelid, a.attnum) FROM pg_attribute a
+                        WHERE a.attrelid = '@extschema@.wab_policy'::regclass AND a.attname = refused);
+        END;
     END IF;
     SELECT p.* INTO NEW FROM @extschema@.wab_policy p;
     IF NEW.phones = 'hash' THEN

@@ -25,7 +25,7 @@ pub struct FleetFilter {
     pub status: Option<String>,
     /// Rows with this kind of drift only.
     pub kind: Option<String>,
-    /// Rows whose customer_ref contains this text, or whose bridge has this id.
+    /// Only rows with this text in the customer_ref, or with this bridge_id.
     pub q: Option<String>,
     /// Rows that follow this customer_ref.
     pub after: Option<String>,

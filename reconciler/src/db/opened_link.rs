@@ -20,7 +20,7 @@ const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '3s'";
 pub struct OpenedLink {
     /// Its row.
     pub link_id: i64,
-    /// The tenant whose phone it pairs.
+    /// The tenant's id.
     pub customer_ref: CustomerRef,
     /// The bridge that it pairs.
     pub bridge_id: i64,
@@ -29,7 +29,7 @@ pub struct OpenedLink {
 }
 
 impl Stores {
-    /// The link whose token has this SHA-256, if it works.
+    /// Looks up a usable link by the SHA-256 of its token.
     pub async fn opened_link(&self, token_sha256: &str) -> Result<Option<OpenedLink>, Error> {
         in_time(OPENING, async {
             let mut store = self.lend().await?;
@@ -91,7 +91,7 @@ impl Store {
         Ok(was_paired)
     }
 
-    /// Ends the links of a tenant whose phone is paired.
+    /// Revokes the tenant's links after its phone was paired.
     pub async fn end_links(&mut self, customer_ref: &CustomerRef, who: &str) -> Result<(), Error> {
         let end = query(self.names.sql("SELECT @extschema@._wab_revoke_links($1, $2)"));
         let end = end.bind(customer_ref.as_str()).bind(who);

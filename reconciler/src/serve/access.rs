@@ -27,8 +27,8 @@ pub struct Access {
     pub token: Option<Token>,
     /// Proxies that authenticate their users.
     pub trusted_proxies: Vec<IpAddr>,
-    /// The names by which this server may be addressed, in lower case and without a port. A page of another site whose name
-    /// was made to point here (DNS rebinding) sends its own name.
+    /// The names of this server, in lower case and without a port. A request with another name in Host is refused: an attacker
+    /// can make a name of his own point here (DNS rebinding).
     pub hosts: BTreeSet<String>,
 }
 

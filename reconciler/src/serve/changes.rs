@@ -1,5 +1,5 @@
-//! Notices that something changed which a page shows: one small query every two seconds while somebody looks. It works the same
-//! through a pooler and on a standby, where PostgreSQL's NOTIFY does not arrive.
+//! Notices changes in the database with one small query every two seconds, while a page is open. It works the same through a pooler
+//! and on a standby, where NOTIFY does not arrive.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
