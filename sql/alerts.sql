@@ -71,7 +71,7 @@ AS $$
     ), ending AS MATERIALIZED (
         SELECT a.incident_id, split_part(a.incident_id, '-', 1) AS kind, a.began_sent_at
         FROM @extschema@.wab_alerts a
-        WHERE a.ended_sent_at IS NULL AND a.incident_id NOT IN (SELECT i.incident_id FROM present i)
+        WHERE a.ended_sent_at IS NULL AND NOT EXISTS (SELECT FROM present i WHERE i.incident_id = a.incident_id)
     ), past AS MATERIALIZED (
         SELECT h.* FROM @extschema@.wab_incident_history h JOIN policy p ON p.kind = h.kind
         WHERE h.ended_at IS NOT NULL AND h.first_id = ANY (ARRAY(

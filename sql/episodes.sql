@@ -98,20 +98,23 @@ AS $$
     WITH policy AS MATERIALIZED (
         SELECT at - p.mass_window AS since, p.mass_share, p.mass_bridges FROM @extschema@.wab_policy p
     ), recent AS MATERIALIZED (
+        -- A window sorts, whatever the planner expects: after a restart of the provider there may be 100,000. The first episode
+        -- of an incident is its oldest, so that the others of an incident that began lately are here too.
         SELECT e.kind, e.subject, e.episode_id, e.incident_id,
-               e.incident_id IS NULL
-                   AND NOT EXISTS (SELECT FROM @extschema@.wab_drift_episodes o WHERE o.incident_id = e.episode_id)
+               e.incident_id IS NULL AND count(*) OVER incident = 1
                    AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = e.kind || '-' || e.episode_id)
                    AND NOT EXISTS (SELECT FROM @extschema@.wab_acknowledgements k
-                                   WHERE k.incident_id = e.kind || '-' || e.episode_id) AS is_alone
+                                   WHERE k.incident_id = e.kind || '-' || e.episode_id) AS is_alone,
+               min(e.subject COLLATE "C") OVER incident <> max(e.subject COLLATE "C") OVER incident AS is_shared
         FROM (SELECT o.* FROM @extschema@.wab_drift_episodes o
               WHERE o.ended_at IS NULL AND o.began_at > (SELECT p.since FROM policy p)
               UNION ALL
               SELECT c.* FROM @extschema@.wab_drift_episodes c
               WHERE c.ended_at > (SELECT p.since FROM policy p) AND c.began_at > (SELECT p.since FROM policy p)) e
+        WINDOW incident AS (PARTITION BY coalesce(e.incident_id, e.episode_id))
     ), many AS (
         -- An incident of many bridges takes in those that follow.
-        SELECT r.kind, coalesce(min(r.incident_id) FILTER (WHERE EXISTS (
+        SELECT r.kind, coalesce(min(r.incident_id) FILTER (WHERE r.is_shared OR EXISTS (
                    SELECT FROM @extschema@.wab_drift_episodes o
                    WHERE coalesce(o.incident_id, o.episode_id) = r.incident_id AND o.subject <> r.subject)),
                min(r.episode_id) FILTER (WHERE r.is_alone)) AS first_id

@@ -12,9 +12,10 @@ WITH changed AS MATERIALIZED (
            e.event = 'disappeared' AS is_end, e.event_id, e.since AS born
     FROM @extschema@.wab_bridge_events e WHERE e.event IN ('disappeared', 'customer_ref')
 ), present AS (
+    -- A join, because the planner turns IN into a search per bridge once the list outgrows work_mem.
     SELECT b.bridge_id, b.customer_ref, coalesce(CASE WHEN isfinite(b.created_at) THEN b.created_at END, b.first_seen_at) AS born,
-           b.bridge_id IN (SELECT c.bridge_id FROM changed c) AS has_changed
-    FROM @extschema@.wab_bridges b
+           c.bridge_id IS NOT NULL AS has_changed
+    FROM @extschema@.wab_bridges b LEFT JOIN (SELECT DISTINCT g.bridge_id FROM changed g) c ON c.bridge_id = b.bridge_id
 ), life AS (
     -- A bridge that disappeared may appear again: each disappearance ends one life.
     SELECT e.bridge_id, e.customer_ref, e.at, e.event_id, e.born,
