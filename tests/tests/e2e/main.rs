@@ -30,6 +30,7 @@ mod monitoring;
 mod output;
 mod pairing_links;
 mod pairing_page;
+mod pg_upgrade;
 mod phones;
 mod picture;
 mod plan_apply;

@@ -38,12 +38,29 @@ pub struct Picture(BTreeMap<String, String>);
 impl Picture {
     /// Reads the content of this database.
     pub fn of(cluster: &Cluster, database: &str) -> Result<Self> {
-        let mut queries = vec![
+        let queries = vec![
             ("wab_summary()".to_owned(), "SELECT * FROM wab_summary()".to_owned()),
             ("objects".to_owned(), OBJECTS.to_owned()),
         ];
+        Self::answers(cluster, database, queries, &["r", "v", "m", "S"])
+    }
+
+    /// Reads only what is stored, which does not change while time passes.
+    pub fn of_tables(cluster: &Cluster, database: &str) -> Result<Self> {
+        Self::answers(cluster, database, Vec::new(), &["r", "S"])
+    }
+
+    fn answers(
+        cluster: &Cluster,
+        database: &str,
+        mut queries: Vec<(String, String)>,
+        kinds: &[&str],
+    ) -> Result<Self> {
         for relation in cluster.sql(database, RELATIONS)?.lines() {
             let (name, kind) = relation.rsplit_once('|').context("no columns")?;
+            if !kinds.contains(&kind) {
+                continue;
+            }
             let columns = if kind == "S" { "r.last_value, r.is_called" } else { "r::text" };
             queries.push((name.to_owned(), format!("SELECT {columns} FROM {name} r ORDER BY 1")));
         }
