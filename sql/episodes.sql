@@ -71,24 +71,6 @@ COMMENT ON FUNCTION @extschema@._wab_record_drift IS
     'any did, notifies the channel wab_drift with a JSON object: at; counts by kind in began, ended and drift (present); '
     'and the first 150 ids of the rows of wab_drift_episodes in began_episodes and ended_episodes.';
 
--- A bridge that was disconnected again is drift only after its grace, but was not well since its status began.
-CREATE FUNCTION @extschema@._wab_continued_incident(kind text, subject text, bridge_id bigint, at timestamptz) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
-AS $$
-    SELECT coalesce(e.incident_id, e.episode_id)
-    FROM @extschema@.wab_drift_episodes e
-    JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
-    LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = _wab_continued_incident.bridge_id
-    WHERE e.subject = _wab_continued_incident.subject AND e.kind = _wab_continued_incident.kind AND e.ended_at IS NOT NULL
-      AND e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
-                                               WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
-                                               WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
-    ORDER BY e.ended_at DESC LIMIT 1;
-$$;
-COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
-    'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
-    'tenant was well for less than wab_incident_policy.ends_after. Null if there is none.';
-
 -- What turns bad together, such as in a restart of the provider, is one incident if it is a share of the bridges whose status
 -- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
 -- its end, and the others do not count as acknowledged.
@@ -138,8 +120,8 @@ COMMENT ON FUNCTION @extschema@._wab_merge_incidents IS
 CREATE FUNCTION @extschema@._wab_note_drift(
     kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[],
     of_bridges bigint[] DEFAULT NULL, of_customers text[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
-SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     -- A notification takes 8,000 bytes.
@@ -171,7 +153,16 @@ BEGIN
         INSERT INTO @extschema@.wab_drift_episodes
             (kind, subject, bridge_id, customer_ref, wasted, began_at, incident_id)
         SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at,
-               @extschema@._wab_continued_incident(m.kind, m.subject, m.bridge_id, at)
+               -- The last incident of this kind goes on, if this bridge or tenant was well for less than ends_after. A bridge that
+               -- was disconnected again is drift only after its grace, but was not well since its status began.
+               (SELECT coalesce(e.incident_id, e.episode_id)
+                FROM @extschema@.wab_drift_episodes e JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
+                LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = m.bridge_id
+                WHERE e.subject = m.subject AND e.kind = m.kind AND e.ended_at IS NOT NULL
+                  AND e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
+                                                           WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
+                                                           WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
+                ORDER BY e.ended_at DESC LIMIT 1)
         FROM moved m WHERE m.episode_id IS NULL
         RETURNING kind, episode_id
     ), ended AS (

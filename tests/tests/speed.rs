@@ -262,34 +262,6 @@ fn recording_drift_takes_time_in_proportion_to_the_drift() -> Result<()> {
     Ok(())
 }
 
-/// A restart of the provider begins drift on every bridge at once: recording it, as one incident, takes at most twenty times as
-/// long as counting it, though the planner expects no such drift and there is a history.
-#[test]
-fn recording_what_begins_everywhere_at_once_takes_time_in_proportion_to_it() -> Result<()> {
-    let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
-    fleet.sql(
-        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
-         SELECT * FROM wab_bind_tenants('tenants');
-         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at, status_listed)
-         SELECT n, 'cust_' || n, 'running', 'paired', now(), true FROM generate_series(1, 30000) n;
-         INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges;
-         INSERT INTO wab_drift_episodes SELECT 'state', n, n, NULL, false, now() - interval '2 days', now() - interval '1 day'
-         FROM generate_series(1, 30000) n;
-         UPDATE wab_policy SET state_after = '0';
-         VACUUM ANALYZE;
-         UPDATE wab_bridges SET state = 'stopped', state_since = now() - interval '1 hour'",
-    )?;
-    let counted = seconds(|| fleet.sql("SELECT count(*) FROM wab_drift").map(drop))?;
-    let recorded = seconds(|| {
-        anyhow::ensure!(fleet.sql("SELECT _wab_record_drift()")? == "30000", "not all began");
-        Ok(())
-    })?;
-    assert_eq!(fleet.sql("SELECT kind, bridges FROM wab_incidents")?, "state|30000");
-    println!("recording {recorded:.2} s, counting {counted:.2} s");
-    assert!(recorded < 20.0 * counted, "recording {recorded:.2} s, counting {counted:.2} s");
-    Ok(())
-}
-
 /// Years of bridges that came and went do not make the costs a search per bridge.
 #[test]
 fn the_costs_search_the_history_once() -> Result<()> {
@@ -300,7 +272,7 @@ fn the_costs_search_the_history_once() -> Result<()> {
          INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, since)
          SELECT now() - interval '40 days', n, 'gone_' || n, 'disappeared', now() - interval '60 days'
          FROM generate_series(100001, 400000) n;
-         VACUUM ANALYZE",
+         ANALYZE",
     )?;
     let count = || fleet.sql("SELECT count(*) FROM wab_bridge_events").map(drop);
     let cost = || {
