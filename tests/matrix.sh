@@ -115,18 +115,21 @@ add_release() {
   inside apt-get update -qq
 }
 
-# The server of the older version, with the extension that was built for it.
+# The server of the older version, with the extension that was built for it: for the machine's own, or in a root of this script.
 old_server() {
-  local old=${RELEASES[$from]} at=usr/lib/postgresql/$from share=usr/share/postgresql/$from/extension
-  local built=$matrix/$old
-  [ -e "$built/$at/lib/pg_wabridges.so" ] || built=
+  local old=${RELEASES[$from]} at=usr/lib/postgresql/$from/lib share=usr/share/postgresql/$from/extension
+  local built_at=$matrix/$old/$at built_share=$matrix/$old/$share
+  if [[ $("$pg_config" --version) == "PostgreSQL $from."* ]]; then
+    built_at=$("$pg_config" --pkglibdir) built_share=$("$pg_config" --sharedir)/extension
+  fi
   add_release "$old"
   inside apt-get install -y -qq --no-install-recommends "postgresql-$from" >/dev/null
-  cp "$built/$at/lib/pg_wabridges.so" "$root/$at/lib/"
-  cp "$built/$share"/pg_wabridges* "$root/$share/"
+  cp "$built_at/pg_wabridges.so" "$root/$at/"
+  cp "$built_share"/pg_wabridges* "$root/$share/"
 }
 
-if [[ -z $from && $("${PG_CONFIG:-pg_config}" --version) == "PostgreSQL $major."* ]]; then
+pg_config=${PG_CONFIG:-pg_config}
+if [[ -z $from && $("$pg_config" --version) == "PostgreSQL $major."* ]]; then
   echo "== PostgreSQL $major of this machine"
   exec make --no-print-directory -C "$source" test-server PG_MAJOR="$major"
 fi
@@ -141,7 +144,7 @@ if [ -z "${WAB_MATRIX_INSIDE:-}" ]; then
   [ "$(type -t "sources_$major")" != function ] || "sources_$major"
   mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' | head -n 1)
   mkdir -p "$here"
-  exec $([ "$(id -u)" = 0 ] || echo sudo) env WAB_MATRIX_INSIDE=1 mirror="${mirror:-http://deb.debian.org/debian}" \
+  exec $([ "$(id -u)" = 0 ] || echo sudo) env WAB_MATRIX_INSIDE=1 PG_CONFIG="$pg_config" mirror="${mirror:-http://deb.debian.org/debian}" \
     rust="$(rustc --print sysroot)" cargo="${CARGO_HOME:-$HOME/.cargo}" \
     unshare --mount --pid --fork --kill-child "$0" "$major" $from
 fi
