@@ -255,14 +255,14 @@ BEGIN
     END IF;
     WITH kept AS (
         -- The status that a live bridge had at that time.
-        SELECT DISTINCT ON (l.bridge_id) l.ctid AS row
+        SELECT DISTINCT ON (l.bridge_id) l.event_id
         FROM @extschema@.wab_bridge_events l
         WHERE l.at < now() - older_than AND (l.event = 'appeared' OR (l.event = 'status' AND l.was <> l.became))
           AND l.bridge_id IN (SELECT b.bridge_id FROM @extschema@.wab_bridges b)
         ORDER BY l.bridge_id, l.at DESC, l.became = 'disconnected' DESC
     ),
          e AS (DELETE FROM @extschema@.wab_bridge_events
-               WHERE at < now() - older_than AND ctid NOT IN (SELECT k.row FROM kept k) RETURNING 1),
+               WHERE at < now() - older_than AND event_id NOT IN (SELECT k.event_id FROM kept k) RETURNING 1),
          o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than RETURNING 1),
          s AS (DELETE FROM @extschema@.wab_summaries WHERE logged_at < now() - older_than RETURNING 1),
          r AS (DELETE FROM @extschema@.wab_runs WHERE started_at < now() - older_than RETURNING 1),

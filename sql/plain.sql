@@ -1,5 +1,5 @@
 -- Sets the EXECUTE privileges in installations without the extension. The rules are those of extension.sql, applied to
--- the functions that this transaction created.
+-- the functions that were not there before functions_before.sql.
 
 DO $$
 DECLARE
@@ -8,7 +8,8 @@ BEGIN
     FOR ours IN SELECT p.oid FROM pg_catalog.pg_proc p
                 WHERE p.pronamespace OPERATOR(pg_catalog.=) pg_catalog.to_regnamespace('@extschema@')
                   AND p.proname OPERATOR(pg_catalog.~) '^_?wab_'
-                  AND p.xmin OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid
+                  AND p.oid OPERATOR(pg_catalog.<>) ALL
+                      (pg_catalog.current_setting('wab_plain.functions_before')::pg_catalog.oid[])
                   AND p.proname OPERATOR(pg_catalog.<>) ALL
                       ('{wab_normalize_status,_wab_status_word,_wab_row_json,wab_url_encode,_wab_percent_encode,
                          wab_help,_wab_is_installed,_wab_lock_id,_wab_serves,_wab_carried,_wab_drift_since,_wab_cutoff,_wab_cutoffs,_wab_customer_refs,

@@ -1,4 +1,4 @@
-//! Tests that identifiers use the terms of the field, and that no file opens with a negation.
+//! Tests that identifiers use the terms of the field, that no file opens with a negation, and that no SQL reads system columns.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -129,6 +129,44 @@ fn a_file_opens_by_saying_what_it_does() -> io::Result<()> {
     wrong.sort();
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
     Ok(())
+}
+
+/// Columns that engines other than PostgreSQL lack, and that no view over a distributed or foreign table has.
+const SYSTEM_COLUMNS: &[&str] = &["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+/// The system columns that the text names.
+fn system_columns(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| SYSTEM_COLUMNS.contains(word)).collect()
+}
+
+#[test]
+fn sql_reads_no_system_column() -> io::Result<()> {
+    let mut wrong = Vec::new();
+    for file in [".sql", ".rs"].into_iter().map(files).collect::<io::Result<Vec<_>>>()?.concat() {
+        let name = shown(&file);
+        // Tests may look at what a statement did to a row.
+        if ["tests/", "floors/"].iter().any(|folder| name.starts_with(folder)) {
+            continue;
+        }
+        for (nth, line) in fs::read_to_string(&file)?.lines().enumerate() {
+            for column in system_columns(line) {
+                wrong.push(format!("{name}:{}: {column}", nth + 1));
+            }
+        }
+    }
+    wrong.sort();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn system_columns_are_found_as_words() {
+    assert_eq!(
+        system_columns("SELECT l.ctid AS row, p.xmin = 3, tableoid::regclass"),
+        ["ctid", "xmin", "tableoid"]
+    );
+    assert!(system_columns("SELECT xminimum, my_ctid FROM t").is_empty());
 }
 
 #[test]

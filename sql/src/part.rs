@@ -47,6 +47,7 @@ macro_rules! part {
 
 /// All files, in the order of installation: each refers only to objects of files before it.
 pub const PARTS: &[Part] = &[
+    part!("functions_before.sql", Some(Target::Plain)),
     part!("schema.sql", None),
     part!("private.sql", None),
     part!("row_security.sql", None),

@@ -52,12 +52,14 @@ pub(crate) fn plain_of(extension: &str, version: &str) -> String {
         }
         is_for_both
     };
+    // The first part says which functions were there before; nothing is needed for the version.
+    let is_first = |part: &&Part| part.text.contains("@version@") || part.file == PARTS[0].file;
     let plain_only = PARTS.iter().filter(|part| part.only == Some(Target::Plain));
-    let (first, last): (Vec<_>, Vec<_>) =
-        plain_only.map(|part| part.sql()).partition(|sql| sql.contains("@version@"));
-    first.concat().replace("@version@", version)
+    let (first, last): (Vec<_>, Vec<_>) = plain_only.partition(is_first);
+    let sql = |parts: Vec<&Part>| parts.into_iter().map(Part::sql).collect::<String>();
+    sql(first).replace("@version@", version)
         + &extension.split_inclusive('\n').filter(keep).collect::<String>()
-        + &last.concat()
+        + &sql(last)
 }
 
 /// The CREATE TABLE statements of a script.
