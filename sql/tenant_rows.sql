@@ -37,7 +37,9 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_stored_rows IS
     'The two written columns of the rows of these tenants, or of the rows that hold these bridge_ids.';
 
--- It writes the table and not the view wab_tenants, because a view over a distributed table cannot be written.
+-- It writes the table and not the view wab_tenants, because a view over a distributed table cannot be written. The
+-- arrays are a sub-select: Citus gives all columns of ROWS FROM beside the table the type of the first one, if it plans
+-- them apart from the table.
 -- Row-level security is on as in the user's own statements, for the triggers; the rows are read back with it off.
 -- A comparison is written out where IS DISTINCT FROM would use an operator found on the search_path.
 CREATE FUNCTION @extschema@._wab_update_rows(customer_refs text[], bridge_ids bigint[], statuses text[]) RETURNS void
@@ -46,16 +48,21 @@ AS $$
 DECLARE
     binding  @extschema@.wab_tenant_binding;
     deferred text;
+    fetched  text;
     command  text;
 BEGIN
     SELECT b.* INTO STRICT binding FROM @extschema@._wab_binding() b;
+    -- postgres_fdw locks all rows that it fetches. It sends this comparison, and not that of the id's text.
+    SELECT format(' AND t.%I OPERATOR(pg_catalog.=) ANY ($1::%s[])', a.attname, format_type(a.atttypid, NULL)) INTO fetched
+    FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = binding.tenant_id
+    WHERE c.oid = binding.tenants AND c.relkind = 'f';
     SELECT string_agg(format('%s.%I', c.connamespace::regnamespace, c.conname), ', ') INTO deferred
     FROM pg_constraint c WHERE c.conrelid = binding.tenants AND c.condeferred;
-    SELECT format('UPDATE %s AS t SET %s FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), '
-                  'pg_catalog.unnest($3)) AS a(customer_ref, bridge_id, bridge_status) '
-                  'WHERE %s OPERATOR(pg_catalog.=) a.customer_ref AND (%s)',
+    SELECT format('UPDATE %s AS t SET %s FROM (SELECT u.* FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), '
+                  'pg_catalog.unnest($3)) AS u(customer_ref, bridge_id, bridge_status)) AS a '
+                  'WHERE %s OPERATOR(pg_catalog.=) a.customer_ref%s AND (%s)',
                   binding.tenants, string_agg(format('%I = a.%I', w.stored, w.asked), ', '),
-                  @extschema@._wab_customer_ref_of('t', binding),
+                  @extschema@._wab_customer_ref_of('t', binding), fetched,
                   string_agg(format('((t.%1$I)::%3$s OPERATOR(pg_catalog.=) a.%2$I) IS NOT TRUE AND '
                                     'pg_catalog.num_nonnulls(t.%1$I, a.%2$I) OPERATOR(pg_catalog.>) 0',
                                     w.stored, w.asked, w.type), ' OR '))
