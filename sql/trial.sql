@@ -1,6 +1,48 @@
 -- Tries whether a tenant row can be written, and rolls the trial back: when the table is bound, and before the call
 -- that makes a bridge, which is paid for whether its row can be written or not.
 
+-- An UPDATE of no row finds a table that no UPDATE is allowed on, generated columns, columns of a view that cannot be
+-- written, and statement triggers.
+CREATE FUNCTION @extschema@._wab_try_table() RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+BEGIN
+    PERFORM set_config('lock_timeout', '2s', true);
+    PERFORM @extschema@._wab_update_rows(ARRAY[NULL]::text[], ARRAY[1], ARRAY['paired']);
+    RAISE EXCEPTION USING ERRCODE = 'WB001', MESSAGE = 'the trial is rolled back';
+EXCEPTION
+WHEN SQLSTATE 'WB001' OR lock_not_available THEN
+    RETURN NULL;
+WHEN OTHERS THEN
+    IF left(SQLSTATE, 2) = ANY ('{08,25,40,53,57,58}') THEN
+        RAISE;
+    ELSIF SQLSTATE = '42501' THEN
+        PERFORM @extschema@._wab_require_recording();
+    END IF;
+    RETURN format('%s (SQLSTATE %s)', @extschema@._wab_shown_message(SQLSTATE, SQLERRM), SQLSTATE);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_try_table IS
+    'Why the statement of _wab_write_rows() is refused although it changes no row; null if it is not, or if another '
+    'session locks the table for 2 seconds.';
+
+CREATE FUNCTION @extschema@._wab_require_writing() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+DECLARE
+    refusal text := @extschema@._wab_try_table();
+BEGIN
+    IF refusal IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('rows of %s cannot be written', (SELECT b.tenants FROM @extschema@.wab_tenant_binding b)),
+            DETAIL = refusal,
+            HINT = 'Nothing was sent to the provider. Change what refuses an UPDATE of the table first.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_require_writing IS
+    'Raises 55000, before the first bridge is made, if no row of the tenants table can be updated.';
+
 -- A new id would not pass a foreign key, and an existing one may not pass a UNIQUE constraint; a duplicate is no
 -- refusal, because the real id is another one.
 CREATE FUNCTION @extschema@._wab_trial_bridge_id(held bigint) RETURNS bigint
@@ -166,13 +208,7 @@ BEGIN
        OR NOT has_column_privilege(binding.tenants, binding.bridge_status, 'UPDATE') THEN
         RETURN;
     END IF;
-    BEGIN
-        -- An UPDATE of no row finds generated columns, columns of a view that cannot be written, and statement triggers.
-        PERFORM @extschema@._wab_update_rows(ARRAY[NULL]::text[], ARRAY[1], ARRAY['paired']);
-        refusal := @extschema@._wab_try_checks(all_statuses);
-    EXCEPTION WHEN OTHERS THEN
-        refusal := @extschema@._wab_refused_row(NULL, NULL, NULL, SQLSTATE, SQLERRM, '');
-    END;
+    refusal := coalesce(@extschema@._wab_try_table(), @extschema@._wab_try_checks(all_statuses));
     IF refusal IS NULL THEN
         PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
         samples := ARRAY(SELECT t.customer_ref FROM @extschema@.wab_tenants t WHERE t.wanted LIMIT 3);

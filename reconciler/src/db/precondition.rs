@@ -141,4 +141,14 @@ impl Evaluation<'_> {
             .map(drop)
             .map_err(Error::database("no call was made: this role lacks a privilege to record the run"))
     }
+
+    /// Fails if no tenant row can be written. Checked once before the first bridge is made: the table may refuse every
+    /// UPDATE, and then each step would fail by itself.
+    pub async fn require_writing(&mut self) -> Result<(), Error> {
+        query(self.names.sql("SELECT @extschema@._wab_require_writing()"))
+            .execute(&mut *self.tx)
+            .await
+            .map(drop)
+            .map_err(Error::database("no call was made: no bridge could be recorded on its tenant row"))
+    }
 }

@@ -89,6 +89,11 @@ impl Step {
         }
     }
 
+    /// Whether it makes a bridge whose id is then written on a tenant row.
+    pub const fn makes_tenants_bridge(&self) -> bool {
+        matches!(self, Self::Provision { owner: Owner::Tenant, .. })
+    }
+
     /// The customer_ref of the bridge.
     pub const fn customer_ref(&self) -> &CustomerRef {
         match self {

@@ -269,6 +269,9 @@ impl<'a> Evaluator<'a> {
         if !final_plan.plan.steps.is_empty() {
             evaluation.require_recording().await?;
         }
+        if final_plan.plan.steps.iter().any(Step::makes_tenants_bridge) {
+            evaluation.require_writing().await?;
+        }
         evaluation.commit().await?;
         Ok(final_plan)
     }
