@@ -37,6 +37,7 @@ AS $$
             E'SELECT * FROM wab_observe(\n  ''{7}'', ''{acme}'', ''{running}'',\n  ''{connected}'', ''{NULL}'');'),
         (30, 'bridges', 'wab_provision', E'SELECT *\nFROM wab_provision(''acme'');'),
         (31, 'bridges', 'wab_enqueue_provision', E'SELECT\n  wab_enqueue_provision(''acme'');'),
+        (32, 'bridges', 'wab_enqueue_missing', 'SELECT wab_enqueue_missing();'),
         (33, 'bridges', 'wab_work_queue', 'CALL wab_work_queue();'),
         (34, 'bridges', 'wab_delete_instance', E'SELECT * FROM\nwab_delete_instance(7, ''acme'');'),
         (40, 'session', 'wab_session_status', E'SELECT * FROM\n  wab_session_status(''acme'');'),

@@ -1,5 +1,5 @@
--- Queues new tenants for provisioning (an outbox). An entry is written in the transaction that creates the tenant; wab
--- apply or CALL wab_work_queue() calls the provider later.
+-- Queues new tenants for provisioning (an outbox). An entry is written in the transaction that creates the tenant, or by a
+-- scheduled job; wab apply or CALL wab_work_queue() calls the provider later.
 
 CREATE FUNCTION @extschema@.wab_enqueue_provision(tenant_id text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -22,6 +22,48 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$ SELECT @extschema@.wab_enqueue_provision($1::text); $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS
     'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
+
+-- For a tenants table that can have no trigger, or whose rows another server writes. The drift is read before anything is
+-- enqueued: in one statement, the server of a shard would run the function that enqueues. A tenant that was refused
+-- stays missing, so it does not come again at each call.
+CREATE FUNCTION @extschema@.wab_enqueue_missing(max_tenants integer DEFAULT 9, again_after interval DEFAULT '1 day')
+RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
+AS $$
+DECLARE
+    refs     text[];
+    enqueued bigint;
+BEGIN
+    IF max_tenants IS NULL OR max_tenants < 0 OR again_after IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'wab_enqueue_missing(): max_tenants may be neither null nor negative, and again_after may not be null',
+            HINT = 'SELECT wab_enqueue_missing(); or SELECT wab_enqueue_missing(max_tenants => 9, again_after => ''1 day'');';
+    END IF;
+    PERFORM @extschema@._wab_require_binding();
+    PERFORM @extschema@._wab_require_all_rows();
+    IF NOT EXISTS (SELECT FROM @extschema@.wab_observations) THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the fleet was never observed, so no bridge is known to be missing',
+            HINT = 'SELECT * FROM wab_refresh(); or run wab apply.';
+    END IF;
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    SELECT pg_catalog.array_agg(m.customer_ref) INTO refs FROM @extschema@.wab_missing_bridges m;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    INSERT INTO @extschema@.wab_queue (customer_ref)
+    SELECT r.customer_ref FROM unnest(refs) AS r(customer_ref)
+    WHERE r.customer_ref <> '' AND NOT EXISTS (
+        SELECT FROM @extschema@.wab_queue q
+        WHERE q.customer_ref = r.customer_ref
+          AND (q.finished_at IS NULL OR q.finished_at > clock_timestamp() - again_after))
+    ORDER BY r.customer_ref COLLATE "C" LIMIT max_tenants
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS enqueued = ROW_COUNT;
+    RETURN enqueued;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
+    'Enqueues tenants that are missing a bridge, up to max_tenants of them, as last observed. To be scheduled where the tenants '
+    'table can have no signup trigger. Leaves out tenants that wait, and those whose entry was finished within again_after. '
+    'Returns how many were enqueued.';
 
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
 -- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing. It compares tenant_id, which

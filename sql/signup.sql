@@ -2,6 +2,7 @@
 -- that inserts or updates their rows. Run it as the owner of that table, after wab_bind_tenants(). It may be run again,
 -- and must be after a partition was added into which rows are inserted directly.
 -- CALL wab_work_queue(), scheduled by sql/cron.sql, or the next wab apply calls the provider later.
+-- A view, a foreign table and a distributed table cannot have these triggers: there, schedule wab_enqueue_missing().
 -- A role that writes tenants needs membership in wab_enqueuer (sql/roles.sql).
 
 DO $$
@@ -27,16 +28,24 @@ BEGIN
             HINT = 'Run it in the database of the fleet; if several schemas have them, name one: SET search_path.';
     END IF;
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO STRICT b;
-    EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s
-                    FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %s._wab_enqueue_wanted()',
-                   b.tenants, b.bridge_id, ours);
-    -- A statement fires the trigger of the table that it names, which may be a partition.
-    FOR part IN SELECT c.oid FROM pg_class c
-                WHERE c.oid = b.tenants
-                   OR (c.oid IN (SELECT p.relid FROM pg_partition_tree(b.tenants) p) AND c.relkind IN ('r', 'p')) LOOP
-        EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
-                        FOR EACH STATEMENT EXECUTE FUNCTION %s._wab_enqueue_wanted()', part, ours);
-    END LOOP;
+    BEGIN
+        EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s
+                        FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %s._wab_enqueue_wanted()',
+                       b.tenants, b.bridge_id, ours);
+        -- A statement fires the trigger of the table that it names, which may be a partition.
+        FOR part IN SELECT c.oid FROM pg_class c
+                    WHERE c.oid = b.tenants
+                       OR (c.oid IN (SELECT p.relid FROM pg_partition_tree(b.tenants) p) AND c.relkind IN ('r', 'p')) LOOP
+            EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
+                            FOR EACH STATEMENT EXECUTE FUNCTION %s._wab_enqueue_wanted()', part, ours);
+        END LOOP;
+    -- 42809 for a view or a foreign table; Citus raises XX000.
+    EXCEPTION WHEN wrong_object_type OR feature_not_supported OR internal_error THEN
+        RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = format('%s cannot have the signup triggers', b.tenants),
+            DETAIL = SQLERRM,
+            HINT = format('Schedule the function that enqueues tenants without a bridge instead: '
+                          'SELECT %s.wab_enqueue_missing();', ours);
+    END;
     PERFORM set_config('search_path', path, true);
 END
 $$;

@@ -33,3 +33,22 @@ SELECT wab_enqueue_provision('00000000-0000-0000-0000-000000000001') AS enqueued
 INSERT INTO tenants (id, active, bridge_id) VALUES ('00000000-0000-0000-0000-000000000004', true, NULL), ('00000000-0000-0000-0000-000000000005', false, NULL), ('00000000-0000-0000-0000-000000000006', true, 6);
 UPDATE tenants SET active = true WHERE id = '00000000-0000-0000-0000-000000000002';
 SELECT customer_ref FROM wab_queue WHERE finished_at IS NULL ORDER BY 1;
+-- Without triggers: what is missing is enqueued by a job, but not what waits or was refused a short while ago.
+DROP TRIGGER wab_signup ON tenants;
+DROP TRIGGER wab_signup_update ON tenants;
+DELETE FROM wab_queue WHERE finished_at IS NULL;
+SELECT wab_enqueue_missing();
+SELECT bridges FROM wab_observe('{1}', '{00000000-0000-0000-0000-000000000001}', '{running}', '{NULL}', '{NULL}');
+SELECT customer_ref FROM wab_missing_bridges ORDER BY 1;
+SELECT wab_enqueue_missing(max_tenants => 1), wab_enqueue_missing(max_tenants => 0);
+SELECT customer_ref FROM wab_queue WHERE finished_at IS NULL ORDER BY 1;
+SELECT wab_enqueue_missing(), wab_enqueue_missing();
+SELECT customer_ref FROM wab_queue WHERE finished_at IS NULL ORDER BY 1;
+SELECT wab_enqueue_missing(again_after => '0');
+SELECT customer_ref FROM wab_queue WHERE finished_at IS NULL ORDER BY 1;
+SELECT wab_enqueue_missing(-1);
+SELECT wab_enqueue_missing(again_after => NULL);
+-- The recipe says so where it cannot make a trigger.
+CREATE VIEW rented AS SELECT * FROM tenants;
+SELECT bound FROM wab_bind_tenants('rented', wanted => 'active');
+\i sql/signup.sql
