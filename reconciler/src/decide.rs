@@ -4,6 +4,7 @@
 pub mod adopt;
 pub mod checkup;
 pub mod database_checkup;
+pub mod engine;
 mod guard;
 mod pace;
 pub mod plan;

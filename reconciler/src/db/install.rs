@@ -8,6 +8,7 @@ use crate::config::Database;
 use crate::db::find::{self, SearchPath};
 use crate::db::session::Session;
 use crate::db::statement::{query, query_scalar};
+use crate::decide::engine;
 use crate::ground::Version;
 use crate::ground::version;
 use crate::model::Error;
@@ -58,6 +59,12 @@ struct Place {
 /// may create objects.
 pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
     let mut session = Session::connect(database).await?;
+    if let Some(engine) = engine::unsupported(&session.version().await?) {
+        return Err(refused(
+            format!("the server is {}, on which nothing was installed: {}", engine.name, engine.lacks),
+            "use PostgreSQL 14 or newer; docs/engines.md says what is known of other engines",
+        ));
+    }
     if let Some(old) = session.server_version().filter(|version| *version < OLDEST_SERVER) {
         return Err(refused(
             format!("the server is PostgreSQL {}: the wab_ objects need 14 or newer", old / 10_000),

@@ -48,6 +48,15 @@ impl Session {
         self.conn.server_version_num()
     }
 
+    /// The engine and its version, in the server's own words. Asked outside of a transaction: other engines than PostgreSQL
+    /// refuse our settings.
+    pub async fn version(&mut self) -> Result<String, Error> {
+        query_scalar("SELECT pg_catalog.version()")
+            .fetch_one(&mut self.conn)
+            .await
+            .map_err(Error::database("cannot read the server's version"))
+    }
+
     /// Finds the role's search_path and the schema of the `wab_` objects.
     pub async fn names(&mut self, schema: Option<&str>) -> Result<Names, Error> {
         let mut tx = self.begin().await?;

@@ -69,6 +69,27 @@ fn init_writes_a_fleet_yaml_and_does_not_overwrite_one() -> Result<()> {
     Ok(())
 }
 
+/// PostgreSQL with the version text of another engine.
+#[test]
+fn an_engine_whose_locks_lock_nothing_is_refused_before_anything_is_made() -> Result<()> {
+    let fleet = bare()?;
+    fleet.sql(
+        "SET allow_system_table_mods = on; ALTER FUNCTION pg_catalog.version() RENAME TO version_before;
+         CREATE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql STABLE AS
+             $$ SELECT 'CockroachDB CCL v25.2.1 (x86_64-pc-linux-gnu, built 2025/06/23 16:24:04, go1.23.7)' $$",
+    )?;
+    let said = wab_as(&fleet, "deploy", &["init", "--sql-only"])?;
+    assert_eq!(said.code, 5, "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stderr.contains("the server is CockroachDB, on which nothing was installed"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stderr.contains("two runs at once could make two bridges"), "{}", said.stderr);
+    assert_eq!(fleet.sql("SELECT count(*) FROM pg_class WHERE relname ~ '^_?wab_'")?, "0");
+    Ok(())
+}
+
 #[test]
 fn public_may_call_the_same_with_and_without_the_extension() -> Result<()> {
     // Only the extension has _wab_row_json().
