@@ -43,15 +43,21 @@ pub async fn healthy_with_yaml() -> Result<Fleet> {
 
 /// Adds twenty healthy tenants and their bridges, binds the table and observes the fleet.
 pub async fn fill(fleet: &Fleet) -> Result<()> {
+    let table = "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text)";
+    fill_table(fleet, table).await
+}
+
+/// The same, with a table that this statement creates.
+pub async fn fill_table(fleet: &Fleet, create: &str) -> Result<()> {
     let bridges: Vec<_> = (1..=20)
         .map(|n| json!({"id": n, "customer_ref": format!("cust_{n:02}"), "status": "connected"}))
         .collect();
     fleet.sandbox.add(json!(bridges)).await?;
-    fleet.sql(
-        "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint, bridge_status text);
+    fleet.sql(&format!(
+        "{create};
          INSERT INTO tenants SELECT 'cust_' || lpad(n::text, 2, '0'), 'active', n, 'paired' FROM generate_series(1, 20) n;
-         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')",
-    )?;
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')"
+    ))?;
     fleet.observe().await
 }
 

@@ -30,6 +30,7 @@ pages! {
     docs_ci_failures: "docs/ci-failures.md",
     docs_cli: "docs/cli.md",
     docs_drift: "docs/drift.md",
+    docs_engines: "docs/engines.md",
     docs_exit_codes: "docs/exit-codes.md",
     docs_fleet_yaml: "docs/fleet-yaml.md",
     docs_incidents: "docs/incidents.md",
