@@ -134,6 +134,11 @@ bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures 
 	$(call install_extension,$(TARGET)/release)
 	$(TARGET)/release/bench
 
+.PHONY: growth
+growth: extension ## simulate a month of minute refreshes and measure the tables (20 minutes); GROWTH_DAYS=2 for less
+	cargo build $(BUILT) -p bench
+	$(TARGET)/debug/growth
+
 .PHONY: lint
 lint: tools ## check formatting and run clippy, for the oldest and newest major too; warnings are errors
 	cargo fmt --all --check

@@ -71,6 +71,8 @@ const E2E: Order<'_> = Order {
 const BENCH: Order<'_> =
     Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };
 
+const GROWTH: Order<'_> = Order { floors: &[&["table"], &["month", "scale", "sizes", "wal"]] };
+
 const FLOORS: Order<'_> = Order { floors: &[&["paths"], &["source"], &["order"]] };
 
 fn root(file: &str) -> PathBuf {
@@ -117,6 +119,11 @@ fn e2e() -> io::Result<()> {
 #[test]
 fn bench() -> io::Result<()> {
     assert_order("bench/src/main.rs", &BENCH)
+}
+
+#[test]
+fn growth() -> io::Result<()> {
+    assert_order("bench/src/growth/main.rs", &GROWTH)
 }
 
 #[test]
