@@ -73,6 +73,8 @@ const BENCH: Order<'_> =
 
 const GROWTH: Order<'_> = Order { floors: &[&["table"], &["month", "scale", "sizes", "wal"]] };
 
+const PACKAGING: Order<'_> = Order { floors: &[&["choice", "linked"], &["notice", "texts"]] };
+
 const FLOORS: Order<'_> = Order { floors: &[&["paths"], &["source"], &["order"]] };
 
 fn root(file: &str) -> PathBuf {
@@ -124,6 +126,11 @@ fn bench() -> io::Result<()> {
 #[test]
 fn growth() -> io::Result<()> {
     assert_order("bench/src/growth/main.rs", &GROWTH)
+}
+
+#[test]
+fn packaging() -> io::Result<()> {
+    assert_order("packaging/src/lib.rs", &PACKAGING)
 }
 
 #[test]

@@ -38,8 +38,18 @@ fn root() -> PathBuf {
 
 /// All files of the crates and of `sql/` with this ending.
 fn files(ending: &str) -> io::Result<Vec<PathBuf>> {
-    let crates =
-        ["bench", "floors", "fuzz", "pg_wabridges", "reconciler", "sandbox", "sql", "tests", "wabridges"];
+    let crates = [
+        "bench",
+        "floors",
+        "fuzz",
+        "packaging",
+        "pg_wabridges",
+        "reconciler",
+        "sandbox",
+        "sql",
+        "tests",
+        "wabridges",
+    ];
     let mut left: Vec<PathBuf> = crates.iter().map(|name| root().join(name)).collect();
     let mut found = Vec::new();
     while let Some(folder) = left.pop() {
