@@ -97,8 +97,8 @@ test-pg-upgrade: extension ## run the test of pg_upgrade from the server of OLD_
 
 .PHONY: test-pg-upgrades
 test-pg-upgrades: extension ## pg_upgrade from 15 to 17 and from 17 to 18, in the chroots of `make test-matrix MAJORS='15 17 18'`
-	tests/matrix.sh 17 15
-	tests/matrix.sh 18 17
+	tests/matrix.sh 17 test-pg-upgrade 15
+	tests/matrix.sh 18 test-pg-upgrade 17
 
 OTHERS := 14 16 17 18
 

@@ -2,10 +2,10 @@
 # Runs the tests with one major version of PostgreSQL: the machine's own, or another one inside a Debian release, which the script
 # unpacks under target/matrix and enters with chroot. The Makefile defines the tests and the packages.
 #
-# usage: tests/matrix.sh MAJOR [FROM]
+# usage: tests/matrix.sh MAJOR [GOAL] [FROM]
 #
-# With FROM, an older major version: only the test of pg_upgrade from that one. The extension must have been built for it, by
-# `make extension` for the machine's own, or by this script.
+# Another GOAL than test-server is a target of the Makefile, for instance deb. test-pg-upgrade needs an older major, FROM, for which the
+# extension was built: by `make extension` for the machine's own, or by this script.
 #
 # All mounts are made in a separate namespace and end with this process, even if it is killed. So a folder that is left behind
 # gives no access to files of the machine. Sources, Rust and cargo's downloads are mounted read-only.
@@ -19,8 +19,9 @@ NPM_14=14.23.0-beta.17
 # 19 is a release candidate in Debian's experimental. Of pgrx only a later version knows it, which needs the Rust of sid.
 PGRX_19=0.19.3
 
-major=${1:?usage: $0 MAJOR [FROM]}
-from=${2:-}
+major=${1:?usage: $0 MAJOR [GOAL] [FROM]}
+goal=${2:-test-server}
+from=${3:-}
 source=$(cd "$(dirname "$0")/.." && pwd)
 matrix=$source/target/matrix
 here=$matrix/$major
@@ -131,7 +132,7 @@ old_server() {
 pg_config=${PG_CONFIG:-pg_config}
 if [[ -z $from && $("$pg_config" --version) == "PostgreSQL $major."* ]]; then
   echo "== PostgreSQL $major of this machine"
-  exec make --no-print-directory -C "$source" test-server PG_MAJOR="$major"
+  exec make --no-print-directory -C "$source" "$goal" PG_MAJOR="$major"
 fi
 
 release=${RELEASES[$major]:?this script has no source for PostgreSQL $major}
@@ -146,7 +147,7 @@ if [ -z "${WAB_MATRIX_INSIDE:-}" ]; then
   mkdir -p "$here"
   exec $([ "$(id -u)" = 0 ] || echo sudo) env WAB_MATRIX_INSIDE=1 PG_CONFIG="$pg_config" mirror="${mirror:-http://deb.debian.org/debian}" \
     rust="$(rustc --print sysroot)" cargo="${CARGO_HOME:-$HOME/.cargo}" \
-    unshare --mount --pid --fork --kill-child "$0" "$major" $from
+    unshare --mount --pid --fork --kill-child "$0" "$major" "$goal" $from
 fi
 
 trap 'exit 130' INT TERM
@@ -160,7 +161,7 @@ make=(inside make --no-print-directory -C "$source" PG_MAJOR="$major")
 skip=listing_100_000
 if [ -n "$from" ]; then
   old_server
-  "${make[@]}" test-pg-upgrade OLD_PG_CONFIG="/usr/lib/postgresql/$from/bin/pg_config"
+  "${make[@]}" "$goal" OLD_PG_CONFIG="/usr/lib/postgresql/$from/bin/pg_config"
   exit
 fi
 if [ "$major" = 19 ]; then
@@ -171,7 +172,7 @@ if [ "$major" = 19 ]; then
   exit
 fi
 if [ ! -d "$here/binaries" ]; then
-  "${make[@]}" test-server SKIP="$skip"
+  "${make[@]}" "$goal" SKIP="$skip"
   exit
 fi
 make+=(PG_PACKAGES='postgresql-client postgresql-common' PG_CRON= PG_CONFIG="$(chroot "$root" sh -c 'echo /opt/binaries/*/pgsql/bin/pg_config')")
