@@ -172,6 +172,9 @@ install: tools ## install the extension (PG_CONFIG), and wab with man pages and 
 	rm -rf $(TARGET)/man && $$wab man --out $(TARGET)/man
 	$$put -m 0644 -t $$share/man/man1 $(TARGET)/man/*.1
 	$$put -m 0644 -t $$share/pg_wabridges fleet.yaml.example monitoring/*
+	for unit in packaging/systemd/*; do
+	  sed 's|/usr/bin/wab|$(PREFIX)/bin/wab|' $$unit | $$put -m 0644 /dev/stdin $$share/pg_wabridges/$${unit##*/}
+	done
 	$$wab completion bash | $$put -m 0644 /dev/stdin $$share/bash-completion/completions/wab
 	$$wab completion zsh | $$put -m 0644 /dev/stdin $$share/zsh/site-functions/_wab
 	$$wab completion fish | $$put -m 0644 /dev/stdin $$share/fish/vendor_completions.d/wab.fish
@@ -186,6 +189,35 @@ $(1)/install-sql write $(TARGET)/sql
 $$put -m 0755 -T $(1)/libpg_wabridges.so "$$lib/pg_wabridges.so"
 $$put -m 0644 -t "$$share" $(TARGET)/sql/*
 endef
+
+# The packages of this project, in target/deb; the parts are scripts of packaging/.
+DEB_TOOLS     := debhelper git
+RELEASE_TOOLS := $(DEB_TOOLS) debootstrap jq lintian piuparts umoci
+
+.PHONY: deb
+deb: tools ## build the Debian packages postgresql-PG_MAJOR-wabridges and wab
+	@$(call install_packages,$(DEB_TOOLS))
+	packaging/deb.sh $(PG_MAJOR) $(TARGET)/deb
+
+.PHONY: oci
+oci: deb ## make OCI images of the packages: the extension for CloudNativePG, and wab
+	@$(call install_packages,$(RELEASE_TOOLS))
+	packaging/oci.sh $(PG_MAJOR) $(TARGET)/deb
+
+.PHONY: dist
+dist: ## make the archive for PGXN from the last commit
+	mkdir -p $(TARGET)/dist
+	git archive --prefix=pg_wabridges-$(VERSION)/ -o $(TARGET)/dist/pg_wabridges-$(VERSION).zip HEAD
+
+.PHONY: notice
+notice: ## list the crates that are linked in, with their licences, in NOTICE
+	cargo run -q -p packaging notice >NOTICE.new && mv NOTICE.new NOTICE
+
+.PHONY: release-check
+release-check: tools ## check packages, images, licences and SBOM as a release needs them; takes about half an hour
+	@$(call install_packages,$(RELEASE_TOOLS))
+	cargo build -q -p sandbox
+	packaging/release-check.sh $(PG_MAJOR) $(TARGET)/deb $(TARGET)/debug/sandbox
 
 .PHONY: freeze
 freeze: ## keep the install script of a finished version for upgrades; then raise the version in Cargo.toml
