@@ -10,7 +10,7 @@ folder=$(cd "$1" && pwd)
 source=$(cd "$(dirname "$0")/.." && pwd)
 tools=$folder/tools
 [ -x "$tools/bin/cargo-cyclonedx" ] || {
-  CARGO_TARGET_DIR=$tools/target cargo install --quiet --locked --root "$tools" "cargo-cyclonedx@$version"
+  CARGO_TARGET_DIR=$tools/target cargo install --quiet --debug --locked --root "$tools" "cargo-cyclonedx@$version"
   rm -rf "$tools/target"
 }
 

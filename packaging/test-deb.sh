@@ -29,7 +29,7 @@ older() {
       # The list of checksums names the files that were replaced.
       rm "$unpacked/DEBIAN/md5sums"
     fi
-    dpkg-deb --root-owner-group -b "$unpacked" "$work/older" >/dev/null
+    dpkg-deb -Zxz -z1 --root-owner-group -b "$unpacked" "$work/older" >/dev/null
   done
 }
 

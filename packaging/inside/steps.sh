@@ -13,7 +13,7 @@ run() {
 # The file of a package in this folder.
 package() { (set -- $1_*.deb; [ -e "$1" ] || fail "no file $1"; echo "$1"); }
 
-sql() { su postgres -c "psql -XqtA -v ON_ERROR_STOP=1 -d $1" <<<"$2"; }
+sql() { su postgres -c "PGOPTIONS=--client-min-messages=warning psql -XqtA -v ON_ERROR_STOP=1 -d $1" <<<"$2"; }
 
 # Starts the cluster that Debian made, without a TCP port, and the sandbox with 22 bridges.
 start_servers() {
@@ -59,7 +59,7 @@ purge() {
   sql app 'DROP EXTENSION pg_wabridges CASCADE'
   run apt-get remove -y -qq $names
   [ -e /etc/default/wab ] || fail 'removing the package took its conffile'
-  run apt-get purge -y -qq $names
+  run dpkg --purge $names
   local file left=''
   while read -r file; do
     [ -z "$file" ] || { [ -d "$file" ] && [ "${file##*wab*}" ]; } || [ ! -e "$file" ] || left+=" $file"
