@@ -45,7 +45,7 @@ wab() {
   local root=$work/wab package name
   mkdir -p "$root/var/lib/dpkg/status.d" "$root/etc/ssl/certs" "$root/tmp" "$root/work" "$work/download"
   chmod 1777 "$root/tmp"
-  (cd "$work/download" && apt-get download -qq base-files ca-certificates libc6 libgcc-s1)
+  (cd "$work/download" && apt-get -o APT::Sandbox::User=root download -qq base-files ca-certificates libc6 libgcc-s1)
   for package in "$work/download"/*.deb "$folder/wab_$version"-1_*.deb; do
     dpkg-deb --fsys-tarfile "$package" | tar -C "$root" -x --keep-directory-symlink
     name=$(dpkg-deb -f "$package" Package)
