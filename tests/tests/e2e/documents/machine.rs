@@ -99,6 +99,12 @@ impl Machine {
             {
                 ensure!(self.dir.join(file).is_file(), "make install made no {file}");
             }
+            let unit =
+                std::fs::read_to_string(self.dir.join("usr/local/share/pg_wabridges/wab-serve.service"))?;
+            ensure!(
+                unit.contains("\nExecStart=/usr/local/bin/wab "),
+                "the unit starts another program:\n{unit}"
+            );
         }
         if body.contains("DESTDIR=/tmp/package") {
             ensure!(self.dir.join("package/usr/bin/wab").is_file(), "DESTDIR and PREFIX are not honoured");
