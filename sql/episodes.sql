@@ -1,8 +1,9 @@
 -- Records when each drift begins and ends (an episode), which episodes are one incident, and notifies the channel wab_drift.
 
--- PostgreSQL plans the query at each call, because it serves the whole fleet as well as a few bridges by index. JIT is
--- off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash table should fit in
--- memory. A role that may not read all tenants gets one row of nulls.
+-- The plan of the whole drift suits the present number of rows: PostgreSQL makes it at each call. That of a few bridges
+-- goes by index, takes far longer to make than to run, and is kept. JIT is off: compiling takes longer than the query.
+-- hash_mem_multiplier is high because the one hash table should fit in memory. A role that may not read all tenants gets
+-- one row of nulls.
 CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT '{}')
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
                wasted boolean)
@@ -10,13 +11,25 @@ LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_s
 SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    few constant integer := 1000;
 BEGIN
+    IF cardinality(bridge_ids) <= few AND cardinality(customer_refs) <= few THEN
+        PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
+    END IF;
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-    RETURN QUERY
-    SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted
-    FROM @extschema@.wab_drift d
-    WHERE _wab_drift_rows.bridge_ids IS NULL
-       OR d.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.bridge_ids);
+    IF bridge_ids IS NULL THEN
+        RETURN QUERY
+        SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
+               d.wasted
+        FROM @extschema@.wab_drift d;
+    ELSIF pg_catalog.cardinality(bridge_ids) OPERATOR(pg_catalog.>) 0 THEN
+        RETURN QUERY
+        SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
+               d.wasted
+        FROM @extschema@.wab_drift d
+        WHERE d.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.bridge_ids);
+    END IF;
     IF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) 0 THEN
         RETURN QUERY
         SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
@@ -71,47 +84,82 @@ COMMENT ON FUNCTION @extschema@._wab_record_drift IS
     'any did, notifies the channel wab_drift with a JSON object: at; counts by kind in began, ended and drift (present); '
     'and the first 150 ids of the rows of wab_drift_episodes in began_episodes and ended_episodes.';
 
+-- A bridge that was disconnected again is drift only after its grace, but was not well since its status began.
+CREATE FUNCTION @extschema@._wab_continued_incident(kind text, subject text, bridge_id bigint, at timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET enable_seqscan = off
+AS $$
+BEGIN
+    RETURN (
+        -- By the index on the subject; that on ended_at has the order, but all subjects.
+        WITH past AS MATERIALIZED (
+            SELECT e.kind, e.ended_at, coalesce(e.incident_id, e.episode_id) AS incident_id
+            FROM @extschema@.wab_drift_episodes e
+            WHERE e.subject = _wab_continued_incident.subject AND e.kind = _wab_continued_incident.kind
+              AND e.ended_at IS NOT NULL
+        )
+        SELECT e.incident_id
+        FROM past e
+        JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
+        LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = _wab_continued_incident.bridge_id
+        WHERE e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
+                                                   WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
+                                                   WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
+        ORDER BY e.ended_at DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
+    'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
+    'tenant was well for less than wab_incident_policy.ends_after. Null if there is none.';
+
 -- What turns bad together, such as in a restart of the provider, is one incident if it is a share of the bridges whose status
 -- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
 -- its end, and the others do not count as acknowledged.
 CREATE FUNCTION @extschema@._wab_merge_incidents(at timestamptz) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET enable_seqscan = off
 AS $$
+BEGIN
     WITH policy AS MATERIALIZED (
         SELECT at - p.mass_window AS since, p.mass_share, p.mass_bridges FROM @extschema@.wab_policy p
     ), recent AS MATERIALIZED (
-        -- A window sorts, whatever the planner expects: after a restart of the provider there may be 100,000. The first episode
-        -- of an incident is its oldest, so that the others of an incident that began lately are here too.
-        SELECT e.kind, e.subject, e.episode_id, e.incident_id,
-               e.incident_id IS NULL AND count(*) OVER incident = 1
-                   AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = e.kind || '-' || e.episode_id)
-                   AND NOT EXISTS (SELECT FROM @extschema@.wab_acknowledgements k
-                                   WHERE k.incident_id = e.kind || '-' || e.episode_id) AS is_alone,
-               min(e.subject COLLATE "C") OVER incident <> max(e.subject COLLATE "C") OVER incident AS is_shared
-        FROM (SELECT o.* FROM @extschema@.wab_drift_episodes o
-              WHERE o.ended_at IS NULL AND o.began_at > (SELECT p.since FROM policy p)
-              UNION ALL
-              SELECT c.* FROM @extschema@.wab_drift_episodes c
-              WHERE c.ended_at > (SELECT p.since FROM policy p) AND c.began_at > (SELECT p.since FROM policy p)) e
-        WINDOW incident AS (PARTITION BY coalesce(e.incident_id, e.episode_id))
-    ), many AS (
-        -- An incident of many bridges takes in those that follow.
-        SELECT r.kind, coalesce(min(r.incident_id) FILTER (WHERE r.is_shared OR EXISTS (
-                   SELECT FROM @extschema@.wab_drift_episodes o
-                   WHERE coalesce(o.incident_id, o.episode_id) = r.incident_id AND o.subject <> r.subject)),
-               min(r.episode_id) FILTER (WHERE r.is_alone)) AS first_id
-        FROM recent r
+        SELECT o.kind, o.subject, o.episode_id, o.incident_id FROM @extschema@.wab_drift_episodes o
+        WHERE o.ended_at IS NULL AND o.began_at > (SELECT p.since FROM policy p)
+        UNION ALL
+        SELECT c.kind, c.subject, c.episode_id, c.incident_id FROM @extschema@.wab_drift_episodes c
+        WHERE c.ended_at > (SELECT p.since FROM policy p) AND c.began_at > (SELECT p.since FROM policy p)
+    ), many AS MATERIALIZED (
+        -- Of thousands, PostgreSQL finds the distinct ones by hashing; within an aggregate it would sort them.
+        SELECT r.kind FROM (SELECT DISTINCT d.kind, d.subject FROM recent d) r
         GROUP BY r.kind
-        HAVING count(DISTINCT r.subject) >= greatest(
+        HAVING count(*) >= greatest(
             (SELECT p.mass_bridges FROM policy p),
             (SELECT p.mass_share FROM policy p) * (
                 SELECT count(*) FROM @extschema@.wab_bridges b
                 WHERE (SELECT count(*) FROM recent) >= (SELECT p.mass_bridges FROM policy p)
                   AND (b.status_listed OR b.status_observed_at > (SELECT p.since FROM policy p))))
+    ), alone AS MATERIALIZED (
+        SELECT r.kind, r.episode_id FROM recent r JOIN many m ON m.kind = r.kind
+        WHERE r.incident_id IS NULL
+          AND NOT EXISTS (SELECT FROM @extschema@.wab_drift_episodes o
+                          WHERE coalesce(o.incident_id, o.episode_id) = r.episode_id AND o.episode_id <> r.episode_id)
+          AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = r.kind || '-' || r.episode_id)
+          AND NOT EXISTS (SELECT FROM @extschema@.wab_acknowledgements k
+                          WHERE k.incident_id = r.kind || '-' || r.episode_id)
+    ), ones AS (
+        -- An incident of many bridges takes in those that follow.
+        SELECT i.kind, min(i.incident_id) AS incident_id
+        FROM (SELECT r.kind, r.incident_id, min(r.subject) AS subject FROM recent r
+              WHERE r.incident_id IS NOT NULL GROUP BY r.kind, r.incident_id) i
+        WHERE EXISTS (SELECT FROM @extschema@.wab_drift_episodes o
+                      WHERE coalesce(o.incident_id, o.episode_id) = i.incident_id AND o.subject <> i.subject)
+        GROUP BY i.kind
+    ), firsts AS (
+        SELECT a.kind, coalesce(min(o.incident_id), min(a.episode_id)) AS first_id
+        FROM alone a LEFT JOIN ones o ON o.kind = a.kind GROUP BY a.kind
     )
-    UPDATE @extschema@.wab_drift_episodes e SET incident_id = m.first_id
-    FROM recent r JOIN many m ON m.kind = r.kind
-    WHERE e.episode_id = r.episode_id AND r.is_alone AND r.episode_id <> m.first_id;
+    UPDATE @extschema@.wab_drift_episodes e SET incident_id = f.first_id
+    FROM alone a JOIN firsts f ON f.kind = a.kind
+    WHERE e.episode_id = a.episode_id AND a.episode_id <> f.first_id;
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_merge_incidents IS
     'Makes one incident of the episodes of one kind that began within wab_policy.mass_window, if they are on mass_bridges or '
@@ -120,8 +168,8 @@ COMMENT ON FUNCTION @extschema@._wab_merge_incidents IS
 CREATE FUNCTION @extschema@._wab_note_drift(
     kinds text[], bridge_ids bigint[], customer_refs text[], wasted boolean[],
     of_bridges bigint[] DEFAULT NULL, of_customers text[] DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off
 AS $$
 DECLARE
     -- A notification takes 8,000 bytes.
@@ -139,11 +187,14 @@ BEGIN
                d.is_wasted
         FROM unnest(kinds, bridge_ids, customer_refs, wasted) AS d(kind, bridge_id, customer_ref, is_wasted)
     ), lasting AS MATERIALIZED (
+        -- PostgreSQL runs one branch only, and the second by index.
         SELECT e.kind, e.subject, e.episode_id FROM @extschema@.wab_drift_episodes e
-        WHERE e.ended_at IS NULL
-          AND (of_bridges IS NULL
-               OR (e.subject = ANY (of_bridges::text[] || of_customers)
-                   AND (e.bridge_id = ANY (of_bridges) OR (e.bridge_id IS NULL AND e.subject = ANY (of_customers)))))
+        WHERE of_bridges IS NULL AND e.ended_at IS NULL
+        UNION ALL
+        SELECT e.kind, e.subject, e.episode_id FROM @extschema@.wab_drift_episodes e
+        WHERE of_bridges IS NOT NULL AND e.ended_at IS NULL
+          AND e.subject = ANY (of_bridges::text[] || of_customers)
+          AND (e.bridge_id = ANY (of_bridges) OR (e.bridge_id IS NULL AND e.subject = ANY (of_customers)))
     ), moved AS MATERIALIZED (
         -- A full join is never a nested loop, however wrong the estimates are.
         SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.episode_id
@@ -153,16 +204,7 @@ BEGIN
         INSERT INTO @extschema@.wab_drift_episodes
             (kind, subject, bridge_id, customer_ref, wasted, began_at, incident_id)
         SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at,
-               -- The last incident of this kind goes on, if this bridge or tenant was well for less than ends_after. A bridge that
-               -- was disconnected again is drift only after its grace, but was not well since its status began.
-               (SELECT coalesce(e.incident_id, e.episode_id)
-                FROM @extschema@.wab_drift_episodes e JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
-                LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = m.bridge_id
-                WHERE e.subject = m.subject AND e.kind = m.kind AND e.ended_at IS NOT NULL
-                  AND e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
-                                                           WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
-                                                           WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
-                ORDER BY e.ended_at DESC LIMIT 1)
+               @extschema@._wab_continued_incident(m.kind, m.subject, m.bridge_id, at)
         FROM moved m WHERE m.episode_id IS NULL
         RETURNING kind, episode_id
     ), ended AS (

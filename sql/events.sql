@@ -93,22 +93,26 @@ COMMENT ON FUNCTION @extschema@._wab_insert_status IS
 
 -- A late event may show that the bridge was paired for a while.
 CREATE FUNCTION @extschema@._wab_unpaired_by_history(bridge @extschema@.wab_bridges) RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH s AS (
-        SELECT e.at, e.became, coalesce(e.reported, e.became) = 'disconnected' AS down
-        FROM @extschema@.wab_bridge_events e
-        WHERE e.bridge_id = ($1).bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
-    ), paired AS (
-        SELECT s.at, s.down FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.down DESC LIMIT 1
-    ), first AS (
-        SELECT s.at, s.became FROM s
-        WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.down) > (SELECT p.at, p.down FROM paired p)
-        ORDER BY s.at, s.down LIMIT 1
-    )
-    SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
-                ELSE coalesce(($1).unpaired_since, least(coalesce(($1).created_at, ($1).first_seen_at), f.at)) END
-    FROM (SELECT 1) always LEFT JOIN first f ON true;
+BEGIN
+    RETURN (
+        WITH s AS (
+            SELECT e.at, e.became, coalesce(e.reported, e.became) = 'disconnected' AS down
+            FROM @extschema@.wab_bridge_events e
+            WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
+        ), paired AS (
+            SELECT s.at, s.down FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.down DESC LIMIT 1
+        ), first AS (
+            SELECT s.at, s.became FROM s
+            WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.down) > (SELECT p.at, p.down FROM paired p)
+            ORDER BY s.at, s.down LIMIT 1
+        )
+        SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
+                    ELSE coalesce(bridge.unpaired_since, least(coalesce(bridge.created_at, bridge.first_seen_at), f.at))
+               END
+        FROM (SELECT 1) always LEFT JOIN first f ON true);
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
     'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
@@ -117,18 +121,21 @@ COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
 -- The present status began at the oldest row of the history after which no other status follows.
 CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz)
 RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN run.was IS DISTINCT FROM _wab_status_began.status THEN run.at ELSE least(known_since, run.at) END
-    FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
-          WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
-            AND e.became = _wab_status_began.status
-            AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > ALL (
-                SELECT o.at, coalesce(o.reported, o.became) = 'disconnected' FROM @extschema@.wab_bridge_events o
-                WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
-                  AND o.became NOT IN (_wab_status_began.status, 'unknown')
-                ORDER BY o.at DESC, coalesce(o.reported, o.became) = 'disconnected' DESC LIMIT 1)
-          ORDER BY e.at LIMIT 1) run;
+BEGIN
+    RETURN (
+        SELECT CASE WHEN run.was IS DISTINCT FROM _wab_status_began.status THEN run.at ELSE least(known_since, run.at) END
+        FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
+              WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
+                AND e.became = _wab_status_began.status
+                AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > ALL (
+                    SELECT o.at, coalesce(o.reported, o.became) = 'disconnected' FROM @extschema@.wab_bridge_events o
+                    WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
+                      AND o.became NOT IN (_wab_status_began.status, 'unknown')
+                    ORDER BY o.at DESC, coalesce(o.reported, o.became) = 'disconnected' DESC LIMIT 1)
+              ORDER BY e.at LIMIT 1) run);
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_status_began IS
     'When the present status of a bridge began, by its history, or known_since if the history does not go back that '
@@ -240,31 +247,3 @@ COMMENT ON FUNCTION @extschema@.wab_ingest_event IS
     'stored in the history only, and not at all before first_seen_at); duplicate; ignored (another kind of event); '
     'no_bridge; or ambiguous (several bridges carry this customer_ref). wab_reconcile() or wab apply writes the '
     'tenant rows.';
-
--- The drift of all of them is read once: for fifty bridges that takes a little longer than for one.
-CREATE FUNCTION @extschema@._wab_ingest_events(customer_refs text[], events text[]) RETURNS text[]
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    told     record;
-    outcomes text[] := '{}';
-    moved    text[] := '{}';
-BEGIN
-    FOR nth IN 1 .. coalesce(array_length(customer_refs, 1), 0) LOOP
-        -- A body that is no event, or is nested too deeply, must not take the others with it.
-        BEGIN
-            SELECT i.* INTO told FROM @extschema@._wab_ingest(customer_refs[nth], events[nth]::jsonb, NULL) i;
-            outcomes := outcomes || told.outcome;
-            moved := moved || CASE WHEN told.moved THEN customer_refs[nth:nth] END;
-        EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
-            outcomes := outcomes || 'invalid'::text;
-        END;
-    END LOOP;
-    IF moved <> '{}' THEN
-        PERFORM @extschema@._wab_note_drift_of(ARRAY(SELECT DISTINCT m.ref FROM unnest(moved) AS m(ref)));
-    END IF;
-    RETURN outcomes;
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_ingest_events IS
-    'wab_ingest_event() for many webhooks, in their order, for wab serve: one outcome each, which is also invalid.';

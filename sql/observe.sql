@@ -241,14 +241,17 @@ COMMENT ON FUNCTION @extschema@._wab_store_listing IS
 
 CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL)
 RETURNS SETOF @extschema@.wab_observations
-LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT o.observed_at, o.source, o.listing_sha256, o.bridges, o.appeared, o.changed, o.disappeared, o.malformed,
            o.statuses, o.mirrored AND NOT EXISTS (
                SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp()), o.outside
     FROM (SELECT l.* FROM @extschema@.wab_observations l
           WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - least(max_age, interval '1000 years');
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_last_observation IS
     'The newest observation, if it is younger than max_age. Leaves out observations dated in the future, which exist '

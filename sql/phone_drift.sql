@@ -86,7 +86,7 @@ COMMENT ON FUNCTION @extschema@._wab_unexpected_phone IS
 
 -- Phones are compared between bridges, so a change of one bridge may begin or end the drift of others.
 CREATE FUNCTION @extschema@._wab_phone_partners(bridge_ids bigint[]) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 AS $$
 DECLARE
     shared text[] := '{}';

@@ -82,9 +82,10 @@ COMMENT ON FUNCTION @extschema@._wab_phone_hash IS
 
 -- A role that was granted less, for instance before an upgrade, still stores statuses: it leaves this to other roles.
 CREATE FUNCTION @extschema@._wab_may_remember() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (SELECT bool_and(has_table_privilege(c.oid, p.privilege))
+BEGIN
+    RETURN (SELECT bool_and(has_table_privilege(c.oid, p.privilege))
             FROM pg_class c CROSS JOIN unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS p(privilege)
             WHERE c.relnamespace = to_regnamespace('@extschema@')
               AND c.relname IN ('wab_phones', '_wab_phone_key', 'wab_activity'))
@@ -92,6 +93,7 @@ AS $$
             WHERE f.pronamespace = to_regnamespace('@extschema@')
               AND f.proname IN ('_wab_note_drift_of', '_wab_phone_hash', '_wab_mark_shared', '_wab_forget_phones',
                                 '_wab_note_activity', '_wab_forget_activity'));
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_may_remember IS
     'Whether the caller may write who is paired and when each bridge was active.';

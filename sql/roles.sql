@@ -88,7 +88,7 @@ BEGIN
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
-                  AND p.proname IN ('_wab_ingest_events', '_wab_ingest', 'wab_ingest_event', '_wab_event_time', '_wab_insert_status',
+                  AND p.proname IN ('_wab_ingest_events', '_wab_ingest_newest', '_wab_ingest', 'wab_ingest_event', '_wab_event_time', '_wab_insert_status',
                                     '_wab_unpaired_by_history', '_wab_status_began', '_wab_last_observation', '_wab_note_activity',
                                     '_wab_note_drift_of', '_wab_phone_hash', '_wab_mark_shared', '_wab_forget_phones',
                                     '_wab_forget_activity', 'wab_normalize_status') LOOP

@@ -52,10 +52,16 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_status_map IS 'wab_status_words as one JSON object: the status of each word.';
 
+-- In plpgsql, as all functions of a statement that runs once per event: PostgreSQL plans the query of an SQL function at
+-- each call, which takes longer than to run it.
 CREATE FUNCTION @extschema@.wab_normalize_status(raw text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce((SELECT w.status FROM @extschema@.wab_status_words w WHERE w.word = @extschema@._wab_status_word(raw)),
-                'unknown');
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN coalesce((SELECT w.status FROM @extschema@.wab_status_words w
+                     WHERE w.word = @extschema@._wab_status_word(raw)), 'unknown');
+END
+$$;
 COMMENT ON FUNCTION @extschema@.wab_normalize_status IS
     'Maps the provider''s status text to paired, awaiting_scan, disconnected or unknown, as wab_status_words says; any '
     'other text, and null, to unknown.';
@@ -85,27 +91,26 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_unmapped IS
     'wab_unmapped_words as one JSON object: the number of bridges with each word.';
 
--- Called by _wab_kinds once per query, and only if a status changed within the window.
-CREATE FUNCTION @extschema@._wab_flapping() RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+-- Called by _wab_kinds for bridges whose status changed within the window. It reads the history of one bridge by index: a
+-- query of a few bridges must not read the window of all. COST 1: PostgreSQL would otherwise compile (JIT) each query.
+CREATE FUNCTION @extschema@._wab_flapping(bridge_id bigint, since timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- A role that was granted the views and not this table sees the other drift.
     IF NOT has_table_privilege('@extschema@.wab_bridge_events', 'SELECT') THEN
         RETURN NULL;
     END IF;
-    RETURN (SELECT jsonb_object_agg(f.bridge_id, f.changes)
-            FROM (SELECT e.bridge_id, count(*) AS changes
-                  FROM @extschema@.wab_bridge_events e, @extschema@._wab_cutoffs() c
-                  WHERE e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became)
-                    AND e.at > c.flapping
-                  GROUP BY e.bridge_id) f
+    RETURN (SELECT f.changes
+            FROM (SELECT count(*) AS changes FROM @extschema@.wab_bridge_events e
+                  WHERE e.bridge_id = _wab_flapping.bridge_id AND e.at > _wab_flapping.since
+                    AND e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became)) f
             WHERE f.changes >= (SELECT p.flapping_changes FROM @extschema@.wab_policy p));
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_flapping IS
-    'The bridges whose status changed wab_policy.flapping_changes times or more within flapping_window, as one JSON object: '
-    'the number of changes of each bridge_id.';
+    'How often the status of this bridge changed since this time, if it is wab_policy.flapping_changes times or more; '
+    'otherwise null.';
 
 DO $$
 DECLARE

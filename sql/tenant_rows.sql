@@ -5,12 +5,14 @@
 -- sets it qualifies all names and operators of the following statements. pg_catalog is searched first unless the path
 -- names it; it is prepended only then, because CREATE in a trigger uses the path's first schema.
 CREATE FUNCTION @extschema@._wab_binding_path(resolved_in text DEFAULT NULL) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce((SELECT CASE WHEN strpos(p.path, 'pg_catalog') > 0 THEN 'pg_catalog, ' ELSE '' END || p.path
+BEGIN
+    RETURN coalesce((SELECT CASE WHEN strpos(p.path, 'pg_catalog') > 0 THEN 'pg_catalog, ' ELSE '' END || p.path
                      FROM (SELECT coalesce(_wab_binding_path.resolved_in,
                                            (SELECT b.resolved_in FROM @extschema@.wab_tenant_binding b)) AS path) p),
                     'pg_catalog, pg_temp');
+END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_binding_path IS
     'The search_path under which the tenants table is written, and the expressions of its binding are evaluated: that '

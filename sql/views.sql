@@ -127,9 +127,9 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     )::@extschema@._wab_difference END AS awaiting_scan,
 
     CASE WHEN r.status_since > c.flapping AND r.wanted
-              AND (SELECT @extschema@._wab_flapping()) ? r.bridge_id::text AND r.serves
+              AND @extschema@._wab_flapping(r.bridge_id, c.flapping) IS NOT NULL AND r.serves
     THEN ROW('flapping', 'critical', NULL, r.raw_status, NULL, false,
-        format('the status changed %s times within %s', (SELECT @extschema@._wab_flapping()) ->> r.bridge_id::text,
+        format('the status changed %s times within %s', @extschema@._wab_flapping(r.bridge_id, c.flapping),
                (SELECT p.flapping_window FROM @extschema@.wab_policy p))
     )::@extschema@._wab_difference END AS flapping,
 

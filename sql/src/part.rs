@@ -86,6 +86,7 @@ pub const PARTS: &[Part] = &[
     part!("tenant_rows.sql", None),
     part!("trial.sql", None),
     part!("events.sql", None),
+    part!("event_batches.sql", None),
     part!("tenures.sql", None),
     part!("history.sql", None),
     part!("queue.sql", None),

@@ -34,8 +34,3 @@ SELECT wab_ingest_event('a', '[]');
 SELECT wab_ingest_event('a', '{"event": 1}');
 SELECT wab_ingest_event('a', '{"event": "connected", "customer_ref": "b"}');
 SELECT * FROM wab_status_history WHERE bridge_id = 1 ORDER BY since;
-
--- Many at once: an event that is none does not take the others with it.
-SELECT _wab_ingest_events(ARRAY['cust_02', 'cust_02', 'cust_02', 'cust_02', 'nobody'],
-                          ARRAY['{"event": "battery"}', 'no json', NULL, '{"event": "connected", "customer_ref": "x"}', '{"event": "connected"}']);
-SELECT _wab_ingest_events('{}', '{}');

@@ -65,6 +65,98 @@ async fn shuffled_and_repeated_events_give_the_result_of_ordered_ones() -> Resul
     Ok(())
 }
 
+/// The stored result, with who is paired and the present drift.
+const EVERYTHING: &str = "
+    SELECT b::text FROM wab_bridges b UNION ALL SELECT (to_jsonb(e) - 'event_id')::text FROM wab_bridge_events e
+    UNION ALL SELECT p::text FROM wab_phones p UNION ALL SELECT o.mirrored::text FROM wab_observations o
+    UNION ALL SELECT kind || subject FROM wab_drift_episodes WHERE ended_at IS NULL ORDER BY 1";
+
+/// Makes 800 bodies: events of 26 customers within two days. Two of them have no bridge, and one has two. A tenth of the
+/// bodies are no such events.
+const BODIES: &str = r#"
+    DROP TABLE IF EXISTS body;
+    CREATE TABLE body AS
+    SELECT row_number() OVER (ORDER BY {order}) AS nth, e.customer_ref, b.body, NULL::bigint AS batch
+    FROM (SELECT 'c' || (1 + (random() * 25)::integer) AS customer_ref, random() AS odd,
+                 timestamptz '2026-01-01' + interval '1 minute' * (1 + (random() * 3000)::integer) AS at
+          FROM generate_series(1, 800)) e
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN odd < 0.02 THEN '{"event": "battery"}'
+        WHEN odd < 0.04 THEN '{"event": "connected", "customer_ref": "somebody"}'
+        WHEN odd < 0.042 THEN 'no json'
+        WHEN odd < 0.06 THEN '[{"event": "connected"}]'
+        WHEN odd < 0.08 THEN NULL
+        WHEN odd < 0.3 THEN jsonb_build_object('event', 'Logged_Out', 'timestamp', e.at)::text
+        WHEN odd < 0.6 THEN jsonb_build_object('event', 'disconnected', 'customer_ref', e.customer_ref,
+                                               'timestamp', extract(epoch FROM e.at))::text
+        WHEN odd < 0.7 THEN jsonb_build_object('event', 'connected', 'timestamp', e.at,
+                                               'phone', '1555000000' || (odd * 100)::integer % 4)::text
+        ELSE jsonb_build_object('event', 'connected', 'timestamp', e.at)::text END AS body) b;
+    UPDATE body b SET batch = c.batch
+    FROM (SELECT nth, sum((random() < {cut})::integer) OVER (ORDER BY nth) AS batch FROM body) c WHERE c.nth = b.nth"#;
+
+/// Two ways to hand the bodies over; each returns the outcomes.
+const WAYS: &str = "
+    CREATE FUNCTION one_by_one() RETURNS text[] LANGUAGE plpgsql AS $$
+    DECLARE b record; outcomes text[] := '{}';
+    BEGIN
+        FOR b IN SELECT * FROM body ORDER BY nth LOOP
+            BEGIN outcomes := outcomes || wab_ingest_event(b.customer_ref, b.body::jsonb);
+            EXCEPTION WHEN data_exception THEN outcomes := outcomes || 'invalid'::text; END;
+        END LOOP;
+        RETURN outcomes;
+    END $$;
+    CREATE FUNCTION in_batches() RETURNS text[] LANGUAGE plpgsql AS $$
+    DECLARE b record; outcomes text[] := '{}';
+    BEGIN
+        FOR b IN SELECT array_agg(customer_ref ORDER BY nth) AS refs, array_agg(body ORDER BY nth) AS bodies
+                 FROM body GROUP BY batch ORDER BY batch LOOP
+            outcomes := outcomes || _wab_ingest_events(b.refs, b.bodies);
+        END LOOP;
+        RETURN outcomes;
+    END $$";
+
+#[tokio::test]
+async fn batches_of_any_cut_give_the_result_of_single_events() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT 'c' || n, 'active', n, 'paired' FROM generate_series(1, 26) n",
+    )?;
+    fleet.sql("SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''')")?;
+    fleet.sql(WAYS)?;
+    let ingest = |way: &str| -> Result<(String, String)> {
+        fleet.sql("TRUNCATE wab_phones, wab_drift_episodes")?;
+        fleet.sql(OBSERVE)?;
+        // Two bridges carry c2.
+        fleet.sql(
+            "INSERT INTO wab_bridges (bridge_id, customer_ref, state, first_seen_at) VALUES (30, 'c2', 'running', '2026-01-01');
+             SELECT _wab_mark_duplicates()",
+        )?;
+        fleet.sql("SELECT _wab_record_drift()")?;
+        Ok((fleet.sql(&format!("SELECT {way}()"))?, fleet.sql(EVERYTHING)?))
+    };
+    let built_in = "DELETE FROM wab_status_words WHERE NOT built_in";
+    let mapped = "INSERT INTO wab_status_words VALUES ('logged_out', 'awaiting_scan')";
+    let nearly = "random() / 5 + extract(epoch FROM e.at) / 86400";
+    for words in [built_in, mapped] {
+        fleet.sql(words)?;
+        for (order, cut) in [("e.at", "0.01"), ("e.at", "0.1"), ("random()", "0.03"), (nearly, "0.02")] {
+            fleet.sql(&BODIES.replace("{order}", order).replace("{cut}", cut))?;
+            let (single, batched) = (ingest("one_by_one")?, ingest("in_batches")?);
+            let told = |outcome: &str| single.0.matches(outcome).count();
+            assert!(
+                told("recorded") > 20 && told("invalid") > 20 && told("ambiguous") > 10,
+                "by {order}: {}",
+                single.0
+            );
+            assert_eq!(batched.0, single.0, "by {order}");
+            assert!(batched.1 == single.1, "by {order}:\n{}\nis not\n{}", batched.1, single.1);
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_event_is_drift_until_it_is_written() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
