@@ -1,18 +1,20 @@
-//! Records webhook events: one writer takes what has arrived, up to fifty events, commits it, and answers each. While it commits, the
-//! next ones gather.
+//! Records webhook events: one writer takes what has arrived, commits it, and answers each. While it commits, the next ones gather.
 
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::db::ingest::Ingest;
 use crate::model::{Error, Event, chain};
 
 /// So many events wait at most; more are refused at once, and the next poll or listing repairs it.
 const WAITING: usize = 1_000;
-/// So many events are committed together.
-const TOGETHER: usize = 50;
+/// So many events are committed together at most.
+const TOGETHER: usize = 500;
+/// The writer waits so long for as many events as it committed last: the senders that it answered send their next ones now, and a
+/// commit of the first of them alone would take the others as long as one of all.
+const GATHERING: Duration = Duration::from_millis(2);
 /// A commit that takes longer has failed.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How often the writer looks whether `message` events matter.
@@ -92,10 +94,30 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self) {
-        let mut batch = Vec::with_capacity(TOGETHER);
-        while self.waiting.recv_many(&mut batch, TOGETHER).await > 0 {
-            self.commit(std::mem::take(&mut batch)).await;
+        let mut last = 0;
+        loop {
+            let batch = self.gather(last).await;
+            last = batch.len();
+            if batch.is_empty() {
+                return;
+            }
+            self.commit(batch).await;
         }
+    }
+
+    /// The next events; none if no more will come.
+    async fn gather(&mut self, last: usize) -> Vec<Waiting> {
+        let mut batch = Vec::with_capacity(last);
+        let mut is_open = self.waiting.recv_many(&mut batch, TOGETHER).await > 0;
+        let end = Instant::now() + GATHERING;
+        while is_open && batch.len() < last {
+            let room = TOGETHER - batch.len();
+            match timeout_at(end.into(), self.waiting.recv_many(&mut batch, room)).await {
+                Ok(received) => is_open = received > 0,
+                Err(_) => break,
+            }
+        }
+        batch
     }
 
     async fn commit(&mut self, batch: Vec<Waiting>) {

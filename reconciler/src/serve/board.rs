@@ -1,12 +1,13 @@
 //! What the pages of the board share.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::db::board::Query;
 use crate::serve::changes::Changes;
 use crate::serve::exposition::Metrics;
 use crate::serve::fault::Fault;
-use crate::serve::snapshots::{Snapshot, Snapshots};
+use crate::serve::snapshots::{SLOW_TICK, Snapshot, Snapshots, TICK};
 
 /// The state behind the pages.
 pub struct Board {
@@ -27,5 +28,15 @@ impl Board {
     ) -> Result<Snapshot, Fault> {
         let queries = std::iter::once(Query::status()).chain(queries).collect();
         self.snapshots.get(queries, max_age).await.map_err(Fault::Unavailable)
+    }
+
+    /// The same for a query that takes long, whose result is older. The state of the observation is read as often as on any
+    /// page: if the database fails, the page says so at once.
+    pub async fn read_slowly(&self, query: Query) -> Result<Snapshot, Fault> {
+        let state = self.read([], TICK).await?;
+        let slow = self.snapshots.get(vec![query], SLOW_TICK).await.map_err(Fault::Unavailable)?;
+        let tables = state.tables.iter().chain(slow.tables.iter()).cloned().collect();
+        let stale = state.stale.or(slow.stale);
+        Ok(Snapshot { tables: Arc::new(tables), read_at: slow.read_at, stale })
     }
 }

@@ -16,7 +16,6 @@ use crate::serve::layout::Page;
 use crate::serve::lists::Asked;
 use crate::serve::params::{Form, form};
 use crate::serve::reply;
-use crate::serve::snapshots::SLOW_TICK;
 use crate::serve::table::table;
 
 /// The height of the highest bar, in units of the drawing.
@@ -27,7 +26,7 @@ const MONTHS: usize = 13;
 
 /// `GET /costs`
 pub async fn page((State(board), uri, headers, _): Asked) -> Result<Response, Fault> {
-    let snapshot = board.read([Query::costs()], SLOW_TICK).await?;
+    let snapshot = board.read_slowly(Query::costs()).await?;
     let costs = &snapshot.tables[1];
     if form(uri.path(), &headers) == Form::Csv {
         return Ok(reply::csv("costs", csv(costs)));

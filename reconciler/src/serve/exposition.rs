@@ -1,11 +1,13 @@
 //! The metrics: the queries of `monitoring/sql_exporter.yml`, so that both ways to scrape them agree, and their text format.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use crate::db::board::Query;
 use crate::model::{Table, Value};
+use crate::serve::received::Received;
 
 const DEFINITIONS: &str = include_str!("../../../monitoring/sql_exporter.yml");
 
@@ -13,6 +15,9 @@ const DEFINITIONS: &str = include_str!("../../../monitoring/sql_exporter.yml");
 #[derive(Debug, Deserialize)]
 pub struct Metrics {
     jobs: Vec<Job>,
+    /// What became of the webhooks, if this process receives them.
+    #[serde(skip)]
+    pub webhooks: Option<Arc<Received>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +67,9 @@ pub fn exposition(metrics: &Metrics, tables: &[Table]) -> String {
                 }
             }
         }
+    }
+    if let Some(webhooks) = &metrics.webhooks {
+        text += &webhooks.exposition();
     }
     text
 }

@@ -19,7 +19,7 @@ use wabridges::WebhookKeys;
 use crate::model::Event;
 use crate::run::receive::{NotRecorded, Receiver};
 use crate::serve::health::healthz;
-use crate::serve::refusals::{Refusal, Refusals};
+use crate::serve::received::{BUSY, FAILED, INVALID, NO_SECRET, Received};
 use crate::serve::reply::secured;
 
 /// The largest event. Those of the provider have a few hundred bytes.
@@ -32,12 +32,12 @@ const DEADLINE: Duration = Duration::from_secs(15);
 struct Hooks {
     keys: WebhookKeys,
     receiver: Receiver,
-    refusals: Refusals,
+    received: Arc<Received>,
 }
 
 /// The service. It knows no other address.
-pub fn hooks(keys: WebhookKeys, receiver: Receiver, say: fn(&str)) -> Router {
-    let hooks = Hooks { keys, receiver, refusals: Refusals::new(say) };
+pub fn hooks(keys: WebhookKeys, receiver: Receiver, received: Arc<Received>) -> Router {
+    let hooks = Hooks { keys, receiver, received };
     Router::new()
         .route("/hooks/{customer_ref}/{secret}", any(receive))
         .route("/healthz", get(healthz))
@@ -71,7 +71,7 @@ async fn receive(
     body: Bytes,
 ) -> Response {
     if method != Method::POST || !hooks.keys.verify(&customer_ref, &secret) {
-        hooks.refusals.add(Refusal::Secret);
+        hooks.received.add(NO_SECRET);
         return nothing().await;
     }
     // PostgreSQL cannot hold NUL, and one such text would fail all events that are committed with it.
@@ -80,15 +80,24 @@ async fn receive(
         return invalid(&hooks);
     };
     match hooks.receiver.record(Event { customer_ref, body }).await {
-        Ok(outcome) if outcome == "invalid" => invalid(&hooks),
-        Ok(outcome) => (StatusCode::OK, outcome + "\n").into_response(),
-        Err(NotRecorded::Busy) => unavailable("too many events wait\n"),
-        Err(NotRecorded::Failed) => unavailable("it is not known whether the database recorded it\n"),
+        Ok(outcome) if outcome == INVALID => invalid(&hooks),
+        Ok(outcome) => {
+            hooks.received.add(&outcome);
+            (StatusCode::OK, outcome + "\n").into_response()
+        }
+        Err(NotRecorded::Busy) => {
+            hooks.received.add(BUSY);
+            unavailable("too many events wait\n")
+        }
+        Err(NotRecorded::Failed) => {
+            hooks.received.add(FAILED);
+            unavailable("it is not known whether the database recorded it\n")
+        }
     }
 }
 
 fn invalid(hooks: &Hooks) -> Response {
-    hooks.refusals.add(Refusal::Body);
+    hooks.received.add(INVALID);
     (StatusCode::UNPROCESSABLE_ENTITY, "this is not an event of this bridge\n").into_response()
 }
 

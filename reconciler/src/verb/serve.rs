@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 use clap::Args;
@@ -17,7 +18,7 @@ use crate::model::Error;
 use crate::render::stderr::{emit, emit_safely, warn};
 use crate::run::receive::Receiver;
 use crate::run::signals;
-use crate::serve::{Access, Metrics, Token, board, hooks, server};
+use crate::serve::{Access, Metrics, Received, Token, board, hooks, server};
 use crate::verb::pairing_page::PairingPageArgs;
 
 /// Flags of `serve`.
@@ -96,10 +97,13 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
     // A connection string that cannot be read is found now.
     fleet.database.connection()?;
     let (signal_sent, stopping) = watch::channel(false);
+    let received = Arc::new(Received::new(emit_safely));
     let mut services = Vec::new();
     if let Some(access) = access {
         let listener = listen(args.listen).await?;
-        let metrics = Metrics::read().map_err(|error| Error::config(error.to_string(), "build wab again"))?;
+        let mut metrics =
+            Metrics::read().map_err(|error| Error::config(error.to_string(), "build wab again"))?;
+        metrics.webhooks = args.hooks_listen.map(|_| received.clone());
         let app = board(Pool::new(fleet.database.clone()), metrics, access, stopping.clone());
         services.push(Service { listener, app, name: "wab serve", path: "/" });
     }
@@ -120,7 +124,7 @@ pub async fn serve(fleet: &Fleet, args: &ServeArgs) -> Result<Exit, Error> {
             warn("bridges.webhook_url has no {secret}: calls to it would be refused");
         }
         let receiver = Receiver::start(Ingest::new(fleet.database.clone()), emit_safely);
-        let app = hooks(keys, receiver, emit_safely);
+        let app = hooks(keys, receiver, received);
         services.push(Service { listener, app, name: "webhooks", path: "/" });
     }
     if let Some(address) = args.pairing.pairing_listen {

@@ -37,6 +37,7 @@ async fn without_the_database_it_shows_the_last_snapshot_and_its_age() -> Result
     let board = Served::open(&fleet)?;
     board.page("/").await?;
     board.page("/drift").await?;
+    board.page("/costs").await?;
     fleet.cluster.stop()?;
     let page = until_it_shows(&board, "/", "This page could not be renewed").await?;
     assert!(page.contains("<strong>20</strong> Paired") && page.contains("It is from"), "{page}");
@@ -44,7 +45,14 @@ async fn without_the_database_it_shows_the_last_snapshot_and_its_age() -> Result
     assert!(drift.contains("There is no drift."), "{drift}");
     assert_eq!((board.get("/readyz").await?.code, board.get("/healthz").await?.code), (503, 200));
     assert_eq!(board.get("/metrics").await?.code, 503, "old numbers would look like new ones");
-    let unseen = board.get("/costs").await?;
+    let stopped = Instant::now();
+    let costs = until_it_shows(&board, "/costs", "This page could not be renewed").await?;
+    assert!(costs.contains("Cost by month"), "{costs}");
+    assert!(
+        stopped.elapsed() < Duration::from_secs(10),
+        "its numbers are renewed every 30 s, its state sooner"
+    );
+    let unseen = board.get("/runs").await?;
     assert_eq!(unseen.code, 503);
     assert!(unseen.body.contains("The fleet cannot be read"), "{}", unseen.body);
     fleet.cluster.start_again()?;

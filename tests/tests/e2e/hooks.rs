@@ -112,6 +112,35 @@ async fn who_does_not_know_the_secret_learns_nothing() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_board_counts_what_became_of_the_webhooks() -> Result<()> {
+    let fleet = fleet().await?;
+    let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+    let flags = ["serve", "--no-auth", "--listen", "127.0.0.1:0", "--hooks-listen", &free];
+    let board = Served::start(fleet.wab_command(&flags)?)?;
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let (good, bad) = (path("cust_05")?, format!("/hooks/cust_05/{}", "0".repeat(64)));
+    for (path, body) in [(&good, DOWN), (&good, DOWN), (&good, "no json"), (&bad, DOWN), (&bad, DOWN)] {
+        answer(http.post(format!("http://{free}{path}")).body(body)).await?;
+    }
+    let page = board.page("/metrics").await?;
+    for (outcome, count) in [("recorded", 2), ("invalid", 1), ("no_secret", 2), ("failed", 0), ("late", 0)] {
+        let line = format!("\nwab_webhooks_total{{outcome=\"{outcome}\"}} {count}\n");
+        assert!(page.contains(&line), "{line}{page}");
+    }
+    fleet.cluster.stop()?;
+    assert_eq!(answer(http.post(format!("http://{free}{good}")).body(DOWN)).await?.code, 503);
+    fleet.cluster.start_again()?;
+    wait::until("the metrics are back", || async {
+        let page = board.get("/metrics").await?.body;
+        Ok(page.contains("\nwab_webhooks_total{outcome=\"failed\"} 1\n").then_some(()))
+    })
+    .await?;
+    let alone = receiver(&fleet, &fleet.cluster.url(DATABASE))?;
+    assert_eq!(alone.get("/metrics").await?.code, 404, "anybody reaches this address");
+    Ok(())
+}
+
+#[tokio::test]
 async fn one_bad_event_does_not_take_others_with_it() -> Result<()> {
     let fleet = fleet().await?;
     let hooks = receiver(&fleet, &fleet.cluster.url(DATABASE))?;
