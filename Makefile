@@ -32,7 +32,7 @@ PG_CRON        := postgresql-$(PG_MAJOR)-cron
 TEST_PACKAGES  := chromium curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps \
                   prometheus prometheus-alertmanager prometheus-sql-exporter python3-venv
 NODE_PACKAGES  := nodejs npm
-BENCH_PACKAGES := $(NODE_PACKAGES) postgresql-plpython3-$(PG_MAJOR) python3-requests
+BENCH_PACKAGES := $(NODE_PACKAGES) chromium prometheus-sql-exporter postgresql-plpython3-$(PG_MAJOR) python3-requests
 
 # All builds use the same packages and features, so that cargo compiles each dependency once.
 FEATURES = --no-default-features --features pg_wabridges/pg$$($(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
@@ -132,7 +132,11 @@ bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures 
 	cd bench/alternatives && npm install --silent --no-package-lock && cd ../..
 	cargo build --release $(BUILT) -p bench
 	$(call install_extension,$(TARGET)/release)
-	$(TARGET)/release/bench
+	$(TARGET)/release/bench $(BENCHED)
+
+.PHONY: bench-serve
+bench-serve: BENCHED := serve
+bench-serve: bench ## measure only wab serve: webhooks and pages
 
 .PHONY: growth
 growth: extension ## simulate a month of minute refreshes and measure the tables (20 minutes); GROWTH_DAYS=2 for less

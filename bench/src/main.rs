@@ -1,11 +1,16 @@
-//! Measures every row at every size, prints the table and writes it to `bench/results.md`. BENCH_N=100000 measures one size.
+//! Measures every row at every size, prints the table and writes it to `bench/results.md`. BENCH_N=100000 measures one size, the argument
+//! `serve` only `wab serve`.
 #![allow(clippy::print_stdout)]
 
 mod contest;
+mod load;
+mod pages;
 mod queries;
+mod receivers;
 mod report;
 mod rows;
 mod scene;
+mod serve;
 mod terraform;
 
 use std::path::Path;
@@ -20,6 +25,10 @@ const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const TARGET_SIZE: u32 = 100_000;
 
 fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        println!("{}", machine()?);
+        return served().map(drop);
+    }
     let sizes = match std::env::var("BENCH_N") {
         Ok(size) => vec![size.parse().context("BENCH_N must be a number of bridges, such as 100000")?],
         Err(_) => SIZES.to_vec(),
@@ -31,10 +40,7 @@ fn main() -> Result<()> {
         println!("## {size} bridges");
         let scene = Scene::start(*size)?;
         let mut rows = Vec::new();
-        rows::all(&scene, |row| {
-            println!("{}", table(std::slice::from_ref(&row), &smaller).lines().last().unwrap_or_default());
-            rows.push(row);
-        })?;
+        rows::all(&scene, |row| rows.push(told(row, &smaller)))?;
         missed.extend(judge(*size, &rows, &smaller));
         results += &format!("## {size} bridges\n\n{}\n", table(&rows, &smaller));
         smaller = rows;
@@ -42,6 +48,11 @@ fn main() -> Result<()> {
     if let Some(row) = if sizes == SIZES || sizes == [terraform::SIZE] { terraform::row()? } else { None } {
         missed.extend((row.is_met() == Some(false)).then(|| row.what.clone()));
         results += &format!("## 4000 bridges\n\n{}\n", table(&[row], &[]));
+    }
+    if sizes == SIZES {
+        let rows = served()?;
+        missed.extend(rows.iter().filter(|row| row.is_met() == Some(false)).map(|row| row.what.clone()));
+        results += &format!("## wab serve, {} bridges, on a disk\n\n{}\n", serve::SIZE, table(&rows, &[]));
     }
     results += &match missed.as_slice() {
         [] => "Every target is met.\n".to_owned(),
@@ -52,6 +63,20 @@ fn main() -> Result<()> {
         std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("results.md"), &results)?;
     }
     Ok(())
+}
+
+/// The rows about `wab serve`.
+fn served() -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    serve::all(|row| rows.push(told(row, &[])))?;
+    println!("\n{}", table(&rows, &[]));
+    Ok(rows)
+}
+
+/// Prints a row as soon as it is measured.
+fn told(row: Row, smaller: &[Row]) -> Row {
+    println!("{}", table(std::slice::from_ref(&row), smaller).lines().last().unwrap_or_default());
+    row
 }
 
 /// The names of the rows that miss a target of this size.

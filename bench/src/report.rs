@@ -108,5 +108,9 @@ pub fn table(rows: &[Row], smaller: &[Row]) -> String {
 }
 
 fn duration(seconds: f64) -> String {
-    if seconds < 0.01 { format!("{:.2} ms", seconds * 1e3) } else { format!("{seconds:.3} s") }
+    match seconds {
+        ..0.001 => format!("{:.3} ms", seconds * 1e3),
+        ..0.01 => format!("{:.2} ms", seconds * 1e3),
+        _ => format!("{seconds:.3} s"),
+    }
 }

@@ -30,6 +30,15 @@ pub struct Scene {
 impl Scene {
     /// Starts both servers and fills them.
     pub fn start(size: u32) -> Result<Self> {
+        Self::with(size, &[])
+    }
+
+    /// Like `start`, on a disk: a commit waits until it is written, as on every real server.
+    pub fn on_disk(size: u32) -> Result<Self> {
+        Self::with(size, &[("fsync", "on"), ("min_wal_size", "2GB")])
+    }
+
+    fn with(size: u32, conf: &[(&str, &str)]) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let seed = size.to_string();
         let unlimited = ["--limit-provision", "--limit-proxy", "--limit-other", "--limit-floor"];
@@ -37,7 +46,8 @@ impl Scene {
         args.extend(unlimited.iter().flat_map(|limit| [*limit, "0"]));
         let sandbox = Sandbox::start(&args)?;
         // Servers with tables of this size have such settings.
-        let fleet = Fleet::with(sandbox, &[("shared_buffers", "1GB"), ("max_wal_size", "8GB")])?;
+        let large = [("shared_buffers", "1GB"), ("max_wal_size", "8GB")];
+        let fleet = Fleet::with(sandbox, &[&large, conf].concat())?;
         fleet.fleet_yaml(
             "  limits: { other: 100000/1s }
 policy: { max_creates: 1000000 }
@@ -160,6 +170,11 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
             .env("DATABASE_URL", self.fleet.cluster.url(DATABASE))
             .env("DRY_RUN", if dry_run { "1" } else { "0" });
         program(&mut command, expected)
+    }
+
+    /// Waits for work that is done on the side.
+    pub fn wait<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime.block_on(work)
     }
 
     /// Does work over a connection that stays open.

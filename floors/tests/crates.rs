@@ -61,15 +61,21 @@ const INSTALL_SQL: Order<'_> =
 
 const E2E: Order<'_> = Order {
     floors: &[
-        &["log", "process", "wait"],
-        &["cluster", "sandbox"],
-        &["fleet", "pooler"],
+        &["log", "pipe", "process", "wait"],
+        &["cluster", "sandbox", "tab"],
+        &["chromium", "fleet", "pooler"],
         &["demo_fleet", "served"],
     ],
 };
 
-const BENCH: Order<'_> =
-    Order { floors: &[&["contest"], &["report", "scene"], &["queries", "terraform"], &["rows"]] };
+const BENCH: Order<'_> = Order {
+    floors: &[
+        &["contest", "load"],
+        &["report", "scene"],
+        &["pages", "queries", "receivers", "terraform"],
+        &["rows", "serve"],
+    ],
+};
 
 const GROWTH: Order<'_> = Order { floors: &[&["table"], &["month", "scale", "sizes", "wal"]] };
 

@@ -32,7 +32,10 @@ impl Cluster {
     /// Starts a cluster with these lines in its postgresql.conf.
     pub fn start(conf: &[(&str, &str)]) -> Result<Self> {
         let bin = PathBuf::from(process::must(Command::new(pg_config()).arg("--bindir"))?.trim());
-        let dir = directory()?;
+        let dir = match conf.contains(&("fsync", "on")) {
+            true => directory_on_disk()?,
+            false => directory()?,
+        };
         let port =
             conf.iter().find(|(name, _)| *name == "port").map_or(Ok(5432), |(_, port)| port.parse())?;
         let cluster = Self { dir, bin, port, expected: Mutex::default() };
@@ -366,11 +369,17 @@ fn pg_config() -> String {
 
 /// A new folder that belongs to the server's user. A cluster has a thousand files, so it is made in memory if there is room.
 pub(crate) fn directory() -> Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    let dir = match has_room(MEMORY)? {
-        true => builder.prefix("wab").tempdir_in(MEMORY)?,
-        false => builder.prefix("wab").tempdir()?,
-    };
+    if !has_room(MEMORY)? {
+        return directory_on_disk();
+    }
+    let dir = tempfile::Builder::new().prefix("wab").tempdir_in(MEMORY)?;
+    give_to_server_user(dir.path())?;
+    Ok(dir)
+}
+
+/// The same where temporary files are, which is on a disk on most machines: for a server that waits for its disk.
+fn directory_on_disk() -> Result<TempDir> {
+    let dir = tempfile::Builder::new().prefix("wab").tempdir()?;
     give_to_server_user(dir.path())?;
     Ok(dir)
 }

@@ -60,6 +60,11 @@ impl Served {
         self.child.id()
     }
 
+    /// What sends the requests.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// A request that is not sent yet.
     pub fn request(&self, method: &str, path: &str) -> Result<reqwest::RequestBuilder> {
         Ok(self.http.request(method.parse()?, format!("{}{path}", self.url)))

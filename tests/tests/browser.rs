@@ -2,8 +2,6 @@
 
 #[path = "browser/audit.rs"]
 mod audit;
-#[path = "browser/chromium.rs"]
-mod chromium;
 #[path = "browser/fleets.rs"]
 mod fleets;
 #[path = "browser/keyboard.rs"]
@@ -14,11 +12,7 @@ mod live;
 mod pairing;
 #[path = "browser/picture.rs"]
 mod picture;
-#[path = "browser/pipe.rs"]
-mod pipe;
 #[path = "browser/plain.rs"]
 mod plain;
-#[path = "browser/tab.rs"]
-mod tab;
 #[path = "browser/walk.rs"]
 mod walk;

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use e2e::process;
+use e2e::tab::{Scheme, Tab};
 use serde_json::Value;
-
-use crate::tab::{Scheme, Tab};
 
 /// 1280 and 390 px, and both at 200 %.
 const WIDTHS: [u32; 4] = [1280, 640, 390, 195];

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::served::Served;
+use e2e::tab::Tab;
 
-use crate::chromium::Chromium;
 use crate::fleets;
-use crate::tab::Tab;
 
 /// What has the focus, in words.
 const FOCUS: &str = "(() => { const it = document.activeElement; return it === document.body ? '' :

@@ -1,13 +1,13 @@
 //! An open page renews itself: without taking the focus or the place in a table away, and only while it can be seen.
 
 use anyhow::{Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::fleet::Fleet;
 use e2e::served::Served;
+use e2e::tab::{Scheme, Tab};
 use serde_json::{Value, json};
 
-use crate::chromium::Chromium;
 use crate::fleets;
-use crate::tab::{Scheme, Tab};
 
 /// Counts what the polite line says.
 const LISTEN: &str = "window.said = []; new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true })";

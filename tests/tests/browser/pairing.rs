@@ -3,15 +3,15 @@
 use std::io::Cursor;
 
 use anyhow::{Context, Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::fleet::Fleet;
 use e2e::sandbox::Sandbox;
 use e2e::served::Served;
+use e2e::tab::{Scheme, Tab};
 use rqrr::PreparedImage;
 use serde_json::json;
 
 use crate::audit::Audit;
-use crate::chromium::Chromium;
-use crate::tab::{Scheme, Tab};
 
 /// Two tenants that lost their phones, and the page.
 async fn fleet() -> Result<(Fleet, Served)> {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::served::Served;
+use e2e::tab::Scheme;
 
-use crate::chromium::Chromium;
 use crate::fleets;
-use crate::tab::Scheme;
 
 /// No more bytes than this.
 const LARGEST: usize = 200_000;

@@ -1,10 +1,10 @@
 //! Every page works without scripts.
 
 use anyhow::{Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::served::Served;
 
 use crate::audit::Audit;
-use crate::chromium::Chromium;
 use crate::fleets;
 
 #[tokio::test]

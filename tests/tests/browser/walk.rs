@@ -1,13 +1,13 @@
 //! Opens every page in every state of the fleet and of its database.
 
 use anyhow::{Result, ensure};
+use e2e::chromium::Chromium;
 use e2e::fleet::Fleet;
 use e2e::served::Served;
+use e2e::tab::Tab;
 
 use crate::audit::Audit;
-use crate::chromium::Chromium;
 use crate::fleets;
-use crate::tab::Tab;
 
 /// Whether a page may be answered with an error, which Chromium reports on its console.
 fn is_error(page: &str) -> bool {
