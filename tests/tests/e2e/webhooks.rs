@@ -128,9 +128,9 @@ async fn batches_of_any_cut_give_the_result_of_single_events() -> Result<()> {
     let ingest = |way: &str| -> Result<(String, String)> {
         fleet.sql("TRUNCATE wab_phones, wab_drift_episodes")?;
         fleet.sql(OBSERVE)?;
-        // Two bridges carry c2.
+        // Two bridges carry c3, whose status is known.
         fleet.sql(
-            "INSERT INTO wab_bridges (bridge_id, customer_ref, state, first_seen_at) VALUES (30, 'c2', 'running', '2026-01-01');
+            "INSERT INTO wab_bridges (bridge_id, customer_ref, state, first_seen_at) VALUES (30, 'c3', 'running', '2026-01-01');
              SELECT _wab_mark_duplicates()",
         )?;
         fleet.sql("SELECT _wab_record_drift()")?;
