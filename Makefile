@@ -29,7 +29,7 @@ export PATH := $(HOME)/.cargo/bin:$(PATH)
 PG_PACKAGES    := postgresql-$(PG_MAJOR) postgresql-server-dev-$(PG_MAJOR)
 PACKAGES       := build-essential ca-certificates libclang-dev
 PG_CRON        := postgresql-$(PG_MAJOR)-cron
-TEST_PACKAGES  := chromium curl dpkg-dev faketime iproute2 jq libevent-dev pgbouncer pkg-config procps \
+TEST_PACKAGES  := chromium curl dpkg-dev faketime haproxy iproute2 jq libevent-dev pgbouncer pkg-config procps \
                   prometheus prometheus-alertmanager prometheus-sql-exporter python3-venv
 NODE_PACKAGES  := nodejs npm
 BENCH_PACKAGES := $(NODE_PACKAGES) chromium prometheus-sql-exporter postgresql-plpython3-$(PG_MAJOR) python3-requests
@@ -76,6 +76,13 @@ SQL_ONLY_TESTS := plan_apply saved_plans exit_codes terminal output recipes verb
                   golden::scripts main_job::every_kind main_job::the_summary \
                   hostile_provider::wab_exits hostile_provider::a_provider hostile_provider::a_malformed \
                   connections::the_database pairing_links
+
+HA_PACKAGES := etcd-server patroni python3-etcd
+
+.PHONY: test-ha
+test-ha: test-tools extension ## fail over ten times amid applies, with Patroni and etcd on this machine, and print a table
+	@$(call install_packages,$(HA_PACKAGES))
+	cargo test $(TESTED) --test ha -- --ignored --nocapture
 
 ASSERTS := bison flex libicu-dev libreadline-dev libssl-dev zlib1g-dev
 

@@ -63,7 +63,7 @@ const E2E: Order<'_> = Order {
     floors: &[
         &["log", "pipe", "process", "wait"],
         &["cluster", "sandbox", "tab"],
-        &["chromium", "fleet", "pooler"],
+        &["balancer", "chromium", "fleet", "pooler"],
         &["demo_fleet", "served"],
     ],
 };

@@ -29,7 +29,7 @@ mod poll;
 pub mod pool;
 mod precondition;
 mod rows;
-mod session;
+pub mod session;
 mod set;
 mod statement;
 mod status;

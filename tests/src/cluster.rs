@@ -105,6 +105,15 @@ impl Cluster {
         self.pg_ctl(&["-w", "-m", "immediate", "stop"])
     }
 
+    /// Kills the server's main process, as the kernel does when memory runs out; returns once no process of it answers.
+    pub fn kill(&self) -> Result<()> {
+        process::must(Command::new("kill").args(["-KILL", &self.postmaster()?.to_string()]))?;
+        while self.psql("postgres", "SELECT 1")?.code == 0 {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     /// Starts a stopped or crashed server; returns once it has recovered and accepts connections.
     pub fn start_again(&self) -> Result<()> {
         self.pg_ctl(&["-w", "-l", &self.path("log"), "start"])

@@ -1,5 +1,6 @@
 //! Starts and stops the real programs that the end-to-end tests and the demo use. It contains no test.
 
+pub mod balancer;
 pub mod chromium;
 pub mod cluster;
 pub mod demo_fleet;

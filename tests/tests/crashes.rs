@@ -128,6 +128,13 @@ async fn killed_at_fifty_moments_it_converges_and_does_nothing_twice() -> Result
     Ok(())
 }
 
+/// Whether the run waits for the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    None,
+    Default,
+}
+
 /// The moment of the database's crash: during the nth call with this method, or while rows are written.
 #[derive(Clone, Copy, Debug)]
 enum Crash {
@@ -148,22 +155,40 @@ async fn reached(scene: &Scene, crash: Crash) -> Result<()> {
     .await
 }
 
+const CRASHES: [Crash; 5] = [
+    Crash::Call("POST", 1),
+    Crash::Call("POST", 5),
+    Crash::Call("POST", 10),
+    Crash::Call("DELETE", 2),
+    Crash::Rows,
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_crashes_five_times_and_it_says_what_was_not_recorded() -> Result<()> {
     let scene = Scene::start()?;
-    for crash in [
-        Crash::Call("POST", 1),
-        Crash::Call("POST", 5),
-        Crash::Call("POST", 10),
-        Crash::Call("DELETE", 2),
-        Crash::Rows,
-    ] {
+    for crash in CRASHES {
         database_crashes(&scene, crash).await.with_context(|| format!("{crash:?}"))?;
     }
     scene.key_is_nowhere()
 }
 
-async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_crashes_five_times_and_comes_back_and_the_run_goes_on() -> Result<()> {
+    let scene = Scene::start()?;
+    for crash in CRASHES {
+        let mut run = crashed(&scene, crash, Patience::Default).await?;
+        scene.fleet.cluster.start_again()?;
+        let code = run.end()?;
+        ensure!(code == 0, "{crash:?}: exit {code}: {}", run.said()?);
+        scene.write_rows_in(0.0)?;
+        scene.lock_is_free().await?;
+        recovers(&scene, &run).await.with_context(|| format!("{crash:?}"))?;
+    }
+    scene.key_is_nowhere()
+}
+
+/// Starts a run, and crashes the database at this moment.
+async fn crashed(scene: &Scene, crash: Crash, patience: Patience) -> Result<Running> {
     scene.reset().await?;
     match crash {
         Crash::Call(method, nth) => {
@@ -172,9 +197,15 @@ async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
         }
         Crash::Rows => scene.write_rows_in(1.0)?,
     }
-    let mut run = scene.apply()?;
+    let args: &[&str] = if patience == Patience::None { &["--failover-timeout", "0s"] } else { &[] };
+    let run = scene.apply_with(args)?;
     reached(scene, crash).await?;
     scene.fleet.cluster.crash()?;
+    Ok(run)
+}
+
+async fn database_crashes(scene: &Scene, crash: Crash) -> Result<()> {
+    let mut run = crashed(scene, crash, Patience::None).await?;
     let code = run.end()?;
     let said = run.said()?;
     scene.fleet.cluster.start_again()?;

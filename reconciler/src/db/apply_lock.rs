@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -12,11 +13,13 @@ use tokio::task::JoinHandle;
 use crate::config::{Database, Who};
 use crate::db::lock_holder::lock_holder;
 use crate::db::names::Names;
+use crate::db::rows::from_row;
 use crate::db::session::Session;
-use crate::db::statement::{query, query_scalar};
+use crate::db::statement::{query_as, query_scalar};
 use crate::model::{Error, LockHolder};
 
 const DOING: &str = "cannot take the lock of wab apply";
+const LOST: &str = "the lock of wab apply was lost";
 
 /// How long PostgreSQL keeps the lock of a run that it no longer hears of.
 const LEASE: &str = "SET LOCAL idle_in_transaction_session_timeout = '45s'";
@@ -35,33 +38,49 @@ pub struct Contender {
     who: Who,
 }
 
+/// Where and since when the lock is held.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// The server process.
+    pid: i32,
+    /// The database's time when it was taken.
+    taken_at: DateTime<Utc>,
+    /// When that server started, by which servers are told apart.
+    server_since: DateTime<Utc>,
+}
+
+from_row!(Held { pid, taken_at, server_since });
+
 impl Contender {
     /// Connects.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        let mut session = Session::connect(database).await?;
+        Self::of(Session::connect(database).await?, database).await
+    }
+
+    async fn of(mut session: Session, database: &Database) -> Result<Self, Error> {
         let names = session.names(database.schema.as_deref()).await?;
         Ok(Self { session, names, who: Who::now() })
     }
 
     /// Tries to take the lock. Meanwhile pg_stat_activity shows the run and its start; a run that finds the lock taken
     /// reports both.
-    pub async fn try_lock(&mut self) -> Result<Result<(), Option<LockHolder>>, Error> {
+    pub async fn try_lock(&mut self) -> Result<Result<Held, Option<LockHolder>>, Error> {
         // PostgreSQL 17 can limit the duration of a transaction.
         let lease = match self.session.server_version() {
             Some(170_000..) => format!("SET LOCAL transaction_timeout = 0; {LEASE}"),
             _ => LEASE.to_owned(),
         };
         let conn = self.session.open(&lease).await?;
-        query(include_str!("apply_lock/announce.sql"))
+        let held = query_as(include_str!("apply_lock/announce.sql"))
             .bind(format!("wab apply of {}", self.who.who))
-            .execute(&mut *conn)
+            .fetch_one(&mut *conn)
             .await
             .map_err(Error::database("cannot set application_name"))?;
         let take = self.names.sql("SELECT pg_try_advisory_xact_lock(@extschema@._wab_lock_id('apply'))");
         let is_taken: bool =
             query_scalar(take).fetch_one(&mut *conn).await.map_err(Error::database(DOING))?;
         if is_taken {
-            return Ok(Ok(()));
+            return Ok(Ok(held));
         }
         let holder = lock_holder(conn, &self.names).await.ok().flatten();
         sqlx::raw_sql("ROLLBACK").execute(conn).await.map_err(Error::database(DOING))?;
@@ -69,10 +88,10 @@ impl Contender {
     }
 
     /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
-    pub fn hold(self) -> ApplyLock {
+    pub fn hold(self, held: Held) -> ApplyLock {
         let conn = Arc::new(Mutex::new(self.session.into_connection()));
         let keeper = tokio::spawn(keep(Arc::clone(&conn)));
-        ApplyLock { conn, keeper }
+        ApplyLock { conn, keeper, held }
     }
 }
 
@@ -81,9 +100,36 @@ impl Contender {
 pub struct ApplyLock {
     conn: Arc<Mutex<PgConnection>>,
     keeper: JoinHandle<()>,
+    held: Held,
 }
 
 impl ApplyLock {
+    /// When the run first took the lock, by the clock of that server.
+    pub fn taken_at(&self) -> DateTime<Utc> {
+        self.held.taken_at
+    }
+
+    /// When the server started on which the lock was taken. The connection may have moved to another one since.
+    pub fn server_since(&self) -> DateTime<Utc> {
+        self.held.server_since
+    }
+
+    /// Takes the lock on the server that accepts writes now, unless it is held there. If another run holds it, the error names
+    /// that run. The session that held it for this run before may outlive its connection for a minute: that is a loss.
+    pub async fn take_again(&mut self, database: &Database) -> Result<(), Error> {
+        let session = Session::connect_writable(database).await?;
+        let mut contender = Contender::of(session, database).await?;
+        match contender.try_lock().await? {
+            Ok(held) => {
+                let taken_at = self.held.taken_at;
+                *self = contender.hold(Held { taken_at, ..held });
+                Ok(())
+            }
+            Err(Some(LockHolder { pid, .. })) if pid == self.held.pid => self.require().await,
+            Err(holder) => Err(Error::Locked { holder }),
+        }
+    }
+
     /// Fails if the lock was lost: the process was stopped, the network was cut, or a person ended the session.
     pub async fn require(&self) -> Result<(), Error> {
         hear(&mut *self.conn.lock().await).await
@@ -114,12 +160,9 @@ async fn keep(conn: Arc<Mutex<PgConnection>>) {
 }
 
 async fn hear(conn: &mut PgConnection) -> Result<(), Error> {
-    const DOING: &str = "the lock of wab apply was lost";
-    match tokio::time::timeout(PATIENCE, sqlx::raw_sql("SELECT 1").execute(conn)).await {
-        Ok(heard) => heard.map(drop).map_err(Error::database(DOING)),
-        Err(_) => Err(Error::config(
-            format!("{DOING}: the database did not answer within {} s", PATIENCE.as_secs()),
-            "check the network between wab and the database, and run wab apply again",
-        )),
+    let heard = sqlx::raw_sql("SELECT 1").execute(conn);
+    match tokio::time::timeout(PATIENCE, heard).await {
+        Ok(heard) => heard.map(drop).map_err(Error::database(LOST)),
+        Err(_) => Err(Error::unanswered(LOST, PATIENCE)),
     }
 }

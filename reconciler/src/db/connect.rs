@@ -22,6 +22,12 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     found.map_err(|failure| failure.into_error(&connection))
 }
 
+/// As `connect`, but only to a server that accepts writes, also if `target_session_attrs` asks for less.
+pub async fn connect_writable(database: &Database) -> Result<PgConnection, Error> {
+    let connection = Connection { wanted: ServerKind::ReadWrite, ..database.connection()? };
+    first(&connection, connection.wanted).await.map_err(|failures| failures.into_error(&connection))
+}
+
 /// Why one host will not do.
 #[derive(Debug)]
 struct Failure {

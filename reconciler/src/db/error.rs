@@ -85,7 +85,8 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
             _ => error.hint().or(advice),
         }
         .map(str::to_owned),
-        is_lost: code.starts_with("08") || code.starts_with("57P0"),
+        // 25006: after a switchover the old primary follows the new one, and keeps connections.
+        is_lost: code.starts_with("08") || code.starts_with("57P0") || code == "25006",
     }
 }
 

@@ -1,26 +1,34 @@
-//! The run log of `wab apply`: each row is committed before the next call is made.
+//! The run log of `wab apply`: each row is committed before the next call is made. To write a row again changes nothing, so
+//! that a run can do so on a server that may lack it. Times are written as ages, because servers' clocks differ.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use wabridges::BridgeId;
 
 use crate::config::Who;
-use crate::db::statement::query;
+use crate::db::statement::{query, query_as, query_scalar};
 use crate::db::store::Store;
+use crate::ground::harmless;
 use crate::model::{Error, Plan};
 
 const DOING: &str = "cannot write the run log";
+const READING: &str = "cannot read the run log";
 
 /// Writes wab_runs and wab_operations for one run.
 #[derive(Debug)]
 pub struct Journal {
     run_id: Uuid,
     who: Who,
+    began: Instant,
 }
 
 impl Journal {
     /// The log of a new run.
     pub fn new() -> Self {
-        Self { run_id: Uuid::new_v4(), who: Who::now() }
+        Self { run_id: Uuid::new_v4(), who: Who::now(), began: Instant::now() }
     }
 
     /// The id of this run.
@@ -38,7 +46,8 @@ impl Journal {
             .bind(&self.who.git_sha)
             .bind(&self.who.ci_url)
             .bind(&plan.plan_sha256)
-            .bind(i32::try_from(plan.steps.len()).unwrap_or(i32::MAX));
+            .bind(i32::try_from(plan.steps.len()).unwrap_or(i32::MAX))
+            .bind(age(self.began));
         store.session.run(DOING, async |conn| begin.execute(conn).await.map(drop)).await
     }
 
@@ -59,7 +68,8 @@ impl Journal {
             .bind(entry.step)
             .bind(entry.kind)
             .bind(entry.customer_ref)
-            .bind(entry.bridge_id.map(BridgeId::get));
+            .bind(entry.bridge_id.map(BridgeId::get))
+            .bind(age(entry.began));
         store.session.run(DOING, async |conn| begin.execute(conn).await.map(drop)).await
     }
 
@@ -71,8 +81,28 @@ impl Journal {
             .bind(step)
             .bind(end.outcome)
             .bind(end.detail)
-            .bind(end.bridge_id.map(BridgeId::get));
+            .bind(end.bridge_id.map(BridgeId::get))
+            .bind(age(end.ended));
         store.session.run(DOING, async |conn| finish.execute(conn).await.map(drop)).await
+    }
+
+    /// The numbers of the steps whose outcome the server has; `None` if it lacks the run.
+    pub async fn kept(&self, store: &mut Store) -> Result<Option<BTreeSet<i32>>, Error> {
+        let kept = query_as(store.names.sql(include_str!("journal/kept.sql"))).bind(self.run_id);
+        let (has_run, ended): (bool, Vec<i32>) =
+            store.session.run(READING, async |conn| kept.fetch_one(conn).await).await?;
+        Ok(has_run.then(|| ended.into_iter().collect()))
+    }
+
+    /// Fails if another run began after this time.
+    pub async fn require_latest(&self, store: &mut Store, since: DateTime<Utc>) -> Result<(), Error> {
+        let later = query_scalar(store.names.sql(
+            "SELECT r.who FROM @extschema@.wab_runs r WHERE r.started_at > $1 AND r.run_id <> $2 LIMIT 1",
+        ));
+        let later = later.bind(since).bind(self.run_id);
+        let later: Option<String> =
+            store.session.run(READING, async |conn| later.fetch_optional(conn).await).await?;
+        later.map_or(Ok(()), |who| Err(Error::Superseded { who: harmless(&who) }))
     }
 }
 
@@ -87,6 +117,8 @@ pub struct Entry<'a> {
     pub customer_ref: Option<&'a str>,
     /// The bridge, if it is known.
     pub bridge_id: Option<BridgeId>,
+    /// When it began.
+    pub began: Instant,
 }
 
 /// The log entry after a step.
@@ -98,4 +130,10 @@ pub struct StepEnd<'a> {
     pub detail: &'a str,
     /// The bridge, if it became known.
     pub bridge_id: Option<BridgeId>,
+    /// When it ended.
+    pub ended: Instant,
+}
+
+fn age(moment: Instant) -> f64 {
+    moment.elapsed().as_secs_f64()
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
 use crate::config::Database;
-use crate::db::connect::connect;
+use crate::db::connect::{connect, connect_writable};
 use crate::db::find;
 use crate::db::names::Names;
 use crate::db::statement::query_scalar;
@@ -18,6 +18,8 @@ use crate::model::{DatabaseError, Error};
 /// closed it: while a person reads a plan, or a run waits for the provider's limits.
 const IDLE: Duration = Duration::from_secs(2);
 
+const BEGINNING: &str = "cannot begin a transaction";
+
 /// One connection, which is made again if it was lost between two transactions.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -25,12 +27,49 @@ pub(super) struct Session {
     database: Database,
     /// The last use; `None`: the connection did not answer.
     used: Option<Instant>,
+    on_loss: OnLoss,
+}
+
+/// What follows if the connection was lost between two transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLoss {
+    /// It is made again, and the caller does not notice.
+    Reconnect,
+    /// The next transaction fails: the new connection may lead to a server that lacks what was committed on the old one.
+    Fail,
 }
 
 impl Session {
     /// Connects. Needs a Tokio runtime with I/O and time.
     pub async fn connect(database: &Database) -> Result<Self, Error> {
-        Ok(Self { conn: connect(database).await?, database: database.clone(), used: Some(Instant::now()) })
+        Ok(Self::of(connect(database).await?, database))
+    }
+
+    /// Connects to a server that accepts writes.
+    pub async fn connect_writable(database: &Database) -> Result<Self, Error> {
+        Ok(Self::of(connect_writable(database).await?, database))
+    }
+
+    fn of(conn: PgConnection, database: &Database) -> Self {
+        let used = Some(Instant::now());
+        Self { conn, database: database.clone(), used, on_loss: OnLoss::Reconnect }
+    }
+
+    /// Sets what follows if the connection was lost between two transactions.
+    pub fn on_loss(&mut self, on_loss: OnLoss) {
+        self.on_loss = on_loss;
+    }
+
+    /// Replaces the connection by one to a server that accepts writes.
+    pub async fn reconnect(&mut self) -> Result<(), Error> {
+        let on_loss = self.on_loss;
+        *self = Self { on_loss, ..Self::connect_writable(&self.database).await? };
+        Ok(())
+    }
+
+    /// The database that it is connected to, as configured.
+    pub fn database(&self) -> &Database {
+        &self.database
     }
 
     /// Another connection to the same database.
@@ -117,8 +156,10 @@ impl Session {
             Some(_) => in_time(deadline, self.conn.ping()).await.is_ok(),
             None => false,
         };
-        if !is_alive {
-            self.conn = connect(&self.database).await?;
+        match self.on_loss {
+            _ if is_alive => {}
+            OnLoss::Reconnect => self.conn = connect(&self.database).await?,
+            OnLoss::Fail => return Err(lost()),
         }
         self.used = Some(Instant::now());
         Ok(deadline)
@@ -142,18 +183,23 @@ impl Session {
     }
 }
 
+fn lost() -> Error {
+    let text = "the connection was lost between two transactions".to_owned();
+    let source = DatabaseError { text, sqlstate: None, hint: None, is_lost: true };
+    Error::Database { doing: BEGINNING, source }
+}
+
 /// Waits for the first statement of a transaction. PostgreSQL answers it at once, but a pooler lets it wait until a server
 /// connection is free.
 async fn in_time<T>(
     deadline: Option<Duration>,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, Error> {
-    const DOING: &str = "cannot begin a transaction";
     let deadline = deadline.unwrap_or(Duration::MAX);
     match tokio::time::timeout(deadline, work).await {
-        Ok(begun) => begun.map_err(Error::database(DOING)),
+        Ok(begun) => begun.map_err(Error::database(BEGINNING)),
         Err(_) => Err(Error::Database {
-            doing: DOING,
+            doing: BEGINNING,
             source: DatabaseError {
                 text: format!("no answer within {} s", deadline.as_secs()),
                 sqlstate: None,

@@ -10,7 +10,7 @@ use crate::config::Database;
 use crate::db::copy;
 use crate::db::evaluation::Evaluation;
 use crate::db::names::Names;
-use crate::db::session::Session;
+use crate::db::session::{OnLoss, Session};
 use crate::db::statement::{query, query_as, query_scalar};
 use crate::ground::harmless;
 use crate::model::Error;
@@ -35,6 +35,28 @@ impl Store {
     /// The objects that have these names, through this session.
     pub(super) fn of(session: Session, names: Names) -> Self {
         Self { session, names, may_write: None }
+    }
+
+    /// Sets what follows if the connection was lost between two transactions.
+    pub fn on_loss(&mut self, on_loss: OnLoss) {
+        self.session.on_loss(on_loss);
+    }
+
+    /// Replaces the connection by one to a server that accepts writes.
+    pub async fn reconnect(&mut self) -> Result<(), Error> {
+        self.session.reconnect().await
+    }
+
+    /// The database, as configured.
+    pub fn config(&self) -> &Database {
+        self.session.database()
+    }
+
+    /// When the server started.
+    pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
+        let since = query_scalar("SELECT pg_catalog.pg_postmaster_start_time()");
+        let doing = "cannot find out which server this is";
+        self.session.run(doing, async |conn| since.fetch_one(conn).await).await
     }
 
     /// The database's time. All observations use this one clock.

@@ -76,6 +76,12 @@ pub enum Error {
         /// The run that holds the lock, if it is visible.
         holder: Option<LockHolder>,
     },
+    /// The lock was lost for a while, and another apply ran meanwhile.
+    #[error("another wab apply, of {who}, began while this one did not hold the lock")]
+    Superseded {
+        /// Who ran it.
+        who: String,
+    },
 }
 
 impl Error {
@@ -104,13 +110,18 @@ impl Error {
         }
     }
 
+    /// Whether the connection to the database is lost, or its server is shutting down or accepts no writes.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if source.is_lost)
+    }
+
     /// The exit code of this error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Provider { source: wabridges::Error::Auth { .. }, .. } | Self::Account { .. } => Exit::Auth,
             Self::Refused { .. } => Exit::Refused,
             Self::Stale { .. } => Exit::Stale,
-            Self::Locked { .. } => Exit::Locked,
+            Self::Locked { .. } | Self::Superseded { .. } => Exit::Locked,
             Self::Config { .. }
             | Self::Fleet { .. }
             | Self::Database { .. }
@@ -136,6 +147,7 @@ impl Error {
                 Some("use the key of that account, or change account.key_fingerprint or the plan".into())
             }
             Self::Overtaken => Some("run wab again".into()),
+            Self::Superseded { .. } => Some("run wab apply again, which makes a new plan".into()),
             Self::Stale { .. } => Some("look at the current plan: wab plan".into()),
             Self::Locked { holder } => Some(match holder {
                 Some(LockHolder { pid, .. }) => format!(
@@ -162,7 +174,7 @@ pub struct DatabaseError {
     pub sqlstate: Option<String>,
     /// What to do about it, if it is known.
     pub hint: Option<String>,
-    /// The connection is lost, or the server is shutting down.
+    /// The connection is lost, or the server is shutting down or accepts no writes.
     pub is_lost: bool,
 }
 
@@ -226,6 +238,7 @@ mod tests {
             (Error::stale("x"), Exit::Stale),
             (Error::Overtaken, Exit::Error),
             (Error::Locked { holder: None }, Exit::Locked),
+            (Error::Superseded { who: "ci@host".into() }, Exit::Locked),
         ] {
             assert_eq!(error.exit(), exit, "{error}");
         }

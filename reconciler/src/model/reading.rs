@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use wabridges::Listing;
 
 /// The provider's list of bridges, and when it was requested.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     /// The database's time before the call. Statuses observed after this time are newer than the listing.
     pub listed_at: DateTime<Utc>,

@@ -69,6 +69,8 @@ pub enum RunEnd {
     Auth,
     /// The connection to the database was lost, or the role lacks a privilege that every further step needs.
     Database(String),
+    /// The lock was lost with the database's server, and another apply took it or ran meanwhile.
+    Locked(String),
     /// The run log could not be written.
     #[serde(rename = "trail_lost")]
     LogLost(String),
@@ -133,6 +135,7 @@ impl Report {
         match (&self.end, self.count(Outcome::Done)) {
             (RunEnd::Interrupted, _) => Exit::Interrupted,
             (RunEnd::Deadline, _) => Exit::Deadline,
+            (RunEnd::Locked(_), _) => Exit::Locked,
             (RunEnd::Auth, 0) => Exit::Auth,
             (RunEnd::LogLost(_) | RunEnd::Database(_), 0) if self.count(Outcome::Unknown) == 0 => Exit::Error,
             (RunEnd::Finished, done) if done < self.steps.len() => Exit::Partly,
@@ -172,6 +175,7 @@ mod tests {
             (RunEnd::Auth, vec![Done, Failed], Exit::Partly, "stopped"),
             (RunEnd::Interrupted, vec![Done], Exit::Interrupted, "stopped"),
             (RunEnd::Deadline, vec![Done], Exit::Deadline, "stopped"),
+            (RunEnd::Locked(String::new()), vec![Done], Exit::Locked, "stopped"),
             (RunEnd::LogLost(String::new()), vec![], Exit::Error, "stopped"),
             (RunEnd::LogLost(String::new()), vec![Done], Exit::Partly, "stopped"),
             (RunEnd::Database(String::new()), vec![Failed], Exit::Error, "stopped"),

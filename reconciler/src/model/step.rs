@@ -113,6 +113,14 @@ impl Step {
         }
     }
 
+    /// The webhook_url of a bridge to create.
+    pub fn webhook_url(&self) -> Option<&str> {
+        match self {
+            Self::Provision { webhook_url, .. } => webhook_url.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether both steps have the same target, regardless of the values that they were planned on.
     pub fn is_about_the_same(&self, other: &Self) -> bool {
         let deletes = matches!(self, Self::Delete { .. });

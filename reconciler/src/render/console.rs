@@ -35,10 +35,27 @@ impl Events for Console {
             (Event::StepStarting { step, left }, Some(progress)) => progress.starting(step, left),
             (Event::WaitingForLimit(wait), Some(progress)) => progress.waiting(wait),
             (Event::StepsExecuted { steps, left }, Some(progress)) => progress.finished(steps, left),
+            (Event::DatabaseAway { error, patience }, Some(progress)) => progress.warn(&format!(
+                "the database is away ({}): waiting up to {} for a server that accepts writes",
+                chain(error),
+                span(patience)
+            )),
+            (Event::DatabaseBack { away, rewritten }, Some(progress)) => {
+                progress.warn(&back(away, rewritten))
+            }
             (Event::StepsFailed(text), Some(progress)) => progress.say(text),
             (Event::RunEnded(report), Some(progress)) => progress.finish(report),
         }
     }
+}
+
+/// Says that the run goes on, and what the new server lacked.
+fn back(away: Duration, rewritten: usize) -> String {
+    let lacking = match rewritten {
+        0 => String::new(),
+        steps => format!(", and {} that it lacked recorded again", count(steps, "step")),
+    };
+    format!("the database accepts writes again after {}{lacking}: the run goes on", span(away))
 }
 
 /// Announces a round of status requests, and its shortest possible duration.

@@ -147,6 +147,14 @@ impl Progress {
         }
     }
 
+    /// Writes a warning.
+    pub fn warn(&self, text: &str) {
+        match &lock(&self.pace).shape {
+            Shape::Bar(bar) => bar.suspend(|| warn(text)),
+            Shape::Lines | Shape::Events => warn(text),
+        }
+    }
+
     /// Ends the progress.
     pub fn finish(&self, report: &Report) {
         self.ticker.abort();

@@ -333,6 +333,7 @@ pub fn ended_early(report: &Report) -> Option<String> {
         RunEnd::GaveUp => Some("too many steps failed in a row".to_owned()),
         RunEnd::Auth => Some("the provider refused the API key: check the key and the account".to_owned()),
         RunEnd::Database(error) => Some(format!("the database failed: {error}")),
+        RunEnd::Locked(error) => Some(format!("it lost its lock with the database's server: {error}")),
         RunEnd::LogLost(error) => Some(format!("the run log could not be written: {error}")),
     }
 }

@@ -1,14 +1,13 @@
-//! Steps that call the provider: check the preconditions again, make the call, record the answer.
+//! Steps that call the provider: check the preconditions again, and make the call.
 
 use wabridges::{
     BridgeId, Class, CustomerRef, Listing, Made, NoWebhookKeys, Provisioned, Session, WebhookUrl, resolve,
 };
 
-use crate::db::store::NewBridge;
 use crate::model::Error;
+use crate::run::deed::{Deed, MadeBridge};
 use crate::run::executor::Executor;
 use crate::run::observe::PATIENCE;
-use crate::run::step_outcome::StepOutcome;
 
 /// The provider's answer to a call that may have been repeated after a 429.
 type Answer<T> = Result<T, wabridges::Error>;
@@ -18,27 +17,10 @@ impl Executor<'_> {
         &mut self,
         customer_ref: &CustomerRef,
         webhook_url: Option<&str>,
-    ) -> StepOutcome {
-        let (bridge_id, state, how) = match self.make(customer_ref, webhook_url).await {
-            Ok(made) => made,
-            Err(error) => return StepOutcome::failed(&error),
-        };
+    ) -> Result<Deed, Error> {
+        let (bridge_id, state, how) = self.make(customer_ref, webhook_url).await?;
         let session = self.session(customer_ref).await;
-        let made = NewBridge {
-            customer_ref,
-            bridge_id,
-            state: state.as_deref(),
-            session: session.as_ref(),
-            webhook_url,
-        };
-        match self.store.record_provision(&made).await {
-            Ok(None) => StepOutcome::done(format!("{how} as bridge {bridge_id}"), Some(bridge_id)),
-            Ok(Some(reason)) => StepOutcome::unwritten(
-                format!("{how} as bridge {bridge_id} and recorded in wab_bridges, but: {reason}"),
-                Some(bridge_id),
-            ),
-            Err(error) => StepOutcome::unrecorded("provisioned", bridge_id, &error),
-        }
+        Ok(Deed::Made(MadeBridge { bridge_id, state, session, how }))
     }
 
     async fn make(
@@ -74,7 +56,7 @@ impl Executor<'_> {
         let signed = webhook_url.map(|url| WebhookUrl::new(url, customer_ref.as_str(), self.webhook_keys));
         let signed = signed.transpose().map_err(no_webhook_keys)?;
         loop {
-            self.store.require_bridgeable(customer_ref).await?;
+            self.recorder.require_bridgeable(customer_ref).await?;
             let answer = self.client.provision_signed(customer_ref, signed.as_ref()).await;
             if !self.again(&answer, Class::Provision, &mut patience).await {
                 return Ok(answer);
@@ -101,23 +83,17 @@ impl Executor<'_> {
         }
     }
 
-    pub(super) async fn delete(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> StepOutcome {
-        let detail = match self.remove(id, customer_ref).await {
-            Ok(detail) => detail,
-            Err(error) => return StepOutcome::failed(&error),
-        };
-        match self.store.record_delete(id, customer_ref).await {
-            Ok(None) => StepOutcome::done(detail, Some(id)),
-            Ok(Some(reason)) => StepOutcome::unwritten(
-                format!("{detail}, but the tenant row still holds it: {reason}"),
-                Some(id),
-            ),
-            Err(error) => StepOutcome::unrecorded("deleted", id, &error),
-        }
+    pub(super) async fn delete(
+        &mut self,
+        bridge_id: BridgeId,
+        customer_ref: &CustomerRef,
+    ) -> Result<Deed, Error> {
+        let detail = self.remove(bridge_id, customer_ref).await?;
+        Ok(Deed::Deleted { bridge_id, detail })
     }
 
     async fn remove(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<String, Error> {
-        self.store.require_unneeded(id).await?;
+        self.recorder.require_unneeded(id).await?;
         match self.carried_by(id).await {
             Err(wabridges::Error::NotFound { .. }) => return Ok(format!("bridge {id} was gone already")),
             Err(error) => {
@@ -153,7 +129,7 @@ impl Executor<'_> {
                     "run wab apply again",
                 ));
             }
-            self.store.require_unneeded(id).await?;
+            self.recorder.require_unneeded(id).await?;
             let answer = self.client.delete(id).await;
             if !self.again(&answer, Class::Other, &mut patience).await {
                 return Ok(answer);

@@ -30,6 +30,32 @@ pub struct Evaluator<'a> {
     clock: Option<String>,
 }
 
+/// What a run stored before its first step.
+#[derive(Clone, Copy)]
+pub struct Basis<'a> {
+    /// Its evaluator.
+    pub evaluator: &'a Evaluator<'a>,
+    /// The listing that it planned on.
+    pub reading: &'a Reading,
+}
+
+impl Basis<'_> {
+    /// Stores the binding, the exceptions, the settings and the observation again, on a server that lacks them. One that has
+    /// a newer observation keeps that.
+    pub async fn store_again(&self, store: &mut Store) -> Result<(), Error> {
+        // This server's clock may be behind that of the old one.
+        let listed_at = self.reading.listed_at.min(store.now().await?);
+        let reading = Reading { listed_at, ..self.reading.clone() };
+        let input = self.evaluator.input(store.evaluation().await?, &reading, None).await;
+        let (_, mut evaluation) = match input {
+            Err(Error::Overtaken) => return Ok(()),
+            input => input?,
+        };
+        evaluation.keep_binding().await?;
+        evaluation.commit().await
+    }
+}
+
 /// The configuration of an evaluator.
 pub struct EvaluatorConfig<'a> {
     /// The declared fleet.

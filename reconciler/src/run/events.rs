@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wabridges::MalformedRow;
 
-use crate::model::{LockHolder, Plan, Polled, Report, Step, StepReport};
+use crate::model::{Error, LockHolder, Plan, Polled, Report, Step, StepReport};
 
 /// Receives the run's events.
 pub trait Events: Send + Sync {
@@ -34,6 +34,10 @@ pub enum Event<'a> {
     WaitingForLimit(Duration),
     /// These steps were tried; the remaining steps take at least this long.
     StepsExecuted { steps: &'a [StepReport], left: Duration },
+    /// The database's server is lost; the run waits this long for one that accepts writes.
+    DatabaseAway { error: &'a Error, patience: Duration },
+    /// A server accepts writes again. So many steps were missing there and were recorded again.
+    DatabaseBack { away: Duration, rewritten: usize },
     /// Steps failed: which, and why.
     StepsFailed(&'a str),
     /// The run ended.

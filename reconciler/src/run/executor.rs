@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use wabridges::{Class, Client, Error, WebhookKeys};
 
-use crate::db::apply_lock::ApplyLock;
-use crate::db::journal::Journal;
-use crate::db::store::Store;
 use crate::model::Step;
 use crate::run::events::{Event, Events};
+use crate::run::recorder::Recorder;
 use crate::run::stop::Stop;
 
 /// The resources of a run.
@@ -19,11 +17,7 @@ pub struct Executor<'a> {
     /// The keys for `{secret}` in a webhook_url.
     pub webhook_keys: Option<&'a WebhookKeys>,
     /// The database.
-    pub store: &'a mut Store,
-    /// The lock, without which no step is started.
-    pub lock: &'a ApplyLock,
-    /// The run log.
-    pub journal: Journal,
+    pub recorder: Recorder<'a>,
     /// Receives the run's events.
     pub events: &'a dyn Events,
     /// The stop request.

@@ -15,7 +15,11 @@ pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) 
     let mut contender = Contender::connect(database).await?;
     let deadline = Instant::now().checked_add(patience);
     let mut is_announced = false;
-    while let Err(holder) = contender.try_lock().await? {
+    loop {
+        let holder = match contender.try_lock().await? {
+            Ok(held) => return Ok(contender.hold(held)),
+            Err(holder) => holder,
+        };
         let left = deadline.map_or(EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             return Err(Error::Locked { holder });
@@ -26,5 +30,4 @@ pub async fn lock(database: &Database, patience: Duration, events: &dyn Events) 
         }
         tokio::time::sleep(left.min(EVERY)).await;
     }
-    Ok(contender.hold())
 }

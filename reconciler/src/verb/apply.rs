@@ -9,7 +9,6 @@ use wabridges::{Client, WebhookKeys};
 
 use crate::config::Fleet;
 use crate::db::apply_lock::ApplyLock;
-use crate::db::journal::Journal;
 use crate::db::store::Store;
 use crate::ground::Exit;
 use crate::ground::sha256;
@@ -19,11 +18,13 @@ use crate::render::ci;
 use crate::render::console::Console;
 use crate::render::screen::{Screen, apply_question};
 use crate::render::stderr::{emit, set_format};
-use crate::run::evaluate::{Approved, Evaluator, EvaluatorConfig, FinalPlan, Snapshot};
+use crate::run::evaluate::{Approved, Basis, Evaluator, EvaluatorConfig, FinalPlan, Snapshot};
 use crate::run::execute;
 use crate::run::executor::Executor;
 use crate::run::lock::lock;
+use crate::run::recorder::Recorder;
 use crate::run::stop::Stop;
+use crate::run::trail::Trail;
 use crate::verb::approval::{self, Approval};
 use crate::verb::flags::{Consent, DetailFlags, Output, Polling, ShrinkFlags, Targets};
 use crate::verb::plan_file;
@@ -51,6 +52,9 @@ pub struct ApplyArgs {
     /// How long to wait for the lock while another apply holds it, such as 5m
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub lock_timeout: Duration,
+    /// How long to wait for a server that accepts writes when the database goes away during the run; 0s ends the run
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub failover_timeout: Duration,
     /// Start no step that would end after this time, such as 50m, and exit 9
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
@@ -90,10 +94,10 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
     let fingerprint = key.fingerprint();
     let webhook_keys = fleet.webhook_keys()?;
     let (client, console) = (client(fleet, key)?, Console::default());
-    let lock = lock(&fleet.database, args.lock_timeout, &console).await?;
+    let mut lock = lock(&fleet.database, args.lock_timeout, &console).await?;
     let run =
         Run { fleet, args, screen, client, console, approval, saved, webhook_keys, fingerprint, deadline };
-    let result = run.locked(&lock).await;
+    let result = run.locked(&mut lock).await;
     lock.release().await;
     result
 }
@@ -122,7 +126,7 @@ enum Observed {
 
 impl Run<'_> {
     /// Does everything that needs the lock.
-    async fn locked(&self, lock: &ApplyLock) -> Result<Exit, Error> {
+    async fn locked(&self, lock: &mut ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
         if let Some(saved) = &self.saved {
             // Several pinned keys are keys of one account.
@@ -160,7 +164,8 @@ impl Run<'_> {
             return self.refused(&final_plan.plan);
         }
         let stop = stop.unwrap_or_else(|| self.listen());
-        let report = self.execute(&final_plan, &mut store, lock, stop).await;
+        let basis = Basis { evaluator: &evaluator, reading: &snapshot.reading };
+        let report = self.execute(&final_plan, (&mut store, lock), basis, stop).await;
         self.report(&final_plan.plan, &report, shown.as_ref(), &mut store).await
     }
 
@@ -234,20 +239,30 @@ impl Run<'_> {
     }
 
     /// Executes the steps.
-    async fn execute(
-        &self,
-        final_plan: &FinalPlan,
-        store: &mut Store,
-        lock: &ApplyLock,
+    async fn execute<'s>(
+        &'s self,
+        final_plan: &'s FinalPlan,
+        (store, lock): (&'s mut Store, &'s mut ApplyLock),
+        basis: Basis<'s>,
         stop: Stop,
     ) -> Report {
-        let mut report = match final_plan.plan.steps.as_slice() {
+        let plan = &final_plan.plan;
+        let mut report = match plan.steps.as_slice() {
             [] => Report::nothing_to_do(),
             _ => {
-                let (client, events, journal) = (&self.client, &self.console, Journal::new());
-                let webhook_keys = self.webhook_keys.as_ref();
-                let executor = Executor { client, webhook_keys, store, lock, journal, events, stop };
-                execute::apply(&final_plan.plan, executor).await
+                let recorder = Recorder {
+                    store,
+                    lock,
+                    basis,
+                    trail: Trail::new(plan),
+                    events: &self.console,
+                    stop: stop.clone(),
+                    patience: self.args.failover_timeout,
+                    end: None,
+                };
+                let (client, events, webhook_keys) =
+                    (&self.client, &self.console, self.webhook_keys.as_ref());
+                execute::apply(plan, Executor { client, webhook_keys, recorder, events, stop }).await
             }
         };
         report.skip(&final_plan.already, &final_plan.stale);

@@ -110,7 +110,9 @@ fn summary(rows: &[CodeRow], kept: usize, wanted: usize, end: &RunEnd) -> String
         RunEnd::Deadline => "\nthe deadline was reached: run it again to go on".into(),
         RunEnd::GaveUp => "\ngave up after five failures in a row: the column detail says why".into(),
         RunEnd::Auth => "\nthe provider refused the API key".into(),
-        RunEnd::Database(why) | RunEnd::LogLost(why) => format!("\nstopped, because {why}"),
+        RunEnd::Database(why) | RunEnd::Locked(why) | RunEnd::LogLost(why) => {
+            format!("\nstopped, because {why}")
+        }
     };
     match counts.is_empty() {
         true => format!("no bridge is to be repaired{why}"),

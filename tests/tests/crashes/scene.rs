@@ -100,8 +100,13 @@ impl Scene {
 
     /// Starts `wab apply -y`.
     pub fn apply(&self) -> Result<Running> {
+        self.apply_with(&[])
+    }
+
+    /// Starts `wab apply -y` with these arguments.
+    pub fn apply_with(&self, args: &[&str]) -> Result<Running> {
         let (out, err) = (self.fleet.write("stdout", "")?, self.fleet.write("stderr", "")?);
-        let mut wab = self.fleet.wab_command(&["apply", "-y"])?;
+        let mut wab = self.fleet.wab_command(&[&["apply", "-y"], args].concat())?;
         let child =
             wab.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?).spawn()?;
         let running = Running { child, out, err };

@@ -1,5 +1,5 @@
 //! Tests a streaming standby: all views can be read there, no function calls the provider from there, and after a promotion
-//! during an apply the next apply loses nothing.
+//! during an apply that does not wait for it, the next apply loses nothing.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -178,7 +178,7 @@ async fn promoted(loss: Loss) -> Result<()> {
     if loss.last_heard_at == Some(0) {
         cut_off(&standby).await?;
     }
-    let mut wab = fleet.wab_command(&["apply", "-y", "--format", "json"])?;
+    let mut wab = fleet.wab_command(&["apply", "-y", "--format", "json", "--failover-timeout", "0s"])?;
     let wab = wab.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     if let Some(heard @ 1..) = loss.last_heard_at {
         made(&fleet, heard).await?;

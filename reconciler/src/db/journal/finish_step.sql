@@ -1,3 +1,4 @@
 UPDATE @extschema@.wab_operations
-SET finished_at = clock_timestamp(), outcome = $3, detail = $4, bridge_id = coalesce($5, bridge_id)
+SET finished_at = clock_timestamp() - make_interval(secs => $6), outcome = $3, detail = $4,
+    bridge_id = coalesce($5, bridge_id)
 WHERE run_id = $1 AND step = $2

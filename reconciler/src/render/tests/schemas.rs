@@ -96,6 +96,7 @@ fn runs() {
         RunEnd::GaveUp,
         RunEnd::Auth,
         RunEnd::Database("x".into()),
+        RunEnd::Locked("x".into()),
         RunEnd::LogLost("x".into()),
     ] {
         assert_valid(&schema, &value(&json::applied(&plan, Some(&Report { end, ..report.clone() }))));

@@ -1,0 +1,206 @@
+//! Tests that one run goes on when its database moves to another server: nothing is lost, nothing is done twice, and the run
+//! ends with 0.
+
+mod scene;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::balancer::Balancer;
+use e2e::fleet::DATABASE;
+
+use scene::{Loss, Running, Scene};
+
+const BACK: &str = "the database accepts writes again after";
+
+/// Kills the primary and promotes the standby once the run has noticed.
+async fn promoted(scene: &Scene, run: &Running) -> Result<()> {
+    scene.fleet.cluster.kill()?;
+    run.says("the database is away").await?;
+    scene.standby.promote()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_run_goes_on_on_the_promoted_standby_and_records_what_that_lacks() -> Result<()> {
+    // Of these, some transactions never reach the standby; of the last two, none of the run.
+    for (dies_at, last_heard_at) in
+        [(1, None), (7, None), (13, None), (9, Some(3)), (6, Some(0)), (13, Some(0))]
+    {
+        let loss = Loss { dies_at, last_heard_at };
+        goes_on(loss).await.with_context(|| format!("{loss:?}"))?;
+    }
+    Ok(())
+}
+
+async fn goes_on(loss: Loss) -> Result<()> {
+    let scene = Scene::start().await?;
+    if loss.last_heard_at == Some(0) {
+        scene.cut_off().await?;
+    }
+    let run = scene.apply(&scene.url(), &[])?;
+    scene.reached(Loss { last_heard_at: loss.last_heard_at.filter(|heard| *heard > 0), ..loss }).await?;
+    promoted(&scene, &run).await?;
+    let said = run.ends_with(0)?;
+    ensure!(said.contains(BACK), "{said}");
+    let lacked = said.contains("that it lacked recorded again");
+    ensure!(lacked || loss.last_heard_at.is_none(), "the standby lacked steps: {said}");
+    scene.is_complete(&scene.standby).await?;
+    // The new server's clock is this machine's too.
+    let future = scene
+        .standby
+        .sql(DATABASE, "SELECT count(*) FROM wab_operations WHERE finished_at > clock_timestamp()")?;
+    ensure!(future == "0", "{future} steps end in the future");
+    // The killed server removes its shared memory when it starts.
+    scene.fleet.cluster.start_again()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_through_haproxy() -> Result<()> {
+    let scene = Scene::start().await?;
+    let balancer = Balancer::start(&scene.fleet.cluster, &scene.standby)?;
+    let run = scene.apply(&balancer.url(DATABASE), &[])?;
+    scene.made(5).await.with_context(|| balancer.log())?;
+    scene.fleet.cluster.crash()?;
+    run.says("the database is away").await?;
+    scene.standby.promote()?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.standby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_after_a_switchover_and_leaves_a_server_that_only_reads() -> Result<()> {
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.url(), &[])?;
+    scene.made(4).await?;
+    // The connections of the run stay open, and so does its lock.
+    scene.fleet.sql("ALTER SYSTEM SET default_transaction_read_only = on")?;
+    scene.fleet.cluster.reload()?;
+    run.says("the database is away").await?;
+    scene.standby.promote()?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.standby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_after_a_clean_shutdown_when_the_server_is_back() -> Result<()> {
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.fleet.cluster.url(DATABASE), &[])?;
+    scene.made(4).await?;
+    scene.fleet.cluster.restart()?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.fleet.cluster).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reconnects_when_only_the_connection_that_records_is_lost_and_stops_when_only_the_lock_is()
+-> Result<()> {
+    // The sessions of the run that hold the lock of wab apply, or those that do not.
+    let end = |scene: &Scene, hold: &str| {
+        scene.fleet.sql(&format!(
+            "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
+             WHERE a.datname = '{DATABASE}' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+               AND {hold} (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory'
+                           AND l.classid::bigint << 32 | l.objid::bigint = _wab_lock_id('apply'))"
+        ))
+    };
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.url(), &[])?;
+    scene.made(4).await?;
+    end(&scene, "NOT EXISTS")?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.fleet.cluster).await?;
+
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.url(), &[])?;
+    scene.made(4).await?;
+    end(&scene, "EXISTS")?;
+    let said = run.ends_with(4)?;
+    ensure!(said.contains("the lock of wab apply was lost") && !said.contains(BACK), "{said}");
+    converges(&scene).await
+}
+
+/// Checks that one more apply on the current primary does the rest.
+async fn converges(scene: &Scene) -> Result<()> {
+    let said = scene.fleet.wab_on(&scene.url(), &["apply", "-y"])?;
+    ensure!(said.code == 0, "{}{}", said.stdout, said.stderr);
+    scene.nothing_was_done_twice().await?;
+    let server = match scene.standby.sql(DATABASE, "SELECT pg_is_in_recovery()")?.as_str() {
+        "t" => &scene.fleet.cluster,
+        _ => &scene.standby,
+    };
+    scene.holds_the_fleet(server).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_when_another_run_holds_the_lock_of_the_new_server_or_ran_there() -> Result<()> {
+    // The first transaction holds the lock until its session ends.
+    for (other, words) in [
+        (
+            "BEGIN; SELECT pg_advisory_xact_lock(_wab_lock_id('apply'))",
+            "another wab apply runs on this database",
+        ),
+        (
+            "INSERT INTO wab_runs (run_id, who, tool, plan_sha256, steps) VALUES (gen_random_uuid(), 'eve@ci', 'wab', '', 1)",
+            "another wab apply, of eve@ci, began while this one did not hold the lock",
+        ),
+    ] {
+        let scene = Scene::start().await?;
+        let run = scene.apply(&scene.url(), &[])?;
+        scene.made(5).await?;
+        // No server accepts the run's writes until the other run has begun.
+        scene.standby.sql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on")?;
+        scene.standby.reload()?;
+        scene.fleet.cluster.kill()?;
+        run.says("the database is away").await?;
+        scene.standby.promote()?;
+        let mut session = scene.standby.connect(DATABASE).await?;
+        sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut session).await?;
+        sqlx::raw_sql(other).execute(&mut session).await?;
+        scene.standby.sql("postgres", "ALTER SYSTEM RESET default_transaction_read_only")?;
+        scene.standby.reload()?;
+        let said = run.ends_with(10)?;
+        ensure!(said.contains(words) && !said.contains(BACK), "{said}");
+        drop(session);
+        converges(&scene).await?;
+        scene.fleet.cluster.start_again()?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_promotion_it_ends_in_time_and_the_next_apply_does_the_rest() -> Result<()> {
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.url(), &["--failover-timeout", "2s"])?;
+    scene.made(5).await?;
+    scene.fleet.cluster.crash()?;
+    let began = Instant::now();
+    let said = run.ends_with(4)?;
+    ensure!(began.elapsed() >= Duration::from_secs(2), "it must wait: {said}");
+    ensure!(
+        said.contains("no server accepted writes within 2s: cannot connect to the database at"),
+        "{said}"
+    );
+    ensure!(said.contains("not a server that accepts writes"), "the standby is named: {said}");
+    scene.standby.promote()?;
+    converges(&scene).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_and_a_deadline_end_the_wait_at_once() -> Result<()> {
+    for (args, code) in [(&[][..], 8), (&["--max-duration", "5s"], 9)] {
+        let scene = Scene::start().await?;
+        let run = scene.apply(&scene.url(), args)?;
+        scene.made(5).await?;
+        scene.fleet.cluster.crash()?;
+        run.says("the database is away").await?;
+        let began = Instant::now();
+        if code == 8 {
+            run.interrupt()?;
+        }
+        let said = run.ends_with(code)?;
+        ensure!(began.elapsed() < Duration::from_secs(6), "it took {:?}: {said}", began.elapsed());
+        scene.standby.promote()?;
+        converges(&scene).await?;
+    }
+    Ok(())
+}
