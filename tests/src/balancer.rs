@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
+use crate::process;
 
 /// A running HAProxy; dropping it stops it and removes its files.
 pub struct Balancer {
@@ -34,7 +36,20 @@ impl Balancer {
         let mut command = Command::new("/usr/sbin/haproxy");
         command.arg("-db").arg("-f").arg(&file).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot run haproxy: make test-tools installs it")?;
-        Ok(Self { dir, child })
+        let balancer = Self { dir, child };
+        balancer.wait()?;
+        Ok(balancer)
+    }
+
+    fn wait(&self) -> Result<()> {
+        let start = Instant::now();
+        let ask =
+            || process::run(Command::new("psql").args(["-X", "-c", "SELECT 1", "-d", &self.url("postgres")]));
+        while ask()?.code != 0 {
+            anyhow::ensure!(start.elapsed() < Duration::from_secs(30), "{}", self.log());
+            std::thread::yield_now();
+        }
+        Ok(())
     }
 
     /// The log so far.

@@ -59,7 +59,7 @@ async fn it_goes_on_through_haproxy() -> Result<()> {
     let scene = Scene::start().await?;
     let balancer = Balancer::start(&scene.fleet.cluster, &scene.standby)?;
     let run = scene.apply(&balancer.url(DATABASE), &[])?;
-    scene.made(5).await.with_context(|| balancer.log())?;
+    scene.made(5).await.with_context(|| balancer.log() + &run.said().unwrap_or_default())?;
     scene.fleet.cluster.crash()?;
     run.says("the database is away").await?;
     scene.standby.promote()?;

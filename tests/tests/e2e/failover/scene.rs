@@ -145,6 +145,8 @@ impl Scene {
         let lines = "SELECT count(*), bool_and(outcome = 'done' AND finished_at >= started_at),
                             count(*) FILTER (WHERE (kind = 'provision') = (coalesce(bridge_id, 0) > 103)) FROM wab_operations";
         ensure!(sql(lines)? == format!("{LINES}|t|{LINES}"), "the run log: {}", sql("TABLE wab_operations")?);
+        let unset = sql("SELECT count(*) FROM wab_bridges WHERE bridge_id > 103 AND webhook_url IS NULL")?;
+        ensure!(unset == "0", "{unset} bridges have no webhook_url on record");
         self.nothing_was_done_twice().await?;
         self.holds_the_fleet(server).await
     }
@@ -165,8 +167,6 @@ impl Scene {
         let mut held = rows(sql("SELECT bridge_id, id FROM tenants WHERE bridge_id IS NOT NULL")?);
         held.extend(live.iter().filter(|(_, of)| *of == "alerts").map(|(a, b)| (a.clone(), b.clone())));
         ensure!(held == live, "each tenant row must have the id of its bridge: {held:?}");
-        let unset = sql("SELECT count(*) FROM wab_bridges WHERE bridge_id > 103 AND webhook_url IS NULL")?;
-        ensure!(unset == "0", "{unset} bridges have no webhook_url on record");
         let said = self.fleet.wab_on(&server.url(DATABASE), &["plan", "--detailed-exitcode"])?;
         ensure!(said.code == 0, "the next plan has steps: {}{}", said.stdout, said.stderr);
         Ok(())
