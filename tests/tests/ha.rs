@@ -26,6 +26,7 @@ enum Kind {
     /// `patronictl switchover`: the leader ends cleanly and follows the next one.
     Switchover,
     /// The leader's PostgreSQL and its Patroni are killed, as if the machine died; the next one leads when the lease has ended.
+    /// It lacks the last steps.
     Kill,
 }
 
@@ -92,7 +93,11 @@ async fn failover(patroni: &Patroni, tenants: &Tenants, nth: usize, kind: Kind) 
             patroni.switch_over()?;
             None
         }
-        Kind::Kill => Some(patroni.kill_leader()?),
+        Kind::Kill => {
+            let senders = patroni.cut_off()?;
+            tenants.made(nth, 3 * nth + 3).await?;
+            Some(patroni.kill_leader(&senders)?)
+        }
     };
     let (code, said) = run.end()?;
     let away = probe.end().await?;
@@ -100,12 +105,18 @@ async fn failover(patroni: &Patroni, tenants: &Tenants, nth: usize, kind: Kind) 
     if code != 0 {
         println!("{said}");
     }
+    let rewritten = rewritten(&said);
+    ensure!(killed.is_none() || rewritten > 0, "the new leader lacked nothing: {said}");
     let (lost, twice) = (tenants.lost(patroni, nth).await?, tenants.twice(nth).await?);
     tenants.plan_is_empty(patroni)?;
     if let Some(killed) = killed {
         patroni.revive(killed)?;
     }
-    let rewritten = said.split_once("after ").and_then(|(_, text)| text.split_once(" that it lacked"));
-    let rewritten = rewritten.and_then(|(text, _)| text.split(' ').rev().nth(1)?.parse().ok()).unwrap_or(0);
     Ok(Row { nth, kind, steps: tenants::STEPS, away, rewritten, lost, twice, code })
+}
+
+/// The number before `steps that it lacked`.
+fn rewritten(said: &str) -> usize {
+    let before = said.split_once(" that it lacked").map_or("", |(before, _)| before);
+    before.rsplit(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
 }

@@ -97,8 +97,16 @@ impl Patroni {
         process::must(&mut command).map(drop)
     }
 
-    /// Kills Patroni and PostgreSQL of the leader; returns its number.
-    pub fn kill_leader(&self) -> Result<usize> {
+    /// Stops the processes of the leader that send to the others, so that what it commits from now on is lost with it.
+    pub fn cut_off(&self) -> Result<Vec<String>> {
+        let senders = self.sql_in("postgres", "SELECT pid FROM pg_stat_replication")?;
+        let senders: Vec<_> = senders.lines().map(str::to_owned).collect();
+        process::must(Command::new("kill").arg("-STOP").args(&senders))?;
+        Ok(senders)
+    }
+
+    /// Kills Patroni, PostgreSQL and these processes of the leader; returns its number.
+    pub fn kill_leader(&self, senders: &[String]) -> Result<usize> {
         let port = self.sql_in("postgres", "SHOW port")?;
         let leader = self.nodes.iter().position(|node| node.port.to_string() == port);
         let leader = leader.context("no leader")?;
@@ -108,7 +116,7 @@ impl Patroni {
         patroni.kill()?;
         patroni.wait()?;
         let pid = self.postmaster(node)?;
-        process::must(Command::new("kill").args(["-KILL", &pid]))?;
+        process::must(Command::new("kill").args(["-KILL", &pid]).args(senders))?;
         Ok(leader)
     }
 
