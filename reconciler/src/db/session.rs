@@ -184,7 +184,7 @@ impl Session {
 }
 
 fn lost() -> Error {
-    let text = "the connection was lost between two transactions".to_owned();
+    let text = "the connection to the database was lost between two transactions".to_owned();
     let source = DatabaseError { text, sqlstate: None, hint: None, is_lost: true };
     Error::Database { doing: BEGINNING, source }
 }
