@@ -261,8 +261,9 @@ BEGIN
           AND l.bridge_id IN (SELECT b.bridge_id FROM @extschema@.wab_bridges b)
         ORDER BY l.bridge_id, l.at DESC, l.became = 'disconnected' DESC
     ),
-         e AS (DELETE FROM @extschema@.wab_bridge_events
-               WHERE at < now() - older_than AND event_id NOT IN (SELECT k.event_id FROM kept k) RETURNING 1),
+         e AS (DELETE FROM @extschema@.wab_bridge_events v
+               WHERE v.at < now() - older_than
+                 AND NOT EXISTS (SELECT FROM kept k WHERE k.event_id = v.event_id) RETURNING 1),
          o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than RETURNING 1),
          s AS (DELETE FROM @extschema@.wab_summaries WHERE logged_at < now() - older_than RETURNING 1),
          r AS (DELETE FROM @extschema@.wab_runs WHERE started_at < now() - older_than RETURNING 1),
