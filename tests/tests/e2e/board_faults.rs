@@ -35,9 +35,9 @@ async fn until_it_shows(board: &Served, path: &str, text: &str) -> Result<String
 async fn without_the_database_it_shows_the_last_snapshot_and_its_age() -> Result<()> {
     let fleet = world::healthy_with_yaml().await?;
     let board = Served::open(&fleet)?;
+    board.page("/costs").await?;
     board.page("/").await?;
     board.page("/drift").await?;
-    board.page("/costs").await?;
     fleet.cluster.stop()?;
     let page = until_it_shows(&board, "/", "This page could not be renewed").await?;
     assert!(page.contains("<strong>20</strong> Paired") && page.contains("It is from"), "{page}");
