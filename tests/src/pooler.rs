@@ -64,7 +64,7 @@ impl Pooler {
             format!(
                 "[databases]\n* = host={server} port={} user=postgres\n\
                  [pgbouncer]\nlisten_addr =\nunix_socket_dir = {path}\nlisten_port = 6432\nauth_type = any\n\
-                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nlogfile = {path}/log\npidfile = {path}/pid\n{}",
+                 pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\nserver_login_retry = 1\nlogfile = {path}/log\npidfile = {path}/pid\n{}",
                 cluster.port(),
                 program.setting
             ),
@@ -85,6 +85,18 @@ impl Pooler {
             std::thread::yield_now();
         }
         Ok(())
+    }
+
+    /// Leads new server connections to another cluster, as when the name of its server moves.
+    pub fn move_to(&self, cluster: &Cluster) -> Result<()> {
+        let ini = self.dir.path().join("pgbouncer.ini");
+        let text = std::fs::read_to_string(&ini)?;
+        let server =
+            format!("* = host={} port={} user=postgres", cluster.socket_dir().display(), cluster.port());
+        let lines = text.lines().map(|line| if line.starts_with("* = ") { &server } else { line });
+        std::fs::write(&ini, lines.collect::<Vec<_>>().join("\n"))?;
+        let pid = std::fs::read_to_string(self.dir.path().join("pid"))?;
+        process::must(Command::new("kill").args(["-HUP", pid.trim()])).map(drop)
     }
 
     /// The log so far.

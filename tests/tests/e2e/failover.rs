@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use e2e::balancer::Balancer;
 use e2e::fleet::DATABASE;
+use e2e::pooler::Pooler;
 
 use scene::{Loss, Running, Scene};
 
@@ -64,6 +65,20 @@ async fn it_goes_on_through_haproxy() -> Result<()> {
     run.says("the database is away").await?;
     scene.standby.promote()?;
     ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.standby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_through_a_pooler_that_moves_the_connection_to_another_server() -> Result<()> {
+    let scene = Scene::start().await?;
+    let pooler = Pooler::start(&scene.fleet.cluster, "transaction", 3)?;
+    let run = scene.apply(&pooler.url(DATABASE), &[])?;
+    scene.reached(Loss { dies_at: 6, last_heard_at: Some(3) }).await?;
+    scene.fleet.cluster.crash()?;
+    scene.standby.promote()?;
+    pooler.move_to(&scene.standby)?;
+    let said = run.ends_with(0)?;
+    ensure!(said.contains("that it lacked recorded again"), "{said}");
     scene.is_complete(&scene.standby).await
 }
 
