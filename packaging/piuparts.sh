@@ -14,5 +14,5 @@ mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: 
   mv "$folder/roots/$release.tar.gz.part" "$folder/roots/$release.tar.gz"
 }
 # Debian's systemd, which makes the user wab, leaves these behind; they are not ours.
-left=(/root/.ssh /var/cache/private /var/lib/private /var/lib/systemd/coredump /var/lib/systemd/pstore /var/log/private)
+left=(/root/.ssh/ /var/cache/private/ /var/lib/private/ /var/lib/systemd/coredump/ /var/lib/systemd/pstore/ /var/log/private/)
 piuparts "${left[@]/#/--ignore=}" --basetgz "$folder/roots/$release.tar.gz" --distribution "$release" --mirror "$mirror main" "$folder"/*.deb
