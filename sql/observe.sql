@@ -239,6 +239,7 @@ COMMENT ON FUNCTION @extschema@._wab_store_listing IS
     'wab_bridges (arrays), the known ones that were not listed (absent), and the number of listed bridges in all and '
     'with a status. Bridges outside of the binding''s customer_refs are counted and not stored.';
 
+-- The newest row of all is compared with the clock, not each row: clock_timestamp() is volatile, so no index serves it.
 CREATE FUNCTION @extschema@._wab_last_observation(max_age interval DEFAULT NULL)
 RETURNS SETOF @extschema@.wab_observations
 LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
@@ -246,8 +247,8 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT o.observed_at, o.source, o.listing_sha256, o.bridges, o.appeared, o.changed, o.disappeared, o.malformed,
-           o.statuses, o.mirrored AND NOT EXISTS (
-               SELECT FROM @extschema@.wab_observations f WHERE f.observed_at > clock_timestamp()), o.outside
+           o.statuses, o.mirrored AND (SELECT max(f.observed_at) FROM @extschema@.wab_observations f) <= clock_timestamp(),
+           o.outside
     FROM (SELECT l.* FROM @extschema@.wab_observations l
           WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1) o
     WHERE max_age IS NULL OR o.observed_at > clock_timestamp() - least(max_age, interval '1000 years');

@@ -35,13 +35,16 @@ COMMENT ON FUNCTION @extschema@._wab_observe_again IS
 CREATE FUNCTION @extschema@._wab_unmirror() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- A variable: with a sub-select, PostgreSQL expects a third of the rows and reads the whole history.
+    newest timestamptz;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    -- Rows dated in the future, after the clock was set back, come after the newest one.
+    SELECT l.observed_at INTO newest FROM @extschema@.wab_observations l
+    WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1;
     UPDATE @extschema@.wab_observations o SET mirrored = false
-    WHERE o.mirrored AND o.observed_at >= coalesce((
-          -- Rows dated in the future, after the clock was set back, come after the newest one.
-          SELECT l.observed_at FROM @extschema@.wab_observations l
-          WHERE l.observed_at <= clock_timestamp() ORDER BY l.observed_at DESC LIMIT 1), '-infinity')
+    WHERE o.mirrored AND o.observed_at >= coalesce(newest, '-infinity')
       -- A listing that carries no statuses never overwrites a stored status: it stays mirrored when a status changes.
       AND (TG_NARGS = 0 OR o.statuses > 0);
     RETURN NULL;

@@ -33,15 +33,16 @@ LANGUAGE plpgsql AS $$
 DECLARE
     -- A few of these ids have no bridge any more.
     known bigint := (SELECT s.next_id - 1 FROM growth.state s);
+    at    timestamptz := clock_timestamp();
     lost  bigint[] := ARRAY(SELECT 1 + floor(random() * known) FROM generate_series(1, growth.drawn(known / 10080.0)));
 BEGIN
-    RETURN QUERY UPDATE growth.bridges b SET back_at = NULL WHERE b.back_at <= clock_timestamp()
+    RETURN QUERY UPDATE growth.bridges b SET back_at = NULL WHERE b.back_at <= at
     RETURNING b.bridge_id, b.customer_ref, 'connected', b.created_at;
-    RETURN QUERY UPDATE growth.bridges b SET back_at = clock_timestamp() - ln(1 - random()) * interval '40 minutes'
+    RETURN QUERY UPDATE growth.bridges b SET back_at = at - ln(1 - random()) * interval '40 minutes'
     WHERE b.bridge_id = ANY (lost) AND b.back_at IS NULL
     RETURNING b.bridge_id, b.customer_ref, 'disconnected', b.created_at;
     IF minute % 10080 = 5000 THEN
-        RETURN QUERY UPDATE growth.bridges b SET back_at = clock_timestamp() + interval '5 minutes'
+        RETURN QUERY UPDATE growth.bridges b SET back_at = at + interval '5 minutes'
         WHERE b.bridge_id % 20 = 0 AND b.back_at IS NULL
         RETURNING b.bridge_id, b.customer_ref, 'disconnected', b.created_at;
     END IF;

@@ -63,9 +63,12 @@ impl Store {
     /// The time of an observation that is in the future: the database's clock was set back since.
     pub async fn future_observation(&mut self) -> Result<Option<DateTime<Utc>>, Error> {
         let read = query_scalar(self.names.sql(
-            "SELECT max(o.observed_at) FROM @extschema@.wab_observations o WHERE o.observed_at > clock_timestamp()",
+            "SELECT l.newest FROM (SELECT max(o.observed_at) AS newest FROM @extschema@.wab_observations o) l
+             WHERE l.newest > clock_timestamp()",
         ));
-        self.session.run("cannot read the last observation", async |conn| read.fetch_one(conn).await).await
+        self.session
+            .run("cannot read the last observation", async |conn| read.fetch_optional(conn).await)
+            .await
     }
 
     pub(super) async fn require_binding(&mut self) -> Result<(), Error> {
