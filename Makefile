@@ -133,6 +133,18 @@ fuzz: ## run every fuzzing target for FUZZ_SECONDS=600, or those in FUZZ="answer
 	    -p wabridges -p reconciler --lib --bins -- --nocapture fuzz_$$target
 	done
 
+SEED    ?= 1
+DAYS    ?= 30
+BRIDGES ?= 500
+
+.PHONY: simulate
+simulate: test-tools extension ## simulate a fleet and compare it with a model each day: SEED=1 DAYS=365 BRIDGES=10000
+	$(TARGET)/debug/simulate --seed $(SEED) --days $(DAYS) --bridges $(BRIDGES) --shrink $(TARGET)/life.json
+
+.PHONY: simulate-mutations
+simulate-mutations: test-tools extension ## put faults into the product, and show on which simulated day each is found
+	$(TARGET)/debug/simulate --mutations --days 70 --bridges 300
+
 .PHONY: bench
 bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures one size
 	@$(call install_packages,$(BENCH_PACKAGES),$(PRESENT_NODE))

@@ -64,7 +64,7 @@ const E2E: Order<'_> = Order {
         &["log", "pipe", "process", "wait"],
         &["cluster", "sandbox", "tab"],
         &["balancer", "chromium", "fleet", "pooler"],
-        &["demo_fleet", "served"],
+        &["demo_fleet", "served", "simulation"],
     ],
 };
 

@@ -31,8 +31,9 @@ pub enum Compress {
 /// The command-line settings that requests need.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The bearer token that the API accepts.
+    /// The bearer token that the API accepts at first.
     pub key: String,
+    /// Whether the list shows statuses at first.
     pub status: StatusField,
     pub compress: Compress,
     pub log: AccessLog,
@@ -83,11 +84,13 @@ pub struct Shared {
     pub deliveries: Deliveries,
     pub record: Record,
     pub listing: Listing,
+    /// The bearer token that the API accepts.
+    pub key: String,
 }
 
 impl Shared {
     /// A world with nothing recorded and no faults yet.
-    pub fn new(world: World, limits: Limits, status: StatusField) -> Self {
+    pub fn new(world: World, limits: Limits, settings: &Settings) -> Self {
         Self {
             world,
             limits,
@@ -95,7 +98,8 @@ impl Shared {
             ledger: Ledger::default(),
             deliveries: Deliveries::default(),
             record: Record::default(),
-            listing: Listing::new(status),
+            listing: Listing::new(settings.status),
+            key: settings.key.clone(),
         }
     }
 }

@@ -15,8 +15,9 @@ use serde_json::json;
 use crate::answer::{self, Answer};
 use crate::app::App;
 use crate::bridge::{Bridge, BridgeId, Patch};
-use crate::control_input::{Addition, Alignment, Setting, addition, object, parse};
+use crate::control_input::{Addition, Alignment, NewSettings, Setting, addition, object, parse};
 use crate::faults::Order;
+use crate::listing::StatusField;
 use crate::seed;
 use crate::webhooks;
 use crate::world::Refusal;
@@ -41,6 +42,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/webhooks", get(deliveries))
         .route("/statuses", get(statuses))
         .route("/clock", axum::routing::post(set_clock))
+        .route("/settings", axum::routing::post(change_settings))
         .route("/windows", get(windows).merge(post(align_windows)))
         .fallback(async || bad(StatusCode::NOT_FOUND, "no such control call"))
         .method_not_allowed_fallback(async || bad(StatusCode::METHOD_NOT_ALLOWED, "method not allowed"))
@@ -142,6 +144,22 @@ async fn set_clock(State(app): Control, body: Bytes) -> Reply {
     };
     app.clock.stop_at(setting.now);
     reply(ok(&json!({ "now": app.clock.now() })))
+}
+
+async fn change_settings(State(app): Control, body: Bytes) -> Reply {
+    let NewSettings { key, list_status } = match parse(&body).and_then(object) {
+        Ok(settings) => settings,
+        Err(why) => return bad(StatusCode::BAD_REQUEST, &why),
+    };
+    reply(app.with(|shared| {
+        if let Some(key) = key {
+            shared.key = key;
+        }
+        if let Some(is_shown) = list_status {
+            shared.listing.show(if is_shown { StatusField::Shown } else { StatusField::Hidden });
+        }
+        ok(&json!({ "list_status": shared.listing.status() == StatusField::Shown }))
+    }))
 }
 
 async fn windows(State(app): Control) -> Reply {

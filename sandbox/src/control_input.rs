@@ -42,6 +42,16 @@ pub struct Setting {
     pub now: DateTime<Utc>,
 }
 
+/// The body of `POST settings`; absent settings stay unchanged.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewSettings {
+    /// The API key that is accepted from now on.
+    pub key: Option<String>,
+    /// Whether the list shows the status of each bridge from now on.
+    pub list_status: Option<bool>,
+}
+
 /// Reads a body as JSON.
 pub fn parse(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))

@@ -87,11 +87,11 @@ fn judge(app: &App, shared: &mut Shared, received: &Received, wire: &Wire, now: 
     let Received { parts, body, route } = received;
     let (method, path) = (&parts.method, parts.uri.path());
     let mut fault = None;
-    let done = match admit(app, shared, received, wire, now) {
+    let done = match admit(shared, received, wire, now) {
         Err(rejected) => rejected.into(),
         Ok(()) => {
             fault = shared.faults.strike(method, path);
-            let input = Input { body, status: app.settings.status, now };
+            let input = Input { body, status: shared.listing.status(), now };
             perform(shared, route, &input, fault.as_ref())
         }
     };
@@ -134,20 +134,14 @@ impl From<Rejected> for Done {
 
 /// Checks the limit of the address, then the key, then the limit of the class. A call without the key therefore counts
 /// for its address only.
-fn admit(
-    app: &App,
-    shared: &mut Shared,
-    received: &Received,
-    wire: &Wire,
-    now: DateTime<Utc>,
-) -> Result<(), Rejected> {
+fn admit(shared: &mut Shared, received: &Received, wire: &Wire, now: DateTime<Utc>) -> Result<(), Rejected> {
     shared.limits.admit_address(wire.address(), now).map_err(Rejected::Limited)?;
     let class = received.route.class;
     // A path outside the API needs no key and has no limit of its own.
     if class == Class::Floor {
         return Ok(());
     }
-    if bearer(&received.parts.headers) != Some(app.settings.key.as_str()) {
+    if bearer(&received.parts.headers) != Some(shared.key.as_str()) {
         return Err(Rejected::Unauthorized);
     }
     shared.limits.admit_class(class, now).map_err(Rejected::Limited)?;

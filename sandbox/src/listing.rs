@@ -82,6 +82,16 @@ impl Listing {
         Self { status, revision: None, plain: Bytes::new(), gzipped: None }
     }
 
+    /// Whether listed bridges show their status.
+    pub fn status(&self) -> StatusField {
+        self.status
+    }
+
+    /// Shows or hides the statuses from now on.
+    pub fn show(&mut self, status: StatusField) {
+        *self = Self::new(status);
+    }
+
     /// The list as JSON.
     pub fn plain(&mut self, world: &World) -> serde_json::Result<Bytes> {
         if self.revision != Some(world.revision()) {

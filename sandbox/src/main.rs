@@ -75,7 +75,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     };
     let limits = Limits::new(cli.rates(), cli.speed, clock.started_at());
     let settings = cli.settings();
-    let shared = Shared::new(world, limits, settings.status);
+    let shared = Shared::new(world, limits, &settings);
     let app = Arc::new(App::new(settings, clock, Postman::new()?, shared));
     // Saving now reports a state file that cannot be written before any change is lost.
     store.as_deref().map_or(Ok(()), |store| store.save(&app))?;

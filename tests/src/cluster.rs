@@ -176,13 +176,28 @@ impl Cluster {
     /// hour back.
     pub fn restart_with_clock(&self, clock: &str) -> Result<()> {
         self.pg_ctl(&["-w", "-m", "fast", "stop"])?;
+        self.start_with_faketime(&[format!("FAKETIME={clock}")])
+    }
+
+    /// Starts a stopped server whose clock shows the time in this file, such as `2026-01-31 10:20:30` (UTC), and stands still
+    /// until the file changes. Waits and timeouts of the programs it starts still last as long as they should.
+    pub fn start_with_clock_file(&self, file: &Path) -> Result<()> {
+        self.start_with_faketime(&[
+            format!("FAKETIME_TIMESTAMP_FILE={}", file.display()),
+            "FAKETIME_NO_CACHE=1".to_owned(),
+            "FAKETIME_DONT_FAKE_MONOTONIC=1".to_owned(),
+            "TZ=UTC".to_owned(),
+        ])
+    }
+
+    fn start_with_faketime(&self, variables: &[String]) -> Result<()> {
         let library =
             process::must(Command::new("sh").args(["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"]))
                 .context("make tools installs faketime")?;
         let mut command = process::as_server_user("env")?;
         command
             .arg(format!("LD_PRELOAD={}", library.trim()))
-            .arg(format!("FAKETIME={clock}"))
+            .args(variables)
             .arg(self.bin.join("pg_ctl"))
             // pg_ctl has the fast clock too: it waits for so many of its seconds.
             .args(["-t", "864000", "-s", "-w", "-l", &self.path("log"), "start", "-D"])

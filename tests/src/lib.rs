@@ -11,5 +11,6 @@ pub mod pooler;
 pub mod process;
 pub mod sandbox;
 pub mod served;
+pub mod simulation;
 pub mod tab;
 pub mod wait;

@@ -95,6 +95,11 @@ impl Sandbox {
         self.control("POST", "/clock", Some(json!({ "now": time }))).await.map(drop)
     }
 
+    /// Changes the API key that is accepted, or whether the list shows statuses.
+    pub async fn set(&self, settings: Value) -> Result<()> {
+        self.control("POST", "/settings", Some(settings)).await.map(drop)
+    }
+
     /// The sandbox's own record: when each bridge came to carry a customer_ref with a status, in order.
     pub async fn record(&self) -> Result<Vec<Value>> {
         let all = self.control("GET", "/statuses", None).await?;

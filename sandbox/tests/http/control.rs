@@ -1,6 +1,6 @@
 //! Tests the control calls, except those about faults and webhooks.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sandbox::{Sandbox, client, read};
 
@@ -139,4 +139,23 @@ async fn the_record_tells_when_each_status_began_by_a_clock_that_can_be_set() {
         ])
     );
     assert_eq!(sandbox.send("POST", "/_sandbox/clock", r#"{"now": "soon"}"#).await.code, 400);
+}
+
+#[tokio::test]
+async fn the_key_and_the_statuses_of_the_list_can_change() {
+    let sandbox = Sandbox::start(&[]);
+    sandbox.control("POST", "bridges", json!([{"customer_ref": "a", "status": "connected"}])).await;
+    assert_eq!(sandbox.get("/api/instances").await.json()[0]["status"], Value::Null);
+    let shown = sandbox.control("POST", "settings", json!({"list_status": true})).await;
+    assert_eq!(shown, json!({"list_status": true}));
+    for path in ["/api/instances", "/api/instances/1"] {
+        let answer = sandbox.get(path).await.json();
+        let bridge = answer.get(0).unwrap_or(&answer);
+        assert_eq!(bridge["status"], "connected", "{path}");
+    }
+    sandbox.control("POST", "settings", json!({"list_status": false})).await;
+    assert_eq!(sandbox.get("/api/instances").await.json()[0]["status"], Value::Null);
+    sandbox.control("POST", "settings", json!({"key": "another"})).await;
+    assert_eq!(sandbox.get("/api/instances").await.code, 401);
+    assert_eq!(sandbox.send("POST", "/_sandbox/settings", r#"{"colour": "red"}"#).await.code, 400);
 }

@@ -1,0 +1,30 @@
+//! Plays months of a fleet's life from a seed, with the real PostgreSQL, extension and `wab` under a clock that stands still
+//! between two steps, and compares what they hold with a model that knows the truth.
+//!
+//! `draw` makes a life of the seed, `play` plays it on the `stage` and tells the `model`, `checks` compares the two each day.
+
+mod bridges;
+mod checks;
+mod dice;
+mod draw;
+mod drift;
+mod episodes;
+mod happen;
+mod known;
+mod life;
+mod model;
+mod moment;
+mod mutation;
+mod play;
+mod receiver;
+mod shrink;
+mod stage;
+mod tenures;
+
+pub use checks::Mismatch;
+pub use draw::draw;
+pub use life::{Event, Happening, Life};
+pub use moment::Moment;
+pub use mutation::{ALL as MUTATIONS, Mutation};
+pub use play::{Ending, play};
+pub use shrink::shrink;

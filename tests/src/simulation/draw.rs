@@ -1,0 +1,255 @@
+//! Draws a life from a seed. It is pure: the same seed, days and tenants give the same life.
+
+use std::collections::BTreeSet;
+
+use crate::simulation::dice::Dice;
+use crate::simulation::life::{Event, Happening, Life, ListFault, Signup, name};
+use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+
+/// Shares of the fleet per day: 3 % of the tenants leave in a month, and as many come.
+const SIGN_UPS: f64 = 0.001;
+const CHURN: f64 = 0.001;
+const RETURNS: f64 = 0.0001;
+const FORGOTTEN: f64 = 0.0001;
+const OUTAGES: f64 = 0.05;
+const FLAPS: f64 = 0.001;
+const CONTAINERS: f64 = 0.003;
+const MADE: f64 = 0.0003;
+const DELETED: f64 = 0.0003;
+/// Shares of the days.
+const PROVIDER_DOWN: f64 = 0.1;
+const RESTART: f64 = 0.07;
+const LISTS_WITHOUT_STATUSES: f64 = 0.05;
+const KEY_ROTATED: f64 = 0.02;
+const LIST_BROKEN: f64 = 0.07;
+const LOST_REPLY: f64 = 0.3;
+const CRASH: f64 = 0.1;
+const TOGETHER: f64 = 0.1;
+
+/// A life of this many tenants and days.
+pub fn draw(seed: u64, tenants: u32, days: i64) -> Life {
+    let mut drawing = Drawing {
+        dice: Dice::of(seed),
+        active: (1..=tenants).collect(),
+        left: BTreeSet::new(),
+        next: tenants + 1,
+        happenings: Vec::new(),
+        day: Moment::START,
+    };
+    for day in 0..days {
+        drawing.day = Moment::day(day);
+        drawing.business();
+        drawing.phones();
+        drawing.provider();
+        drawing.operators();
+    }
+    let Drawing { mut happenings, .. } = drawing;
+    happenings.sort_by_key(|happening| happening.at);
+    Life { tenants, days, happenings }.until_day(days)
+}
+
+struct Drawing {
+    dice: Dice,
+    active: BTreeSet<u32>,
+    left: BTreeSet<u32>,
+    next: u32,
+    happenings: Vec<Happening>,
+    day: Moment,
+}
+
+impl Drawing {
+    /// Tenants come, go, and come back.
+    fn business(&mut self) {
+        for _ in 0..self.often(SIGN_UPS) {
+            let (at, tenant) = (self.time(), self.next);
+            self.next += 1;
+            self.active.insert(tenant);
+            let how = if self.dice.chance(0.7) { Signup::Queued } else { Signup::Plain };
+            self.add(at, Event::SignUp { tenant, how });
+            let scanned = self.dice.heavy_tail(10 * MINUTE, 5 * DAY);
+            self.session(at + scanned + 2 * HOUR, tenant, "connected");
+        }
+        for _ in 0..self.often(CHURN) {
+            let Some(tenant) = self.anyone() else { break };
+            self.active.remove(&tenant);
+            self.left.insert(tenant);
+            let at = self.time();
+            self.add(at, Event::Churn { tenant });
+        }
+        for _ in 0..self.often(RETURNS) {
+            let gone: Vec<u32> = self.left.iter().copied().collect();
+            let Some(&tenant) = self.dice.pick(&gone) else { break };
+            self.left.remove(&tenant);
+            self.active.insert(tenant);
+            let at = self.time();
+            self.add(at, Event::Return { tenant });
+            self.session(at + DAY, tenant, "connected");
+        }
+        for _ in 0..self.often(FORGOTTEN) {
+            let gone: Vec<u32> = self.left.iter().copied().collect();
+            let Some(&tenant) = self.dice.pick(&gone) else { break };
+            self.left.remove(&tenant);
+            let at = self.time();
+            self.add(at, Event::Forget { tenant });
+        }
+    }
+
+    /// Sessions are lost and paired again; some flap, and some wait for a new scan in between.
+    fn phones(&mut self) {
+        for _ in 0..self.often(OUTAGES) {
+            let Some(tenant) = self.anyone() else { break };
+            let (at, lasts) = (self.time(), self.dice.heavy_tail(MINUTE, 5 * DAY));
+            self.session(at, tenant, "disconnected");
+            if self.dice.chance(0.1) {
+                self.session(at + lasts / 2, tenant, "qr");
+            }
+            self.session(at + lasts, tenant, "connected");
+        }
+        for _ in 0..self.often(FLAPS) {
+            let Some(tenant) = self.anyone() else { break };
+            let mut at = self.time();
+            for _ in 0..self.dice.between(2, 6) {
+                self.session(at, tenant, "disconnected");
+                at = at + self.dice.between(20, 600);
+                self.session(at, tenant, "connected");
+                at = at + self.dice.between(20, 600);
+            }
+        }
+    }
+
+    /// Containers restart, the provider is down, or restarts a third of all sessions.
+    fn provider(&mut self) {
+        for _ in 0..self.often(CONTAINERS) {
+            let Some(tenant) = self.anyone() else { break };
+            let at = self.time();
+            let down = self.dice.heavy_tail(5 * MINUTE, DAY);
+            let state = if self.dice.chance(0.5) { "restarting" } else { "stopped" };
+            self.add(at, Event::Container { tenant, state: state.to_owned() });
+            self.add(at + down, Event::Container { tenant, state: "running".to_owned() });
+        }
+        if self.dice.chance(PROVIDER_DOWN) {
+            let at = self.time();
+            let lasts = self.dice.between(HOUR / 2, 4 * HOUR);
+            self.add(at, Event::ProviderDown);
+            self.add(at + lasts, Event::ProviderUp);
+        }
+        if self.dice.chance(LISTS_WITHOUT_STATUSES) {
+            let (at, lasts) = (self.time(), self.dice.between(6 * HOUR, 5 * DAY));
+            self.add(at, Event::ListStatuses { shown: false });
+            self.add(at + lasts, Event::ListStatuses { shown: true });
+        }
+        if self.dice.chance(KEY_ROTATED) {
+            let (at, lasts) = (self.time(), self.dice.heavy_tail(10 * MINUTE, 5 * HOUR));
+            let key = format!("sk_test_{at}");
+            self.add(at, Event::KeyRotated { key: key.clone() });
+            self.add(at + lasts, Event::KeyInstalled { key });
+        }
+        if self.dice.chance(LIST_BROKEN) {
+            let (at, lasts) = (self.time(), self.dice.between(HOUR, 3 * HOUR));
+            let all = [ListFault::HalfList, ListFault::EmptyList, ListFault::MalformedRow];
+            if let Some(how) = self.dice.pick(&all) {
+                self.add(at, Event::ListBroken { how: *how });
+                self.add(at + lasts, Event::ListMended);
+            }
+        }
+        if self.dice.chance(LOST_REPLY) {
+            let at = self.time();
+            let method = if self.dice.chance(0.7) { "POST" } else { "DELETE" };
+            self.add(at, Event::LostReply { method: method.to_owned() });
+        }
+        if self.dice.chance(RESTART) {
+            let (at, lasts) = (self.time(), self.dice.between(20 * MINUTE, 3 * HOUR));
+            for tenant in self.active.clone() {
+                if self.dice.chance(0.3) {
+                    let back = at + lasts + self.dice.between(0, HOUR);
+                    let lost = at + self.dice.between(0, 5 * MINUTE);
+                    self.session(lost, tenant, "disconnected");
+                    self.session(back, tenant, "connected");
+                }
+            }
+        }
+    }
+
+    /// People work in the dashboard, and review what nobody needs.
+    fn operators(&mut self) {
+        for _ in 0..self.often(MADE) {
+            let orphan = format!("trial-{}", self.dice.between(1, 100_000));
+            let duplicate = self.dice.chance(0.5).then(|| self.anyone()).flatten();
+            let at = self.time();
+            self.add(at, Event::Made { customer_ref: duplicate.map_or(orphan, name) });
+        }
+        for _ in 0..self.often(DELETED) {
+            let Some(tenant) = self.anyone() else { break };
+            let at = self.time();
+            self.add(at, Event::Deleted { tenant });
+            self.session(at + DAY, tenant, "connected");
+        }
+        if self.dice.chance(0.2) {
+            let gone: Vec<u32> = self.left.iter().copied().collect();
+            if let Some(&tenant) = self.dice.pick(&gone) {
+                let (at, days) = (self.time(), self.dice.between(1, 60));
+                self.add(at, Event::Keep { tenant, days });
+            }
+        }
+        if self.dice.chance(TOGETHER) {
+            let hour = self.dice.between(7, 24);
+            self.add(self.day + hour * HOUR + HOUR / 2, Event::Together);
+        }
+        if self.dice.chance(CRASH) {
+            let at = self.time();
+            self.add(at, Event::Crash);
+        }
+        self.add(self.day + 5 * HOUR, Event::Review);
+    }
+
+    /// A change of a session, with its webhook: most arrive within seconds, some never, some twice, and some hours later.
+    fn session(&mut self, at: Moment, tenant: u32, word: &str) {
+        let late = self.dice.between(HOUR, 9 * HOUR);
+        let soon = self.dice.between(0, 30);
+        let webhooks = match self.dice.between(0, 100) {
+            // The provider has no event for a QR code.
+            _ if word == "qr" => vec![],
+            0..5 => vec![],
+            5..8 => vec![soon, soon + self.dice.between(2, HOUR)],
+            8..12 => vec![late],
+            _ => vec![soon],
+        };
+        let webhooks = webhooks.into_iter().map(|delay| delay / 2 * 2).collect();
+        self.add(at, Event::Session { tenant, word: word.to_owned(), webhooks });
+    }
+
+    /// Events happen at odd seconds, and jobs run at even ones.
+    fn add(&mut self, at: Moment, event: Event) {
+        self.happenings.push(Happening { at: Moment(at.0 | 1), event });
+    }
+
+    fn often(&mut self, share: f64) -> usize {
+        self.dice.times(share * self.active.len() as f64)
+    }
+
+    fn time(&mut self) -> Moment {
+        self.day + self.dice.between(0, DAY)
+    }
+
+    fn anyone(&mut self) -> Option<u32> {
+        let place = self.dice.between(1, i64::from(self.next));
+        let from = u32::try_from(place).unwrap_or(1);
+        self.active.range(from..).next().or_else(|| self.active.first()).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_life() {
+        let life = draw(7, 500, 30);
+        assert_eq!(life, draw(7, 500, 30));
+        assert_ne!(life, draw(8, 500, 30));
+        assert!(life.happenings.is_sorted_by_key(|happening| happening.at));
+        assert_eq!(life.until_day(10), draw(7, 500, 10));
+        let stored = serde_json::to_string(&life).unwrap();
+        assert_eq!(serde_json::from_str::<Life>(&stored).unwrap(), life);
+    }
+}

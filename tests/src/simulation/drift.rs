@@ -1,0 +1,193 @@
+//! The differences that can be known, by docs/drift.md.
+
+use crate::simulation::known::{Known, Status};
+use crate::simulation::model::{Model, Row};
+use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+
+/// A kind of drift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Missing,
+    Unbound,
+    StatusDrift,
+    StaleBinding,
+    Orphaned,
+    Churned,
+    Duplicate,
+    Disconnected,
+    AwaitingScan,
+    Flapping,
+    UnmappedStatus,
+    State,
+}
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Drift {
+    pub kind: Kind,
+    pub customer_ref: Option<String>,
+    pub bridge_id: Option<i64>,
+    pub stored: Option<String>,
+    pub observed: Option<String>,
+    /// When the status began; `None` for kinds whose time is that of the record.
+    pub since: Option<Moment>,
+}
+
+/// When drift of a kind is an incident, by docs/incidents.md.
+pub struct Rule {
+    pub begins_after: i64,
+    pub ends_after: i64,
+}
+
+impl Kind {
+    /// The name of the kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unbound => "unbound",
+            Self::StatusDrift => "status_drift",
+            Self::StaleBinding => "stale_binding",
+            Self::Orphaned => "orphaned",
+            Self::Churned => "churned",
+            Self::Duplicate => "duplicate",
+            Self::Disconnected => "disconnected",
+            Self::AwaitingScan => "awaiting_scan",
+            Self::Flapping => "flapping",
+            Self::UnmappedStatus => "unmapped_status",
+            Self::State => "state",
+        }
+    }
+
+    /// Whether the bridge is paid for and nobody needs it.
+    pub fn wastes(self) -> bool {
+        matches!(self, Self::Orphaned | Self::Churned | Self::Duplicate)
+    }
+
+    /// When it is an incident for a person; `None` for drift that wab repairs.
+    pub fn rule(self) -> Option<Rule> {
+        let (begins_after, ends_after) = match self {
+            Self::Unbound | Self::StatusDrift | Self::StaleBinding => return None,
+            Self::Missing => (15 * MINUTE, 0),
+            Self::Orphaned | Self::Duplicate => (HOUR, 0),
+            Self::Churned => (DAY, 0),
+            Self::Disconnected | Self::State => (0, 10 * MINUTE),
+            Self::Flapping => (0, HOUR),
+            Self::AwaitingScan | Self::UnmappedStatus => (0, 0),
+        };
+        Some(Rule { begins_after, ends_after })
+    }
+}
+
+impl Drift {
+    /// What drifts: the bridge, or the tenant without one.
+    pub fn subject(&self) -> String {
+        let id = self.bridge_id.map(|id| id.to_string());
+        id.or_else(|| self.customer_ref.clone()).unwrap_or_default()
+    }
+
+    fn of(kind: Kind, customer_ref: Option<&str>, bridge_id: Option<i64>) -> Self {
+        Self {
+            kind,
+            customer_ref: customer_ref.map(str::to_owned),
+            bridge_id,
+            stored: None,
+            observed: None,
+            since: None,
+        }
+    }
+}
+
+/// All drift at this time.
+pub fn drift(model: &Model, now: Moment) -> Vec<Drift> {
+    let mut all = Vec::new();
+    for customer_ref in model.rows.keys() {
+        of_customer(model, customer_ref, now, &mut all);
+    }
+    for customer_ref in model.known.refs().filter(|customer_ref| !model.rows.contains_key(*customer_ref)) {
+        of_customer(model, customer_ref, now, &mut all);
+    }
+    all
+}
+
+/// The drift of the tenant and of the bridges with this customer_ref.
+pub fn of_customer(model: &Model, customer_ref: &str, now: Moment, found: &mut Vec<Drift>) {
+    let row = model.rows.get(customer_ref);
+    let wanted = row.is_some_and(|row| row.wanted);
+    let bridges = model.known.of(customer_ref);
+    let serving = model.serving(customer_ref);
+    if bridges.is_empty() {
+        found.extend(row.and_then(|row| without_bridge(model, customer_ref, row)));
+    }
+    let kept = model.kept.get(customer_ref).is_some_and(|until| now.date() <= *until);
+    for id in bridges {
+        let Some(bridge) = model.known.get(id) else { continue };
+        let serves = serving == Some(id);
+        let one = |kind| Drift::of(kind, Some(customer_ref), Some(id));
+        if let Some(row) = row.filter(|_| serves) {
+            if row.bridge_id != Some(id) {
+                let stored = row.bridge_id.map(|id| id.to_string());
+                found.push(Drift { stored, observed: Some(id.to_string()), ..one(Kind::Unbound) });
+            }
+            let status = bridge.session.status.map(|status| status.as_str().to_owned());
+            if status.is_some() && status != row.status {
+                found.push(Drift { stored: row.status.clone(), observed: status, ..one(Kind::StatusDrift) });
+            }
+        }
+        let unneeded = match row {
+            None if !kept => Some(Kind::Orphaned),
+            Some(_) if !wanted && !kept && serves => Some(Kind::Churned),
+            _ if !serves && (row.is_some() || kept) => Some(Kind::Duplicate),
+            _ => None,
+        };
+        found.extend(unneeded.map(|kind| Drift { observed: Some(id.to_string()), ..one(kind) }));
+        if wanted && serves {
+            found.extend(of_session(bridge, now).map(|(kind, since)| {
+                let observed = bridge.session.word.clone();
+                Drift { observed, since, ..one(kind) }
+            }));
+        }
+        if bridge.session.word.is_some() && bridge.session.status() == Status::Unknown {
+            let (observed, since) = (bridge.session.word.clone(), bridge.session.since);
+            found.push(Drift { observed, since, ..one(Kind::UnmappedStatus) });
+        }
+        if bridge.state != "running" && now - bridge.state_since > 5 * MINUTE {
+            let (observed, since) = (Some(bridge.state.clone()), Some(bridge.state_since));
+            found.push(Drift { observed, since, ..one(Kind::State) });
+        }
+    }
+}
+
+fn without_bridge(model: &Model, customer_ref: &str, row: &Row) -> Option<Drift> {
+    let stored = row.bridge_id.map(|id| id.to_string());
+    if row.wanted {
+        let carried = row.bridge_id.and_then(|id| model.known.get(id)?.customer_ref.clone());
+        return Some(Drift {
+            stored,
+            observed: carried,
+            ..Drift::of(Kind::Missing, Some(customer_ref), None)
+        });
+    }
+    if !model.is_whole {
+        return None;
+    }
+    let status = row.status.clone().filter(|status| status != Status::Unknown.as_str());
+    let stored = stored.or(status)?;
+    Some(Drift { stored: Some(stored), ..Drift::of(Kind::StaleBinding, Some(customer_ref), None) })
+}
+
+/// What is wrong with the session of a wanted tenant.
+fn of_session(bridge: &Known, now: Moment) -> impl Iterator<Item = (Kind, Option<Moment>)> {
+    let session = &bridge.session;
+    let waits = session.waits_since.or(session.since);
+    let lasts = |since: Option<Moment>, grace| since.is_some_and(|since| now - since > grace);
+    let down = session.status == Some(Status::Disconnected) && lasts(session.since, 15 * MINUTE);
+    let unscanned = session.status == Some(Status::AwaitingScan) && lasts(waits, DAY);
+    let lately = session.changes_since(now - HOUR);
+    [
+        down.then_some((Kind::Disconnected, session.since)),
+        unscanned.then_some((Kind::AwaitingScan, waits)),
+        (lately >= 5).then_some((Kind::Flapping, None)),
+    ]
+    .into_iter()
+    .flatten()
+}

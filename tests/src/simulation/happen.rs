@@ -1,0 +1,166 @@
+//! What an event changes: in the model, and as acts on the real things.
+
+use serde_json::{Value, json};
+
+use crate::simulation::life::{Event, Signup, name};
+use crate::simulation::model::{Bridge, Model, Row};
+use crate::simulation::moment::{DAY, Moment};
+
+/// Bridges that nobody has needed for this long are removed at a review.
+const REVIEWED_AFTER: i64 = 3 * DAY;
+
+/// What is done to the real things.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// The application runs SQL.
+    Sql(String),
+    /// Somebody makes a bridge in the dashboard.
+    Add(Value),
+    /// A bridge changes at the provider.
+    Change(i64, Value),
+    /// Somebody deletes a bridge in the dashboard.
+    Remove(i64),
+    /// The provider has this fault and no other, or works again.
+    Break(Value),
+    Heal,
+    /// The sandbox's settings change.
+    Set(Value),
+    /// The key is put into use.
+    Install(String),
+    /// The answer of the next call with this method is lost.
+    Lose(String),
+    Crash,
+    /// Two wab apply start together.
+    ApplyTwice,
+    /// The provider's webhook arrives after so many seconds.
+    Webhook {
+        customer_ref: String,
+        word: String,
+        after: i64,
+    },
+    /// fleet.yaml is written.
+    Declare,
+}
+
+impl Model {
+    /// Lets an event happen; returns the acts that do the same to the real things.
+    pub fn happen(&mut self, event: &Event, at: Moment) -> Vec<Act> {
+        match event {
+            Event::SignUp { tenant, how } => self.sign_up(&name(*tenant), *how),
+            Event::Churn { tenant } => self.want(&name(*tenant), false),
+            Event::Return { tenant } => self.want(&name(*tenant), true),
+            Event::Forget { tenant } => self.forget(&name(*tenant)),
+            Event::Session { tenant, word, webhooks } => self.session(&name(*tenant), word, webhooks),
+            Event::Container { tenant, state } => self.container(&name(*tenant), state),
+            Event::Made { customer_ref } => {
+                let (state, word) = ("running".to_owned(), "qr".to_owned());
+                self.provider.make(Bridge {
+                    customer_ref: customer_ref.clone(),
+                    state,
+                    word,
+                    created_at: at,
+                });
+                vec![Act::Add(json!([{ "customer_ref": customer_ref }]))]
+            }
+            Event::Deleted { tenant } => self.deleted(&name(*tenant)),
+            Event::ProviderDown => {
+                (self.provider.is_down, self.provider.list_fault) = (true, None);
+                vec![Act::Break(json!({"kind": "status", "code": 503, "path_prefix": "/api"}))]
+            }
+            Event::ListBroken { how } => {
+                (self.provider.is_down, self.provider.list_fault) = (false, Some(*how));
+                vec![Act::Break(json!({ "kind": how }))]
+            }
+            Event::ProviderUp | Event::ListMended => {
+                (self.provider.is_down, self.provider.list_fault) = (false, None);
+                vec![Act::Heal]
+            }
+            Event::ListStatuses { shown } => {
+                self.provider.hides_statuses = !shown;
+                vec![Act::Set(json!({ "list_status": shown }))]
+            }
+            Event::KeyRotated { key } => {
+                self.provider.key = Some(key.clone());
+                vec![Act::Set(json!({ "key": key }))]
+            }
+            Event::KeyInstalled { key } => {
+                self.provider.installed_key = Some(key.clone());
+                vec![Act::Install(key.clone())]
+            }
+            // A list that is wrong too could not show what became of the call.
+            Event::LostReply { .. } if self.provider.is_down || self.provider.list_fault.is_some() => vec![],
+            Event::LostReply { method } => vec![Act::Lose(method.clone())],
+            Event::Crash => vec![Act::Crash],
+            Event::Together => {
+                self.apply(at);
+                vec![Act::ApplyTwice]
+            }
+            Event::Review => {
+                let unneeded = self.episodes.unneeded_since(at - REVIEWED_AFTER);
+                let named = unneeded.into_iter().filter_map(|(customer_ref, id)| Some((id, customer_ref?)));
+                self.declared.remove = named.collect();
+                vec![Act::Declare]
+            }
+            Event::Keep { tenant, days } => {
+                self.declared.keep.insert(name(*tenant), (at + days * DAY).date());
+                vec![Act::Declare]
+            }
+        }
+    }
+
+    fn sign_up(&mut self, id: &str, how: Signup) -> Vec<Act> {
+        if self.rows.contains_key(id) {
+            return Vec::new();
+        }
+        self.rows.insert(id.to_owned(), Row { wanted: true, ..Row::default() });
+        let insert = format!("INSERT INTO tenants (id) VALUES ('{id}')");
+        vec![Act::Sql(match how {
+            Signup::Plain => insert,
+            Signup::Queued => {
+                self.queue.push(id.to_owned());
+                format!("BEGIN; {insert}; SELECT wab_enqueue_provision('{id}'); COMMIT")
+            }
+        })]
+    }
+
+    fn want(&mut self, id: &str, wanted: bool) -> Vec<Act> {
+        let Some(row) = self.rows.get_mut(id) else { return Vec::new() };
+        row.wanted = wanted;
+        let status = if wanted { "active" } else { "cancelled" };
+        vec![Act::Sql(format!("UPDATE tenants SET status = '{status}' WHERE id = '{id}'"))]
+    }
+
+    fn forget(&mut self, id: &str) -> Vec<Act> {
+        match self.rows.remove(id) {
+            Some(_) => vec![Act::Sql(format!("DELETE FROM tenants WHERE id = '{id}'"))],
+            None => Vec::new(),
+        }
+    }
+
+    fn session(&mut self, customer_ref: &str, word: &str, webhooks: &[i64]) -> Vec<Act> {
+        let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
+        if self.provider.bridges.get(id).is_some_and(|bridge| bridge.word == word) {
+            return Vec::new();
+        }
+        self.provider.bridges.update(id, |bridge| word.clone_into(&mut bridge.word));
+        let mut acts = vec![Act::Change(id, json!({ "status": word }))];
+        acts.extend(webhooks.iter().map(|after| Act::Webhook {
+            customer_ref: customer_ref.to_owned(),
+            word: word.to_owned(),
+            after: *after,
+        }));
+        acts
+    }
+
+    fn container(&mut self, customer_ref: &str, state: &str) -> Vec<Act> {
+        let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
+        self.provider.bridges.update(id, |bridge| state.clone_into(&mut bridge.state));
+        vec![Act::Change(id, json!({ "state": state }))]
+    }
+
+    fn deleted(&mut self, customer_ref: &str) -> Vec<Act> {
+        let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
+        self.provider.bridges.remove(id);
+        vec![Act::Remove(id)]
+    }
+}

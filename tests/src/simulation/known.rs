@@ -1,0 +1,257 @@
+//! What can be known of one bridge: the reports about its session in the order of their times, whenever they arrived, and the
+//! status that follows from them by docs/drift.md.
+
+use crate::simulation::bridges::Carries;
+use crate::simulation::moment::Moment;
+
+/// A status of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    Paired,
+    AwaitingScan,
+    Disconnected,
+    Unknown,
+}
+
+impl Status {
+    /// The name of the status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paired => "paired",
+            Self::AwaitingScan => "awaiting_scan",
+            Self::Disconnected => "disconnected",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What a word of the provider stands for.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "connected" => Self::Paired,
+            "qr" => Self::AwaitingScan,
+            "disconnected" => Self::Disconnected,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A bridge as far as it is known.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub customer_ref: Option<String>,
+    pub state: String,
+    pub state_since: Moment,
+    pub created_at: Option<Moment>,
+    pub first_seen: Moment,
+    /// Since when the bridge waits for its very first scan; `None` if it may have been paired before it was first seen.
+    never_paired_since: Option<Moment>,
+    /// Reports of sessions and webhooks, by time.
+    told: Vec<Report>,
+    /// Listings with another word than the listing before.
+    listed: Vec<Report>,
+    /// Listings whose row of this bridge could not be read.
+    hidden: Vec<Moment>,
+    pub session: Session,
+}
+
+/// That the session had a status at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Report {
+    at: Moment,
+    /// Of two statuses at the same time, disconnected counts as the later one.
+    is_down: bool,
+    word: String,
+}
+
+/// The status of a session, and what a later report needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Session {
+    pub word: Option<String>,
+    pub status: Option<Status>,
+    pub since: Option<Moment>,
+    /// Since when the bridge waits to be paired; `None` while it is paired, and if it is not known.
+    pub waits_since: Option<Moment>,
+    /// The statuses in the order of time, each with its beginning.
+    pub history: Vec<(Moment, Status)>,
+}
+
+impl Session {
+    /// The status; unknown until it was reported.
+    pub fn status(&self) -> Status {
+        self.status.unwrap_or(Status::Unknown)
+    }
+
+    /// How often the status changed after this time. What began or ended unknown is no change.
+    pub fn changes_since(&self, since: Moment) -> usize {
+        let pairs = self.history.windows(2).rev().take_while(|pair| pair[1].0 > since);
+        pairs.filter(|pair| pair.iter().all(|(_, status)| *status != Status::Unknown)).count()
+    }
+
+    /// The seconds in which the status was paired, and in which it was known, from one time to another.
+    pub fn seconds(&self, from: Moment, to: Moment) -> (i64, i64) {
+        let (mut paired, mut known) = (0, 0);
+        for (nth, (since, status)) in self.history.iter().enumerate() {
+            let until = self.history.get(nth + 1).map_or(to, |next| next.0).min(to);
+            let seconds = (until - *since.max(&from)).max(0);
+            paired += if *status == Status::Paired { seconds } else { 0 };
+            known += if *status == Status::Unknown { 0 } else { seconds };
+        }
+        (paired, known)
+    }
+}
+
+impl Carries for Known {
+    fn customer_ref(&self) -> Option<&str> {
+        self.customer_ref.as_deref()
+    }
+}
+
+impl Known {
+    /// A bridge that is first seen at this time.
+    pub fn first_seen(
+        at: Moment,
+        customer_ref: Option<String>,
+        state: String,
+        created_at: Option<Moment>,
+    ) -> Self {
+        Self {
+            customer_ref,
+            state,
+            state_since: at,
+            created_at,
+            first_seen: at,
+            never_paired_since: None,
+            told: Vec::new(),
+            listed: Vec::new(),
+            hidden: Vec::new(),
+            session: Session::default(),
+        }
+    }
+
+    /// It has waited for its very first scan since this time.
+    pub fn was_never_paired(&mut self, since: Option<Moment>) {
+        self.never_paired_since = since;
+        self.session.waits_since = since;
+    }
+
+    /// When it was created, as far as it is known.
+    pub fn lived_since(&self) -> Moment {
+        self.created_at.unwrap_or(self.first_seen)
+    }
+
+    /// A session or a webhook told the word that held at this time.
+    pub fn tell(&mut self, at: Moment, word: &str, listings: &[Moment]) {
+        let report = Report::of(at, word);
+        let place = self.told.partition_point(|told| *told < report);
+        if self.told.get(place) != Some(&report) {
+            self.told.insert(place, report);
+            self.conclude(listings);
+        }
+    }
+
+    /// A listing told the word that held at this time.
+    pub fn list(&mut self, at: Moment, word: &str, listings: &[Moment]) {
+        if self.listed.last().is_none_or(|last| last.word != word) {
+            self.listed.push(Report::of(at, word));
+        }
+        if self.session.word.as_deref() != Some(word) {
+            self.conclude(listings);
+        }
+    }
+
+    /// A listing had a row that could not be read, and no other of this bridge.
+    pub fn hide(&mut self, at: Moment) {
+        self.hidden.push(at);
+    }
+
+    /// Goes through all reports in the order of time. Of the listings, only those matter that follow another report.
+    fn conclude(&mut self, listings: &[Moment]) {
+        let mut reports: Vec<Report> = self.told.iter().chain(&self.listed).cloned().collect();
+        for told in &self.told {
+            let next = listings.partition_point(|at| *at < told.at);
+            if let Some(at) = listings[next..].iter().find(|at| !self.hidden.contains(at))
+                && let Some(listed) = self.listed.iter().rev().find(|listed| listed.at <= *at)
+            {
+                reports.push(Report::of(*at, &listed.word));
+            }
+        }
+        reports.sort();
+        let mut session = Session { waits_since: self.never_paired_since, ..Session::default() };
+        for report in reports {
+            session.hear(&report, self.lived_since());
+        }
+        self.session = session;
+    }
+}
+
+impl Report {
+    fn of(at: Moment, word: &str) -> Self {
+        Self { at, is_down: Status::of(word) == Status::Disconnected, word: word.to_owned() }
+    }
+}
+
+impl Session {
+    fn hear(&mut self, report: &Report, lived_since: Moment) {
+        let told = Status::of(&report.word);
+        self.waits_since = match (told, self.waits_since) {
+            (Status::Paired, _) => None,
+            (Status::AwaitingScan, None) => Some(match (self.status, self.since) {
+                (None, _) => lived_since.min(report.at),
+                (Some(Status::Paired), _) => report.at,
+                (_, since) => since.unwrap_or(report.at),
+            }),
+            (_, waits_since) => waits_since,
+        };
+        // Until it was paired, a bridge that the provider calls disconnected is one whose QR code expired.
+        let status = match told {
+            Status::Disconnected if self.waits_since.is_some() => Status::AwaitingScan,
+            told => told,
+        };
+        if self.status != Some(status) {
+            self.history.push((report.at, status));
+            self.status = Some(status);
+            self.since = Some(report.at);
+        }
+        self.word = Some(report.word.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Known {
+        Known::first_seen(Moment(100), Some("a".to_owned()), "running".to_owned(), Some(Moment(50)))
+    }
+
+    #[test]
+    fn reports_count_in_the_order_of_their_times() {
+        let listings = [Moment(100), Moment(200), Moment(300), Moment(400)];
+        let reports = [(150, "disconnected"), (160, "connected"), (250, "disconnected"), (350, "connected")];
+        let mut in_order = known();
+        in_order.list(Moment(100), "connected", &listings);
+        for (at, word) in reports {
+            in_order.tell(Moment(at), word, &listings);
+        }
+        let mut reversed = known();
+        reversed.list(Moment(100), "connected", &listings);
+        for (at, word) in reports.into_iter().rev() {
+            reversed.tell(Moment(at), word, &listings);
+        }
+        assert_eq!(in_order.session, reversed.session);
+    }
+
+    #[test]
+    fn a_bridge_that_was_never_paired_waits_whatever_the_provider_calls_it() {
+        let mut bridge = known();
+        bridge.was_never_paired(Some(Moment(50)));
+        bridge.list(Moment(100), "disconnected", &[Moment(100)]);
+        assert_eq!(bridge.session.status(), Status::AwaitingScan);
+        bridge.tell(Moment(120), "connected", &[Moment(100)]);
+        bridge.tell(Moment(130), "disconnected", &[Moment(100)]);
+        assert_eq!(
+            (bridge.session.status(), bridge.session.since),
+            (Status::Disconnected, Some(Moment(130)))
+        );
+    }
+}

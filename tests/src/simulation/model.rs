@@ -1,0 +1,319 @@
+//! The truth apart from the product: what the provider has, what the tenants table holds, and what could be known of the
+//! provider by now. Its rules are those of docs/; it shares no code with the product, and asks no database.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use crate::simulation::bridges::{Bridges, Carries};
+use crate::simulation::drift::{self, Drift, Kind};
+use crate::simulation::episodes::{Episodes, Scope};
+use crate::simulation::known::Known;
+use crate::simulation::life::ListFault;
+use crate::simulation::moment::Moment;
+use crate::simulation::tenures::Tenures;
+
+/// Provisioning calls that one wab_work_queue() makes at most.
+pub const QUEUE_CALLS: usize = 9;
+/// Provisioning calls that the provider allows a minute; `wab apply` is given no time for more.
+const APPLY_CALLS: usize = 10;
+
+/// Everything that is true.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    pub provider: Provider,
+    /// The tenants table, by id.
+    pub rows: BTreeMap<String, Row>,
+    /// Tenants that wait for their bridge, the oldest first.
+    pub queue: Vec<String>,
+    /// The bridges as far as they can be known.
+    pub known: Bridges<Known>,
+    /// When the fleet was listed.
+    pub listings: Vec<Moment>,
+    /// When it was listed with the status of each bridge.
+    told_at: Vec<Moment>,
+    /// Whether each row of the last list could be read.
+    pub is_whole: bool,
+    pub episodes: Episodes,
+    pub tenures: Tenures,
+    /// fleet.yaml as it is written, and what the last apply made of it.
+    pub declared: Declared,
+    pub kept: BTreeMap<String, NaiveDate>,
+    /// The last listing before a time without any, of which an alert was sent.
+    pub unobserved: Option<Moment>,
+}
+
+/// The provider's side.
+#[derive(Clone, Debug, Default)]
+pub struct Provider {
+    pub bridges: Bridges<Bridge>,
+    pub last_id: i64,
+    pub is_down: bool,
+    /// What is wrong with its lists.
+    pub list_fault: Option<ListFault>,
+    /// The key that it accepts, and the key that the operators have put into use; `None` for the first one.
+    pub key: Option<String>,
+    pub installed_key: Option<String>,
+    /// Whether its list lacks the statuses.
+    pub hides_statuses: bool,
+}
+
+/// A bridge as the provider has it.
+#[derive(Clone, Debug)]
+pub struct Bridge {
+    pub customer_ref: String,
+    pub state: String,
+    pub word: String,
+    pub created_at: Moment,
+}
+
+/// A row of the tenants table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    pub wanted: bool,
+    pub bridge_id: Option<i64>,
+    pub status: Option<String>,
+}
+
+/// The entries of fleet.yaml that people write.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The last day for which the bridge of each customer_ref is kept.
+    pub keep: BTreeMap<String, NaiveDate>,
+    /// The tombstones: customer_refs by bridge_id.
+    pub remove: BTreeMap<i64, String>,
+}
+
+impl Carries for Bridge {
+    fn customer_ref(&self) -> Option<&str> {
+        Some(&self.customer_ref)
+    }
+}
+
+impl Provider {
+    /// Whether it answers calls with what they ask for.
+    pub fn answers(&self) -> bool {
+        !self.is_down && self.key == self.installed_key
+    }
+
+    /// Whether it gives a list that can be accepted.
+    pub fn lists(&self) -> bool {
+        self.answers() && !matches!(self.list_fault, Some(ListFault::HalfList | ListFault::EmptyList))
+    }
+
+    /// Makes a bridge and returns its id.
+    pub fn make(&mut self, bridge: Bridge) -> i64 {
+        self.last_id += 1;
+        self.bridges.insert(self.last_id, bridge);
+        self.last_id
+    }
+
+    /// The bridge of this customer_ref, or a new one: a provisioning call never makes a second one.
+    fn provision(&mut self, customer_ref: &str, at: Moment) -> i64 {
+        self.bridges.first_of(customer_ref).unwrap_or_else(|| {
+            let (state, word) = ("running".to_owned(), "qr".to_owned());
+            self.make(Bridge { customer_ref: customer_ref.to_owned(), state, word, created_at: at })
+        })
+    }
+}
+
+impl Model {
+    /// The known bridge that serves a customer_ref: the one that the tenant row holds, or the one with the lowest id.
+    pub fn serving(&self, customer_ref: &str) -> Option<i64> {
+        let ids = self.known.of(customer_ref);
+        let held = self.rows.get(customer_ref).and_then(|row| row.bridge_id);
+        held.filter(|id| ids.contains(id)).or_else(|| ids.first().copied())
+    }
+
+    /// wab_reconcile(): lists the fleet, asks sessions for statuses that the list lacks, writes the statuses of the tenant rows,
+    /// clears those whose bridges are gone. `asked` are the customer_refs whose sessions answered, by the provider's record.
+    pub fn reconcile(&mut self, at: Moment, asked: &[String]) {
+        if self.list(at) {
+            for customer_ref in asked {
+                self.hear(customer_ref, at);
+            }
+            let present = drift::drift(self, at);
+            self.write(&present, &[Kind::StatusDrift, Kind::StaleBinding]);
+            self.record(at);
+        }
+    }
+
+    /// wab_work_queue(): makes bridges for waiting tenants.
+    pub fn work_queue(&mut self, at: Moment) {
+        for _ in 0..QUEUE_CALLS {
+            let Some(customer_ref) = self.queue.first().cloned() else { return };
+            let is_wanted = self.rows.get(&customer_ref).is_some_and(|row| row.wanted);
+            if is_wanted && !self.provider.answers() {
+                return;
+            }
+            self.queue.remove(0);
+            if is_wanted {
+                self.provision(&customer_ref, at);
+            }
+        }
+    }
+
+    /// wab apply: lists the fleet, takes over fleet.yaml, and repairs what it may.
+    pub fn apply(&mut self, at: Moment) {
+        if !self.list(at) {
+            return;
+        }
+        self.kept.clone_from(&self.declared.keep);
+        let present = drift::drift(self, at);
+        self.write(&present, &[Kind::StaleBinding, Kind::Unbound, Kind::StatusDrift]);
+        let mut missing: Vec<&Drift> = present.iter().filter(|one| one.kind == Kind::Missing).collect();
+        missing.sort();
+        // A row that cannot be read may be the bridge.
+        let made = if self.is_whole { missing.len().min(APPLY_CALLS) } else { 0 };
+        for one in &missing[..made] {
+            self.provision(one.customer_ref.as_deref().unwrap_or_default(), at);
+        }
+        // It ends before a step that would have to wait for the provider's limit.
+        if self.is_whole && missing.len() > APPLY_CALLS {
+            return;
+        }
+        for one in present.iter().filter(|one| one.kind.wastes()) {
+            let named = one.bridge_id.and_then(|id| Some((id, self.declared.remove.get(&id)?.clone())));
+            if let Some((id, customer_ref)) =
+                named.filter(|(_, named)| one.customer_ref.as_ref() == Some(named))
+            {
+                self.delete(id, &customer_ref, at);
+            }
+        }
+        self.record(at);
+    }
+
+    /// wab_ingest_event(): a webhook that arrives now tells what the session was at a time.
+    pub fn ingest(&mut self, customer_ref: &str, word: &str, at: Moment, now: Moment) {
+        let [id] = self.known.of(customer_ref)[..] else { return };
+        let Some(was) = self.known.get(id).filter(|known| known.first_seen <= at) else { return };
+        let was = (was.session.status, was.session.since);
+        let told_at = &self.told_at;
+        self.known.update(id, |known| known.tell(at, word, told_at));
+        let is = self.known.get(id).map(|known| (known.session.status, known.session.since));
+        if is != Some(was) {
+            self.record_customer(customer_ref, now);
+        }
+    }
+
+    /// A session told its present status.
+    fn hear(&mut self, customer_ref: &str, at: Moment) {
+        let Some(id) = self.provider.bridges.first_of(customer_ref) else { return };
+        let Some(bridge) = self.provider.bridges.get(id) else { return };
+        let told_at = &self.told_at;
+        self.known.update(id, |known| known.tell(at, &bridge.word, told_at));
+    }
+
+    /// Compares the provider's list with what is known. False if the provider does not answer.
+    fn list(&mut self, at: Moment) -> bool {
+        if !self.provider.lists() {
+            return false;
+        }
+        self.is_whole = self.provider.list_fault.is_none();
+        let hidden = self.provider.bridges.iter().map(|(id, _)| id).next().filter(|_| !self.is_whole);
+        let before = self.listings.last().copied();
+        self.listings.push(at);
+        let is_told = !self.provider.hides_statuses;
+        if is_told {
+            self.told_at.push(at);
+        }
+        let gone: Vec<i64> = self.known.iter().map(|(id, _)| id).collect();
+        for id in gone.into_iter().filter(|id| self.provider.bridges.get(*id).is_none()) {
+            if self.is_whole {
+                self.known.remove(id);
+                self.tenures.end(id, at);
+            }
+        }
+        if let Some(id) = hidden {
+            self.known.update(id, |known| known.hide(at));
+        }
+        for (id, bridge) in self.provider.bridges.iter().filter(|(id, _)| Some(*id) != hidden) {
+            if self.known.get(id).is_none() {
+                let customer_ref = Some(bridge.customer_ref.clone());
+                let mut known =
+                    Known::first_seen(at, customer_ref, bridge.state.clone(), Some(bridge.created_at));
+                // The clocks of the provider and of the server may differ by five minutes.
+                let is_new = before.is_some_and(|before| bridge.created_at > before - 300);
+                known.was_never_paired(is_new.then_some(bridge.created_at));
+                self.known.insert(id, known);
+                self.tenures.begin(id, Some(&bridge.customer_ref), bridge.created_at);
+            }
+            let told_at = &self.told_at;
+            let tenures = &mut self.tenures;
+            self.known.update(id, |known| {
+                if known.created_at != Some(bridge.created_at) {
+                    known.created_at = Some(bridge.created_at);
+                    tenures.born(id, bridge.created_at);
+                }
+                if known.state != bridge.state {
+                    known.state.clone_from(&bridge.state);
+                    known.state_since = at;
+                }
+                if is_told {
+                    known.list(at, &bridge.word, told_at);
+                }
+            });
+        }
+        true
+    }
+
+    /// Makes a bridge for a tenant, asks its session, and writes its row.
+    fn provision(&mut self, customer_ref: &str, at: Moment) {
+        let id = self.provider.provision(customer_ref, at);
+        let Some(bridge) = self.provider.bridges.get(id) else { return };
+        if self.known.get(id).is_none() {
+            let mut known = Known::first_seen(at, Some(customer_ref.to_owned()), bridge.state.clone(), None);
+            known.was_never_paired(Some(at));
+            self.known.insert(id, known);
+            self.tenures.begin(id, Some(customer_ref), at);
+        }
+        let told_at = &self.told_at;
+        self.known.update(id, |known| {
+            if known.state != bridge.state {
+                known.state.clone_from(&bridge.state);
+                known.state_since = at;
+            }
+            known.tell(at, &bridge.word, told_at);
+        });
+        let status = self.known.get(id).and_then(|known| known.session.status);
+        if let Some(row) = self.rows.get_mut(customer_ref) {
+            row.bridge_id = Some(id);
+            row.status = status.map(|status| status.as_str().to_owned());
+        }
+        self.queue.retain(|waiting| waiting != customer_ref);
+        self.record_customer(customer_ref, at);
+    }
+
+    fn delete(&mut self, id: i64, customer_ref: &str, at: Moment) {
+        self.provider.bridges.remove(id);
+        self.known.remove(id);
+        self.tenures.end(id, at);
+        self.record_customer(customer_ref, at);
+        let mut left = Vec::new();
+        drift::of_customer(self, customer_ref, at, &mut left);
+        self.write(&left, &[Kind::StaleBinding]);
+    }
+
+    /// Writes the tenant rows with drift of these kinds.
+    fn write(&mut self, drift: &[Drift], kinds: &[Kind]) {
+        for one in drift.iter().filter(|one| kinds.contains(&one.kind)) {
+            let Some(row) = one.customer_ref.as_ref().and_then(|id| self.rows.get_mut(id)) else { continue };
+            match one.kind {
+                Kind::StatusDrift => row.status.clone_from(&one.observed),
+                Kind::Unbound => row.bridge_id = one.bridge_id,
+                _ => *row = Row { wanted: row.wanted, ..Row::default() },
+            }
+        }
+    }
+
+    fn record(&mut self, at: Moment) {
+        let present = drift::drift(self, at);
+        self.episodes.record(&present, Scope::All, at, self.known.len());
+    }
+
+    fn record_customer(&mut self, customer_ref: &str, at: Moment) {
+        let mut present = Vec::new();
+        drift::of_customer(self, customer_ref, at, &mut present);
+        self.episodes.record(&present, Scope::Customer(customer_ref), at, self.known.len());
+    }
+}

@@ -1,0 +1,169 @@
+//! Faults to put into the product, one at a time: each changes one text of one installed object. The simulation must find each.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::simulation::stage::Stage;
+
+/// One fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutation {
+    pub name: &'static str,
+    object: Object,
+    from: &'static str,
+    to: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Object {
+    Function(&'static str),
+    View(&'static str),
+    /// The views over the tenants table, which the binding creates.
+    Binding,
+}
+
+use Object::{Binding, Function, View};
+
+/// All faults.
+pub const ALL: &[Mutation] = &[
+    Mutation {
+        name: "an episode of drift ends when it began",
+        object: Function("_wab_note_drift"),
+        from: "SET ended_at = greatest(at, e.began_at)",
+        to: "SET ended_at = e.began_at",
+    },
+    Mutation {
+        name: "a bridge that a list with an unreadable row lacks counts as gone",
+        object: Function("_wab_store_listing"),
+        from: "l.bridge_id IS NULL AND malformed = 0",
+        to: "l.bridge_id IS NULL",
+    },
+    Mutation {
+        name: "a list with half of the bridges is accepted",
+        object: Function("_wab_store_listing"),
+        from: "IF disappeared > allowed THEN",
+        to: "IF disappeared > 1000 * allowed THEN",
+    },
+    Mutation {
+        name: "a late webhook overwrites a newer status",
+        object: Function("_wab_ingest"),
+        from: "is_newest := coalesce(at > known_at, true) OR (at = known_at AND reported = 'disconnected');",
+        to: "is_newest := true; bridge.status := reported; known_at := at;",
+    },
+    Mutation {
+        name: "a webhook that arrives twice counts twice",
+        object: Function("_wab_ingest"),
+        from: "AND coalesce(e.reported, e.became) = reported) THEN",
+        to: "AND false) THEN",
+    },
+    Mutation {
+        name: "every month has 31 days",
+        object: View("wab_costs"),
+        from: "max(t.month_seconds)",
+        to: "2678400",
+    },
+    Mutation {
+        name: "the duplicate serves, and not the first bridge",
+        object: Function("_wab_serves"),
+        from: "min(b.bridge_id))",
+        to: "max(b.bridge_id))",
+    },
+    Mutation {
+        name: "a short recovery ends an incident",
+        object: Function("_wab_continued_incident"),
+        from: "- p.ends_after",
+        to: "",
+    },
+    Mutation {
+        name: "what begins on many bridges is not one incident",
+        object: Function("_wab_merge_incidents"),
+        from: "count(DISTINCT r.subject) >= greatest(",
+        to: "count(DISTINCT r.subject) >= 1000000 + greatest(",
+    },
+    Mutation {
+        name: "an alert is not recorded as sent",
+        object: Function("_wab_alerts_sent"),
+        from: "FROM unnest(began)",
+        to: "FROM unnest(began[2:])",
+    },
+    Mutation {
+        name: "an alert counts as sent before it was",
+        object: Function("_wab_begin_alerts"),
+        from: "INSERT INTO public._wab_alert_sender DEFAULT VALUES",
+        to: "INSERT INTO public.wab_alerts (incident_id, began_sent_at) SELECT i.incident_id, now() FROM public.wab_incidents i \
+             WHERE i.kind = 'state' ON CONFLICT DO NOTHING; INSERT INTO public._wab_alert_sender DEFAULT VALUES",
+    },
+    Mutation {
+        name: "a bridge that was never paired counts as disconnected",
+        object: Function("_wab_store_listing"),
+        from: "@extschema@._wab_status_of(w.reported, n.unpaired_since)",
+        to: "w.reported",
+    },
+    Mutation {
+        name: "one change more is needed for flapping",
+        object: Function("_wab_flapping"),
+        from: "f.changes >= (",
+        to: "f.changes > (",
+    },
+    Mutation {
+        name: "a changed state keeps its old time",
+        object: Function("_wab_store_listing"),
+        from: "state_since = CASE WHEN d.state_moved THEN listed_at ELSE b.state_since END",
+        to: "state_since = b.state_since",
+    },
+    Mutation {
+        name: "a keep ends a day early",
+        object: Binding,
+        from: "d.until >= (now()",
+        to: "d.until > (now()",
+    },
+    Mutation {
+        name: "the grace of a disconnected bridge is doubled",
+        object: Function("_wab_cutoffs"),
+        from: "_wab_cutoff(p.disconnected_after)",
+        to: "_wab_cutoff(2 * p.disconnected_after)",
+    },
+    Mutation {
+        name: "the row of a deleted bridge is not cleared",
+        object: Function("_wab_unlink_bridges"),
+        from: "IF refs IS NOT NULL THEN",
+        to: "IF cardinality(refs) > 1 THEN",
+    },
+    Mutation {
+        name: "the history of four days is kept, and not that of 400",
+        object: Function("wab_prune_history"),
+        from: "s AS (DELETE FROM public.wab_summaries",
+        to: "x AS (DELETE FROM public.wab_drift_episodes WHERE ended_at < now() - older_than / 100 RETURNING 1), \
+             s AS (DELETE FROM public.wab_summaries",
+    },
+];
+
+impl Mutation {
+    /// The fault of this name.
+    pub fn named(name: &str) -> Result<Self> {
+        let names = || ALL.iter().map(|one| one.name).collect::<Vec<_>>().join("\n");
+        ALL.iter()
+            .find(|one| one.name == name)
+            .copied()
+            .with_context(|| format!("the faults are:\n{}", names()))
+    }
+
+    /// Puts the fault into the product.
+    pub async fn apply(&self, stage: &mut Stage) -> Result<()> {
+        let source = match self.object {
+            Function(name) => format!("pg_get_functiondef('{name}'::regproc)"),
+            View(name) => {
+                format!("'CREATE OR REPLACE VIEW {name} AS ' || pg_get_viewdef('{name}'::regclass)")
+            }
+            Binding => "pg_get_functiondef('_wab_create_views'::regproc)".to_owned(),
+        };
+        let source = stage.table(&format!("SELECT 'source', {source}")).await?;
+        let source = source.get("source").context("no source")?;
+        let from = self.from.replace("@extschema@", "public");
+        ensure!(source.contains(&from), "{}: {from} is not in {source}", self.name);
+        stage.run(&source.replace(&from, &self.to.replace("@extschema@", "public"))).await?;
+        if matches!(self.object, Binding) {
+            stage.run("SELECT * FROM wab_bind_tenants()").await?;
+        }
+        Ok(())
+    }
+}

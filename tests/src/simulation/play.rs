@@ -1,0 +1,200 @@
+//! Plays a life: lets it happen to the real things and to the model, runs the jobs, and compares the two at the end of each day.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::simulation::checks::{self, Mismatch};
+use crate::simulation::dice::Dice;
+use crate::simulation::happen::Act;
+use crate::simulation::life::{Event, Life, ListFault, name};
+use crate::simulation::model::{Bridge, Model, Row};
+use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+use crate::simulation::mutation::Mutation;
+use crate::simulation::stage::Stage;
+
+/// How a play ended.
+#[derive(Debug)]
+pub struct Ending {
+    /// The days that were played.
+    pub days: i64,
+    /// What differed on the last of them; nothing if all went well.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Something to do at a time.
+#[derive(Clone, Debug)]
+enum Task {
+    Happen(Event),
+    Arrive { customer_ref: String, word: String, at: Moment },
+    Reconcile,
+    WorkQueue,
+    Alerts,
+    Summary,
+    Prune,
+    Apply,
+    Check,
+}
+
+/// One play.
+struct Play {
+    stage: Stage,
+    model: Model,
+    /// What is to do, in the order of time; a number keeps the order of what happens at the same time.
+    agenda: BTreeMap<(Moment, usize), Task>,
+    added: usize,
+}
+
+/// Plays a life, with a fault in the product or without one, up to its end or the first day on which something differs. `tell`
+/// hears of each day.
+pub async fn play(life: &Life, mutation: Option<Mutation>, mut tell: impl FnMut(i64)) -> Result<Ending> {
+    let begin = Moment::START - HOUR;
+    let mut play =
+        Play { stage: Stage::set(begin).await?, model: Model::default(), agenda: BTreeMap::new(), added: 0 };
+    play.adopt(life.tenants, begin).await?;
+    if let Some(mutation) = mutation {
+        mutation.apply(&mut play.stage).await?;
+    }
+    let mut left = life.happenings.iter().peekable();
+    for day in 0..life.days {
+        while let Some(next) = left.next_if(|next| next.at < Moment::day(day + 1)) {
+            play.add(next.at, Task::Happen(next.event.clone()));
+        }
+        let mismatches = play.day(day).await.with_context(|| format!("on day {day}"))?;
+        tell(day);
+        if !mismatches.is_empty() {
+            return Ok(Ending { days: day + 1, mismatches });
+        }
+    }
+    Ok(Ending { days: life.days, mismatches: Vec::new() })
+}
+
+impl Play {
+    /// Makes the tenants and their bridges, and lets the first wab apply adopt them.
+    async fn adopt(&mut self, tenants: u32, at: Moment) -> Result<()> {
+        let mut dice = Dice::of(u64::from(tenants));
+        for tenant in 1..=tenants {
+            let customer_ref = name(tenant);
+            let word = if dice.chance(0.03) { "disconnected" } else { "connected" }.to_owned();
+            let created_at = at - dice.between(DAY, 90 * DAY);
+            self.model.provider.make(Bridge {
+                customer_ref: customer_ref.clone(),
+                state: "running".to_owned(),
+                word,
+                created_at,
+            });
+            self.model.rows.insert(customer_ref, Row { wanted: true, ..Row::default() });
+        }
+        self.stage.fill(&self.model).await?;
+        self.stage.at(at + MINUTE).await?;
+        let said = self.stage.apply()?;
+        anyhow::ensure!(said.code == 0, "the first apply: {}{}", said.stdout, said.stderr);
+        self.model.apply(at + MINUTE);
+        Ok(())
+    }
+
+    fn add(&mut self, at: Moment, task: Task) {
+        self.added += 1;
+        self.agenda.insert((at, self.added), task);
+    }
+
+    /// Plays one day with its jobs.
+    async fn day(&mut self, day: i64) -> Result<Vec<Mismatch>> {
+        let start = Moment::day(day);
+        for hour in (0..24).map(|hour| start + hour * HOUR) {
+            self.add(hour, Task::Reconcile);
+            self.add(hour + 2 * MINUTE, Task::WorkQueue);
+            self.add(hour + 4 * MINUTE, Task::Alerts);
+            self.add(hour + 6 * MINUTE, Task::Summary);
+        }
+        self.add(start + 3 * HOUR + 15 * MINUTE, Task::Prune);
+        self.add(start + 6 * HOUR + 30 * MINUTE, Task::Apply);
+        self.add(start + DAY - 10 * MINUTE, Task::Check);
+        let mut mismatches = Vec::new();
+        while let Some(entry) = self.agenda.first_entry() {
+            let (at, _) = *entry.key();
+            if at >= start + DAY {
+                break;
+            }
+            let task = entry.remove();
+            self.stage.at(at).await?;
+            mismatches.extend(self.task(task, at).await?);
+        }
+        Ok(mismatches)
+    }
+
+    async fn task(&mut self, task: Task, at: Moment) -> Result<Vec<Mismatch>> {
+        let is_down = !self.model.provider.answers();
+        match task {
+            Task::Happen(event) => self.happen(&event, at).await?,
+            Task::Arrive { customer_ref, word, at: happened } => {
+                let event = json!({"event": word, "timestamp": happened.0});
+                self.stage.run(&format!("SELECT wab_ingest_event('{customer_ref}', '{event}')")).await?;
+                self.model.ingest(&customer_ref, &word, happened, at);
+            }
+            Task::Reconcile => {
+                let done = self
+                    .stage
+                    .run("CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')")
+                    .await;
+                anyhow::ensure!(
+                    done.is_ok() == self.model.provider.lists(),
+                    "wab_reconcile() at {at}: {done:?}"
+                );
+                let asked = match self.model.provider.hides_statuses {
+                    true => self.stage.asked(at).await?,
+                    false => Vec::new(),
+                };
+                self.model.reconcile(at, &asked);
+            }
+            Task::WorkQueue => {
+                let done = self.stage.run("CALL wab_work_queue(max_calls => 9)").await;
+                anyhow::ensure!(done.is_ok() || is_down, "wab_work_queue() at {at}: {done:?}");
+                self.model.work_queue(at);
+            }
+            Task::Alerts => {
+                self.stage.run("SELECT * FROM wab_send_alerts()").await?;
+                return checks::alerts(&self.stage.receiver.documents(), &mut self.model, at);
+            }
+            Task::Summary => {
+                self.stage.run("CALL wab_run_job('summary', 'SELECT wab_log_summary()')").await?;
+            }
+            Task::Prune => {
+                self.stage
+                    .run("CALL wab_run_job('prune', 'SELECT wab_prune_history(interval ''400 days'')')")
+                    .await?;
+                self.stage.run("VACUUM ANALYZE").await?;
+            }
+            Task::Apply => {
+                let said = self.stage.apply()?;
+                let expected: &[i32] = match self.model.provider.list_fault {
+                    _ if is_down => &[1, 3],
+                    None => &[0, 9],
+                    Some(ListFault::MalformedRow) => &[0, 1, 9],
+                    Some(_) => &[1, 5],
+                };
+                anyhow::ensure!(
+                    expected.contains(&said.code),
+                    "wab apply at {at} exits {}: {}{}",
+                    said.code,
+                    said.stdout,
+                    said.stderr
+                );
+                self.model.apply(at);
+            }
+            Task::Check => return checks::all(&mut self.stage, &self.model, at).await,
+        }
+        Ok(Vec::new())
+    }
+
+    async fn happen(&mut self, event: &Event, at: Moment) -> Result<()> {
+        for act in self.model.happen(event, at) {
+            self.stage.act(&act, &self.model.declared).await?;
+            if let Act::Webhook { customer_ref, word, after } = act {
+                self.add(at + after, Task::Arrive { customer_ref, word, at });
+            }
+        }
+        Ok(())
+    }
+}

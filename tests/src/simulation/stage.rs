@@ -1,0 +1,207 @@
+//! The real things: a PostgreSQL with the extension under a clock that stands still, the sandbox with the same clock, and `wab`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
+
+use crate::fleet::{Fleet, Install};
+use crate::process::{self, Said};
+use crate::sandbox::{KEY, Sandbox};
+use crate::simulation::happen::Act;
+use crate::simulation::model::{Declared, Model};
+use crate::simulation::moment::Moment;
+use crate::simulation::receiver::Receiver;
+
+/// Keys and values of one comparison, both as text.
+pub type Table = BTreeMap<String, String>;
+
+/// The daily wab apply. It ends before a step for which it would have to wait for the provider's limit.
+const APPLY: [&str; 5] = ["apply", "-y", "--max-duration", "50s", "--concise"];
+
+/// Everything that runs.
+pub struct Stage {
+    pub fleet: Fleet,
+    pub receiver: Receiver,
+    clock: PathBuf,
+    key: String,
+    connection: PgConnection,
+}
+
+impl Stage {
+    /// Starts everything at this time, with an empty tenants table.
+    pub async fn set(at: Moment) -> Result<Self> {
+        let sandbox = Sandbox::start(&["--list-status"])?;
+        let fleet = Fleet::installed(Install::Extension, sandbox, &[("autovacuum", "off")])?;
+        let receiver = Receiver::start().await?;
+        let url = fleet.cluster.write_secret("alert_url", &receiver.url)?.display().to_string();
+        fleet.cluster.configure(&[("wab.alert_url_file", &url)])?;
+        let clock = fleet.cluster.socket_dir().join("clock");
+        std::fs::write(&clock, text(at))?;
+        fleet.cluster.stop()?;
+        fleet.cluster.start_with_clock_file(&clock)?;
+        let connection = fleet.connect().await?;
+        let mut stage = Self { fleet, receiver, clock, key: KEY.to_owned(), connection };
+        stage.at(at).await?;
+        stage
+            .run(
+                "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint,
+                     bridge_status text);
+                 SELECT * FROM wab_bind_tenants('tenants', wanted => 'status = ''active''');
+                 UPDATE wab_policy SET unobserved_after = '2 hours'",
+            )
+            .await?;
+        stage.declare(&Declared::default())?;
+        Ok(stage)
+    }
+
+    /// Sets every clock to this time.
+    pub async fn at(&self, at: Moment) -> Result<()> {
+        // The server may read the file at any moment.
+        let new = self.clock.with_extension("new");
+        std::fs::write(&new, text(at))?;
+        std::fs::rename(&new, &self.clock)?;
+        self.fleet.sandbox.stop_clock_at(&at.to_string()).await
+    }
+
+    /// Fills the tenants table and the provider as the model has them.
+    pub async fn fill(&mut self, model: &Model) -> Result<()> {
+        let bridges: Vec<Value> = model
+            .provider
+            .bridges
+            .iter()
+            .map(|(id, bridge)| {
+                json!({"id": id, "customer_ref": bridge.customer_ref, "status": bridge.word,
+                       "created_at": bridge.created_at.to_string()})
+            })
+            .collect();
+        self.fleet.sandbox.add(json!(bridges)).await?;
+        let ids: Vec<&str> = model.rows.keys().map(String::as_str).collect();
+        let insert = format!("INSERT INTO tenants (id) SELECT unnest('{{{}}}'::text[])", ids.join(","));
+        self.run(&insert).await
+    }
+
+    /// Runs SQL; its errors are the caller's.
+    pub async fn run(&mut self, sql: &str) -> Result<()> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// The rows of a query with two columns.
+    pub async fn table(&mut self, sql: &str) -> Result<Table> {
+        let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut self.connection)
+            .await
+            .context(sql.to_owned())?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Runs the daily `wab apply`.
+    pub fn apply(&self) -> Result<Said> {
+        process::run(&mut self.apply_command()?)
+    }
+
+    fn apply_command(&self) -> Result<Command> {
+        let mut command = self.fleet.wab_command(&APPLY)?;
+        command.env("WA_API_KEY", &self.key);
+        Ok(command)
+    }
+
+    /// The customer_refs whose sessions told their status at this time, by the provider's record.
+    pub async fn asked(&self, at: Moment) -> Result<Vec<String>> {
+        let calls = self.fleet.sandbox.ledger().await?;
+        let time = at.to_string().replace('Z', ".000000Z");
+        let told = |call: &&Value| {
+            let path = call["path"].as_str().unwrap_or_default();
+            call["at"] == time && call["status"] == 200 && path.ends_with("/proxy/status")
+        };
+        Ok(calls
+            .iter()
+            .filter(told)
+            .filter_map(|call| Some(call["customer_ref"].as_str()?.to_owned()))
+            .collect())
+    }
+
+    /// Lets the server crash and recover.
+    async fn crash(&mut self) -> Result<()> {
+        let cluster = &self.fleet.cluster;
+        cluster
+            .expect_in_log(&["terminating connection because of crash", "due to immediate shutdown command"]);
+        cluster.crash()?;
+        cluster.start_with_clock_file(&self.clock)?;
+        self.connection = self.fleet.connect().await?;
+        Ok(())
+    }
+
+    /// Runs `wab apply` twice at the same time. One of them works, and the other finds the lock taken or everything done.
+    fn apply_twice(&self) -> Result<()> {
+        let mut other = self.apply_command()?;
+        let other = other.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let said = self.apply()?;
+        let code = other?.wait()?.code();
+        let codes = [Some(said.code), code];
+        ensure!(
+            codes.iter().all(|code| matches!(code, Some(0 | 1 | 3 | 5 | 9 | 10))),
+            "wab apply twice: {codes:?}"
+        );
+        Ok(())
+    }
+
+    /// Does to the real things what happened in the model. Webhooks are left to the caller.
+    pub async fn act(&mut self, act: &Act, declared: &Declared) -> Result<()> {
+        let sandbox = &self.fleet.sandbox;
+        match act {
+            Act::Sql(sql) => self.run(sql).await,
+            Act::Add(bridges) => sandbox.add(bridges.clone()).await.map(drop),
+            Act::Change(id, change) => sandbox.change(*id, change.clone()).await,
+            Act::Remove(id) => sandbox.remove(*id).await,
+            Act::Break(fault) => {
+                sandbox.heal().await?;
+                sandbox.fault(fault.clone()).await
+            }
+            Act::Heal => sandbox.heal().await,
+            Act::Lose(method) => {
+                let fault =
+                    json!({"kind": "lost_reply", "method": method, "path_prefix": "/api", "times": 1});
+                sandbox.fault(fault).await
+            }
+            Act::Set(settings) => sandbox.set(settings.clone()).await,
+            Act::Install(key) => {
+                self.fleet.cluster.write_secret("api_key", key)?;
+                self.key.clone_from(key);
+                Ok(())
+            }
+            Act::Crash => self.crash().await,
+            Act::ApplyTwice => self.apply_twice(),
+            Act::Declare => self.declare(declared),
+            Act::Webhook { .. } => Ok(()),
+        }
+    }
+
+    /// Writes fleet.yaml.
+    fn declare(&self, declared: &Declared) -> Result<()> {
+        let keep = declared.keep.iter().map(|(customer_ref, until)| {
+            format!("{{ customer_ref: {customer_ref}, reason: may come back, until: {until} }}")
+        });
+        let remove = declared.remove.iter().map(|(id, customer_ref)| {
+            format!("{{ customer_ref: {customer_ref}, bridge_id: {id}, reason: reviewed }}")
+        });
+        let list = |entries: Vec<String>| entries.join(",\n    ");
+        let yaml = format!(
+            "tenants: {{ table: public.tenants, wanted: status = 'active' }}\n\
+             policy: {{ max_creates: 100, max_deletes: 100 }}\nbridges:\n  keep: [\n    {} ]\n  remove: [\n    {} ]\n",
+            list(keep.collect()),
+            list(remove.collect())
+        );
+        self.fleet.fleet_yaml(&yaml).map(drop)
+    }
+}
+
+/// A time as the library that sets the server's clock reads it; the clock then stands still.
+fn text(at: Moment) -> String {
+    at.to_string().replace('T', " ").replace('Z', "")
+}

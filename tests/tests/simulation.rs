@@ -1,0 +1,50 @@
+//! Simulates a week with a new seed each time, the seeds that once found a fault, and faults that the simulation must find. It is
+//! a separate program, so that it can be run for as long as one likes.
+#![allow(clippy::print_stdout)]
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Result, ensure};
+use e2e::simulation::{Mutation, draw, play};
+
+const BRIDGES: u32 = 500;
+
+/// Seeds of lives that found a fault, with the number of bridges and of days.
+const REGRESSIONS: &[(u64, u32, i64)] = &[(1, 100, 7)];
+
+/// The seed in WAB_E2E_SEED, or one of the time.
+fn seed() -> Result<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    Ok(std::env::var("WAB_E2E_SEED").ok().map(|seed| seed.parse()).transpose()?.unwrap_or(now))
+}
+
+async fn nothing_differs(seed: u64, bridges: u32, days: i64) -> Result<()> {
+    let again = format!("make simulate SEED={seed} DAYS={days} BRIDGES={bridges}");
+    println!("{again}");
+    let ending = play(&draw(seed, bridges, days), None, |_| {}).await?;
+    let differences: Vec<String> = ending.mismatches.iter().take(20).map(ToString::to_string).collect();
+    ensure!(differences.is_empty(), "{again}\n{}", differences.join("\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_week_with_a_new_seed_is_as_the_model_says() -> Result<()> {
+    nothing_differs(seed()?, BRIDGES, 7).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seeds_that_found_a_fault_are_as_the_model_says() -> Result<()> {
+    for (seed, bridges, days) in REGRESSIONS {
+        nothing_differs(*seed, *bridges, *days).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_in_the_product_is_found() -> Result<()> {
+    for name in ["an episode of drift ends when it began", "a changed state keeps its old time"] {
+        let ending = play(&draw(1, BRIDGES, 7), Some(Mutation::named(name)?), |_| {}).await?;
+        assert!(!ending.mismatches.is_empty(), "{name}");
+    }
+    Ok(())
+}
