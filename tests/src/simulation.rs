@@ -10,6 +10,8 @@ mod draw;
 mod drift;
 mod episodes;
 mod happen;
+mod jobs;
+mod kind;
 mod known;
 mod life;
 mod model;

@@ -6,8 +6,9 @@ use std::fmt;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::simulation::drift::{Drift, drift};
+use crate::simulation::drift::drift;
 use crate::simulation::episodes::Incident;
+use crate::simulation::kind::Drift;
 use crate::simulation::known::Known;
 use crate::simulation::model::{Model, Row};
 use crate::simulation::moment::{HOUR, Moment};

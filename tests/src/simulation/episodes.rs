@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::simulation::drift::{Drift, Kind};
+use crate::simulation::kind::{Drift, Kind};
 use crate::simulation::moment::{MINUTE, Moment};
 
 /// Drift that begins within this time on so many bridges, and on this share of those known, is one incident.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::simulation::life::{Event, Signup, name};
-use crate::simulation::model::{Bridge, Model, Row};
+use crate::simulation::model::{Bridge, Declared, Model, Row};
 use crate::simulation::moment::{DAY, Moment};
 
 /// Bridges that nobody has needed for this long are removed at a review.
@@ -97,12 +97,16 @@ impl Model {
             }
             Event::Review => {
                 let unneeded = self.episodes.unneeded_since(at - REVIEWED_AFTER);
+                let Declared { keep, remove } = &mut self.declared;
+                keep.retain(|_, until| at.date() <= *until);
                 let named = unneeded.into_iter().filter_map(|(customer_ref, id)| Some((id, customer_ref?)));
-                self.declared.remove = named.collect();
+                *remove = named.filter(|(_, customer_ref)| !keep.contains_key(customer_ref)).collect();
                 vec![Act::Declare]
             }
             Event::Keep { tenant, days } => {
-                self.declared.keep.insert(name(*tenant), (at + days * DAY).date());
+                let Declared { keep, remove } = &mut self.declared;
+                keep.insert(name(*tenant), (at + days * DAY).date());
+                remove.retain(|_, customer_ref| *customer_ref != name(*tenant));
                 vec![Act::Declare]
             }
         }

@@ -6,17 +6,11 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use crate::simulation::bridges::{Bridges, Carries};
-use crate::simulation::drift::{self, Drift, Kind};
-use crate::simulation::episodes::{Episodes, Scope};
+use crate::simulation::episodes::Episodes;
 use crate::simulation::known::Known;
 use crate::simulation::life::ListFault;
 use crate::simulation::moment::Moment;
 use crate::simulation::tenures::Tenures;
-
-/// Provisioning calls that one wab_work_queue() makes at most.
-pub const QUEUE_CALLS: usize = 9;
-/// Provisioning calls that the provider allows a minute; `wab apply` is given no time for more.
-const APPLY_CALLS: usize = 10;
 
 /// Everything that is true.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +25,7 @@ pub struct Model {
     /// When the fleet was listed.
     pub listings: Vec<Moment>,
     /// When it was listed with the status of each bridge.
-    told_at: Vec<Moment>,
+    pub told_at: Vec<Moment>,
     /// Whether each row of the last list could be read.
     pub is_whole: bool,
     pub episodes: Episodes,
@@ -109,7 +103,7 @@ impl Provider {
     }
 
     /// The bridge of this customer_ref, or a new one: a provisioning call never makes a second one.
-    fn provision(&mut self, customer_ref: &str, at: Moment) -> i64 {
+    pub fn provision(&mut self, customer_ref: &str, at: Moment) -> i64 {
         self.bridges.first_of(customer_ref).unwrap_or_else(|| {
             let (state, word) = ("running".to_owned(), "qr".to_owned());
             self.make(Bridge { customer_ref: customer_ref.to_owned(), state, word, created_at: at })
@@ -125,87 +119,8 @@ impl Model {
         held.filter(|id| ids.contains(id)).or_else(|| ids.first().copied())
     }
 
-    /// wab_reconcile(): lists the fleet, asks sessions for statuses that the list lacks, writes the statuses of the tenant rows,
-    /// clears those whose bridges are gone. `asked` are the customer_refs whose sessions answered, by the provider's record.
-    pub fn reconcile(&mut self, at: Moment, asked: &[String]) {
-        if self.list(at) {
-            for customer_ref in asked {
-                self.hear(customer_ref, at);
-            }
-            let present = drift::drift(self, at);
-            self.write(&present, &[Kind::StatusDrift, Kind::StaleBinding]);
-            self.record(at);
-        }
-    }
-
-    /// wab_work_queue(): makes bridges for waiting tenants.
-    pub fn work_queue(&mut self, at: Moment) {
-        for _ in 0..QUEUE_CALLS {
-            let Some(customer_ref) = self.queue.first().cloned() else { return };
-            let is_wanted = self.rows.get(&customer_ref).is_some_and(|row| row.wanted);
-            if is_wanted && !self.provider.answers() {
-                return;
-            }
-            self.queue.remove(0);
-            if is_wanted {
-                self.provision(&customer_ref, at);
-            }
-        }
-    }
-
-    /// wab apply: lists the fleet, takes over fleet.yaml, and repairs what it may.
-    pub fn apply(&mut self, at: Moment) {
-        if !self.list(at) {
-            return;
-        }
-        self.kept.clone_from(&self.declared.keep);
-        let present = drift::drift(self, at);
-        self.write(&present, &[Kind::StaleBinding, Kind::Unbound, Kind::StatusDrift]);
-        let mut missing: Vec<&Drift> = present.iter().filter(|one| one.kind == Kind::Missing).collect();
-        missing.sort();
-        // A row that cannot be read may be the bridge.
-        let made = if self.is_whole { missing.len().min(APPLY_CALLS) } else { 0 };
-        for one in &missing[..made] {
-            self.provision(one.customer_ref.as_deref().unwrap_or_default(), at);
-        }
-        // It ends before a step that would have to wait for the provider's limit.
-        if self.is_whole && missing.len() > APPLY_CALLS {
-            return;
-        }
-        for one in present.iter().filter(|one| one.kind.wastes()) {
-            let named = one.bridge_id.and_then(|id| Some((id, self.declared.remove.get(&id)?.clone())));
-            if let Some((id, customer_ref)) =
-                named.filter(|(_, named)| one.customer_ref.as_ref() == Some(named))
-            {
-                self.delete(id, &customer_ref, at);
-            }
-        }
-        self.record(at);
-    }
-
-    /// wab_ingest_event(): a webhook that arrives now tells what the session was at a time.
-    pub fn ingest(&mut self, customer_ref: &str, word: &str, at: Moment, now: Moment) {
-        let [id] = self.known.of(customer_ref)[..] else { return };
-        let Some(was) = self.known.get(id).filter(|known| known.first_seen <= at) else { return };
-        let was = (was.session.status, was.session.since);
-        let told_at = &self.told_at;
-        self.known.update(id, |known| known.tell(at, word, told_at));
-        let is = self.known.get(id).map(|known| (known.session.status, known.session.since));
-        if is != Some(was) {
-            self.record_customer(customer_ref, now);
-        }
-    }
-
-    /// A session told its present status.
-    fn hear(&mut self, customer_ref: &str, at: Moment) {
-        let Some(id) = self.provider.bridges.first_of(customer_ref) else { return };
-        let Some(bridge) = self.provider.bridges.get(id) else { return };
-        let told_at = &self.told_at;
-        self.known.update(id, |known| known.tell(at, &bridge.word, told_at));
-    }
-
     /// Compares the provider's list with what is known. False if the provider does not answer.
-    fn list(&mut self, at: Moment) -> bool {
+    pub fn list(&mut self, at: Moment) -> bool {
         if !self.provider.lists() {
             return false;
         }
@@ -255,65 +170,5 @@ impl Model {
             });
         }
         true
-    }
-
-    /// Makes a bridge for a tenant, asks its session, and writes its row.
-    fn provision(&mut self, customer_ref: &str, at: Moment) {
-        let id = self.provider.provision(customer_ref, at);
-        let Some(bridge) = self.provider.bridges.get(id) else { return };
-        if self.known.get(id).is_none() {
-            let mut known = Known::first_seen(at, Some(customer_ref.to_owned()), bridge.state.clone(), None);
-            known.was_never_paired(Some(at));
-            self.known.insert(id, known);
-            self.tenures.begin(id, Some(customer_ref), at);
-        }
-        let told_at = &self.told_at;
-        self.known.update(id, |known| {
-            if known.state != bridge.state {
-                known.state.clone_from(&bridge.state);
-                known.state_since = at;
-            }
-            known.tell(at, &bridge.word, told_at);
-        });
-        let status = self.known.get(id).and_then(|known| known.session.status);
-        if let Some(row) = self.rows.get_mut(customer_ref) {
-            row.bridge_id = Some(id);
-            row.status = status.map(|status| status.as_str().to_owned());
-        }
-        self.queue.retain(|waiting| waiting != customer_ref);
-        self.record_customer(customer_ref, at);
-    }
-
-    fn delete(&mut self, id: i64, customer_ref: &str, at: Moment) {
-        self.provider.bridges.remove(id);
-        self.known.remove(id);
-        self.tenures.end(id, at);
-        self.record_customer(customer_ref, at);
-        let mut left = Vec::new();
-        drift::of_customer(self, customer_ref, at, &mut left);
-        self.write(&left, &[Kind::StaleBinding]);
-    }
-
-    /// Writes the tenant rows with drift of these kinds.
-    fn write(&mut self, drift: &[Drift], kinds: &[Kind]) {
-        for one in drift.iter().filter(|one| kinds.contains(&one.kind)) {
-            let Some(row) = one.customer_ref.as_ref().and_then(|id| self.rows.get_mut(id)) else { continue };
-            match one.kind {
-                Kind::StatusDrift => row.status.clone_from(&one.observed),
-                Kind::Unbound => row.bridge_id = one.bridge_id,
-                _ => *row = Row { wanted: row.wanted, ..Row::default() },
-            }
-        }
-    }
-
-    fn record(&mut self, at: Moment) {
-        let present = drift::drift(self, at);
-        self.episodes.record(&present, Scope::All, at, self.known.len());
-    }
-
-    fn record_customer(&mut self, customer_ref: &str, at: Moment) {
-        let mut present = Vec::new();
-        drift::of_customer(self, customer_ref, at, &mut present);
-        self.episodes.record(&present, Scope::Customer(customer_ref), at, self.known.len());
     }
 }

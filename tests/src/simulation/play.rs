@@ -136,7 +136,7 @@ impl Play {
             Task::Reconcile => {
                 let done = self
                     .stage
-                    .run("CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')")
+                    .job("CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')")
                     .await;
                 anyhow::ensure!(
                     done.is_ok() == self.model.provider.lists(),
@@ -149,20 +149,20 @@ impl Play {
                 self.model.reconcile(at, &asked);
             }
             Task::WorkQueue => {
-                let done = self.stage.run("CALL wab_work_queue(max_calls => 9)").await;
+                let done = self.stage.job("CALL wab_work_queue(max_calls => 9)").await;
                 anyhow::ensure!(done.is_ok() || is_down, "wab_work_queue() at {at}: {done:?}");
                 self.model.work_queue(at);
             }
             Task::Alerts => {
-                self.stage.run("SELECT * FROM wab_send_alerts()").await?;
+                self.stage.job("SELECT * FROM wab_send_alerts()").await?;
                 return checks::alerts(&self.stage.receiver.documents(), &mut self.model, at);
             }
             Task::Summary => {
-                self.stage.run("CALL wab_run_job('summary', 'SELECT wab_log_summary()')").await?;
+                self.stage.job("CALL wab_run_job('summary', 'SELECT wab_log_summary()')").await?;
             }
             Task::Prune => {
                 self.stage
-                    .run("CALL wab_run_job('prune', 'SELECT wab_prune_history(interval ''400 days'')')")
+                    .job("CALL wab_run_job('prune', 'SELECT wab_prune_history(interval ''400 days'')')")
                     .await?;
                 self.stage.run("VACUUM ANALYZE").await?;
             }

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::fleet::{Fleet, Install};
 use crate::process::{self, Said};
@@ -88,6 +88,15 @@ impl Stage {
     /// Runs SQL; its errors are the caller's.
     pub async fn run(&mut self, sql: &str) -> Result<()> {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Runs SQL as pg_cron does: in a backend of its own, which knows of no calls that another one made.
+    pub async fn job(&self, sql: &str) -> Result<()> {
+        let mut connection = self.fleet.connect().await?;
+        let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
+        connection.close().await?;
+        done?;
         Ok(())
     }
 
