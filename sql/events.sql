@@ -31,6 +31,7 @@ DECLARE
     before   text;
     unpaired timestamptz;
     status   text;
+    last_at  timestamptz := at;
     later    record;
 BEGIN
     -- Of two statuses with the same time, disconnected counts as the later one.
@@ -69,12 +70,20 @@ BEGIN
         SET was = status, became = @extschema@._wab_status_of(later.reported, unpaired),
             reported = nullif(later.reported, @extschema@._wab_status_of(later.reported, unpaired))
         WHERE e.event_id = later.event_id RETURNING e.became INTO status;
+        last_at := later.at;
     END LOOP;
     IF at < known_at THEN
         IF bridge.status = 'unknown' THEN
             RETURN 'unknown';
         END IF;
-        -- The present status was confirmed at known_at. It was no change then; after the inserted status it may be one.
+        -- The present status was confirmed at known_at, and before by each listing with the statuses of all bridges. It was no
+        -- change then; after the inserted status the first confirmation may be one.
+        IF bridge.status_listed THEN
+            known_at := least(known_at, (
+                SELECT min(o.observed_at) FROM @extschema@.wab_observations o
+                WHERE o.observed_at > last_at AND o.observed_at <= clock_timestamp()
+                  AND o.statuses = o.bridges AND o.malformed = 0));
+        END IF;
         before := status;
         reported := @extschema@.wab_normalize_status(bridge.raw_status);
         status := @extschema@._wab_status_of(reported, CASE status WHEN 'awaiting_scan' THEN at END);

@@ -19,8 +19,9 @@ SELECT _wab_observe_statuses('{2}', '{connected}', '2026-01-05');
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-03');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
 SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 2 ORDER BY at;
--- The same holds for a list that confirmed every status.
+-- The same holds for a list that confirmed every status, and of several lists for the first.
 SELECT changed FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{closed,connected,qr,qr}', '{NULL,NULL,NULL,NULL}', '2026-01-10');
+SELECT changed FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{closed,connected,qr,qr}', '{NULL,NULL,NULL,NULL}', '2026-01-12');
 SELECT wab_ingest_event('b', '{"event": "disconnected"}', '2026-01-09');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 2;
 -- An event from the future gets the current time.

@@ -20,6 +20,9 @@ use crate::simulation::receiver::Receiver;
 /// Keys and values of one comparison, both as text.
 pub type Table = BTreeMap<String, String>;
 
+/// Each job has a backend of its own, which then need not load the library. VACUUM runs as a job, at a known time.
+const CONF: [(&str, &str); 2] = [("shared_preload_libraries", "pg_wabridges"), ("autovacuum", "off")];
+
 /// The daily wab apply. It ends before a step for which it would have to wait for the provider's limit.
 const APPLY: [&str; 5] = ["apply", "-y", "--max-duration", "50s", "--concise"];
 
@@ -36,7 +39,7 @@ impl Stage {
     /// Starts everything at this time, with an empty tenants table.
     pub async fn set(at: Moment) -> Result<Self> {
         let sandbox = Sandbox::start(&["--list-status"])?;
-        let fleet = Fleet::installed(Install::Extension, sandbox, &[("autovacuum", "off")])?;
+        let fleet = Fleet::installed(Install::Extension, sandbox, &CONF)?;
         let receiver = Receiver::start().await?;
         let url = fleet.cluster.write_secret("alert_url", &receiver.url)?.display().to_string();
         fleet.cluster.configure(&[("wab.alert_url_file", &url)])?;
