@@ -24,7 +24,7 @@ mod stage;
 mod tenures;
 
 pub use checks::Mismatch;
-pub use draw::draw;
+pub use draw::{draw, draw_eventful};
 pub use life::{Event, Happening, Life};
 pub use moment::Moment;
 pub use mutation::{ALL as MUTATIONS, Mutation};

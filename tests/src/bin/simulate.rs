@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use e2e::simulation::{Ending, Life, MUTATIONS, Mutation, draw, play, shrink};
+use e2e::simulation::{Ending, Life, MUTATIONS, Mutation, draw_eventful, play, shrink};
 
 /// Plays for cutting a life that fails down.
 const SHRINKING_PLAYS: usize = 60;
@@ -26,8 +26,11 @@ struct Arguments {
     /// Tenants with a bridge on the first day
     #[arg(long, default_value_t = 500)]
     bridges: u32,
+    /// Let so many times as much happen as in an ordinary life
+    #[arg(long, default_value_t = 1.0)]
+    eventful: f64,
     /// Play this life, which a failure has written, instead of drawing one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "days", "bridges"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "days", "bridges", "eventful"])]
     life: Option<PathBuf>,
     /// Put this fault into the product first
     #[arg(long, value_name = "NAME")]
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
 async fn simulate(arguments: &Arguments) -> Result<ExitCode> {
     let life = match &arguments.life {
         Some(file) => read(file)?,
-        None => draw(arguments.seed, arguments.bridges, arguments.days),
+        None => draw_eventful(arguments.seed, arguments.bridges, arguments.days, arguments.eventful),
     };
     println!("{} bridges, {} days, {} events", life.tenants, life.days, life.happenings.len());
     if arguments.mutations {

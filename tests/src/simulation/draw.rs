@@ -24,11 +24,18 @@ const KEY_ROTATED: f64 = 0.02;
 const LIST_BROKEN: f64 = 0.07;
 const LOST_REPLY: f64 = 0.3;
 const CRASH: f64 = 0.1;
+const KEPT: f64 = 0.2;
 const TOGETHER: f64 = 0.1;
 
 /// A life of this many tenants and days.
 pub fn draw(seed: u64, tenants: u32, days: i64) -> Life {
+    draw_eventful(seed, tenants, days, 1.0)
+}
+
+/// A life in which so many times as much happens as in an ordinary one.
+pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> Life {
     let mut drawing = Drawing {
+        eventfulness,
         dice: Dice::of(seed),
         active: (1..=tenants).collect(),
         left: BTreeSet::new(),
@@ -49,6 +56,7 @@ pub fn draw(seed: u64, tenants: u32, days: i64) -> Life {
 }
 
 struct Drawing {
+    eventfulness: f64,
     dice: Dice,
     active: BTreeSet<u32>,
     left: BTreeSet<u32>,
@@ -127,24 +135,24 @@ impl Drawing {
             self.add(at, Event::Container { tenant, state: state.to_owned() });
             self.add(at + down, Event::Container { tenant, state: "running".to_owned() });
         }
-        if self.dice.chance(PROVIDER_DOWN) {
+        if self.today(PROVIDER_DOWN) {
             let at = self.time();
             let lasts = self.dice.between(HOUR / 2, 4 * HOUR);
             self.add(at, Event::ProviderDown);
             self.add(at + lasts, Event::ProviderUp);
         }
-        if self.dice.chance(LISTS_WITHOUT_STATUSES) {
+        if self.today(LISTS_WITHOUT_STATUSES) {
             let (at, lasts) = (self.time(), self.dice.between(6 * HOUR, 5 * DAY));
             self.add(at, Event::ListStatuses { shown: false });
             self.add(at + lasts, Event::ListStatuses { shown: true });
         }
-        if self.dice.chance(KEY_ROTATED) {
+        if self.today(KEY_ROTATED) {
             let (at, lasts) = (self.time(), self.dice.heavy_tail(10 * MINUTE, 5 * HOUR));
             let key = format!("sk_test_{at}");
             self.add(at, Event::KeyRotated { key: key.clone() });
             self.add(at + lasts, Event::KeyInstalled { key });
         }
-        if self.dice.chance(LIST_BROKEN) {
+        if self.today(LIST_BROKEN) {
             let (at, lasts) = (self.time(), self.dice.between(HOUR, 3 * HOUR));
             let all = [ListFault::HalfList, ListFault::EmptyList, ListFault::MalformedRow];
             if let Some(how) = self.dice.pick(&all) {
@@ -152,12 +160,12 @@ impl Drawing {
                 self.add(at + lasts, Event::ListMended);
             }
         }
-        if self.dice.chance(LOST_REPLY) {
+        if self.today(LOST_REPLY) {
             let at = self.time();
             let method = if self.dice.chance(0.7) { "POST" } else { "DELETE" };
             self.add(at, Event::LostReply { method: method.to_owned() });
         }
-        if self.dice.chance(RESTART) {
+        if self.today(RESTART) {
             let (at, lasts) = (self.time(), self.dice.between(20 * MINUTE, 3 * HOUR));
             for tenant in self.active.clone() {
                 if self.dice.chance(0.3) {
@@ -184,18 +192,18 @@ impl Drawing {
             self.add(at, Event::Deleted { tenant });
             self.session(at + DAY, tenant, "connected");
         }
-        if self.dice.chance(0.2) {
+        if self.today(KEPT) {
             let gone: Vec<u32> = self.left.iter().copied().collect();
             if let Some(&tenant) = self.dice.pick(&gone) {
                 let (at, days) = (self.time(), self.dice.between(1, 60));
                 self.add(at, Event::Keep { tenant, days });
             }
         }
-        if self.dice.chance(TOGETHER) {
+        if self.today(TOGETHER) {
             let hour = self.dice.between(7, 24);
             self.add(self.day + hour * HOUR + HOUR / 2, Event::Together);
         }
-        if self.dice.chance(CRASH) {
+        if self.today(CRASH) {
             let at = self.time();
             self.add(at, Event::Crash);
         }
@@ -224,7 +232,12 @@ impl Drawing {
     }
 
     fn often(&mut self, share: f64) -> usize {
-        self.dice.times(share * self.active.len() as f64)
+        self.dice.times(share * self.active.len() as f64 * self.eventfulness)
+    }
+
+    /// Whether something happens today that happens on this share of the days.
+    fn today(&mut self, share: f64) -> bool {
+        self.dice.chance(share * self.eventfulness)
     }
 
     fn time(&mut self) -> Moment {

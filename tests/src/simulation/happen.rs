@@ -16,8 +16,8 @@ pub enum Act {
     Sql(String),
     /// Somebody makes a bridge in the dashboard.
     Add(Value),
-    /// A bridge changes at the provider.
-    Change(i64, Value),
+    /// A field of a bridge changes at the provider.
+    Change(i64, &'static str, String),
     /// Somebody deletes a bridge in the dashboard.
     Remove(i64),
     /// The provider has this fault and no other, or works again.
@@ -60,7 +60,7 @@ impl Model {
                     word,
                     created_at: at,
                 });
-                vec![Act::Add(json!([{ "customer_ref": customer_ref }]))]
+                vec![Act::Add(json!([{ "customer_ref": customer_ref, "created_at": at.to_string() }]))]
             }
             Event::Deleted { tenant } => self.deleted(&name(*tenant)),
             Event::ProviderDown => {
@@ -147,7 +147,7 @@ impl Model {
             return Vec::new();
         }
         self.provider.bridges.update(id, |bridge| word.clone_into(&mut bridge.word));
-        let mut acts = vec![Act::Change(id, json!({ "status": word }))];
+        let mut acts = vec![Act::Change(id, "status", word.to_owned())];
         acts.extend(webhooks.iter().map(|after| Act::Webhook {
             customer_ref: customer_ref.to_owned(),
             word: word.to_owned(),
@@ -159,7 +159,7 @@ impl Model {
     fn container(&mut self, customer_ref: &str, state: &str) -> Vec<Act> {
         let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
         self.provider.bridges.update(id, |bridge| state.clone_into(&mut bridge.state));
-        vec![Act::Change(id, json!({ "state": state }))]
+        vec![Act::Change(id, "state", state.to_owned())]
     }
 
     fn deleted(&mut self, customer_ref: &str) -> Vec<Act> {

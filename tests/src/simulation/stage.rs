@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
@@ -32,6 +32,8 @@ pub struct Stage {
     pub receiver: Receiver,
     clock: PathBuf,
     key: String,
+    /// What changed at the provider since it was last asked.
+    changed: BTreeMap<i64, Map<String, Value>>,
     connection: PgConnection,
 }
 
@@ -40,6 +42,10 @@ impl Stage {
     pub async fn set(at: Moment) -> Result<Self> {
         let sandbox = Sandbox::start(&["--list-status"])?;
         let fleet = Fleet::installed(Install::Extension, sandbox, &CONF)?;
+        // The first is of a crash, the other of a list with a row that cannot be read.
+        fleet
+            .cluster
+            .expect_in_log(&["due to immediate shutdown command", "listed bridges could not be read"]);
         let receiver = Receiver::start().await?;
         let url = fleet.cluster.write_secret("alert_url", &receiver.url)?.display().to_string();
         fleet.cluster.configure(&[("wab.alert_url_file", &url)])?;
@@ -48,8 +54,9 @@ impl Stage {
         fleet.cluster.stop()?;
         fleet.cluster.start_with_clock_file(&clock)?;
         let connection = fleet.connect().await?;
-        let mut stage = Self { fleet, receiver, clock, key: KEY.to_owned(), connection };
-        stage.at(at).await?;
+        let mut stage =
+            Self { fleet, receiver, clock, key: KEY.to_owned(), changed: BTreeMap::new(), connection };
+        stage.before_calls(at).await?;
         stage
             .run(
                 "CREATE TABLE tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint,
@@ -62,13 +69,23 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Sets every clock to this time.
-    pub async fn at(&self, at: Moment) -> Result<()> {
+    /// Sets the server's clock to this time.
+    pub fn at(&self, at: Moment) -> Result<()> {
         // The server may read the file at any moment.
         let new = self.clock.with_extension("new");
         std::fs::write(&new, text(at))?;
         std::fs::rename(&new, &self.clock)?;
-        self.fleet.sandbox.stop_clock_at(&at.to_string()).await
+        Ok(())
+    }
+
+    /// Makes the provider what it has become by now, because it is asked next.
+    pub async fn before_calls(&mut self, at: Moment) -> Result<()> {
+        let sandbox = &self.fleet.sandbox;
+        sandbox.stop_clock_at(&at.to_string()).await?;
+        for (id, change) in std::mem::take(&mut self.changed) {
+            sandbox.change(id, Value::Object(change)).await?;
+        }
+        Ok(())
     }
 
     /// Fills the tenants table and the provider as the model has them.
@@ -169,8 +186,14 @@ impl Stage {
         match act {
             Act::Sql(sql) => self.run(sql).await,
             Act::Add(bridges) => sandbox.add(bridges.clone()).await.map(drop),
-            Act::Change(id, change) => sandbox.change(*id, change.clone()).await,
-            Act::Remove(id) => sandbox.remove(*id).await,
+            Act::Change(id, field, value) => {
+                self.changed.entry(*id).or_default().insert((*field).to_owned(), json!(value));
+                Ok(())
+            }
+            Act::Remove(id) => {
+                self.changed.remove(id);
+                sandbox.remove(*id).await
+            }
             Act::Break(fault) => {
                 sandbox.heal().await?;
                 sandbox.fault(fault.clone()).await
