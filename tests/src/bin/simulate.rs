@@ -75,8 +75,11 @@ async fn simulate(arguments: &Arguments) -> Result<ExitCode> {
     }
     print(&ending);
     if arguments.life.is_none() {
-        let (seed, days, bridges) = (arguments.seed, ending.days, arguments.bridges);
-        println!("again: simulate --seed {seed} --days {days} --bridges {bridges}");
+        let Arguments { seed, bridges, eventful, .. } = arguments;
+        println!(
+            "again: simulate --seed {seed} --days {} --bridges {bridges} --eventful {eventful}",
+            ending.days
+        );
     }
     if let Some(file) = &arguments.shrink {
         let fails = async |life: &Life| {
@@ -112,7 +115,7 @@ fn print(ending: &Ending) {
     for mismatch in ending.mismatches.iter().take(PRINTED) {
         println!("{mismatch}");
     }
-    println!("{} differences", ending.mismatches.len());
+    println!("{} differences; recorded of the first:\n{}", ending.mismatches.len(), ending.history);
 }
 
 fn read(file: &Path) -> Result<Life> {

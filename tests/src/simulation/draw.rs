@@ -19,6 +19,7 @@ const DELETED: f64 = 0.0003;
 /// Shares of the days.
 const PROVIDER_DOWN: f64 = 0.1;
 const RESTART: f64 = 0.07;
+const RENAMED: f64 = 0.0003;
 const LISTS_WITHOUT_STATUSES: f64 = 0.05;
 const KEY_ROTATED: f64 = 0.02;
 const LIST_BROKEN: f64 = 0.07;
@@ -138,7 +139,8 @@ impl Drawing {
         if self.today(PROVIDER_DOWN) {
             let at = self.time();
             let lasts = self.dice.between(HOUR / 2, 4 * HOUR);
-            self.add(at, Event::ProviderDown);
+            let code = if self.dice.chance(0.5) { 503 } else { 429 };
+            self.add(at, Event::ProviderDown { code });
             self.add(at + lasts, Event::ProviderUp);
         }
         if self.today(LISTS_WITHOUT_STATUSES) {
@@ -191,6 +193,12 @@ impl Drawing {
             let at = self.time();
             self.add(at, Event::Deleted { tenant });
             self.session(at + DAY, tenant, "connected");
+        }
+        for _ in 0..self.often(RENAMED) {
+            let Some(tenant) = self.anyone() else { break };
+            let (at, later) = (self.time(), self.dice.heavy_tail(10 * MINUTE, 2 * DAY));
+            self.add(at, Event::Rename { tenant });
+            self.add(at + later, Event::Retag { tenant });
         }
         if self.today(KEPT) {
             let gone: Vec<u32> = self.left.iter().copied().collect();

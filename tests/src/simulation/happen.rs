@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::simulation::life::{Event, Signup, name};
+use crate::simulation::life::{Event, Signup};
 use crate::simulation::model::{Bridge, Declared, Model, Row};
 use crate::simulation::moment::{DAY, Moment};
 
@@ -46,12 +46,12 @@ impl Model {
     /// Lets an event happen; returns the acts that do the same to the real things.
     pub fn happen(&mut self, event: &Event, at: Moment) -> Vec<Act> {
         match event {
-            Event::SignUp { tenant, how } => self.sign_up(&name(*tenant), *how),
-            Event::Churn { tenant } => self.want(&name(*tenant), false),
-            Event::Return { tenant } => self.want(&name(*tenant), true),
-            Event::Forget { tenant } => self.forget(&name(*tenant)),
-            Event::Session { tenant, word, webhooks } => self.session(&name(*tenant), word, webhooks),
-            Event::Container { tenant, state } => self.container(&name(*tenant), state),
+            Event::SignUp { tenant, how } => self.sign_up(&self.id(*tenant), *how),
+            Event::Churn { tenant } => self.want(&self.id(*tenant), false),
+            Event::Return { tenant } => self.want(&self.id(*tenant), true),
+            Event::Forget { tenant } => self.forget(&self.id(*tenant)),
+            Event::Session { tenant, word, webhooks } => self.session(&self.id(*tenant), word, webhooks),
+            Event::Container { tenant, state } => self.container(&self.id(*tenant), state),
             Event::Made { customer_ref } => {
                 let (state, word) = ("running".to_owned(), "qr".to_owned());
                 self.provider.make(Bridge {
@@ -62,10 +62,18 @@ impl Model {
                 });
                 vec![Act::Add(json!([{ "customer_ref": customer_ref, "created_at": at.to_string() }]))]
             }
-            Event::Deleted { tenant } => self.deleted(&name(*tenant)),
-            Event::ProviderDown => {
+            Event::Deleted { tenant } => self.deleted(&self.id(*tenant)),
+            Event::Rename { tenant } => {
+                let Some((old, new)) = self.rename(*tenant) else { return Vec::new() };
+                vec![Act::Sql(format!("UPDATE tenants SET id = '{new}' WHERE id = '{old}'"))]
+            }
+            Event::Retag { tenant } => self.retag(&self.id(*tenant)),
+            Event::ProviderDown { code } => {
                 (self.provider.is_down, self.provider.list_fault) = (true, None);
-                vec![Act::Break(json!({"kind": "status", "code": 503, "path_prefix": "/api"}))]
+                // It asks for a longer pause than any call waits for.
+                vec![Act::Break(
+                    json!({"kind": "status", "code": code, "retry_after": 900, "path_prefix": "/api"}),
+                )]
             }
             Event::ListBroken { how } => {
                 (self.provider.is_down, self.provider.list_fault) = (false, Some(*how));
@@ -92,7 +100,7 @@ impl Model {
             Event::LostReply { method } => vec![Act::Lose(method.clone())],
             Event::Crash => vec![Act::Crash],
             Event::Together => {
-                self.apply(at);
+                let _ = self.apply(at);
                 vec![Act::ApplyTwice]
             }
             Event::Review => {
@@ -104,9 +112,10 @@ impl Model {
                 vec![Act::Declare]
             }
             Event::Keep { tenant, days } => {
+                let customer_ref = self.id(*tenant);
                 let Declared { keep, remove } = &mut self.declared;
-                keep.insert(name(*tenant), (at + days * DAY).date());
-                remove.retain(|_, customer_ref| *customer_ref != name(*tenant));
+                remove.retain(|_, named| *named != customer_ref);
+                keep.insert(customer_ref, (at + days * DAY).date());
                 vec![Act::Declare]
             }
         }
@@ -148,7 +157,11 @@ impl Model {
         }
         self.provider.bridges.update(id, |bridge| word.clone_into(&mut bridge.word));
         let mut acts = vec![Act::Change(id, "status", word.to_owned())];
-        acts.extend(webhooks.iter().map(|after| Act::Webhook {
+        // Webhooks between a change of the customer_ref and the next list are lost.
+        let is_known =
+            self.known.get(id).is_none_or(|known| known.customer_ref.as_deref() == Some(customer_ref));
+        let webhooks = webhooks.iter().filter(|_| is_known);
+        acts.extend(webhooks.map(|after| Act::Webhook {
             customer_ref: customer_ref.to_owned(),
             word: word.to_owned(),
             after: *after,
@@ -160,6 +173,15 @@ impl Model {
         let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
         self.provider.bridges.update(id, |bridge| state.clone_into(&mut bridge.state));
         vec![Act::Change(id, "state", state.to_owned())]
+    }
+
+    fn retag(&mut self, id: &str) -> Vec<Act> {
+        let Some(held) = self.rows.get(id).and_then(|row| row.bridge_id) else { return Vec::new() };
+        if self.provider.bridges.get(held).is_none() || self.provider.bridges.first_of(id).is_some() {
+            return Vec::new();
+        }
+        self.provider.bridges.change(held, |bridge| id.clone_into(&mut bridge.customer_ref));
+        vec![Act::Change(held, "customer_ref", id.to_owned())]
     }
 
     fn deleted(&mut self, customer_ref: &str) -> Vec<Act> {

@@ -41,24 +41,30 @@ impl Model {
         }
     }
 
-    /// wab apply: lists the fleet, takes over fleet.yaml, and repairs what it may.
-    pub fn apply(&mut self, at: Moment) {
+    /// wab apply: lists the fleet, takes over fleet.yaml, and repairs what it may. Returns the exit codes with which it may end.
+    pub fn apply(&mut self, at: Moment) -> &'static [i32] {
+        let before = self.clone();
         if !self.list(at) {
-            return;
+            return if self.provider.answers() { &[1, 5] } else { &[1, 3] };
         }
         self.kept.clone_from(&self.declared.keep);
         let present = drift::drift(self, at);
-        self.write(&present, &[Kind::StaleBinding, Kind::Unbound, Kind::StatusDrift]);
         let mut missing: Vec<&Drift> = present.iter().filter(|one| one.kind == Kind::Missing).collect();
         missing.sort();
         // A row that cannot be read may be the bridge.
-        let made = if self.is_whole { missing.len().min(APPLY_CALLS) } else { 0 };
-        for one in &missing[..made] {
+        missing.truncate(if self.is_whole { missing.len() } else { 0 });
+        // Tenants that were given another id: a guard refuses the whole plan.
+        if missing.iter().any(|one| one.observed.is_some()) {
+            *self = before;
+            return &[5];
+        }
+        self.write(&present, &[Kind::StaleBinding, Kind::Unbound, Kind::StatusDrift]);
+        for one in missing.iter().take(APPLY_CALLS) {
             self.provision(one.customer_ref.as_deref().unwrap_or_default(), at);
         }
         // It ends before a step that would have to wait for the provider's limit.
-        if self.is_whole && missing.len() > APPLY_CALLS {
-            return;
+        if missing.len() > APPLY_CALLS {
+            return &[9];
         }
         for one in present.iter().filter(|one| one.kind.wastes()) {
             let named = one.bridge_id.and_then(|id| Some((id, self.declared.remove.get(&id)?.clone())));
@@ -69,6 +75,7 @@ impl Model {
             }
         }
         self.record(at);
+        if self.is_whole { &[0] } else { &[0, 1] }
     }
 
     /// wab_ingest_event(): a webhook that arrives now tells what the session was at a time.

@@ -51,6 +51,8 @@ pub struct Known {
     listed: Vec<Report>,
     /// Listings whose row of this bridge could not be read.
     hidden: Vec<Moment>,
+    /// The session as it was when the bridge came to carry its customer_ref.
+    inherited: Session,
     pub session: Session,
 }
 
@@ -124,6 +126,7 @@ impl Known {
             told: Vec::new(),
             listed: Vec::new(),
             hidden: Vec::new(),
+            inherited: Session::default(),
             session: Session::default(),
         }
     }
@@ -164,6 +167,20 @@ impl Known {
         self.hidden.push(at);
     }
 
+    /// The bridge carries another customer_ref from this time on, and whatever its session told before counts no more. The
+    /// status stays if the list tells it.
+    pub fn carry(&mut self, customer_ref: Option<String>, at: Moment, is_told: bool) {
+        self.customer_ref = customer_ref;
+        self.told.clear();
+        self.listed.clear();
+        self.never_paired_since = self.session.waits_since;
+        let status = self.session.status.filter(|_| is_told);
+        let history = status.map(|status| (at, status)).into_iter().collect();
+        let waits_since = self.session.waits_since;
+        self.inherited = Session { word: None, status, since: Some(at), waits_since, history };
+        self.session = self.inherited.clone();
+    }
+
     /// Goes through all reports in the order of time. Of the listings, only those matter that follow another report.
     fn conclude(&mut self, listings: &[Moment]) {
         let mut reports: Vec<Report> = self.told.iter().chain(&self.listed).cloned().collect();
@@ -176,7 +193,8 @@ impl Known {
             }
         }
         reports.sort();
-        let mut session = Session { waits_since: self.never_paired_since, ..Session::default() };
+        let mut session = self.inherited.clone();
+        session.waits_since = self.never_paired_since;
         for report in reports {
             session.hear(&report, self.lived_since());
         }

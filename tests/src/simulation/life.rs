@@ -63,8 +63,18 @@ pub enum Event {
     Deleted {
         tenant: u32,
     },
-    /// The provider answers nothing but 503 until `ProviderUp`.
-    ProviderDown,
+    /// The application gives the tenant another id, under which its bridge is not known.
+    Rename {
+        tenant: u32,
+    },
+    /// Somebody gives the bridge that the tenant's row holds the tenant's id as customer_ref, in the provider's dashboard.
+    Retag {
+        tenant: u32,
+    },
+    /// The provider answers nothing but this code until `ProviderUp`: 503, or 429 for a storm of calls by others.
+    ProviderDown {
+        code: u16,
+    },
     ProviderUp,
     /// The provider's list carries the status of each bridge from now on, or no longer.
     ListStatuses {

@@ -1,14 +1,14 @@
 //! The truth apart from the product: what the provider has, what the tenants table holds, and what could be known of the
 //! provider by now. Its rules are those of docs/; it shares no code with the product, and asks no database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
 use crate::simulation::bridges::{Bridges, Carries};
 use crate::simulation::episodes::Episodes;
 use crate::simulation::known::Known;
-use crate::simulation::life::ListFault;
+use crate::simulation::life::{ListFault, name};
 use crate::simulation::moment::Moment;
 use crate::simulation::tenures::Tenures;
 
@@ -35,6 +35,8 @@ pub struct Model {
     pub kept: BTreeMap<String, NaiveDate>,
     /// The last listing before a time without any, of which an alert was sent.
     pub unobserved: Option<Moment>,
+    /// Tenants that were given another id.
+    renamed: BTreeSet<u32>,
 }
 
 /// The provider's side.
@@ -112,6 +114,24 @@ impl Provider {
 }
 
 impl Model {
+    /// The present id of a tenant.
+    pub fn id(&self, tenant: u32) -> String {
+        if self.renamed.contains(&tenant) { name(tenant).replace("cust", "moved") } else { name(tenant) }
+    }
+
+    /// Gives a tenant another id; returns the id before, and the new one.
+    pub fn rename(&mut self, tenant: u32) -> Option<(String, String)> {
+        let old = self.id(tenant);
+        let row = self.rows.remove(&old)?;
+        if !self.renamed.insert(tenant) {
+            self.rows.insert(old, row);
+            return None;
+        }
+        let new = self.id(tenant);
+        self.rows.insert(new.clone(), row);
+        Some((old, new))
+    }
+
     /// The known bridge that serves a customer_ref: the one that the tenant row holds, or the one with the lowest id.
     pub fn serving(&self, customer_ref: &str) -> Option<i64> {
         let ids = self.known.of(customer_ref);
@@ -155,6 +175,13 @@ impl Model {
             }
             let told_at = &self.told_at;
             let tenures = &mut self.tenures;
+            let carried = self.known.get(id).and_then(|known| known.customer_ref.as_deref());
+            if carried != Some(bridge.customer_ref.as_str()) {
+                tenures.end(id, at);
+                tenures.begin(id, Some(&bridge.customer_ref), at);
+                let customer_ref = Some(bridge.customer_ref.clone());
+                self.known.change(id, |known| known.carry(customer_ref, at, is_told));
+            }
             self.known.update(id, |known| {
                 if known.created_at != Some(bridge.created_at) {
                     known.created_at = Some(bridge.created_at);

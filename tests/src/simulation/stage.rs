@@ -134,6 +134,21 @@ impl Stage {
         process::run(&mut self.apply_command()?)
     }
 
+    /// What the database has recorded of the bridges whose id or customer_ref is a word of this text, and of their drift.
+    pub async fn history(&mut self, object: &str) -> Result<String> {
+        let words = format!("string_to_array('{}', ' ')", object.replace('\'', "''"));
+        let rows = self
+            .table(&format!(
+                "SELECT '1', coalesce(string_agg(e::text, E'\n' ORDER BY e.at), '') FROM wab_bridge_events e
+                 WHERE e.customer_ref = ANY ({words}) OR e.bridge_id::text = ANY ({words})
+                 UNION ALL
+                 SELECT '2', coalesce(string_agg(d::text, E'\n' ORDER BY d.began_at), '') FROM wab_drift_episodes d
+                 WHERE d.customer_ref = ANY ({words}) OR d.subject = ANY ({words})"
+            ))
+            .await?;
+        Ok(rows.into_values().collect::<Vec<_>>().join("\n"))
+    }
+
     fn apply_command(&self) -> Result<Command> {
         let mut command = self.fleet.wab_command(&APPLY)?;
         command.env("WA_API_KEY", &self.key);

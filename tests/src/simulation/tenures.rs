@@ -56,20 +56,20 @@ impl Tenures {
         self.0.get(&bridge_id)?.last().map(|tenure| tenure.since)
     }
 
-    /// The customer_refs that exactly one bridge carried after a time, with the bridge.
+    /// The customer_refs that exactly one bridge carried after a time, and still carries, with the bridge.
     pub fn alone_since(&self, at: Moment) -> BTreeMap<&str, i64> {
-        let mut bridges: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        let mut carried: BTreeMap<&str, Vec<(i64, Option<Moment>)>> = BTreeMap::new();
         for (bridge_id, tenures) in &self.0 {
             for tenure in tenures.iter().filter(|tenure| tenure.until.is_none_or(|until| until > at)) {
                 let customer_ref = tenure.customer_ref.as_deref().unwrap_or_default();
-                bridges.entry(customer_ref).or_default().push(*bridge_id);
+                carried.entry(customer_ref).or_default().push((*bridge_id, tenure.until));
             }
         }
-        bridges
-            .into_iter()
-            .filter(|(_, ids)| ids.len() == 1)
-            .map(|(customer_ref, ids)| (customer_ref, ids[0]))
-            .collect()
+        let alone = carried.into_iter().filter_map(|(customer_ref, bridges)| match bridges[..] {
+            [(bridge_id, None)] => Some((customer_ref, bridge_id)),
+            _ => None,
+        });
+        alone.collect()
     }
 
     /// The bill of a month up to now. `wasted` are the times in which nobody needed a bridge.
