@@ -109,8 +109,15 @@ impl Drawing {
             let Some(tenant) = self.anyone() else { break };
             let (at, lasts) = (self.time(), self.dice.heavy_tail(MINUTE, 5 * DAY));
             self.session(at, tenant, "disconnected");
-            if self.dice.chance(0.1) {
-                self.session(at + lasts / 2, tenant, "qr");
+            match self.dice.between(0, 10) {
+                0 => self.session(at + lasts / 2, tenant, "qr"),
+                // Well for some minutes.
+                1 => {
+                    let well_for = self.dice.between(1, 8) * MINUTE;
+                    self.session(at + lasts / 2, tenant, "connected");
+                    self.session(at + lasts / 2 + well_for, tenant, "disconnected");
+                }
+                _ => {}
             }
             self.session(at + lasts, tenant, "connected");
         }

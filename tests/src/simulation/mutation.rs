@@ -50,22 +50,16 @@ pub const ALL: &[Mutation] = &[
         to: "is_newest := true; bridge.status := reported; known_at := at;",
     },
     Mutation {
-        name: "a webhook that arrives twice counts twice",
-        object: Function("_wab_ingest"),
-        from: "AND coalesce(e.reported, e.became) = reported) THEN",
-        to: "AND false) THEN",
-    },
-    Mutation {
-        name: "every month has 31 days",
+        name: "every month has 30 days",
         object: View("wab_costs"),
         from: "max(t.month_seconds)",
-        to: "2678400",
+        to: "2592000",
     },
     Mutation {
-        name: "the duplicate serves, and not the first bridge",
+        name: "another bridge serves than the one that the tenant row holds",
         object: Function("_wab_serves"),
-        from: "min(b.bridge_id))",
-        to: "max(b.bridge_id))",
+        from: "b.bridge_id = stored_bridge_id",
+        to: "b.bridge_id <> stored_bridge_id",
     },
     Mutation {
         name: "a short recovery ends an incident",

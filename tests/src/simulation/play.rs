@@ -150,10 +150,10 @@ impl Play {
                     .stage
                     .job("CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')")
                     .await;
-                anyhow::ensure!(
-                    done.is_ok() == self.model.provider.lists(),
-                    "wab_reconcile() at {at}: {done:?}"
-                );
+                if done.is_ok() != self.model.provider.lists() {
+                    let expected = if done.is_ok() { "an error" } else { "success" };
+                    return Ok(vec![job("wab_reconcile()", at, expected.to_owned(), format!("{done:?}"))]);
+                }
                 let asked = match self.model.provider.hides_statuses {
                     true => self.stage.asked(at).await?,
                     false => Vec::new(),
@@ -167,7 +167,9 @@ impl Play {
                     true => self.stage.run(WORK).await,
                     false => self.stage.job(WORK).await,
                 };
-                anyhow::ensure!(done.is_ok() || is_down, "wab_work_queue() at {at}: {done:?}");
+                if done.is_err() && !is_down {
+                    return Ok(vec![job("wab_work_queue()", at, "success".to_owned(), format!("{done:?}"))]);
+                }
                 self.model.work_queue(at);
             }
             Task::Alerts => {
@@ -186,13 +188,10 @@ impl Play {
             Task::Apply => {
                 let said = self.stage.apply()?;
                 let expected = self.model.apply(at);
-                anyhow::ensure!(
-                    expected.contains(&said.code),
-                    "wab apply at {at} exits {}: {}{}",
-                    said.code,
-                    said.stdout,
-                    said.stderr
-                );
+                if !expected.contains(&said.code) {
+                    let real = format!("exit {}: {}{}", said.code, said.stdout, said.stderr);
+                    return Ok(vec![job("wab apply", at, format!("one of the exits {expected:?}"), real)]);
+                }
             }
             Task::Check => return checks::all(&mut self.stage, &self.model, at).await,
         }
@@ -208,4 +207,9 @@ impl Play {
         }
         Ok(())
     }
+}
+
+/// That a job ended otherwise than it should.
+fn job(name: &str, at: Moment, model: String, real: String) -> Mismatch {
+    Mismatch { check: "jobs", at, object: name.to_owned(), model: Some(model), real: Some(real) }
 }
