@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Result, ensure};
 use e2e::simulation::{Mutation, draw, play};
 
-const BRIDGES: u32 = 500;
+const BRIDGES: u32 = 200;
 
 /// Lives that found a fault, cut down.
 const REGRESSIONS: &[(&str, &str)] = &[(

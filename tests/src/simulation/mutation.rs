@@ -17,11 +17,9 @@ pub struct Mutation {
 enum Object {
     Function(&'static str),
     View(&'static str),
-    /// The views over the tenants table, which the binding creates.
-    Binding,
 }
 
-use Object::{Binding, Function, View};
+use Object::{Function, View};
 
 /// All faults.
 pub const ALL: &[Mutation] = &[
@@ -62,12 +60,6 @@ pub const ALL: &[Mutation] = &[
         to: "b.bridge_id <> stored_bridge_id",
     },
     Mutation {
-        name: "a short recovery ends an incident",
-        object: Function("_wab_continued_incident"),
-        from: "- p.ends_after",
-        to: "",
-    },
-    Mutation {
         name: "what begins on many bridges is not one incident",
         object: Function("_wab_merge_incidents"),
         from: "count(DISTINCT r.subject) >= greatest(",
@@ -87,12 +79,6 @@ pub const ALL: &[Mutation] = &[
              WHERE i.kind = 'state' ON CONFLICT DO NOTHING; INSERT INTO public._wab_alert_sender DEFAULT VALUES",
     },
     Mutation {
-        name: "a bridge that was never paired counts as disconnected",
-        object: Function("_wab_store_listing"),
-        from: "@extschema@._wab_status_of(w.reported, n.unpaired_since)",
-        to: "w.reported",
-    },
-    Mutation {
         name: "one change more is needed for flapping",
         object: Function("_wab_flapping"),
         from: "f.changes >= (",
@@ -105,22 +91,10 @@ pub const ALL: &[Mutation] = &[
         to: "state_since = b.state_since",
     },
     Mutation {
-        name: "a keep ends a day early",
-        object: Binding,
-        from: "d.until >= (now()",
-        to: "d.until > (now()",
-    },
-    Mutation {
         name: "the grace of a disconnected bridge is doubled",
         object: Function("_wab_cutoffs"),
         from: "_wab_cutoff(p.disconnected_after)",
         to: "_wab_cutoff(2 * p.disconnected_after)",
-    },
-    Mutation {
-        name: "the row of a deleted bridge is not cleared",
-        object: Function("_wab_unlink_bridges"),
-        from: "IF refs IS NOT NULL THEN",
-        to: "IF cardinality(refs) > 1 THEN",
     },
     Mutation {
         name: "the history of four days is kept, and not that of 400",
@@ -148,16 +122,11 @@ impl Mutation {
             View(name) => {
                 format!("'CREATE OR REPLACE VIEW {name} AS ' || pg_get_viewdef('{name}'::regclass)")
             }
-            Binding => "pg_get_functiondef('_wab_create_views'::regproc)".to_owned(),
         };
         let source = stage.table(&format!("SELECT 'source', {source}")).await?;
         let source = source.get("source").context("no source")?;
         let from = self.from.replace("@extschema@", "public");
         ensure!(source.contains(&from), "{}: {from} is not in {source}", self.name);
-        stage.run(&source.replace(&from, &self.to.replace("@extschema@", "public"))).await?;
-        if matches!(self.object, Binding) {
-            stage.run("SELECT * FROM wab_bind_tenants()").await?;
-        }
-        Ok(())
+        stage.run(&source.replace(&from, &self.to.replace("@extschema@", "public"))).await
     }
 }
