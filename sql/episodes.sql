@@ -96,6 +96,10 @@ BEGIN
             FROM @extschema@.wab_drift_episodes e
             WHERE e.subject = _wab_continued_incident.subject AND e.kind = _wab_continued_incident.kind
               AND e.ended_at IS NOT NULL
+              -- Whoever was told that it ended must hear of what begins now.
+              AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a
+                              WHERE a.incident_id = e.kind || '-' || coalesce(e.incident_id, e.episode_id)
+                                AND a.ended_sent_at IS NOT NULL)
         )
         SELECT e.incident_id
         FROM past e
@@ -109,7 +113,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
     'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
-    'tenant was well for less than wab_incident_policy.ends_after. Null if there is none.';
+    'tenant was well for less than wab_incident_policy.ends_after, and no alert told its end. Null if there is none.';
 
 -- What turns bad together, such as in a restart of the provider, is one incident if it is a share of the bridges whose status
 -- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
@@ -151,6 +155,8 @@ BEGIN
               WHERE r.incident_id IS NOT NULL GROUP BY r.kind, r.incident_id) i
         WHERE EXISTS (SELECT FROM @extschema@.wab_drift_episodes o
                       WHERE coalesce(o.incident_id, o.episode_id) = i.incident_id AND o.subject <> i.subject)
+          AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a
+                          WHERE a.incident_id = i.kind || '-' || i.incident_id AND a.ended_sent_at IS NOT NULL)
         GROUP BY i.kind
     ), firsts AS (
         SELECT a.kind, coalesce(min(o.incident_id), min(a.episode_id)) AS first_id

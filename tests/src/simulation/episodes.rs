@@ -23,6 +23,8 @@ pub struct Episodes {
     untold: BTreeSet<usize>,
     /// The incidents whose beginning was sent.
     sent: BTreeSet<usize>,
+    /// The incidents whose end was sent, which take in nothing that begins later.
+    told_end: BTreeSet<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -143,6 +145,7 @@ impl Episodes {
         self.sent.insert(incident.first);
         if incident.ended.is_some() {
             self.untold.remove(&incident.first);
+            self.told_end.insert(incident.first);
         }
     }
 
@@ -164,7 +167,8 @@ impl Episodes {
         let last = &self.all[*self.ended.get(key)?];
         let began = drift.since.map_or(at, |since| since.min(at));
         let ends_after = drift.kind.rule().map_or(10 * MINUTE, |rule| rule.ends_after);
-        (last.ended? > began - ends_after).then_some(last.first)
+        let goes_on = last.ended? > began - ends_after && !self.told_end.contains(&last.first);
+        goes_on.then_some(last.first)
     }
 
     /// What begins on many bridges together is one incident.
@@ -212,7 +216,11 @@ impl Episodes {
 
     fn is_many(&self, first: usize) -> bool {
         let subject = |place: &usize| &self.all[*place].subject;
-        self.members.get(&first).is_some_and(|all| all.iter().any(|place| subject(place) != subject(&first)))
+        !self.told_end.contains(&first)
+            && self
+                .members
+                .get(&first)
+                .is_some_and(|all| all.iter().any(|place| subject(place) != subject(&first)))
     }
 }
 

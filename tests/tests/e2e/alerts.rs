@@ -187,6 +187,26 @@ async fn what_began_and_ended_is_sent_once_and_nothing_is_lost_while_the_receive
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_begins_after_its_end_was_told_is_told_again() -> Result<()> {
+    let receiver = Receiver::start().await?;
+    let fleet = alerting(&receiver).await?;
+    set(&fleet, 1, "disconnected").await?;
+    assert_eq!(send(&fleet)?, "sent|1|0");
+    set(&fleet, 1, "connected").await?;
+    fleet.sql("UPDATE wab_incident_policy SET ends_after = '0'")?;
+    assert_eq!(send(&fleet)?, "sent|0|1");
+    // By this rule the outage would go on: the receiver would believe that it is over.
+    fleet.sql("UPDATE wab_incident_policy SET ends_after = '1 hour'")?;
+    set(&fleet, 1, "disconnected").await?;
+    assert_eq!(send(&fleet)?, "sent|1|0");
+    let documents = receiver.documents();
+    let (first, again) = (ids(&documents[0]).0, ids(&documents[2]).0);
+    assert_eq!((first.len(), again.len()), (1, 1));
+    assert_ne!(first, again);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_senders_at_once_send_one_document() -> Result<()> {
     let receiver = Receiver::start().await?;
     let fleet = Arc::new(alerting(&receiver).await?);
