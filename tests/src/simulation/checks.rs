@@ -227,14 +227,16 @@ async fn provider(stage: &Stage, model: &Model, at: Moment) -> Result<Vec<Mismat
     Ok(compare("provider", at, &expected, &real))
 }
 
-/// Each call that changed something at the provider has its line in the database, and the other way round.
+/// Each call that changed something at the provider has its line in the database, and the other way round. `wab apply` runs at a
+/// whole minute, and writes when a step began as an age by its own clock, which does not stand still.
 const TRAIL: &str = "
     SELECT concat_ws(' ', c.call, CASE c.call WHEN 'delete' THEN c.bridge_id::text ELSE c.customer_ref END,
                      to_char(c.called_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')), 'once'
     FROM wab_calls c WHERE c.outcome !~ '^failed' AND c.call IN ('provision', 'delete')
     UNION ALL
     SELECT concat_ws(' ', o.kind, CASE o.kind WHEN 'delete' THEN o.bridge_id::text ELSE o.customer_ref END,
-                     to_char(o.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')), 'once'
+                     to_char(date_trunc('minute', o.started_at + interval '30 s') AT TIME ZONE 'UTC',
+                             'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')), 'once'
     FROM wab_operations o WHERE o.outcome = 'done' AND o.kind IN ('provision', 'delete')";
 
 async fn trail(stage: &mut Stage, at: Moment) -> Result<Vec<Mismatch>> {

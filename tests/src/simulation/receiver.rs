@@ -22,9 +22,7 @@ impl Receiver {
         let kept = Arc::clone(&got);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                if let Ok(document) = read(client).await {
-                    kept.lock().unwrap_or_else(PoisonError::into_inner).push(document);
-                }
+                let _ = receive(client, &kept).await;
             }
         });
         Ok(Self { url, got })
@@ -37,7 +35,7 @@ impl Receiver {
 }
 
 /// Reads one request and answers it.
-async fn read(mut client: TcpStream) -> Result<Value> {
+async fn receive(mut client: TcpStream, got: &Mutex<Vec<Value>>) -> Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(client.read_u8().await?);
@@ -48,6 +46,7 @@ async fn read(mut client: TcpStream) -> Result<Value> {
     client.read_exact(&mut body).await?;
     // The document is kept before the sender has its answer, and so before the sender ends.
     let document = serde_json::from_slice(&body)?;
+    got.lock().unwrap_or_else(PoisonError::into_inner).push(document);
     client.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await?;
-    Ok(document)
+    Ok(())
 }
