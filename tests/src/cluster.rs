@@ -105,11 +105,16 @@ impl Cluster {
         self.pg_ctl(&["-w", "-m", "immediate", "stop"])
     }
 
-    /// Kills the server's main process, as the kernel does when memory runs out; returns once no process of it answers.
+    /// Kills the server's main process, as the kernel does when memory runs out; returns once no process of it answers, and its id is
+    /// free: a server does not start while the process that postmaster.pid names exists, even as a zombie.
     pub fn kill(&self) -> Result<()> {
-        process::must(Command::new("kill").args(["-KILL", &self.postmaster()?.to_string()]))?;
-        while self.psql("postgres", "SELECT 1")?.code == 0 {
-            std::thread::yield_now();
+        let postmaster = self.postmaster()?.to_string();
+        process::must(Command::new("kill").args(["-KILL", &postmaster]))?;
+        let entry = Path::new("/proc").join(&postmaster);
+        let start = std::time::Instant::now();
+        while self.psql("postgres", "SELECT 1")?.code == 0 || entry.exists() {
+            anyhow::ensure!(start.elapsed().as_secs() < 60, "process {postmaster} does not end");
+            std::thread::sleep(std::time::Duration::from_millis(20));
         }
         Ok(())
     }
