@@ -43,7 +43,7 @@ extension() {
 # The packages are listed where scanners look for them in images without dpkg.
 wab() {
   local root=$work/wab package name
-  mkdir -p "$root/var/lib/dpkg/status.d" "$root/etc/ssl/certs" "$root/tmp" "$root/work" "$work/download"
+  mkdir -p "$root/var/lib/dpkg/status.d" "$root/etc/ssl/certs" "$root/tmp" "$root/etc/wab" "$work/download"
   chmod 1777 "$root/tmp"
   (cd "$work/download" && apt-get -o APT::Sandbox::User=root download -qq base-files ca-certificates libc6 libgcc-s1)
   for package in "$work/download"/*.deb "$folder/wab_$version"-1_*.deb; do
@@ -53,10 +53,10 @@ wab() {
   done
   find "$root/usr/share/ca-certificates" -name '*.crt' | LC_ALL=C sort | xargs cat >"$root/etc/ssl/certs/ca-certificates.crt"
   rm -rf "$root"/usr/lib/*/gconv "$root/usr/share/man" "$root/usr/share/doc/wab"/{docs,examples}
-  echo 'wab:x:65532:65532:wab:/work:/sbin/nologin' >"$root/etc/passwd"
+  echo 'wab:x:65532:65532:wab:/etc/wab:/sbin/nologin' >"$root/etc/passwd"
   echo 'wab:x:65532:' >"$root/etc/group"
   echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
-  image wab "$version" "$root" --config.entrypoint /usr/bin/wab --config.workingdir /work \
+  image wab "$version" "$root" --config.entrypoint /usr/bin/wab --config.workingdir /etc/wab \
     --config.label org.opencontainers.image.title=wab
 }
 

@@ -23,8 +23,8 @@ test_wab() {
   local root=$work/wab/rootfs
   local run=(chroot --userspec=65532:65532 "$root" /usr/bin/wab)
   [ "$("${run[@]}" --version)" = "wab $version" ]
-  cp "$source/fleet.yaml.example" "$root/work/fleet.yaml"
-  "${run[@]}" -f /work/fleet.yaml validate
+  cp "$source/fleet.yaml.example" "$root/etc/wab/fleet.yaml"
+  "${run[@]}" -f /etc/wab/fleet.yaml validate
   jq -e '.process.args == ["/usr/bin/wab"] and .process.user.uid == 65532' "$work/wab/config.json" >/dev/null
   du -sh "$root" | sed 's/\t.*/ wab/'
 }

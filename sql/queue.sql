@@ -23,9 +23,9 @@ AS $$ SELECT @extschema@.wab_enqueue_provision($1::text); $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_provision(anynonarray) IS
     'wab_enqueue_provision() for tenant ids of another type, such as integer or uuid.';
 
--- For a tenants table that can have no trigger, or whose rows another server writes. The drift is read before anything is
--- enqueued: in one statement, the server of a shard would run the function that enqueues. A tenant that was refused
--- stays missing, so it does not come again at each call.
+-- Enqueues where no trigger can: on a distributed table, or where another server writes the rows. The function reads the
+-- drift first and enqueues then; in one statement, a distributed database could run the INSERT on a shard. A refused
+-- tenant stays missing, so the function leaves it out for again_after.
 CREATE FUNCTION @extschema@.wab_enqueue_missing(max_tenants integer DEFAULT 9, again_after interval DEFAULT '1 day')
 RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
@@ -61,9 +61,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
-    'Enqueues tenants that are missing a bridge, up to max_tenants of them, as last observed. To be scheduled where the tenants '
-    'table can have no signup trigger. Leaves out tenants that wait, and those whose entry was finished within again_after. '
-    'Returns how many were enqueued.';
+    'Enqueues at most max_tenants tenants that are wanted and had no bridge at the last observation. Schedule it where the '
+    'tenants table can have no signup trigger. It leaves out tenants that wait, and tenants whose entry was finished within '
+    'again_after. Returns how many tenants it enqueued.';
 
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
 -- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing. It compares tenant_id, which

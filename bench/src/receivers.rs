@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_secs(4);
 const OWN: &str = "Express, pg, tables of its own";
 const FUNCTION: &str = "Express, pg, wab_ingest_event()";
 
-/// A table of bridges and one of events, as somebody has them who uses neither of ours.
+/// The tables of the alternatives: one of bridges and one of events.
 const OWN_TABLES: &str = "
     CREATE TABLE own_bridges (bridge_id bigint PRIMARY KEY, customer_ref text NOT NULL UNIQUE, status text, raw_status text,
                               status_at timestamptz);

@@ -7,7 +7,7 @@ use std::io::Result;
 use crate::choice::chosen;
 use crate::linked::Linked;
 
-/// How the files of a licence are called, in capitals: a file whose name holds another licence's word is left out.
+/// The words, in capitals, by which a file name tells its licence. A file that is named after another licence is left out.
 const WORDS: &[(&str, &str)] = &[
     ("MIT", "MIT"),
     ("APACHE", "Apache-2.0"),

@@ -86,7 +86,7 @@ impl Journal {
         store.session.run(DOING, async |conn| finish.execute(conn).await.map(drop)).await
     }
 
-    /// The numbers of the steps whose outcome the server has; `None` if it lacks the run.
+    /// Reads which steps of this run have an outcome in the database. `None`: the database does not have the run.
     pub async fn kept(&self, store: &mut Store) -> Result<Option<BTreeSet<i32>>, Error> {
         let kept = query_as(store.names.sql(include_str!("journal/kept.sql"))).bind(self.run_id);
         let (has_run, ended): (bool, Vec<i32>) =

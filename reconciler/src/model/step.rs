@@ -89,7 +89,7 @@ impl Step {
         }
     }
 
-    /// Whether it makes a bridge whose id is then written on a tenant row.
+    /// Whether the step makes a bridge and then writes its id on a tenant row.
     pub const fn makes_tenants_bridge(&self) -> bool {
         matches!(self, Self::Provision { owner: Owner::Tenant, .. })
     }

@@ -30,8 +30,8 @@ impl Board {
         self.snapshots.get(queries, max_age).await.map_err(Fault::Unavailable)
     }
 
-    /// The same for a query that takes long, whose result is older. The state of the observation is read as often as on any
-    /// page: if the database fails, the page says so at once.
+    /// Reads a slow query, whose result may be older. The state of the observation is as new as on any page, so the page says at
+    /// once that the database fails.
     pub async fn read_slowly(&self, query: Query) -> Result<Snapshot, Fault> {
         let state = self.read([], TICK).await?;
         let slow = self.snapshots.get(vec![query], SLOW_TICK).await.map_err(Fault::Unavailable)?;
