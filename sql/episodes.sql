@@ -148,7 +148,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = r.kind || '-' || r.episode_id)
           AND NOT EXISTS (SELECT FROM @extschema@.wab_acknowledgements k
                           WHERE k.incident_id = r.kind || '-' || r.episode_id)
-    ), ones AS (
+    ), ones AS MATERIALIZED (
         -- An incident of many bridges takes in those that follow.
         SELECT i.kind, min(i.incident_id) AS incident_id
         FROM (SELECT r.kind, r.incident_id, min(r.subject) AS subject FROM recent r
@@ -158,7 +158,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a
                           WHERE a.incident_id = i.kind || '-' || i.incident_id AND a.ended_sent_at IS NOT NULL)
         GROUP BY i.kind
-    ), firsts AS (
+    ), firsts AS MATERIALIZED (
         SELECT a.kind, coalesce(min(o.incident_id), min(a.episode_id)) AS first_id
         FROM alone a LEFT JOIN ones o ON o.kind = a.kind GROUP BY a.kind
     )

@@ -262,6 +262,27 @@ fn recording_drift_takes_time_in_proportion_to_the_drift() -> Result<()> {
     Ok(())
 }
 
+/// A first refresh finds that all bridges drift, before PostgreSQL has counted the rows of any table.
+#[test]
+fn the_first_drift_of_a_new_fleet_is_recorded_in_proportion_to_its_size() -> Result<()> {
+    let first = |bridges: u32| -> Result<f64> {
+        let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
+        fleet.sql(&format!(
+            "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+             SELECT * FROM wab_bind_tenants('tenants');
+             INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at)
+             SELECT n, 'cust_' || n, 'running', 'paired', now() FROM generate_series(1, {bridges}) n"
+        ))?;
+        let start = Instant::now();
+        assert_eq!(fleet.sql("SELECT _wab_record_drift()")?, bridges.to_string());
+        Ok(start.elapsed().as_secs_f64())
+    };
+    let ratio = first(10_000)? / first(1_000)?;
+    println!("ten times as many bridges take {ratio:.1} times as long");
+    assert!(ratio < 25.0, "{ratio:.1}");
+    Ok(())
+}
+
 /// Years of bridges that came and went do not make the costs a search per bridge.
 #[test]
 fn the_costs_search_the_history_once() -> Result<()> {
