@@ -1,28 +1,26 @@
 -- Records when each drift begins and ends (an episode), which episodes are one incident, and notifies the channel wab_drift.
 
--- The plan of the whole drift suits the present number of rows: PostgreSQL makes it at each call. That of a few bridges
--- goes by index, takes far longer to make than to run, and is kept. JIT is off: compiling takes longer than the query.
--- hash_mem_multiplier is high because the one hash table should fit in memory. A role that may not read all tenants gets
--- one row of nulls.
+-- The plan of the whole drift suits the present number of rows: PostgreSQL makes it at each call, because EXECUTE keeps none.
+-- That of a few bridges goes by index, takes far longer to make than to run, and is kept; so are those of the functions that
+-- the view calls per row. JIT is off: compiling takes longer than the query. hash_mem_multiplier is high because the one hash
+-- table should fit in memory. A role that may not read all tenants gets one row of nulls.
 CREATE FUNCTION @extschema@._wab_drift_rows(bridge_ids bigint[] DEFAULT NULL, customer_refs text[] DEFAULT '{}')
 RETURNS TABLE (kind text, tenant_id text, bridge_id bigint, customer_ref text, stored text, observed text, detail text,
                wasted boolean)
 LANGUAGE plpgsql STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-SET hash_mem_multiplier = 64 SET plan_cache_mode = force_custom_plan
+SET hash_mem_multiplier = 64 SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    few constant integer := 1000;
+    few     constant integer := 1000;
+    columns constant text := 'SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed,
+                                     d.detail, d.wasted FROM @extschema@.wab_drift d';
 BEGIN
-    IF cardinality(bridge_ids) <= few AND cardinality(customer_refs) <= few THEN
-        PERFORM set_config('plan_cache_mode', 'force_generic_plan', true);
-    END IF;
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     IF bridge_ids IS NULL THEN
-        RETURN QUERY
-        SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
-               d.wasted
-        FROM @extschema@.wab_drift d;
+        RETURN QUERY EXECUTE columns;
+    ELSIF pg_catalog.cardinality(bridge_ids) OPERATOR(pg_catalog.>) few THEN
+        RETURN QUERY EXECUTE columns || ' WHERE d.bridge_id OPERATOR(pg_catalog.=) ANY ($1)' USING bridge_ids;
     ELSIF pg_catalog.cardinality(bridge_ids) OPERATOR(pg_catalog.>) 0 THEN
         RETURN QUERY
         SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
@@ -30,7 +28,10 @@ BEGIN
         FROM @extschema@.wab_drift d
         WHERE d.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.bridge_ids);
     END IF;
-    IF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) 0 THEN
+    IF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) few THEN
+        RETURN QUERY EXECUTE columns || ' WHERE d.bridge_id IS NULL AND d.customer_ref OPERATOR(pg_catalog.=) ANY ($1)'
+            USING customer_refs;
+    ELSIF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) 0 THEN
         RETURN QUERY
         SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
                d.wasted

@@ -19,20 +19,20 @@ COMMENT ON FUNCTION @extschema@._wab_binding_path IS
     'of the stored binding, or of another one with this resolved_in.';
 
 -- A view with a volatile expression evaluates it even for a query that does not use it, so the path matters here too.
+-- EXECUTE plans for the present number of rows; the functions of the view keep their plans.
 CREATE FUNCTION @extschema@._wab_stored_rows(customer_refs text[], bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (customer_ref text, bridge_id bigint, bridge_status text)
 LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-SET plan_cache_mode = force_custom_plan
 AS $$
-#variable_conflict use_column
+DECLARE
+    columns constant text := 'SELECT t.customer_ref, t.bridge_id::pg_catalog.int8, t.bridge_status::pg_catalog.text
+                              FROM @extschema@.wab_tenants t';
 BEGIN
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     IF customer_refs IS NOT NULL THEN
-        RETURN QUERY SELECT t.customer_ref, t.bridge_id::pg_catalog.int8, t.bridge_status::pg_catalog.text
-        FROM @extschema@.wab_tenants t WHERE t.customer_ref OPERATOR(pg_catalog.=) ANY (customer_refs);
+        RETURN QUERY EXECUTE columns || ' WHERE t.customer_ref OPERATOR(pg_catalog.=) ANY ($1)' USING customer_refs;
     ELSE
-        RETURN QUERY SELECT t.customer_ref, t.bridge_id::pg_catalog.int8, t.bridge_status::pg_catalog.text
-        FROM @extschema@.wab_tenants t WHERE t.bridge_id OPERATOR(pg_catalog.=) ANY (bridge_ids);
+        RETURN QUERY EXECUTE columns || ' WHERE t.bridge_id OPERATOR(pg_catalog.=) ANY ($1)' USING bridge_ids;
     END IF;
 END
 $$;
@@ -307,20 +307,17 @@ COMMENT ON FUNCTION @extschema@._wab_unlink_bridges IS
 CREATE FUNCTION @extschema@._wab_write_statuses(customer_refs text[] DEFAULT NULL, bridge_ids bigint[] DEFAULT NULL)
 RETURNS TABLE (customer_ref text, reason text)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-SET plan_cache_mode = force_custom_plan
 AS $$
-#variable_conflict use_column
 DECLARE
     refs     text[];
     statuses text[];
 BEGIN
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-    SELECT pg_catalog.array_agg(s.customer_ref), pg_catalog.array_agg(s.status) INTO refs, statuses
-    FROM @extschema@.wab_status_drift s
-    WHERE (_wab_write_statuses.customer_refs IS NULL
-           OR s.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_write_statuses.customer_refs))
-      AND (_wab_write_statuses.bridge_ids IS NULL
-           OR s.bridge_id OPERATOR(pg_catalog.=) ANY (_wab_write_statuses.bridge_ids));
+    EXECUTE 'SELECT pg_catalog.array_agg(s.customer_ref), pg_catalog.array_agg(s.status)
+             FROM @extschema@.wab_status_drift s
+             WHERE ($1 IS NULL OR s.customer_ref OPERATOR(pg_catalog.=) ANY ($1))
+               AND ($2 IS NULL OR s.bridge_id OPERATOR(pg_catalog.=) ANY ($2))'
+    INTO refs, statuses USING customer_refs, bridge_ids;
     IF refs IS NOT NULL THEN
         RETURN QUERY SELECT w.customer_ref, w.reason FROM @extschema@._wab_write_rows(refs, NULL, statuses) w;
     END IF;

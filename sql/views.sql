@@ -20,7 +20,7 @@ SELECT
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
-    b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone
+    b.first_seen_at, b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
@@ -126,7 +126,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
                     'remind the tenant')
     )::@extschema@._wab_difference END AS awaiting_scan,
 
-    CASE WHEN r.status_since > c.flapping AND r.wanted
+    CASE WHEN r.status_since > c.flapping AND r.status_since > r.first_seen_at AND r.wanted
               AND @extschema@._wab_flapping(r.bridge_id, c.flapping) IS NOT NULL AND r.serves
     THEN ROW('flapping', 'critical', NULL, r.raw_status, NULL, false,
         format('the status changed %s times within %s', @extschema@._wab_flapping(r.bridge_id, c.flapping),

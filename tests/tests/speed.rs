@@ -283,6 +283,33 @@ fn the_first_drift_of_a_new_fleet_is_recorded_in_proportion_to_its_size() -> Res
     Ok(())
 }
 
+/// What the views ask of each bridge whose status changed lately is planned once, not for each; and asked of none whose status
+/// is the first one that is known of it.
+#[test]
+fn drift_right_after_all_statuses_changed_takes_little_longer() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants');
+         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at)
+         SELECT n, 'cust_' || n, 'running', 'paired', now() FROM generate_series(1, 20000) n;
+         INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges",
+    )?;
+    let read = |since: &str, seen: &str| -> Result<f64> {
+        fleet.sql(&format!("UPDATE wab_bridges SET status_since = {since}, first_seen_at = {seen}"))?;
+        fleet.sql("VACUUM ANALYZE")?;
+        // The drift as wab_refresh() reads it.
+        seconds(|| fleet.sql("SELECT count(*) FROM _wab_drift_rows()").map(drop))
+    };
+    let day = "now() - interval '1 day'";
+    read(day, day)?;
+    let (long_ago, new, changed) = (read(day, day)?, read("now()", "now()")?, read("now()", day)?);
+    println!("{long_ago:.3} s; of new bridges {new:.3} s; of changed ones {changed:.3} s");
+    assert!(new < 3.0 * long_ago);
+    assert!(changed < 30.0 * long_ago);
+    Ok(())
+}
+
 /// Years of bridges that came and went do not make the costs a search per bridge.
 #[test]
 fn the_costs_search_the_history_once() -> Result<()> {
