@@ -1,4 +1,5 @@
 -- Counts drift by kind with the joins and conditions of wab_drift on the bare tables, as a user would write this one query.
+-- The delays are those of the scene, longer than a measurement.
 SELECT k.kind, k.count FROM (
     SELECT count(*) FILTER (WHERE coalesce(t.status = 'active', false) AND b.bridge_id IS NULL) AS missing,
            count(*) FILTER (WHERE t.id IS NOT NULL AND b.bridge_id IS NOT NULL AND b.bridge_id IS DISTINCT FROM t.bridge_id) AS unbound,
@@ -6,8 +7,8 @@ SELECT k.kind, k.count FROM (
            count(*) FILTER (WHERE b.bridge_id IS NOT NULL AND t.id IS NULL AND d.kind IS NULL) AS orphaned,
            count(*) FILTER (WHERE b.bridge_id IS NOT NULL AND t.status <> 'active' AND d.kind IS NULL) AS churned,
            count(*) FILTER (WHERE b.duplicated) AS duplicate,
-           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'disconnected' AND b.status_since < now() - interval '15 minutes') AS disconnected,
-           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'awaiting_scan' AND b.status_since < now() - interval '24 hours') AS awaiting_scan,
+           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'disconnected' AND b.status_since < now() - interval '1 year') AS disconnected,
+           count(*) FILTER (WHERE t.status = 'active' AND b.status = 'awaiting_scan' AND b.status_since < now() - interval '1 year') AS awaiting_scan,
            count(*) FILTER (WHERE t.status <> 'active' AND b.bridge_id IS NULL AND d.kind IS NULL AND (t.bridge_id IS NOT NULL
                                   OR t.bridge_status IN ('paired', 'awaiting_scan', 'disconnected'))) AS stale_binding,
            count(*) FILTER (WHERE b.status = 'unknown' AND b.raw_status IS NOT NULL) AS unmapped_status,

@@ -105,7 +105,7 @@ fn machine() -> Result<String> {
     let system = read("/etc/os-release")?;
     let system = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default();
     Ok(format!(
-        "{cpus} cores of {}, {} GB of memory, {}. Medians of {} rounds after a warm-up; ours and theirs in turn.\n\
+        "{cpus} cores of {}, {} GB of memory, {}. Medians of {} rounds after a warm-up, of 3 if they take longer than a minute; ours and theirs in turn.\n\
          `growth`: times the same at a tenth of the size; at most {GROWTH}× is asked for at 1000000. Targets are for {TARGET_SIZE}.\n",
         field("model name"),
         kilobytes / 1024 / 1024,

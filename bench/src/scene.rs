@@ -61,10 +61,10 @@ tenants: { table: public.tenants, wanted: \"status = 'active'\" }
              CREATE TABLE bridges (bridge_id bigint PRIMARY KEY, customer_ref text, state text, status text, created_at timestamptz)",
         )?;
         scene.fleet.sql(BIND)?;
-        // These delays are longer than a measurement, so that no status becomes drift meanwhile.
+        // These delays are longer than a measurement, and no number of changes is flapping, so that nothing becomes drift meanwhile.
         scene
             .fleet
-            .sql("UPDATE wab_policy SET disconnected_after = '1 year', awaiting_scan_after = '1 year'")?;
+            .sql("UPDATE wab_policy SET disconnected_after = '1 year', awaiting_scan_after = '1 year', flapping_changes = 1000000")?;
         scene.fleet.sql("SELECT * FROM wab_refresh(force => true)")?;
         scene
             .fleet
