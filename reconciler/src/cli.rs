@@ -200,6 +200,25 @@ mod tests {
     }
 
     #[test]
+    fn a_duration_without_a_unit_is_told_how_to_write_it() {
+        for flags in [
+            &["apply", "--lock-timeout"][..],
+            &["apply", "--failover-timeout"],
+            &["apply", "--max-duration"],
+            &["plan", "--out", "plan.json", "--valid-for"],
+            &["removals", "--older-than"],
+            &["link", "cust_01", "--valid-for"],
+            &["pair", "--all-disconnected", "--phones", "-", "--out", "-", "--max-duration"],
+        ] {
+            for value in ["soon", "30", ""] {
+                let words = ["wab"].iter().chain(flags).copied().chain([value]);
+                let error = Cli::try_parse_from(words).unwrap_err().to_string();
+                assert!(error.contains("like 90s, 15m, 24h or 0s"), "{flags:?} {value}: {error}");
+            }
+        }
+    }
+
+    #[test]
     fn flags_that_contradict_or_do_not_exist_are_errors() {
         for flags in [
             &["apply", "--first-run", "--accept-shrink"][..],

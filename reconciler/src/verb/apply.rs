@@ -26,7 +26,7 @@ use crate::run::recorder::Recorder;
 use crate::run::stop::Stop;
 use crate::run::trail::Trail;
 use crate::verb::approval::{self, Approval};
-use crate::verb::flags::{Consent, DetailFlags, Output, Polling, ShrinkFlags, Targets};
+use crate::verb::flags::{Consent, DetailFlags, Output, Polling, ShrinkFlags, Targets, duration};
 use crate::verb::plan_file;
 
 /// Flags of `apply`.
@@ -50,13 +50,13 @@ pub struct ApplyArgs {
     #[command(flatten)]
     pub consent: Consent,
     /// How long to wait for the lock while another apply holds it, such as 5m
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub lock_timeout: Duration,
     /// How long to wait for a server that accepts writes when the database goes away during the run; 0s ends the run
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
     pub failover_timeout: Duration,
     /// Start no step that would end after this time, such as 50m, and exit 9
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub max_duration: Option<Duration>,
     #[command(flatten)]
     pub detail: DetailFlags,

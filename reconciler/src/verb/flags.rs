@@ -1,9 +1,17 @@
 //! The flags that several verbs share.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::decide::scope::Scope;
 use crate::model::{Detail, Diff, Format, Length, ShrinkPolicy};
+
+/// Reads a duration as people write it.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text)
+        .map_err(|_| "not a duration: write a number and a unit, like 90s, 15m, 24h or 0s")
+}
 
 /// The format of the result.
 #[derive(Clone, Debug, Args)]

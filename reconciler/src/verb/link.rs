@@ -15,6 +15,7 @@ use crate::model::{Error, LinkRow, MadeLink};
 use crate::render::json;
 use crate::render::screen::Screen;
 use crate::render::stderr::{emit, emit_safely};
+use crate::verb::flags::duration;
 use crate::verb::links_file::LinksFile;
 use crate::verb::tenant::TenantArg;
 
@@ -31,7 +32,7 @@ pub struct LinkArgs {
     #[arg(long, conflicts_with = "tenant")]
     pub all_unscanned: bool,
     /// How long the links work, at most 30d
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
     pub valid_for: Duration,
     /// Write the CSV to a new file that only you can read; - is stdout
     #[arg(long, value_name = "FILE", default_value = "-", requires = "all")]

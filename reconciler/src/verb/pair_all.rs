@@ -16,6 +16,7 @@ use crate::render::stderr::{emit, emit_safely};
 use crate::run::pair::Pairer;
 use crate::run::stop::Stop;
 use crate::verb::codes::Codes;
+use crate::verb::flags::duration;
 use crate::verb::phones::{self, Phones};
 
 /// Flags of `pair --all-disconnected`.
@@ -31,7 +32,7 @@ pub struct PairAllArgs {
     #[arg(long, value_name = "FILE", requires = "all_disconnected")]
     pub out: Option<PathBuf>,
     /// Begin no call after this time, such as 10m, and exit 9
-    #[arg(long, value_name = "DURATION", requires = "all_disconnected", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", requires = "all_disconnected", value_parser = duration)]
     pub max_duration: Option<Duration>,
 }
 

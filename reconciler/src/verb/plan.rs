@@ -16,7 +16,7 @@ use crate::render::json;
 use crate::render::screen::Screen;
 use crate::render::stderr::emit;
 use crate::run::evaluate::{Evaluator, EvaluatorConfig};
-use crate::verb::flags::{DetailFlags, Output, Polling, ShrinkFlags, Targets};
+use crate::verb::flags::{DetailFlags, Output, Polling, ShrinkFlags, Targets, duration};
 use crate::verb::out_file::Place;
 use crate::verb::plan_file;
 
@@ -49,10 +49,10 @@ pub struct PlanArgs {
 }
 
 /// A duration that is not 0: a plan that was never valid could not be applied.
-fn positive(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("the plan could never be applied".to_owned()),
-        result => result.map_err(|error| error.to_string()),
+fn positive(text: &str) -> Result<Duration, &'static str> {
+    match duration(text)? {
+        Duration::ZERO => Err("the plan could never be applied"),
+        time => Ok(time),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::render::screen::Screen;
 use crate::render::stderr::emit_safely;
 use crate::render::yaml;
 use crate::run::evaluate::{Evaluator, EvaluatorConfig};
+use crate::verb::flags::duration;
 use crate::verb::out_file::Place;
 
 /// Flags of `removals`.
@@ -31,7 +32,7 @@ pub struct RemovalsArgs {
     #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = wasteful())]
     pub kind: Vec<Kind>,
     /// Only bridges that have been unneeded for longer than this, such as 30d
-    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub older_than: Option<Duration>,
     /// Take the entries whose bridges are gone out of fleet.yaml; every other line stays as it is
     #[arg(long, conflicts_with_all = ["kind", "older_than"])]
