@@ -15,8 +15,8 @@ use crate::model::Error;
 
 const DOING: &str = "cannot install the wab_ objects";
 
-/// Key of the advisory lock for installations; the keys of `_wab_lock_id()` end in 1, 2 and 3.
-const LOCK: i64 = 7_761_620_004;
+/// Key of the advisory lock for installations; the keys of `_wab_lock_id()` end in 1 to 4.
+const LOCK: i64 = 7_761_620_005;
 
 /// The oldest PostgreSQL version that `sql/` supports.
 pub const OLDEST_SERVER: u32 = 140_000;
