@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 use anyhow::{Result, ensure};
-use e2e::simulation::{Mutation, draw, play};
+use e2e::simulation::{Mutation, draw, play, put_in_all};
 
 const BRIDGES: u32 = 200;
 
@@ -40,6 +40,12 @@ async fn lives_that_found_a_fault_are_as_the_model_says() -> Result<()> {
         ensure!(differences.is_empty(), "{title}\n{}", differences.join("\n"));
     }
     Ok(())
+}
+
+/// `make simulate-mutations` takes an hour, so that it would be late to say that the text of a fault is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fault_can_be_put_in() -> Result<()> {
+    put_in_all().await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,5 @@
 //! Compares the real things with the model, object by object.
 
-use std::collections::BTreeSet;
-use std::fmt;
-
 use anyhow::{Context, Result};
 use serde_json::Value;
 
@@ -10,6 +7,7 @@ use crate::simulation::drift::drift;
 use crate::simulation::episodes::Incident;
 use crate::simulation::kind::Drift;
 use crate::simulation::known::Known;
+use crate::simulation::mismatch::{Mismatch, compare, mismatch};
 use crate::simulation::model::{Model, Row};
 use crate::simulation::moment::{HOUR, Moment};
 use crate::simulation::stage::{Stage, Table};
@@ -17,26 +15,6 @@ use crate::simulation::tenures::{cents, dollars};
 
 /// Without an observation for so long there is an incident, as the stage sets it.
 const UNOBSERVED_AFTER: i64 = 2 * HOUR;
-
-/// A difference between the model and the real things.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mismatch {
-    /// The comparison that found it.
-    pub check: &'static str,
-    pub at: Moment,
-    /// What it is about.
-    pub object: String,
-    pub model: Option<String>,
-    pub real: Option<String>,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let or_nothing = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        let (day, model, real) = (self.at.nth_day(), or_nothing(&self.model), or_nothing(&self.real));
-        write!(f, "day {day}, {}, {}: model: {model}; database: {real}", self.check, self.object)
-    }
-}
 
 /// All comparisons at the end of a day.
 pub async fn all(stage: &mut Stage, model: &Model, at: Moment) -> Result<Vec<Mismatch>> {
@@ -318,23 +296,4 @@ fn alert(one: &Value, word: &str) -> (String, String) {
         format!("{} {} {} since {}", text("kind"), text("customer_ref"), text("bridge_id"), time("began_at"));
     let end = if word == "ended" { format!("ended {}", time("ended_at")) } else { "began".to_owned() };
     (key, format!("{} bridges {end}", text("bridges")))
-}
-
-/// The rows that differ.
-fn compare(check: &'static str, at: Moment, model: &Table, real: &Table) -> Vec<Mismatch> {
-    let keys: BTreeSet<&String> = model.keys().chain(real.keys()).collect();
-    let differ = keys.into_iter().filter(|key| model.get(*key) != real.get(*key));
-    differ
-        .map(|key| mismatch(check, at, key.clone(), model.get(key).cloned(), real.get(key).cloned()))
-        .collect()
-}
-
-fn mismatch(
-    check: &'static str,
-    at: Moment,
-    object: String,
-    model: Option<String>,
-    real: Option<String>,
-) -> Mismatch {
-    Mismatch { check, at, object, model, real }
 }

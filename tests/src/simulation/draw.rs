@@ -26,6 +26,7 @@ const LIST_BROKEN: f64 = 0.07;
 const LOST_REPLY: f64 = 0.3;
 const CRASH: f64 = 0.1;
 const KEPT: f64 = 0.2;
+const EXTRA: f64 = 0.05;
 const TOGETHER: f64 = 0.1;
 
 /// A life of this many tenants and days.
@@ -214,9 +215,17 @@ impl Drawing {
                 self.add(at, Event::Keep { tenant, days });
             }
         }
+        if self.today(EXTRA) {
+            let (at, lasts) = (self.time(), self.dice.heavy_tail(HOUR, 20 * DAY));
+            let customer_ref = format!("lab-{}", at.0);
+            self.add(at, Event::Extra { customer_ref: customer_ref.clone() });
+            self.add(at + lasts, Event::ExtraEnded { customer_ref });
+        }
         if self.today(TOGETHER) {
             let hour = self.dice.between(7, 24);
-            self.add(self.day + hour * HOUR + HOUR / 2, Event::Together);
+            // wab apply runs at a whole minute, as the trail is compared.
+            let at = self.day + hour * HOUR + HOUR / 2;
+            self.happenings.push(Happening { at, event: Event::Together });
         }
         if self.today(CRASH) {
             let at = self.time();

@@ -14,17 +14,25 @@ pub fn drift(model: &Model, now: Moment) -> Vec<Drift> {
     for customer_ref in model.known.refs().filter(|customer_ref| !model.rows.contains_key(*customer_ref)) {
         of_customer(model, customer_ref, now, &mut all);
     }
+    let bare = |customer_ref: &&String| {
+        !model.rows.contains_key(*customer_ref) && model.known.of(customer_ref).is_empty()
+    };
+    for customer_ref in model.extra.iter().filter(bare) {
+        of_customer(model, customer_ref, now, &mut all);
+    }
     all
 }
 
 /// The drift of the tenant and of the bridges with this customer_ref.
 pub fn of_customer(model: &Model, customer_ref: &str, now: Moment, found: &mut Vec<Drift>) {
     let row = model.rows.get(customer_ref);
-    let wanted = row.is_some_and(|row| row.wanted);
+    let is_extra = model.extra.contains(customer_ref);
+    let wanted = row.is_some_and(|row| row.wanted) || is_extra;
     let bridges = model.known.of(customer_ref);
     let serving = model.serving(customer_ref);
     if bridges.is_empty() {
-        found.extend(row.and_then(|row| without_bridge(model, customer_ref, row)));
+        let missing = || is_extra.then(|| Drift::of(Kind::Missing, Some(customer_ref), None));
+        found.extend(row.map_or_else(missing, |row| without_bridge(model, customer_ref, row)));
     }
     let kept = model.kept.get(customer_ref).is_some_and(|until| now.date() <= *until);
     for id in bridges {
@@ -42,9 +50,9 @@ pub fn of_customer(model: &Model, customer_ref: &str, now: Moment, found: &mut V
             }
         }
         let unneeded = match row {
-            None if !kept => Some(Kind::Orphaned),
+            None if !kept && !is_extra => Some(Kind::Orphaned),
             Some(_) if !wanted && !kept && serves => Some(Kind::Churned),
-            _ if !serves && (row.is_some() || kept) => Some(Kind::Duplicate),
+            _ if !serves && (row.is_some() || kept || is_extra) => Some(Kind::Duplicate),
             _ => None,
         };
         found.extend(unneeded.map(|kind| Drift { observed: Some(id.to_string()), ..one(kind) }));

@@ -105,7 +105,7 @@ impl Model {
             }
             Event::Review => {
                 let unneeded = self.episodes.unneeded_since(at - REVIEWED_AFTER);
-                let Declared { keep, remove } = &mut self.declared;
+                let Declared { keep, remove, .. } = &mut self.declared;
                 keep.retain(|_, until| at.date() <= *until);
                 let named = unneeded.into_iter().filter_map(|(customer_ref, id)| Some((id, customer_ref?)));
                 *remove = named.filter(|(_, customer_ref)| !keep.contains_key(customer_ref)).collect();
@@ -113,9 +113,17 @@ impl Model {
             }
             Event::Keep { tenant, days } => {
                 let customer_ref = self.id(*tenant);
-                let Declared { keep, remove } = &mut self.declared;
+                let Declared { keep, remove, .. } = &mut self.declared;
                 remove.retain(|_, named| *named != customer_ref);
                 keep.insert(customer_ref, (at + days * DAY).date());
+                vec![Act::Declare]
+            }
+            Event::Extra { customer_ref } => {
+                self.declared.extra.insert(customer_ref.clone());
+                vec![Act::Declare]
+            }
+            Event::ExtraEnded { customer_ref } => {
+                self.declared.extra.remove(customer_ref);
                 vec![Act::Declare]
             }
         }

@@ -47,7 +47,7 @@ impl Model {
         if !self.list(at) {
             return if self.provider.answers() { &[1, 5] } else { &[1, 3] };
         }
-        self.kept.clone_from(&self.declared.keep);
+        self.declare();
         let present = drift::drift(self, at);
         let mut missing: Vec<&Drift> = present.iter().filter(|one| one.kind == Kind::Missing).collect();
         missing.sort();
@@ -96,7 +96,7 @@ impl Model {
         let Some(id) = self.provider.bridges.first_of(customer_ref) else { return };
         let Some(bridge) = self.provider.bridges.get(id) else { return };
         let told_at = &self.told_at;
-        self.known.update(id, |known| known.tell(at, &bridge.word, told_at));
+        self.known.update(id, |known| known.answer(at, &bridge.word, told_at));
     }
 
     /// Makes a bridge for a tenant, asks its session, and writes its row.

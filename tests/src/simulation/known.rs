@@ -47,9 +47,11 @@ pub struct Known {
     never_paired_since: Option<Moment>,
     /// Reports of sessions and webhooks, by time.
     told: Vec<Report>,
+    /// The last answer of the session that changed nothing: of those before, no time is kept.
+    confirmed: Option<Report>,
     /// Listings with another word than the listing before.
     listed: Vec<Report>,
-    /// Listings whose row of this bridge could not be read.
+    /// Listings with a row that could not be read.
     hidden: Vec<Moment>,
     /// The session as it was when the bridge came to carry its customer_ref.
     inherited: Session,
@@ -124,6 +126,7 @@ impl Known {
             first_seen: at,
             never_paired_since: None,
             told: Vec::new(),
+            confirmed: None,
             listed: Vec::new(),
             hidden: Vec::new(),
             inherited: Session::default(),
@@ -142,9 +145,19 @@ impl Known {
         self.created_at.unwrap_or(self.first_seen)
     }
 
+    /// The session was asked, and answered with this word.
+    pub fn answer(&mut self, at: Moment, word: &str, listings: &[Moment]) {
+        if self.session.word.as_deref() == Some(word) {
+            self.confirmed = Some(Report::of(at, word));
+        } else {
+            self.tell(at, word, listings);
+        }
+    }
+
     /// A session or a webhook told the word that held at this time.
     pub fn tell(&mut self, at: Moment, word: &str, listings: &[Moment]) {
         let report = Report::of(at, word);
+        self.confirmed.take_if(|confirmed| confirmed.at < at);
         let place = self.told.partition_point(|told| *told < report);
         if self.told.get(place) != Some(&report) {
             self.told.insert(place, report);
@@ -162,7 +175,7 @@ impl Known {
         }
     }
 
-    /// A listing had a row that could not be read, and no other of this bridge.
+    /// A listing had a row that could not be read, which may be that of this bridge.
     pub fn hide(&mut self, at: Moment) {
         self.hidden.push(at);
     }
@@ -172,6 +185,7 @@ impl Known {
     pub fn carry(&mut self, customer_ref: Option<String>, at: Moment, is_told: bool) {
         self.customer_ref = customer_ref;
         self.told.clear();
+        self.confirmed = None;
         self.listed.clear();
         self.never_paired_since = self.session.waits_since;
         let status = self.session.status.filter(|_| is_told);
@@ -183,7 +197,8 @@ impl Known {
 
     /// Goes through all reports in the order of time. Of the listings, only those matter that follow another report.
     fn conclude(&mut self, listings: &[Moment]) {
-        let mut reports: Vec<Report> = self.told.iter().chain(&self.listed).cloned().collect();
+        let mut reports: Vec<Report> =
+            self.told.iter().chain(&self.confirmed).chain(&self.listed).cloned().collect();
         for told in &self.told {
             let next = listings.partition_point(|at| *at < told.at);
             if let Some(at) = listings[next..].iter().find(|at| !self.hidden.contains(at))

@@ -108,6 +108,14 @@ pub enum Event {
         tenant: u32,
         days: i64,
     },
+    /// An operator declares a bridge without a tenant.
+    Extra {
+        customer_ref: String,
+    },
+    /// It is no longer declared.
+    ExtraEnded {
+        customer_ref: String,
+    },
 }
 
 /// How a tenant signs up.

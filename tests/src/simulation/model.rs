@@ -33,6 +33,7 @@ pub struct Model {
     /// fleet.yaml as it is written, and what the last apply made of it.
     pub declared: Declared,
     pub kept: BTreeMap<String, NaiveDate>,
+    pub extra: BTreeSet<String>,
     /// The last listing before a time without any, of which an alert was sent.
     pub unobserved: Option<Moment>,
     /// Tenants that were given another id.
@@ -76,6 +77,8 @@ pub struct Row {
 pub struct Declared {
     /// The last day for which the bridge of each customer_ref is kept.
     pub keep: BTreeMap<String, NaiveDate>,
+    /// The customer_refs of bridges without a tenant.
+    pub extra: BTreeSet<String>,
     /// The tombstones: customer_refs by bridge_id.
     pub remove: BTreeMap<i64, String>,
 }
@@ -114,6 +117,12 @@ impl Provider {
 }
 
 impl Model {
+    /// fleet.yaml becomes what counts.
+    pub fn declare(&mut self) {
+        self.kept.clone_from(&self.declared.keep);
+        self.extra.clone_from(&self.declared.extra);
+    }
+
     /// The present id of a tenant.
     pub fn id(&self, tenant: u32) -> String {
         if self.renamed.contains(&tenant) { name(tenant).replace("cust", "moved") } else { name(tenant) }
@@ -159,7 +168,9 @@ impl Model {
                 self.tenures.end(id, at);
             }
         }
-        if let Some(id) = hidden {
+        // Which bridge the unreadable row is cannot be known, so that such a list confirms no status of before.
+        let unconfirmed: Vec<i64> = self.known.iter().map(|(id, _)| id).filter(|_| !self.is_whole).collect();
+        for id in unconfirmed {
             self.known.update(id, |known| known.hide(at));
         }
         for (id, bridge) in self.provider.bridges.iter().filter(|(id, _)| Some(*id) != hidden) {

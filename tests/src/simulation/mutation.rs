@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::simulation::moment::Moment;
 use crate::simulation::stage::Stage;
 
 /// One fault.
@@ -62,8 +63,8 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "what begins on many bridges is not one incident",
         object: Function("_wab_merge_incidents"),
-        from: "count(DISTINCT r.subject) >= greatest(",
-        to: "count(DISTINCT r.subject) >= 1000000 + greatest(",
+        from: "HAVING count(*) >= greatest(",
+        to: "HAVING count(*) >= 1000000 + greatest(",
     },
     Mutation {
         name: "an alert is not recorded as sent",
@@ -104,6 +105,15 @@ pub const ALL: &[Mutation] = &[
              s AS (DELETE FROM public.wab_summaries",
     },
 ];
+
+/// Puts all faults into one product, to see that each has its text.
+pub async fn put_in_all() -> Result<()> {
+    let mut stage = Stage::set(Moment::START).await?;
+    for mutation in ALL {
+        mutation.apply(&mut stage).await?;
+    }
+    Ok(())
+}
 
 impl Mutation {
     /// The fault of this name.

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::simulation::checks::{self, Mismatch};
+use crate::simulation::checks;
 use crate::simulation::dice::Dice;
 use crate::simulation::happen::Act;
 use crate::simulation::life::{Event, Life, name};
+use crate::simulation::mismatch::Mismatch;
 use crate::simulation::model::{Bridge, Model, Row};
 use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
 use crate::simulation::mutation::Mutation;
+use crate::simulation::plan::compare_plan;
 use crate::simulation::stage::Stage;
 
 /// How a play ended.
@@ -35,6 +37,7 @@ enum Task {
     Alerts,
     Summary,
     Prune,
+    Plan,
     Apply,
     Check,
 }
@@ -113,6 +116,7 @@ impl Play {
         }
         self.add(start + 6 * MINUTE, Task::Summary);
         self.add(start + 3 * HOUR + 15 * MINUTE, Task::Prune);
+        self.add(start + 6 * HOUR + 20 * MINUTE, Task::Plan);
         self.add(start + 6 * HOUR + 30 * MINUTE, Task::Apply);
         self.add(start + DAY - 10 * MINUTE, Task::Check);
         let mut mismatches = Vec::new();
@@ -131,7 +135,7 @@ impl Play {
     async fn task(&mut self, task: Task, at: Moment) -> Result<Vec<Mismatch>> {
         let is_down = !self.model.provider.answers();
         let calls = match &task {
-            Task::Reconcile | Task::Apply | Task::Happen(Event::Together) => true,
+            Task::Reconcile | Task::Plan | Task::Apply | Task::Happen(Event::Together) => true,
             Task::WorkQueue => !self.model.queue.is_empty(),
             _ => false,
         };
@@ -184,6 +188,9 @@ impl Play {
                     .run("CALL wab_run_job('prune', 'SELECT wab_prune_history(interval ''400 days'')')")
                     .await?;
                 self.stage.run("VACUUM ANALYZE").await?;
+            }
+            Task::Plan => {
+                return compare_plan(&self.stage.plan()?, &self.model.foresee(at), at);
             }
             Task::Apply => {
                 let said = self.stage.apply()?;

@@ -23,6 +23,9 @@ pub type Table = BTreeMap<String, String>;
 /// Each job has a backend of its own, which then need not load the library. VACUUM runs as a job, at a known time.
 const CONF: [(&str, &str); 2] = [("shared_preload_libraries", "pg_wabridges"), ("autovacuum", "off")];
 
+/// The daily wab plan, before the apply.
+const PLAN: [&str; 3] = ["plan", "--format", "json"];
+
 /// The daily wab apply. It ends before a step for which it would have to wait for the provider's limit.
 const APPLY: [&str; 5] = ["apply", "-y", "--max-duration", "50s", "--concise"];
 
@@ -127,6 +130,11 @@ impl Stage {
             .await
             .context(sql.to_owned())?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// Runs the daily `wab plan`.
+    pub fn plan(&self) -> Result<Said> {
+        process::run(self.fleet.wab_command(&PLAN)?.env("WA_API_KEY", &self.key))
     }
 
     /// Runs the daily `wab apply`.
@@ -240,10 +248,16 @@ impl Stage {
         let remove = declared.remove.iter().map(|(id, customer_ref)| {
             format!("{{ customer_ref: {customer_ref}, bridge_id: {id}, reason: reviewed }}")
         });
+        let extra = declared
+            .extra
+            .iter()
+            .map(|customer_ref| format!("{{ tenant_id: {customer_ref}, reason: for tests }}"));
         let list = |entries: Vec<String>| entries.join(",\n    ");
         let yaml = format!(
             "tenants: {{ table: public.tenants, wanted: status = 'active' }}\n\
-             policy: {{ max_creates: 100, max_deletes: 100 }}\nbridges:\n  keep: [\n    {} ]\n  remove: [\n    {} ]\n",
+             policy: {{ max_creates: 100, max_deletes: 100 }}\nbridges:\n  extra: [\n    {} ]\n  \
+             keep: [\n    {} ]\n  remove: [\n    {} ]\n",
+            list(extra.collect()),
             list(keep.collect()),
             list(remove.collect())
         );
