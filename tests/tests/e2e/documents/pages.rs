@@ -37,6 +37,7 @@ pages! {
     docs_install: "docs/install.md",
     docs_monday: "docs/monday.md",
     docs_operations: "docs/operations.md",
+    docs_scale: "docs/scale.md",
     docs_serve: "docs/serve.md",
     docs_sql: "docs/sql.md",
     docs_troubleshooting: "docs/troubleshooting.md",
