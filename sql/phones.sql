@@ -22,8 +22,8 @@ CREATE INDEX wab_phones_signs ON @extschema@.wab_phones (bridge_id)
     WHERE shared OR (previous_hash IS NOT NULL AND accepted_at IS NULL);
 
 COMMENT ON TABLE @extschema@.wab_phones IS
-    'Who is paired with each live bridge, as last observed. Readable for wab_operator and wab_support, not for '
-    'wab_reader. With wab_policy.phones = hash it holds no number, no jid and no name.';
+    'Who is paired with each live bridge, as last observed. Readable for wab_operator, wab_support and '
+    'wab_receiver, not for wab_reader. With wab_policy.phones = hash it holds no number, no jid and no name.';
 COMMENT ON COLUMN @extschema@.wab_phones.bridge_id IS 'The bridge.';
 COMMENT ON COLUMN @extschema@.wab_phones.customer_ref IS 'The customer_ref that it carries.';
 COMMENT ON COLUMN @extschema@.wab_phones.phone IS

@@ -447,7 +447,8 @@ CREATE TABLE @extschema@.wab_jobs (
 COMMENT ON TABLE @extschema@.wab_jobs IS
     'Results of the scheduled jobs: one row per job of sql/cron.sql, written by wab_run_job() and wab_work_queue(). '
     'Delete the row of a job that you no longer schedule.';
-COMMENT ON COLUMN @extschema@.wab_jobs.job IS 'Its name, for instance refresh, poll_status or work_queue.';
+COMMENT ON COLUMN @extschema@.wab_jobs.job IS 
+    'reconcile, work_queue, alerts, summary or prune: the names in pg_cron without wab-, with _ for -.';
 COMMENT ON COLUMN @extschema@.wab_jobs.succeeded_at IS 'When it last succeeded.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failed_at IS 'When it last failed.';
 COMMENT ON COLUMN @extschema@.wab_jobs.failures IS 'Failures in a row; 0 after a success.';

@@ -3,7 +3,7 @@
 -- ours.
 -- Your tenants table keeps its columns. Every bridge at the provider stays, and costs money.
 -- The roles of sql/roles.sql may have rights in other databases too, so they are left: in each database DROP OWNED BY
--- wab_enqueuer, wab_operator, wab_reader, then once DROP ROLE wab_enqueuer, wab_operator, wab_reader.
+-- wab_enqueuer, wab_operator, wab_reader, wab_receiver, wab_support, then once DROP ROLE with the same list.
 
 DO $$
 DECLARE

@@ -17,7 +17,7 @@ pub struct SqlArgs {
 /// The recipes of `sql/`, as of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Recipe {
-    /// Creates the roles wab_reader, wab_operator and wab_enqueuer, or grants them what is new
+    /// Creates the five wab_ roles, or grants them what is new
     Roles,
     /// Schedules the jobs with pg_cron
     Cron,

@@ -36,7 +36,9 @@ async fn the_recipe_removes_both_kinds_of_installation() -> Result<()> {
         assert_eq!(fleet.sql("SELECT * FROM tenants ORDER BY id")?, tenants);
         let (state, message) = fleet.sql_error(include_str!("../../../sql/uninstall.sql"))?;
         assert!(state == "55000" && message.contains("has no wab_ objects"), "{message}");
-        fleet.sql("DROP OWNED BY wab_enqueuer, wab_operator, wab_reader; DROP ROLE wab_enqueuer, wab_operator, wab_reader")?;
+        let roles = "wab_enqueuer, wab_operator, wab_reader, wab_receiver, wab_support";
+        fleet.sql(&format!("DROP OWNED BY {roles}; DROP ROLE {roles}"))?;
+        assert_eq!(fleet.sql("SELECT rolname FROM pg_roles WHERE rolname ~ '^wab_'")?, "", "{install:?}");
     }
     Ok(())
 }
