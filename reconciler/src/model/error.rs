@@ -115,6 +115,11 @@ impl Error {
         matches!(self, Self::Database { source, .. } if source.is_lost)
     }
 
+    /// Whether the same request may succeed soon: on the next server, or when other sessions have ended theirs.
+    pub fn is_retryable(&self) -> bool {
+        self.is_lost() || matches!(self, Self::Database { source, .. } if source.is_transient())
+    }
+
     /// The exit code of this error.
     pub fn exit(&self) -> Exit {
         match self {
@@ -184,6 +189,12 @@ impl DatabaseError {
         self.has_code(&["42501"])
     }
 
+    /// The statement lost against another session or ran into a limit of time, or the server lacks resources.
+    pub fn is_transient(&self) -> bool {
+        self.has_code(&["40001", "40P01", "55P03", "57014"])
+            || self.sqlstate.as_deref().is_some_and(|code| code.starts_with("53"))
+    }
+
     /// Whether PostgreSQL returned one of these SQLSTATEs.
     pub fn has_code(&self, codes: &[&str]) -> bool {
         self.sqlstate.as_deref().is_some_and(|code| codes.contains(&code))
@@ -242,6 +253,25 @@ mod tests {
         ] {
             assert_eq!(error.exit(), exit, "{error}");
         }
+    }
+
+    #[test]
+    fn a_loss_a_conflict_and_a_lack_of_resources_may_pass() {
+        let of = |code: &str| {
+            let (text, sqlstate) = (String::new(), Some(code.to_owned()));
+            Error::Database {
+                doing: "x",
+                source: DatabaseError { text, sqlstate, hint: None, is_lost: false },
+            }
+        };
+        assert!(Error::database("x")(sqlx::Error::PoolClosed).is_retryable());
+        for code in ["40001", "40P01", "53100", "53300", "55P03", "57014"] {
+            assert!(of(code).is_retryable() && !of(code).is_lost(), "{code}");
+        }
+        for code in ["22023", "23505", "42501", "55000"] {
+            assert!(!of(code).is_retryable(), "{code}");
+        }
+        assert!(!Error::Locked { holder: None }.is_retryable());
     }
 
     #[test]

@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// Why an attempt failed.
 enum Failure {
-    /// No server accepts writes yet, or it went away again.
+    /// No server accepts writes yet, or it went away again, or another session is in the way.
     Away(Error),
     /// Waiting does not help.
     Final(Error),
@@ -86,7 +86,7 @@ impl Recorder<'_> {
             Error::Locked { .. } => Failure::Final(error),
             other => Failure::Away(other),
         })?;
-        self.restore().await.map_err(|error| match error.is_lost() {
+        self.restore().await.map_err(|error| match error.is_retryable() {
             true => Failure::Away(error),
             false => Failure::Final(error),
         })

@@ -106,11 +106,11 @@ impl Attempt<'_> {
     }
 
     /// Records it on another server. Its outcomes are then those of this attempt; a batch that had nothing to record keeps its
-    /// own. Fails only if that server is lost too.
+    /// own. Fails only if a later attempt may succeed.
     pub async fn record_again(&mut self, store: &mut Store) -> Result<(), Error> {
         if self.deed.is_some() {
             self.outcomes = match self.record(store).await {
-                Err(error) if error.is_lost() => return Err(error),
+                Err(error) if error.is_retryable() => return Err(error),
                 recorded => recorded.unwrap_or_else(|error| self.unrecorded(&error)),
             };
         }

@@ -1,6 +1,7 @@
 //! Tests that one run goes on when its database moves to another server: nothing is lost, nothing is done twice, and the run
 //! ends with 0.
 
+mod restored;
 mod scene;
 
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::balancer::Balancer;
 use e2e::fleet::DATABASE;
 use e2e::pooler::Pooler;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use scene::{Loss, Running, Scene};
 
@@ -19,6 +21,20 @@ async fn promoted(scene: &Scene, run: &Running) -> Result<()> {
     scene.fleet.cluster.kill()?;
     run.says("the database is away").await?;
     scene.standby.promote()
+}
+
+/// As `promoted`. The new server accepts writes of the run once this statement was executed there, in the session that is
+/// returned.
+async fn promoted_after(scene: &Scene, run: &Running, statement: &str) -> Result<PgConnection> {
+    scene.standby.sql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on")?;
+    scene.standby.reload()?;
+    promoted(scene, run).await?;
+    let mut session = scene.standby.connect(DATABASE).await?;
+    sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut session).await?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut session).await?;
+    scene.standby.sql("postgres", "ALTER SYSTEM RESET default_transaction_read_only")?;
+    scene.standby.reload()?;
+    Ok(session)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,26 +125,17 @@ async fn it_goes_on_after_a_clean_shutdown_when_the_server_is_back() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn it_reconnects_when_only_the_connection_that_records_is_lost_and_stops_when_only_the_lock_is()
 -> Result<()> {
-    // The sessions of the run that hold the lock of wab apply, or those that do not.
-    let end = |scene: &Scene, hold: &str| {
-        scene.fleet.sql(&format!(
-            "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a
-             WHERE a.datname = '{DATABASE}' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
-               AND {hold} (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory'
-                           AND l.classid::bigint << 32 | l.objid::bigint = _wab_lock_id('apply'))"
-        ))
-    };
     let scene = Scene::start().await?;
     let run = scene.apply(&scene.url(), &[])?;
     scene.made(4).await?;
-    end(&scene, "NOT EXISTS")?;
+    scene.end_sessions("NOT EXISTS")?;
     ensure!(run.ends_with(0)?.contains(BACK));
     scene.is_complete(&scene.fleet.cluster).await?;
 
     let scene = Scene::start().await?;
     let run = scene.apply(&scene.url(), &[])?;
     scene.made(4).await?;
-    end(&scene, "EXISTS")?;
+    scene.end_sessions("EXISTS")?;
     let said = run.ends_with(4)?;
     ensure!(said.contains("the lock of wab apply was lost") && !said.contains(BACK), "{said}");
     converges(&scene).await
@@ -162,19 +169,12 @@ async fn it_stops_when_another_run_holds_the_lock_of_the_new_server_or_ran_there
         let scene = Scene::start().await?;
         let run = scene.apply(&scene.url(), &[])?;
         scene.made(5).await?;
-        // No server accepts the run's writes until the other run has begun.
-        scene.standby.sql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on")?;
-        scene.standby.reload()?;
-        scene.fleet.cluster.kill()?;
-        run.says("the database is away").await?;
-        scene.standby.promote()?;
-        let mut session = scene.standby.connect(DATABASE).await?;
-        sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut session).await?;
-        sqlx::raw_sql(other).execute(&mut session).await?;
-        scene.standby.sql("postgres", "ALTER SYSTEM RESET default_transaction_read_only")?;
-        scene.standby.reload()?;
+        let session = promoted_after(&scene, &run, other).await?;
+        let made = scene.fleet.sandbox.calls("POST").await?;
         let said = run.ends_with(10)?;
         ensure!(said.contains(words) && !said.contains(BACK), "{said}");
+        let calls = [scene.fleet.sandbox.calls("POST").await?, scene.fleet.sandbox.calls("DELETE").await?];
+        ensure!(calls == [made, 0], "after {made} POSTs, the outdated plan went on to {calls:?}: {said}");
         drop(session);
         converges(&scene).await?;
         scene.fleet.cluster.start_again()?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::Cluster;
@@ -14,6 +15,8 @@ use serde_json::json;
 
 /// Steps of the plan: 1 unlink, 4 links, 4 status writes, 14 provisions, 3 deletions.
 pub const STEPS: usize = 26;
+/// Longer than a run waits for the database.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// Rows of the run log: one for all steps of a kind that writes rows, one for each call.
 const LINES: &str = "20";
 
@@ -126,6 +129,18 @@ impl Scene {
         self.made(loss.dies_at).await
     }
 
+    /// Ends the sessions on the primary that hold the lock of `wab apply` (`EXISTS`) or the others (`NOT EXISTS`); returns how
+    /// many.
+    pub fn end_sessions(&self, hold: &str) -> Result<usize> {
+        let ended = self.fleet.sql(&format!(
+            "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
+             WHERE a.datname = '{DATABASE}' AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
+               AND {hold} (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory'
+                           AND l.classid::bigint << 32 | l.objid::bigint = _wab_lock_id('apply'))"
+        ))?;
+        Ok(ended.parse()?)
+    }
+
     /// Disconnects the standby from its primary.
     pub async fn cut_off(&self) -> Result<()> {
         self.standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''")?;
@@ -217,9 +232,16 @@ impl Running {
         process::must(std::process::Command::new("kill").args(["-INT", &pid])).map(drop)
     }
 
-    /// Waits for its end, and checks the exit code; returns what it said.
+    /// Waits for its end, at most three minutes, and checks the exit code; returns what it said.
     pub fn ends_with(mut self, code: i32) -> Result<String> {
-        let ended = self.child.wait()?;
+        let began = Instant::now();
+        let ended = loop {
+            if let Some(ended) = self.child.try_wait()? {
+                break ended;
+            }
+            ensure!(began.elapsed() < PATIENCE, "it does not end: {}", self.said()?);
+            std::thread::sleep(Duration::from_millis(20));
+        };
         let said = self.said()?;
         ensure!(ended.code() == Some(code), "{ended}, not {code}: {said}");
         Ok(said)
