@@ -52,6 +52,28 @@ impl Evaluation<'_> {
         Ok(PlanInput { binding, declared, settings, listed, malformed, ..input })
     }
 
+    /// Stores the binding, the exceptions, the settings and the observation again, without the guards that have accepted
+    /// them. If a newer observation is stored, that stays.
+    pub async fn store_again(
+        &mut self,
+        fleet: &Fleet,
+        reading: &Reading,
+        polled: Option<&Polled>,
+    ) -> Result<(), Error> {
+        self.bind(fleet).await?;
+        self.declare(fleet).await?;
+        self.set(fleet).await?;
+        self.lock_observing().await?;
+        match self.observe(reading, ShrinkPolicy::Allow).await {
+            Ok(_) | Err(Error::Overtaken) => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(polled) = polled {
+            self.observe_statuses(polled).await?;
+        }
+        self.keep_binding().await
+    }
+
     /// Stores a listing and the answers of the sessions, and nothing else.
     pub async fn store_polled(
         &mut self,

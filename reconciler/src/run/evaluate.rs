@@ -40,18 +40,14 @@ pub struct Basis<'a> {
 }
 
 impl Basis<'_> {
-    /// Stores the binding, the exceptions, the settings and the observation again, on a server that lacks them. One that has
-    /// a newer observation keeps that.
+    /// Stores it again on a server that lacks it.
     pub async fn store_again(&self, store: &mut Store) -> Result<(), Error> {
         // This server's clock may be behind that of the old one.
         let listed_at = self.reading.listed_at.min(store.now().await?);
         let reading = Reading { listed_at, ..self.reading.clone() };
-        let input = self.evaluator.input(store.evaluation().await?, &reading, None).await;
-        let (_, mut evaluation) = match input {
-            Err(Error::Overtaken) => return Ok(()),
-            input => input?,
-        };
-        evaluation.keep_binding().await?;
+        let Evaluator { fleet, polled, .. } = self.evaluator;
+        let mut evaluation = store.evaluation().await?;
+        evaluation.store_again(fleet, &reading, polled.as_ref()).await?;
         evaluation.commit().await
     }
 }

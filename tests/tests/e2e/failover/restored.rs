@@ -22,3 +22,44 @@ async fn it_tries_again_while_another_session_locks_the_run_log() -> Result<()> 
     ensure!(run.ends_with(0)?.contains(BACK));
     scene.is_complete(&scene.standby).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_observation_stays_and_the_rest_is_stored_again() -> Result<()> {
+    let scene = Scene::start().await?;
+    scene.cut_off().await?;
+    let run = scene.apply(&scene.url(), &[])?;
+    scene.made(5).await?;
+    let refresh = "SELECT * FROM _wab_observe_again((SELECT o.listing_sha256 FROM _wab_last_observation() o),
+                                                    clock_timestamp(), 'wab_refresh')";
+    promoted_after(&scene, &run, refresh).await?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    let stored = "SELECT (SELECT source FROM wab_observations ORDER BY observed_at DESC LIMIT 1),
+                         (SELECT string_agg(customer_ref, ',') FROM wab_declared),
+                         (SELECT webhook_url LIKE '%app.example.net%' FROM _wab_binding())";
+    let stored = scene.standby.sql(DATABASE, stored)?;
+    ensure!(stored == "wab_refresh|alerts|t", "{stored}");
+    scene.is_complete(&scene.standby).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_run_goes_on_where_its_observation_is_stored_already() -> Result<()> {
+    let scene = Scene::start().await?;
+    // The run's first row waits, once.
+    scene.fleet.sql(
+        "DELETE FROM wab_bridges;
+         DELETE FROM wab_observations;
+         CREATE SEQUENCE attempts;
+         CREATE FUNCTION wait_once() RETURNS trigger LANGUAGE plpgsql AS
+             'BEGIN IF nextval(''public.attempts'') = 1 THEN PERFORM pg_sleep(600); END IF; RETURN NEW; END';
+         CREATE TRIGGER wait_once BEFORE INSERT ON wab_runs FOR EACH ROW EXECUTE FUNCTION wait_once()",
+    )?;
+    let run = scene.apply(&scene.url(), &["--first-run"])?;
+    wait::until("the run has begun", || async {
+        let ended =
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        Ok((scene.fleet.sql(ended)? == "1").then_some(()))
+    })
+    .await?;
+    ensure!(run.ends_with(0)?.contains(BACK));
+    scene.is_complete(&scene.fleet.cluster).await
+}
