@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use sqlx::postgres::PgDatabaseError;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 use crate::ground::harmless;
 use crate::model::{DatabaseError, Error};
@@ -85,9 +85,24 @@ fn said(error: &PgDatabaseError) -> DatabaseError {
             _ => error.hint().or(advice),
         }
         .map(str::to_owned),
-        // 25006: after a switchover the old primary follows the new one, and keeps connections.
-        is_lost: code.starts_with("08") || code.starts_with("57P0") || code == "25006",
+        is_lost: ends_session(error) || is_of_standby(error),
     }
+}
+
+/// PostgreSQL ends a session with FATAL. An ERROR with the same code is about a foreign server, as postgres_fdw and dblink raise
+/// it. A pooler uses ERROR too, but names no source file.
+fn ends_session(error: &PgDatabaseError) -> bool {
+    let is_away = error.code().starts_with("08") || error.code().starts_with("57P0");
+    match error.severity() {
+        PgSeverity::Fatal | PgSeverity::Panic => true,
+        _ => is_away && error.file().is_none(),
+    }
+}
+
+/// After a switchover the old primary follows the new one, and keeps connections. That a foreign server accepts no writes is
+/// raised elsewhere.
+fn is_of_standby(error: &PgDatabaseError) -> bool {
+    error.code() == "25006" && error.file() == Some("utility.c")
 }
 
 /// The DETAIL, unless it may hold values of a row: it goes into the logs of CI jobs and into wab_operations. PostgreSQL

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use e2e::fleet::{Fleet, Install};
 use e2e::sandbox::Sandbox;
+use e2e::{process, wait};
 use serde_json::json;
 
 use crate::world;
@@ -112,6 +113,32 @@ async fn no_bridge_is_made_while_the_other_database_cannot_be_reached() -> Resul
     assert_eq!(fleet.sql_error("SELECT * FROM wab_provision('new_1')")?.0, "08001");
     assert_eq!(fleet.sql_error("SELECT wab_enqueue_missing()")?.0, "08001");
     assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    fleet.sql("ALTER SERVER crm OPTIONS (SET dbname 'crm')")?;
+    assert_eq!(fleet.wab(&["apply", "-y"])?.code, 0);
+    assert_eq!(rows(&fleet, "new_1")?, "new_1 21 awaiting_scan");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loss_of_the_other_database_is_not_that_of_our_own() -> Result<()> {
+    let fleet = foreign(Install::Extension).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    fleet.cluster.sql("crm", "INSERT INTO customers VALUES ('new_1', 'active')")?;
+    let slow = json!({"method": "POST", "path_prefix": "/api/instances", "kind": "delay", "ms": 2000});
+    fleet.sandbox.fault(slow).await?;
+    fleet.sandbox.clear_ledger().await?;
+    let apply = fleet.wab_command(&["apply", "-y", "--failover-timeout", "5s"])?;
+    let apply = tokio::task::spawn_blocking(move || process::run(&mut { apply }));
+    wait::until("the provider makes the bridge", || async {
+        Ok((fleet.sandbox.calls("POST").await? == 1).then_some(()))
+    })
+    .await?;
+    fleet.sql("ALTER SERVER crm OPTIONS (SET dbname 'nowhere')")?;
+    let said = apply.await??;
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    assert!(!said.stderr.contains("the database is away"), "{}", said.stderr);
+    let outcome = fleet.sql("SELECT outcome, detail LIKE '%nowhere%' FROM wab_operations")?;
+    assert_eq!(outcome, "unknown|t");
     fleet.sql("ALTER SERVER crm OPTIONS (SET dbname 'crm')")?;
     assert_eq!(fleet.wab(&["apply", "-y"])?.code, 0);
     assert_eq!(rows(&fleet, "new_1")?, "new_1 21 awaiting_scan");
