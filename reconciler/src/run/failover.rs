@@ -36,21 +36,21 @@ impl Recorder<'_> {
         }
         let (began, stop) = (Instant::now(), self.stop.clone());
         self.events.emit(Event::DatabaseAway { error: &error, patience: self.patience });
-        let failure = tokio::select! {
-            attempts = self.attempts(began) => match attempts {
-                Ok(rewritten) => {
-                    self.events.emit(Event::DatabaseBack { away: began.elapsed(), rewritten });
-                    return Ok(());
-                }
-                Err(failure) => failure,
-            },
+        let attempted = tokio::select! {
+            attempted = self.attempts(began) => attempted,
             () = stop.requested() => {
                 self.end = Some(stop.end());
                 return Err(error);
             }
         };
-        let (end, error) = match failure {
-            Failure::Away(last) => {
+        let away = began.elapsed();
+        self.away += away;
+        let (end, error) = match attempted {
+            Ok(rewritten) => {
+                self.events.emit(Event::DatabaseBack { away, rewritten });
+                return Ok(());
+            }
+            Err(Failure::Away(last)) => {
                 let why = format!(
                     "{}; no server accepted writes within {}: {}",
                     chain(&error),
@@ -59,10 +59,10 @@ impl Recorder<'_> {
                 );
                 (RunEnd::Database(why), error)
             }
-            Failure::Final(last @ (Error::Locked { .. } | Error::Superseded { .. })) => {
+            Err(Failure::Final(last @ (Error::Locked { .. } | Error::Superseded { .. }))) => {
                 (RunEnd::Locked(chain(&last)), last)
             }
-            Failure::Final(last) => (RunEnd::Database(chain(&last)), last),
+            Err(Failure::Final(last)) => (RunEnd::Database(chain(&last)), last),
         };
         self.end = Some(end);
         Err(error)

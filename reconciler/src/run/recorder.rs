@@ -39,6 +39,8 @@ pub struct Recorder<'a> {
     pub stop: Stop,
     /// How long to wait for a server that accepts writes.
     pub patience: Duration,
+    /// How long the run has waited for such a server so far.
+    pub away: Duration,
     /// Why the run cannot go on; `None` as long as it can.
     pub end: Option<RunEnd>,
 }

@@ -260,6 +260,7 @@ impl Run<'_> {
                     events: &self.console,
                     stop: stop.clone(),
                     patience: self.args.failover_timeout,
+                    away: Duration::ZERO,
                     end: None,
                 };
                 let (client, events, webhook_keys) =

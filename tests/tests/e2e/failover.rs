@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::balancer::Balancer;
 use e2e::fleet::DATABASE;
 use e2e::pooler::Pooler;
+use e2e::wait;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use scene::{Loss, Running, Scene};
@@ -219,4 +220,22 @@ async fn a_signal_and_a_deadline_end_the_wait_at_once() -> Result<()> {
         converges(&scene).await?;
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_wait_for_the_database_is_not_the_length_of_a_step() -> Result<()> {
+    let scene = Scene::start().await?;
+    let run = scene.apply(&scene.url(), &["--max-duration", "24s"])?;
+    scene.made(5).await?;
+    scene.fleet.cluster.crash()?;
+    run.says("the database is away").await?;
+    // A step of this length would end after the deadline.
+    let began = Instant::now();
+    wait::until("the database was away for half of the time", || async {
+        Ok((began.elapsed() > Duration::from_secs(12)).then_some(()))
+    })
+    .await?;
+    scene.standby.promote()?;
+    run.ends_with(0)?;
+    scene.is_complete(&scene.standby).await
 }
