@@ -66,12 +66,11 @@ COMMENT ON FUNCTION @extschema@._wab_note_activity IS
     'Stores that a bridge had a message at this time, unless one of the last minute is stored. Returns what '
     'wab_ingest_event() returns.';
 
-CREATE FUNCTION @extschema@._wab_forget_activity() RETURNS void
+CREATE FUNCTION @extschema@._wab_forget_activity(bridge_ids bigint[]) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
     DELETE FROM @extschema@.wab_activity a WHERE a.bridge_id IN (
-        SELECT l.bridge_id FROM @extschema@.wab_activity l
-        WHERE NOT EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.bridge_id = l.bridge_id)
+        SELECT l.bridge_id FROM @extschema@.wab_activity l WHERE l.bridge_id = ANY (bridge_ids)
         FOR UPDATE SKIP LOCKED);
 $$;
-COMMENT ON FUNCTION @extschema@._wab_forget_activity IS 'Deletes the activity of bridges that are gone.';
+COMMENT ON FUNCTION @extschema@._wab_forget_activity IS 'Deletes the activity of these bridges.';

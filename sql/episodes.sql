@@ -32,11 +32,18 @@ BEGIN
         RETURN QUERY EXECUTE columns || ' WHERE d.bridge_id IS NULL AND d.customer_ref OPERATOR(pg_catalog.=) ANY ($1)'
             USING customer_refs;
     ELSIF pg_catalog.cardinality(customer_refs) OPERATOR(pg_catalog.>) 0 THEN
+        -- By tenant_ref, the rows are found by index; a comparison with customer_ref does not pass the full joins.
         RETURN QUERY
-        SELECT d.kind, d.tenant_id::pg_catalog.text, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail,
-               d.wasted
-        FROM @extschema@.wab_drift d
-        WHERE d.bridge_id IS NULL AND d.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.customer_refs);
+        SELECT d.kind, k.tenant_id::pg_catalog.text, k.bridge_id, k.customer_ref, d.stored, d.observed, d.detail, d.wasted
+        FROM @extschema@._wab_kinds k CROSS JOIN LATERAL pg_catalog.unnest(k.differences) d
+        WHERE d.kind IS NOT NULL AND k.bridge_id IS NULL
+          AND k.tenant_ref OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.customer_refs);
+        IF EXISTS (SELECT FROM @extschema@.wab_declared e
+                   WHERE e.kind OPERATOR(pg_catalog.=) 'extra'
+                     AND e.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_drift_rows.customer_refs)) THEN
+            RETURN QUERY EXECUTE columns || ' WHERE d.bridge_id IS NULL AND d.tenant_id IS NULL
+                                                AND d.customer_ref OPERATOR(pg_catalog.=) ANY ($1)' USING customer_refs;
+        END IF;
     END IF;
 EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
     RETURN NEXT;
@@ -255,8 +262,8 @@ BEGIN
     IF to_regclass('@extschema@.wab_drift') IS NULL THEN
         RETURN 0;
     END IF;
-    customer_refs := customer_refs || @extschema@._wab_phone_partners(ARRAY(
-        SELECT b.bridge_id FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs)) || gone);
+    customer_refs := array_remove(customer_refs || @extschema@._wab_phone_partners(ARRAY(
+        SELECT b.bridge_id FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs)) || gone), NULL);
     SELECT coalesce(array_agg(b.bridge_id), '{}') INTO live
     FROM @extschema@.wab_bridges b WHERE b.customer_ref = ANY (customer_refs);
     bare := ARRAY(SELECT r.customer_ref FROM unnest(customer_refs) AS r(customer_ref)
@@ -268,7 +275,7 @@ BEGIN
         RETURN 0;
     END IF;
     RETURN @extschema@._wab_note_drift(drift.kinds, drift.bridge_ids, drift.refs, drift.wasted,
-                                       live || gone, array_remove(customer_refs, NULL));
+                                       live || gone, customer_refs);
 EXCEPTION WHEN insufficient_privilege THEN
     RETURN 0;
 END

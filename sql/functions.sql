@@ -146,7 +146,7 @@ BEGIN
     PERFORM @extschema@._wab_require_all_rows();
     SELECT string_agg(n.needed, '; ') INTO lacking FROM (
         SELECT format('GRANT EXECUTE ON FUNCTION %s', f) AS needed
-        FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates,
+        FROM unnest('{_wab_record_provision,_wab_record_delete,_wab_observe_statuses,_wab_mark_duplicates_of,
                       _wab_write_rows,_wab_record_call}'::name[])
              AS w(name)
         JOIN pg_proc p ON p.proname = w.name AND p.pronamespace = to_regnamespace('@extschema@')
@@ -229,7 +229,7 @@ BEGIN
     UPDATE @extschema@.wab_bridges b SET state_since = at
     WHERE b.bridge_id = _wab_record_provision.bridge_id AND b.state IS DISTINCT FROM was.state;
     IF was.bridge_id IS NULL OR was.customer_ref IS DISTINCT FROM customer_ref THEN
-        PERFORM @extschema@._wab_mark_duplicates();
+        PERFORM @extschema@._wab_mark_duplicates_of(ARRAY[was.customer_ref, customer_ref], bridge_id);
     END IF;
     IF raw_status IS NOT NULL THEN
         PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
@@ -290,7 +290,7 @@ BEGIN
         INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, since)
         VALUES (clock_timestamp(), bridge_id, customer_ref, 'disappeared', was.status,
                 coalesce(was.created_at, was.first_seen_at));
-        PERFORM @extschema@._wab_mark_duplicates();
+        PERFORM @extschema@._wab_mark_duplicates_of(ARRAY[was.customer_ref], bridge_id);
         PERFORM @extschema@._wab_note_drift_of(ARRAY[was.customer_ref], ARRAY[bridge_id]);
     END IF;
     IF to_regclass('@extschema@._wab_kinds') IS NOT NULL THEN

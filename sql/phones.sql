@@ -200,16 +200,14 @@ COMMENT ON FUNCTION @extschema@._wab_record_phone IS
 
 -- A bridge that is gone, or carries another customer_ref, takes its number with it. One that shares its customer_ref with
 -- another bridge can no longer be asked who is paired with it.
-CREATE FUNCTION @extschema@._wab_forget_phones() RETURNS void
+CREATE FUNCTION @extschema@._wab_forget_phones(bridge_ids bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
     hashes text[];
 BEGIN
     WITH gone AS (
-        DELETE FROM @extschema@.wab_phones p
-        WHERE NOT EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.bridge_id = p.bridge_id AND NOT b.duplicated
-                          AND b.customer_ref IS NOT DISTINCT FROM p.customer_ref)
+        DELETE FROM @extschema@.wab_phones p WHERE p.bridge_id = ANY (bridge_ids)
         RETURNING p.phone_hash, p.shared
     )
     SELECT array_agg(g.phone_hash) INTO hashes FROM gone g WHERE g.shared;
@@ -219,7 +217,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_forget_phones IS
-    'Deletes the numbers of bridges that are gone, carry another customer_ref or share theirs.';
+    'Deletes the numbers of these bridges.';
 
 CREATE FUNCTION @extschema@._wab_hash_phones() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp SET row_security = off

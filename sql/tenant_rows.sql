@@ -289,10 +289,14 @@ DECLARE
     refs text[];
 BEGIN
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-    SELECT pg_catalog.array_agg(k.customer_ref) INTO refs FROM @extschema@._wab_kinds k
-    WHERE (k.stale_binding).kind IS NOT NULL
-      AND (_wab_unlink_bridges.customer_refs IS NULL
-           OR k.customer_ref OPERATOR(pg_catalog.=) ANY (_wab_unlink_bridges.customer_refs));
+    IF customer_refs IS NULL THEN
+        SELECT pg_catalog.array_agg(k.customer_ref) INTO refs FROM @extschema@._wab_kinds k
+        WHERE (k.stale_binding).kind IS NOT NULL;
+    ELSE
+        SELECT pg_catalog.array_agg(k.customer_ref) INTO refs FROM @extschema@._wab_kinds k
+        WHERE (k.stale_binding).kind IS NOT NULL
+          AND k.tenant_ref OPERATOR(pg_catalog.=) ANY (_wab_unlink_bridges.customer_refs);
+    END IF;
     IF refs IS NOT NULL THEN
         RETURN QUERY SELECT w.customer_ref, w.reason FROM @extschema@._wab_write_rows(refs,
             pg_catalog.array_fill(NULL::pg_catalog.int8, ARRAY[pg_catalog.cardinality(refs)]),

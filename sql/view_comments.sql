@@ -200,4 +200,6 @@ COMMENT ON VIEW @extschema@._wab_rows IS
     'One row per tenant or bridge: your tenant row beside the live bridge. _wab_kinds compares the two.';
 COMMENT ON VIEW @extschema@._wab_kinds IS
     '_wab_rows with one column per kind of drift, null if there is no such drift. The other drift views read it.';
+COMMENT ON COLUMN @extschema@._wab_rows.tenant_ref IS
+    'customer_ref as the tenants table has it, null without a tenant: a condition on it finds rows by index.';
 COMMENT ON COLUMN @extschema@._wab_kinds.differences IS 'An array of the kinds'' columns, with a null for each kind that the row does not have.';

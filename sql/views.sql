@@ -20,7 +20,8 @@ SELECT
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
-    b.first_seen_at, b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone
+    b.first_seen_at, b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone,
+    t.customer_ref AS tenant_ref
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)

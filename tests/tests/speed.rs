@@ -8,6 +8,9 @@ use e2e::fleet::{DATABASE, Fleet};
 use e2e::process;
 use e2e::sandbox::{KEY, Sandbox};
 
+#[path = "speed/growth.rs"]
+mod growth;
+
 /// The number of pairs of runs. The contestants alternate, so that both meet the same noise of the machine.
 const PAIRS: usize = 7;
 

@@ -220,6 +220,7 @@ async fn look_alikes_on_the_search_path_are_not_found() -> Result<()> {
         "_wab_require_recording()",
         "_wab_require_binding()",
         "_wab_mark_duplicates()",
+        "_wab_mark_duplicates_of('{cust_01}', 1)",
         "_wab_link_bridges('{cust_01}', '{1}')",
         "_wab_write_statuses()",
         "_wab_observe_statuses('{1}', '{qr}', pg_catalog.now())",

@@ -1,0 +1,66 @@
+//! Tests that the time of a statement grows no faster than the rows that it is about.
+
+use anyhow::{Result, ensure};
+use e2e::fleet::Fleet;
+use e2e::sandbox::Sandbox;
+
+use super::{passes, seconds};
+
+/// A fleet of this many tenants, each with its bridge.
+fn fleet_of(tenants: u32) -> Result<Fleet> {
+    let fleet = Fleet::with(Sandbox::start(&[])?, &[("autovacuum", "off")])?;
+    fleet.sql(&format!(
+        "CREATE TABLE tenants (id text PRIMARY KEY, active boolean NOT NULL DEFAULT true, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants', wanted => 'active');
+         INSERT INTO tenants SELECT 'cust_' || n, true, n, 'paired' FROM generate_series(1, {tenants}) n;
+         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, first_seen_at)
+         SELECT n, 'cust_' || n, 'running', 'paired', now() FROM generate_series(1, {tenants}) n;
+         INSERT INTO wab_observations VALUES (now(), 'sql', '', {tenants}, 0, 0, 0, 0);
+         ANALYZE"
+    ))?;
+    Ok(fleet)
+}
+
+/// A change of one bridge finds its tenant and its drift by index.
+#[test]
+fn a_single_bridge_is_recorded_without_a_pass_over_the_tenants() -> Result<()> {
+    const SIZE: u32 = 20_000;
+    let fleet = fleet_of(SIZE)?;
+    let provision = "INSERT INTO tenants VALUES ('x'); SELECT _wab_record_provision('x', 999999, 'running')";
+    assert_eq!(passes(&fleet, provision, SIZE)?, "\npasses|0");
+    assert_eq!(passes(&fleet, "SELECT _wab_record_delete(7, 'cust_7')", SIZE)?, "\npasses|0");
+    assert_eq!(fleet.sql("SELECT kind FROM wab_drift WHERE customer_ref = 'cust_7'")?, "missing");
+    assert_eq!(
+        fleet.sql("SELECT kind, customer_ref FROM wab_drift_episodes WHERE ended_at IS NULL")?,
+        "missing|cust_7"
+    );
+    fleet.sql("UPDATE tenants SET active = false WHERE id = 'cust_8'")?;
+    assert_eq!(passes(&fleet, "SELECT _wab_record_delete(8, 'cust_8')", SIZE)?, "\npasses|0");
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_8'")?, "");
+    Ok(())
+}
+
+#[test]
+fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
+    let delete = |tenants: u32| -> Result<f64> {
+        let fleet = fleet_of(tenants)?;
+        fleet.sql(
+            "INSERT INTO wab_phones (bridge_id, customer_ref, phone_hash, phone_since, seen_at)
+             SELECT bridge_id, customer_ref, bridge_id, now(), now() FROM wab_bridges;
+             INSERT INTO wab_activity SELECT bridge_id, now() FROM wab_bridges;
+             UPDATE tenants SET active = false WHERE bridge_id <= 50; UPDATE wab_policy SET mass_bridges = 1000; ANALYZE",
+        )?;
+        let time = seconds(|| {
+            fleet.sql("SELECT _wab_record_delete(n, 'cust_' || n) FROM generate_series(1, 50) n").map(drop)
+        })?;
+        for table in ["wab_bridges", "wab_phones", "wab_activity"] {
+            let left = fleet.sql(&format!("SELECT count(*) FROM {table}"))?;
+            ensure!(left == (tenants - 50).to_string(), "{table}: {left}");
+        }
+        Ok(time)
+    };
+    let ratio = delete(20_000)? / delete(2_000)?;
+    println!("in a fleet ten times as large, 50 deletes take {ratio:.1} times as long");
+    assert!(ratio < 3.0, "{ratio:.1}");
+    Ok(())
+}
