@@ -69,9 +69,11 @@ AS $$
     ), present AS MATERIALIZED (
         SELECT i.* FROM @extschema@.wab_incidents i
     ), ending AS MATERIALIZED (
+        -- A full join is never a nested loop, however wrong the estimates are.
         SELECT a.incident_id, split_part(a.incident_id, '-', 1) AS kind, a.began_sent_at
-        FROM @extschema@.wab_alerts a
-        WHERE a.ended_sent_at IS NULL AND NOT EXISTS (SELECT FROM present i WHERE i.incident_id = a.incident_id)
+        FROM (SELECT o.incident_id, o.began_sent_at FROM @extschema@.wab_alerts o WHERE o.ended_sent_at IS NULL) a
+        FULL JOIN present i ON i.incident_id = a.incident_id
+        WHERE i.incident_id IS NULL
     ), past AS MATERIALIZED (
         SELECT h.* FROM @extschema@.wab_incident_history h JOIN policy p ON p.kind = h.kind
         WHERE h.ended_at IS NOT NULL AND h.first_id = ANY (ARRAY(
@@ -79,6 +81,9 @@ AS $$
             WHERE e.ended_at > (SELECT s.sent_at FROM sender s) - (SELECT max(p.ends_after) FROM policy p)
             UNION
             SELECT split_part(g.incident_id, '-', 2)::bigint FROM ending g WHERE g.kind <> 'unobserved'))
+    ), told AS MATERIALIZED (
+        SELECT g.incident_id, g.kind, g.began_sent_at, h.severity, h.customer_ref, h.bridge_id, h.bridges, h.began_at, h.ended_at
+        FROM ending g FULL JOIN past h ON h.incident_id = g.incident_id
     ), due AS (
         SELECT i.incident_id, i.severity, i.kind, i.customer_ref, i.bridge_id, i.bridges, i.began_at,
                NULL::timestamptz AS ended_at, i.next_step, true AS begins
@@ -95,9 +100,10 @@ AS $$
                             AND (s.customer_ref IS NULL OR s.customer_ref = h.customer_ref)
                             AND (s.kind IS NULL OR s.kind = h.kind))
         UNION ALL
-        SELECT g.incident_id, coalesce(p.severity, h.severity, 'info'), g.kind, h.customer_ref, h.bridge_id, h.bridges,
-               coalesce(h.began_at, g.began_sent_at), coalesce(h.ended_at, now()), NULL, false
-        FROM ending g LEFT JOIN policy p ON p.kind = g.kind LEFT JOIN past h ON h.incident_id = g.incident_id
+        SELECT t.incident_id, coalesce(p.severity, t.severity, 'info'), t.kind, t.customer_ref, t.bridge_id, t.bridges,
+               coalesce(t.began_at, t.began_sent_at), coalesce(t.ended_at, now()), NULL, false
+        FROM told t LEFT JOIN policy p ON p.kind = t.kind
+        WHERE t.incident_id IS NOT NULL
     ), ranked AS MATERIALIZED (
         -- An id may have 10,000 bytes.
         SELECT d.*, to_jsonb(d) - 'begins' || jsonb_build_object('customer_ref', left(d.customer_ref, 256),

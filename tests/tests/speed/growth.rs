@@ -40,6 +40,41 @@ fn a_single_bridge_is_recorded_without_a_pass_over_the_tenants() -> Result<()> {
     Ok(())
 }
 
+/// Also if the planner expects no present incident, because its statistics are from a time when all had ended.
+#[test]
+fn alerts_take_time_in_proportion_to_the_incidents() -> Result<()> {
+    let due = |incidents: u32| -> Result<(f64, f64)> {
+        let fleet = fleet_of(1)?;
+        fleet.sql(&format!(
+            "SELECT _wab_begin_alerts();
+             INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at, ended_at)
+             SELECT 'disconnected', n, n, 'cust_' || n, false, at, at FROM generate_series(1, 20000) n, (SELECT now() - interval '9 days') AS t(at);
+             INSERT INTO wab_alerts SELECT 'disconnected-' || episode_id, began_at, ended_at FROM wab_drift_episodes;
+             ANALYZE;
+             INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at)
+             SELECT 'disconnected', n, n, 'cust_' || n, false, now() - interval '2 days' FROM generate_series(1, {incidents}) n;
+             INSERT INTO wab_alerts SELECT incident_id, now() FROM wab_incidents"
+        ))?;
+        let due = |ended: u32| {
+            seconds(|| {
+                let found = fleet.sql("SELECT cardinality(ended) FROM _wab_due_alerts()")?;
+                ensure!(found == ended.to_string(), "{found}");
+                Ok(())
+            })
+        };
+        let lasting = due(0)?;
+        fleet.sql(
+            "UPDATE wab_drift_episodes SET ended_at = now() - interval '1 day' WHERE ended_at IS NULL",
+        )?;
+        Ok((lasting, due(incidents)?))
+    };
+    let (few, many) = (due(2_000)?, due(10_000)?);
+    let ratios = (many.0 / few.0, many.1 / few.1);
+    println!("five times as many take {:.1} times as long, and {:.1} when they ended", ratios.0, ratios.1);
+    assert!(ratios.0 < 10.0 && ratios.1 < 10.0, "{ratios:.1?}");
+    Ok(())
+}
+
 #[test]
 fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
     let delete = |tenants: u32| -> Result<f64> {
