@@ -117,18 +117,23 @@ AS $$
 #variable_conflict use_column
 DECLARE
     claimed @extschema@.wab_queue;
+    last_at timestamptz := '-infinity';
+    last_id uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
     PERFORM @extschema@._wab_require_recording();
+    -- Each search goes on after the last entry: until the transaction ends, the index keeps those that it refused.
     LOOP
         UPDATE @extschema@.wab_queue q SET claimed_until = clock_timestamp() + lease, attempts = q.attempts + 1
         WHERE q.queue_id = (SELECT n.queue_id FROM @extschema@.wab_queue n
-                            WHERE n.finished_at IS NULL
+                            WHERE n.finished_at IS NULL AND (n.enqueued_at, n.queue_id) > (last_at, last_id)
                               -- No claim is longer than an hour: a later one is from a clock that was set back.
                               AND (n.claimed_until > clock_timestamp()
                                    AND n.claimed_until <= clock_timestamp() + interval '1 hour') IS NOT TRUE
-                            ORDER BY n.enqueued_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+                            ORDER BY n.enqueued_at, n.queue_id LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING q.* INTO claimed;
         EXIT WHEN claimed.queue_id IS NULL;
+        last_at := claimed.enqueued_at;
+        last_id := claimed.queue_id;
         BEGIN
             RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
                 @extschema@._wab_wanted_webhook_url(claimed.customer_ref),

@@ -417,6 +417,7 @@ CREATE TABLE @extschema@.wab_queue (
     -- One waiting entry per tenant. Not a unique index: a btree refuses customer_refs of more than about 2,700 bytes.
     CONSTRAINT wab_queue_waiting EXCLUDE USING hash (customer_ref WITH =) WHERE (finished_at IS NULL)
 );
+CREATE INDEX wab_queue_order ON @extschema@.wab_queue (enqueued_at, queue_id) WHERE finished_at IS NULL;
 
 COMMENT ON TABLE @extschema@.wab_queue IS
     'Tenants waiting for their bridge, as enqueued by wab_enqueue_provision() in the transaction that created them. '

@@ -75,6 +75,29 @@ fn alerts_take_time_in_proportion_to_the_incidents() -> Result<()> {
     Ok(())
 }
 
+/// A claim refuses all entries of unknown tenants before it, and looks at no finished entry.
+#[test]
+fn a_claim_takes_time_in_proportion_to_the_entries_that_it_refuses() -> Result<()> {
+    let claim = |entries: u32| -> Result<f64> {
+        let fleet = fleet_of(1)?;
+        // As one transaction would enqueue them that states the time.
+        fleet.sql(&format!(
+            "INSERT INTO wab_queue (customer_ref, enqueued_at) SELECT 'gone_' || n, now() FROM generate_series(1, {entries}) n"
+        ))?;
+        let time = seconds(|| {
+            ensure!(fleet.sql("SELECT count(*) FROM _wab_claim_queued()")? == "0");
+            Ok(())
+        })?;
+        let refused = fleet.sql("SELECT count(*) FROM wab_queue WHERE outcome = 'refused'")?;
+        ensure!(refused == entries.to_string(), "{refused}");
+        Ok(time)
+    };
+    let ratio = claim(10_000)? / claim(2_000)?;
+    println!("five times as many entries take {ratio:.1} times as long");
+    assert!(ratio < 10.0, "{ratio:.1}");
+    Ok(())
+}
+
 #[test]
 fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
     let delete = |tenants: u32| -> Result<f64> {
