@@ -95,9 +95,12 @@ AS $$
         FROM past h
         WHERE h.ended_at > (SELECT s.since FROM sender s)
           AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a WHERE a.incident_id = h.incident_id)
-          AND NOT EXISTS (SELECT FROM @extschema@.wab_snoozes s
+          AND NOT EXISTS (SELECT FROM (SELECT o.kind, o.until, o.snoozed_at FROM @extschema@.wab_snoozes o
+                                       WHERE o.customer_ref = h.customer_ref
+                                       UNION ALL
+                                       SELECT l.kind, l.until, l.snoozed_at FROM @extschema@.wab_snoozes l
+                                       WHERE l.customer_ref IS NULL) s
                           WHERE s.until > h.began_at AND s.snoozed_at < h.ended_at
-                            AND (s.customer_ref IS NULL OR s.customer_ref = h.customer_ref)
                             AND (s.kind IS NULL OR s.kind = h.kind))
         UNION ALL
         SELECT t.incident_id, coalesce(p.severity, t.severity, 'info'), t.kind, t.customer_ref, t.bridge_id, t.bridges,

@@ -96,9 +96,12 @@ AS $$
 BEGIN
     RETURN (SELECT format('snoozed until %s UTC by %s: %s', to_char(s.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
                           s.snoozed_by, s.reason)
-            FROM @extschema@.wab_snoozes s
-            WHERE s.until > clock_timestamp()
-              AND (s.customer_ref IS NULL OR s.customer_ref = _wab_snooze_note.customer_ref)
+            FROM (SELECT o.kind, o.until, o.snoozed_by, o.reason FROM @extschema@.wab_snoozes o
+                  WHERE o.customer_ref = _wab_snooze_note.customer_ref
+                  UNION ALL
+                  SELECT l.kind, l.until, l.snoozed_by, l.reason FROM @extschema@.wab_snoozes l
+                  WHERE l.customer_ref IS NULL) s
+            WHERE s.until > now()
               AND (s.kind IS NULL OR s.kind = _wab_snooze_note.kind)
             ORDER BY s.until DESC LIMIT 1);
 END

@@ -123,6 +123,8 @@ CREATE TABLE @extschema@.wab_snoozes (
     snoozed_by   text NOT NULL DEFAULT session_user,
     CHECK (num_nonnulls(customer_ref, kind) > 0)
 );
+CREATE INDEX wab_snoozes_customer_ref ON @extschema@.wab_snoozes USING hash (customer_ref);
+CREATE INDEX wab_snoozes_of_all ON @extschema@.wab_snoozes (until) WHERE customer_ref IS NULL;
 
 COMMENT ON TABLE @extschema@.wab_snoozes IS
     'Incidents that send no alert for a while: one row per wab_snooze(). They stay in wab_incidents.';

@@ -89,9 +89,11 @@ FROM (SELECT h.incident_id, h.severity, h.kind, h.customer_ref, h.bridge_id, h.b
      ) i
 JOIN @extschema@.wab_incident_policy p ON p.kind = i.kind
 LEFT JOIN LATERAL (
-    SELECT s.until, s.snoozed_by, s.reason FROM @extschema@.wab_snoozes s
-    WHERE s.until > now() AND (s.customer_ref IS NULL OR s.customer_ref = i.customer_ref)
-      AND (s.kind IS NULL OR s.kind = i.kind)
+    SELECT s.until, s.snoozed_by, s.reason
+    FROM (SELECT o.kind, o.until, o.snoozed_by, o.reason FROM @extschema@.wab_snoozes o WHERE o.customer_ref = i.customer_ref
+          UNION ALL
+          SELECT l.kind, l.until, l.snoozed_by, l.reason FROM @extschema@.wab_snoozes l WHERE l.customer_ref IS NULL) s
+    WHERE s.until > now() AND (s.kind IS NULL OR s.kind = i.kind)
     ORDER BY s.until DESC LIMIT 1) z ON true
 LEFT JOIN LATERAL (
     SELECT k.acknowledged_at, k.acknowledged_by, k.note FROM @extschema@.wab_acknowledgements k

@@ -99,6 +99,36 @@ fn a_claim_takes_time_in_proportion_to_the_entries_that_it_refuses() -> Result<(
 }
 
 #[test]
+fn ended_snoozes_cost_the_incidents_little() -> Result<()> {
+    let fleet = fleet_of(3_000)?;
+    fleet.sql(
+        "INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at)
+         SELECT 'disconnected', n, n, 'cust_' || n, false, now() - interval '2 days' FROM generate_series(1, 3000) n; ANALYZE",
+    )?;
+    let read = |snoozed: u32| {
+        seconds(|| {
+            let read = fleet
+                .sql("SELECT count(*), count(snoozed_until) FROM wab_incidents WHERE kind <> 'unobserved'")?;
+            ensure!(read == format!("3000|{snoozed}"), "{read}");
+            Ok(())
+        })
+    };
+    read(0)?;
+    let without = read(0)?;
+    fleet.sql(
+        "INSERT INTO wab_snoozes (customer_ref, kind, until, reason, snoozed_at)
+         SELECT CASE WHEN n % 2 = 0 THEN 'cust_' || n % 3000 END, 'disconnected', now() - interval '1 hour', 'why', now() - interval '1 day'
+         FROM generate_series(1, 20000) n; ANALYZE wab_snoozes",
+    )?;
+    let ratio = read(0)? / without;
+    println!("with 20,000 ended snoozes the incidents take {ratio:.1} times as long");
+    assert!(ratio < 3.0, "{ratio:.1}");
+    fleet.sql("SELECT wab_snooze(NULL, 'disconnected', now() + interval '1 hour', 'all')")?;
+    read(3_000)?;
+    Ok(())
+}
+
+#[test]
 fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
     let delete = |tenants: u32| -> Result<f64> {
         let fleet = fleet_of(tenants)?;
