@@ -278,8 +278,9 @@ BEGIN
          -- A usable link stays. One that is dead goes with the events that tell why it is.
          p AS (DELETE FROM @extschema@.wab_pairing_links g
                WHERE g.made_at < now() - older_than
-                 AND @extschema@._wab_state_of_link(g.customer_ref, g.bridge_id, g.made_at, g.valid_until, g.revoked_at)
-                     <> 'usable' RETURNING 1)
+                 AND (g.revoked_at IS NOT NULL OR g.valid_until <= now()
+                      OR @extschema@._wab_state_of_link(g.customer_ref, g.bridge_id, g.made_at, g.valid_until, g.revoked_at)
+                         <> 'usable') RETURNING 1)
     SELECT (SELECT count(*) FROM e) + (SELECT count(*) FROM o) + (SELECT count(*) FROM s)
          + (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM q)
          + (SELECT count(*) FROM z) + (SELECT count(*) FROM k) + (SELECT count(*) FROM a)

@@ -34,7 +34,6 @@ COMMENT ON COLUMN @extschema@.wab_pairing_links.revoked_by IS 'Who revoked it, a
 CREATE FUNCTION @extschema@._wab_serving_bridge(customer_ref text)
 RETURNS TABLE (is_known boolean, is_wanted boolean, bridge_id bigint, status text)
 LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
-SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE

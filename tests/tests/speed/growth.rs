@@ -128,6 +128,28 @@ fn ended_snoozes_cost_the_incidents_little() -> Result<()> {
     Ok(())
 }
 
+/// The planner makes no plan per link: that takes longer than all look-ups of its state.
+#[test]
+fn the_state_of_a_link_is_planned_once() -> Result<()> {
+    let fleet = fleet_of(5_000)?;
+    fleet.sql(
+        "INSERT INTO wab_pairing_links (token_sha256, customer_ref, bridge_id, valid_until)
+         SELECT sha256(n::text::bytea), 'cust_' || n, n, now() + interval '1 day' FROM generate_series(1, 5000) n; ANALYZE",
+    )?;
+    let states = || {
+        let states = fleet.sql("SELECT count(state) FROM wab_links")?;
+        ensure!(states == "5000", "{states}");
+        Ok(())
+    };
+    // Like the state, it calls a function per row that searches by index.
+    let searches =
+        || fleet.sql("SELECT count(_wab_wanted_webhook_url(customer_ref)) FROM wab_bridges").map(drop);
+    let ratio = seconds(states)? / seconds(searches)?;
+    println!("the states of links take {ratio:.1} times as long as a search per row");
+    assert!(ratio < 1.5, "{ratio:.1}");
+    Ok(())
+}
+
 #[test]
 fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
     let delete = |tenants: u32| -> Result<f64> {
