@@ -174,3 +174,22 @@ fn a_delete_takes_no_longer_in_a_larger_fleet() -> Result<()> {
     assert!(ratio < 3.0, "{ratio:.1}");
     Ok(())
 }
+
+/// The page of a tenant in `wab serve` reads the history of the tenant's bridges only.
+#[test]
+fn the_statuses_of_a_tenant_are_found_by_index() -> Result<()> {
+    let fleet = fleet_of(5_000)?;
+    fleet.sql(
+        "INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since)
+         SELECT now() - n * interval '1 min', n % 5000 + 1, 'cust_' || n % 5000 + 1, 'status', 'paired', 'disconnected', NULL
+         FROM generate_series(1, 20000) n; ANALYZE",
+    )?;
+    let statement = include_str!("../../../reconciler/src/db/board/tenant_statuses.sql")
+        .replace("@extschema@", "public")
+        .replace("$1", "'cust_7'");
+    let plan = fleet.sql(&format!("EXPLAIN (COSTS OFF) {statement}"))?;
+    for table in ["wab_bridge_events", "wab_bridges"] {
+        assert!(!plan.contains(&format!("Seq Scan on {table} ")), "{plan}");
+    }
+    Ok(())
+}
