@@ -18,10 +18,6 @@ use crate::model::{DatabaseError, Error};
 /// closed it: while a person reads a plan, or a run waits for the provider's limits.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// After so long without an answer to COMMIT the connection counts as lost: a primary whose synchronous standby is gone never
-/// answers.
-const COMMIT: Duration = Duration::from_secs(30);
-
 const BEGINNING: &str = "cannot begin a transaction";
 
 /// One connection, which is made again if it was lost between two transactions.
@@ -194,21 +190,14 @@ impl Session {
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, Error> {
         let mut tx = self.begin().await?;
-        let worked = match work(&mut tx).await {
-            Ok(worked) => worked,
-            Err(error) => {
-                // The first error counts, not that of the rollback.
-                let _ = tx.rollback().await;
-                return Err(Error::database(doing)(error));
-            }
-        };
-        match tokio::time::timeout(COMMIT, tx.commit()).await {
-            Ok(committed) => committed.map(|()| worked).map_err(Error::database(doing)),
-            Err(_) => {
-                self.used = None;
-                Err(Error::unanswered(doing, COMMIT))
-            }
+        let worked = work(&mut tx).await;
+        match worked {
+            Ok(_) => tx.commit().await,
+            // The first error counts, not that of the rollback.
+            Err(_) => tx.rollback().await.or(Ok(())),
         }
+        .and(worked)
+        .map_err(Error::database(doing))
     }
 }
 

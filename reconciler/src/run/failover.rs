@@ -9,8 +9,6 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
-
 use crate::ground::span;
 use crate::model::{Error, RunEnd, chain};
 use crate::run::events::Event;
@@ -20,9 +18,6 @@ use crate::run::trail::Trail;
 /// The first pause between two attempts, which doubles, and the longest one.
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
-
-/// How long a server may take at least for what it lacks, also at the end of the patience.
-const RESTORE: Duration = Duration::from_secs(30);
 
 /// Why an attempt failed.
 enum Failure {
@@ -78,20 +73,19 @@ impl Recorder<'_> {
         let mut pause = FIRST;
         loop {
             tokio::time::sleep(pause).await;
-            match self.take_over(self.patience.saturating_sub(began.elapsed())).await {
+            match self.take_over().await {
                 Err(Failure::Away(_)) if began.elapsed() < self.patience => pause = LONGEST.min(pause * 2),
                 result => return result,
             }
         }
     }
 
-    /// One attempt. Both parts are limited in time, because a server may accept a connection and then answer nothing.
-    async fn take_over(&mut self, left: Duration) -> Result<usize, Failure> {
-        in_time(left, self.find_server()).await.map_err(|error| match error {
+    async fn take_over(&mut self) -> Result<usize, Failure> {
+        self.find_server().await.map_err(|error| match error {
             Error::Locked { .. } => Failure::Final(error),
             other => Failure::Away(other),
         })?;
-        in_time(left.max(RESTORE), self.restore()).await.map_err(|error| match error.is_retryable() {
+        self.restore().await.map_err(|error| match error.is_retryable() {
             true => Failure::Away(error),
             false => Failure::Final(error),
         })
@@ -129,9 +123,4 @@ impl Recorder<'_> {
         }
         Ok(rewritten)
     }
-}
-
-async fn in_time<T>(deadline: Duration, part: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let unanswered = |_| Error::unanswered("cannot go on at the next server", deadline);
-    timeout(deadline, part).await.map_err(unanswered)?
 }
