@@ -30,9 +30,6 @@ const EVERY: Duration = Duration::from_secs(10);
 /// How long an answer may take before the lock counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the release may take; without an answer the lock ends with the connection.
-const RELEASE: Duration = Duration::from_secs(2);
-
 /// A connection that tries to take the lock.
 #[derive(Debug)]
 pub struct Contender {
@@ -92,7 +89,7 @@ impl Contender {
 
     /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
     pub fn hold(self, held: Held) -> ApplyLock {
-        let conn = Arc::new(Mutex::new(Some(self.session.into_connection())));
+        let conn = Arc::new(Mutex::new(self.session.into_connection()));
         let keeper = tokio::spawn(keep(Arc::clone(&conn)));
         ApplyLock { conn, keeper, held }
     }
@@ -101,8 +98,7 @@ impl Contender {
 /// The lock. Dropping it ends the connection and releases it.
 #[derive(Debug)]
 pub struct ApplyLock {
-    /// `None` once it was released.
-    conn: Arc<Mutex<Option<PgConnection>>>,
+    conn: Arc<Mutex<PgConnection>>,
     keeper: JoinHandle<()>,
     held: Held,
 }
@@ -118,17 +114,9 @@ impl ApplyLock {
         self.held.server_since
     }
 
-    /// Takes the lock on the server that accepts writes now, unless it is held there; `server` is when that server started.
-    /// If another run holds it, the error names that run. The session that held it for this run before may outlive its
-    /// connection for a minute: that is a loss.
-    pub async fn take_again(&mut self, database: &Database, server: DateTime<Utc>) -> Result<(), Error> {
-        let was_here = server == self.held.server_since;
-        if !was_here {
-            // Until the old one ends, a pooler may have no server connection for the new one.
-            self.end().await;
-        } else if self.require().await.is_ok() {
-            return Ok(());
-        }
+    /// Takes the lock on the server that accepts writes now, unless it is held there. If another run holds it, the error names
+    /// that run. The session that held it for this run before may outlive its connection for a minute: that is a loss.
+    pub async fn take_again(&mut self, database: &Database) -> Result<(), Error> {
         let session = Session::connect_writable(database).await?;
         let mut contender = Contender::of(session, database).await?;
         match contender.try_lock().await? {
@@ -137,7 +125,7 @@ impl ApplyLock {
                 *self = contender.hold(Held { taken_at, ..held });
                 Ok(())
             }
-            Err(Some(LockHolder { pid, .. })) if was_here && pid == self.held.pid => self.require().await,
+            Err(Some(LockHolder { pid, .. })) if pid == self.held.pid => self.require().await,
             Err(holder) => Err(Error::Locked { holder }),
         }
     }
@@ -148,19 +136,10 @@ impl ApplyLock {
     }
 
     /// Releases the lock at once. It would end with the connection too, but later, and the next run may be waiting.
-    pub async fn release(mut self) {
-        self.end().await;
-    }
-
-    async fn end(&mut self) {
+    pub async fn release(self) {
         self.keeper.abort();
-        let rollback = async {
-            // If this fails, the connection is lost, and the lock with it.
-            if let Some(mut conn) = self.conn.lock().await.take() {
-                let _ = sqlx::raw_sql("ROLLBACK").execute(&mut conn).await;
-            }
-        };
-        let _ = tokio::time::timeout(RELEASE, rollback).await;
+        // If this fails, the connection is lost, and the lock with it.
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn.lock().await).await;
     }
 }
 
@@ -171,7 +150,7 @@ impl Drop for ApplyLock {
 }
 
 /// Lets PostgreSQL hear of the run again and again, until the lock is lost.
-async fn keep(conn: Arc<Mutex<Option<PgConnection>>>) {
+async fn keep(conn: Arc<Mutex<PgConnection>>) {
     loop {
         tokio::time::sleep(EVERY).await;
         if hear(&mut *conn.lock().await).await.is_err() {
@@ -180,10 +159,7 @@ async fn keep(conn: Arc<Mutex<Option<PgConnection>>>) {
     }
 }
 
-async fn hear(conn: &mut Option<PgConnection>) -> Result<(), Error> {
-    let Some(conn) = conn else {
-        return Err(Error::database(LOST)(std::io::Error::from(std::io::ErrorKind::NotConnected).into()));
-    };
+async fn hear(conn: &mut PgConnection) -> Result<(), Error> {
     let heard = sqlx::raw_sql("SELECT 1").execute(conn);
     match tokio::time::timeout(PATIENCE, heard).await {
         Ok(heard) => heard.map(drop).map_err(Error::database(LOST)),

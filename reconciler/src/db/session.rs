@@ -28,8 +28,6 @@ pub(super) struct Session {
     /// The last use; `None`: the connection did not answer.
     used: Option<Instant>,
     on_loss: OnLoss,
-    /// When the server started on which each transaction must run; `None`: each server will do.
-    server: Option<DateTime<Utc>>,
 }
 
 /// What follows if the connection was lost between two transactions.
@@ -54,7 +52,7 @@ impl Session {
 
     fn of(conn: PgConnection, database: &Database) -> Self {
         let used = Some(Instant::now());
-        Self { conn, database: database.clone(), used, on_loss: OnLoss::Reconnect, server: None }
+        Self { conn, database: database.clone(), used, on_loss: OnLoss::Reconnect }
     }
 
     /// Sets what follows if the connection was lost between two transactions.
@@ -62,18 +60,7 @@ impl Session {
         self.on_loss = on_loss;
     }
 
-    /// From now on each transaction on another server than the one that started then fails: a pooler may move the connection
-    /// between two transactions, and a new connection may lead anywhere.
-    pub fn stay_on(&mut self, server: DateTime<Utc>) {
-        self.server = Some(server);
-    }
-
-    /// When the server started, by which servers are told apart.
-    pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
-        self.run("cannot find out which server this is", async |conn| server_since(conn).await).await
-    }
-
-    /// Replaces the connection by one to any server that accepts writes.
+    /// Replaces the connection by one to a server that accepts writes.
     pub async fn reconnect(&mut self) -> Result<(), Error> {
         let on_loss = self.on_loss;
         *self = Self { on_loss, ..Self::connect_writable(&self.database).await? };
@@ -140,12 +127,7 @@ impl Session {
         let deadline = self.revive().await?;
         let begin = AssertSqlSafe(format!("{begin}; {}", settings(&self.conn)));
         let used = self.used.take();
-        let mut begun = in_time(deadline, self.conn.begin_with(begin)).await?;
-        if let Some(server) = self.server
-            && in_time(deadline, server_since(&mut begun)).await? != server
-        {
-            return Err(Error::Moved);
-        }
+        let begun = in_time(deadline, self.conn.begin_with(begin)).await?;
         self.used = used;
         Ok(begun)
     }
@@ -199,10 +181,6 @@ impl Session {
         .and(worked)
         .map_err(Error::database(doing))
     }
-}
-
-async fn server_since(conn: &mut PgConnection) -> Result<DateTime<Utc>, sqlx::Error> {
-    query_scalar("SELECT pg_catalog.pg_postmaster_start_time()").fetch_one(conn).await
 }
 
 fn lost() -> Error {

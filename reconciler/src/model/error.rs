@@ -76,9 +76,6 @@ pub enum Error {
         /// The run that holds the lock, if it is visible.
         holder: Option<LockHolder>,
     },
-    /// A pooler or a new connection led to another server than the one on which the lock was taken.
-    #[error("the database moved to another server, where this run does not hold the lock of wab apply")]
-    Moved,
     /// The lock was lost for a while, and another apply ran meanwhile.
     #[error("another wab apply, of {who}, began while this one did not hold the lock")]
     Superseded {
@@ -113,13 +110,9 @@ impl Error {
         }
     }
 
-    /// Whether the connection to the database is lost, or its server is another one, is shutting down or accepts no writes.
+    /// Whether the connection to the database is lost, or its server is shutting down or accepts no writes.
     pub fn is_lost(&self) -> bool {
-        match self {
-            Self::Database { source, .. } => source.is_lost,
-            Self::Moved => true,
-            _ => false,
-        }
+        matches!(self, Self::Database { source, .. } if source.is_lost)
     }
 
     /// Whether the same request may succeed soon: on the next server, or when other sessions have ended theirs.
@@ -138,8 +131,7 @@ impl Error {
             | Self::Fleet { .. }
             | Self::Database { .. }
             | Self::Provider { .. }
-            | Self::Overtaken
-            | Self::Moved => Exit::Error,
+            | Self::Overtaken => Exit::Error,
         }
     }
 
@@ -160,7 +152,6 @@ impl Error {
                 Some("use the key of that account, or change account.key_fingerprint or the plan".into())
             }
             Self::Overtaken => Some("run wab again".into()),
-            Self::Moved => Some("run wab apply again: nothing was done on that server".into()),
             Self::Superseded { .. } => Some("run wab apply again, which makes a new plan".into()),
             Self::Stale { .. } => Some("look at the current plan: wab plan".into()),
             Self::Locked { holder } => Some(match holder {
@@ -257,7 +248,6 @@ mod tests {
             (Error::Refused { what: "x".into(), hint: "y".into() }, Exit::Refused),
             (Error::stale("x"), Exit::Stale),
             (Error::Overtaken, Exit::Error),
-            (Error::Moved, Exit::Error),
             (Error::Locked { holder: None }, Exit::Locked),
             (Error::Superseded { who: "ci@host".into() }, Exit::Locked),
         ] {
@@ -274,7 +264,7 @@ mod tests {
                 source: DatabaseError { text, sqlstate, hint: None, is_lost: false },
             }
         };
-        assert!(Error::Moved.is_lost() && Error::Moved.is_retryable());
+        assert!(Error::database("x")(sqlx::Error::PoolClosed).is_retryable());
         for code in ["40001", "40P01", "53100", "53300", "55P03", "57014"] {
             assert!(of(code).is_retryable() && !of(code).is_lost(), "{code}");
         }

@@ -81,7 +81,8 @@ impl Recorder<'_> {
     }
 
     async fn take_over(&mut self) -> Result<usize, Failure> {
-        self.find_server().await.map_err(|error| match error {
+        self.store.reconnect().await.map_err(Failure::Away)?;
+        self.lock.take_again(self.store.config()).await.map_err(|error| match error {
             Error::Locked { .. } => Failure::Final(error),
             other => Failure::Away(other),
         })?;
@@ -89,15 +90,6 @@ impl Recorder<'_> {
             true => Failure::Away(error),
             false => Failure::Final(error),
         })
-    }
-
-    /// Connects to a server that accepts writes, and holds the lock there.
-    async fn find_server(&mut self) -> Result<(), Error> {
-        self.store.reconnect().await?;
-        let server = self.store.server_since().await?;
-        self.lock.take_again(self.store.config(), server).await?;
-        self.store.stay_on(self.lock.server_since());
-        Ok(())
     }
 
     /// Writes what the server lacks; returns how many steps that were. The order is that of the run, so that the run log

@@ -69,6 +69,10 @@ impl<'a> Recorder<'a> {
 
     /// Writes the end of the run into the run log, on a server that has everything that the run did; returns the report.
     pub async fn finish_run(&mut self, end: RunEnd) -> Report {
+        if self.end.is_none() {
+            // A pooler may have moved the connection to another server. If only the lock was lost, no step needs it any more.
+            let _ = self.require_lock().await;
+        }
         let outcome = self.report(end.clone()).outcome();
         let finish =
             async |store: &mut Store, trail: &Trail<'a>| trail.journal.finish_run(store, outcome).await;
@@ -95,14 +99,13 @@ impl<'a> Recorder<'a> {
     }
 
     /// Fails if the lock was lost, unless it was lost with its server and could be taken again on the next one. Lost alone,
-    /// because a person ended its session or this process was stopped for long, it ends the run. The store is on the server
-    /// of the lock or fails, so no step is recorded where the lock is not held.
+    /// because a person ended its session or this process was stopped for long, it ends the run.
     pub async fn require_lock(&mut self) -> Result<(), Error> {
         let Err(error) = self.lock.require().await else { return Ok(()) };
         tokio::time::sleep(SHUTDOWN).await;
         match self.store.server_since().await {
-            Ok(_) => Err(error),
-            Err(_) => self.fail_over(error).await,
+            Ok(since) if since == self.lock.server_since() => Err(error),
+            _ => self.fail_over(error).await,
         }
     }
 

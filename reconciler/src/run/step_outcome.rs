@@ -63,8 +63,9 @@ impl StepOutcome {
 fn end(error: &Error) -> Option<RunEnd> {
     match error {
         _ if error.exit() == Exit::Auth => Some(RunEnd::Auth),
-        _ if error.is_lost() => Some(RunEnd::Database(chain(error))),
-        Error::Database { source, .. } if source.is_denied() => Some(RunEnd::Database(chain(error))),
+        Error::Database { source, .. } if source.is_lost || source.is_denied() => {
+            Some(RunEnd::Database(chain(error)))
+        }
         _ => None,
     }
 }

@@ -128,7 +128,6 @@ impl Run<'_> {
     /// Does everything that needs the lock.
     async fn locked(&self, lock: &mut ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
-        store.stay_on(lock.server_since());
         if let Some(saved) = &self.saved {
             // Several pinned keys are keys of one account.
             let account =
@@ -160,7 +159,6 @@ impl Run<'_> {
             Approval::Ask => Some(self.confirm(&evaluator, &mut store, &mut snapshot).await?),
         };
         let approved = self.approved(shown.as_ref());
-        lock.require().await?;
         let final_plan = evaluator.finalize(&mut store, &mut snapshot.reading, approved).await?;
         if !final_plan.plan.refusals.is_empty() {
             return self.refused(&final_plan.plan);
