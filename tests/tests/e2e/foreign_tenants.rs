@@ -135,7 +135,7 @@ async fn the_loss_of_the_other_database_is_not_that_of_our_own() -> Result<()> {
     .await?;
     fleet.sql("ALTER SERVER crm OPTIONS (SET dbname 'nowhere')")?;
     let said = apply.await??;
-    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.code, 4, "{}{}", said.stdout, said.stderr);
     assert!(!said.stderr.contains("the database is away"), "{}", said.stderr);
     let outcome = fleet.sql("SELECT outcome, detail LIKE '%nowhere%' FROM wab_operations")?;
     assert_eq!(outcome, "unknown|t");
