@@ -53,7 +53,7 @@ mod tests {
     #[tokio::test]
     async fn only_what_fails_is_left() {
         let life = draw(3, 300, 20);
-        let needed = |event: &Event| matches!(event, Event::Forget { .. });
+        let needed = |event: &Event| matches!(event, Event::Churn { .. });
         let fails = async |life: &Life| {
             let place = life.happenings.iter().position(|happening| needed(&happening.event));
             Ok(place.map(|place| life.happenings[place].at.nth_day() + 1))
