@@ -61,9 +61,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
-    'Enqueues at most max_tenants tenants that are wanted and had no bridge at the last observation. Schedule it where the '
-    'tenants table can have no signup trigger. It leaves out tenants that wait, and tenants whose entry was finished within '
-    'again_after. Returns how many tenants it enqueued.';
+    'Enqueues wanted tenants that had no bridge at the last observation, at most max_tenants. It takes no tenant that waits '
+    'already, and none whose entry was finished within again_after. Returns how many tenants it enqueued. Schedule it if your '
+    'tenants table can have no signup trigger.';
 
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
 -- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing. It compares tenant_id, which

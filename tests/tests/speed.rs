@@ -286,8 +286,8 @@ fn the_first_drift_of_a_new_fleet_is_recorded_in_proportion_to_its_size() -> Res
     Ok(())
 }
 
-/// What the views ask of each bridge whose status changed lately is planned once, not for each; and asked of none whose status
-/// is the first one that is known of it.
+/// The views call a function for each bridge whose status changed lately. PostgreSQL plans its query once, not at each call. The
+/// views do not call it for a bridge that has had one status only.
 #[test]
 fn drift_right_after_all_statuses_changed_takes_little_longer() -> Result<()> {
     let fleet = Fleet::start(&[])?;

@@ -30,8 +30,8 @@ impl Board {
         self.snapshots.get(queries, max_age).await.map_err(Fault::Unavailable)
     }
 
-    /// Reads a slow query, whose result may be older. The state of the observation is as new as on any page, so the page says at
-    /// once that the database fails.
+    /// Reads a slow query; its result may be `SLOW_TICK` old. The state of the observation is read anew, so the page says at once
+    /// when the database fails.
     pub async fn read_slowly(&self, query: Query) -> Result<Snapshot, Fault> {
         let state = self.read([], TICK).await?;
         let slow = self.snapshots.get(vec![query], SLOW_TICK).await.map_err(Fault::Unavailable)?;

@@ -23,7 +23,7 @@ pub struct Episodes {
     untold: BTreeSet<usize>,
     /// The incidents whose beginning was sent.
     sent: BTreeSet<usize>,
-    /// The incidents whose end was sent, which take in nothing that begins later.
+    /// The incidents whose end was sent. Drift that begins later does not belong to them.
     told_end: BTreeSet<usize>,
 }
 

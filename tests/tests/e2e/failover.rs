@@ -11,6 +11,7 @@ use e2e::balancer::Balancer;
 use e2e::fleet::DATABASE;
 use e2e::pooler::Pooler;
 use e2e::wait;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use scene::{Loss, Running, Scene};
@@ -25,17 +26,18 @@ async fn promoted(scene: &Scene, run: &Running) -> Result<()> {
 }
 
 /// As `promoted`. The new server accepts writes of the run once this statement was executed there, in the session that is
-/// returned.
-async fn promoted_after(scene: &Scene, run: &Running, statement: &str) -> Result<PgConnection> {
+/// returned, with the number of provisioning calls until then.
+async fn promoted_after(scene: &Scene, run: &Running, statement: &str) -> Result<(PgConnection, usize)> {
     scene.standby.sql("postgres", "ALTER SYSTEM SET default_transaction_read_only = on")?;
     scene.standby.reload()?;
     promoted(scene, run).await?;
     let mut session = scene.standby.connect(DATABASE).await?;
     sqlx::raw_sql("SET default_transaction_read_only = off").execute(&mut session).await?;
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut session).await?;
+    let made = scene.fleet.sandbox.calls("POST").await?;
     scene.standby.sql("postgres", "ALTER SYSTEM RESET default_transaction_read_only")?;
     scene.standby.reload()?;
-    Ok(session)
+    Ok((session, made))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,10 +170,13 @@ async fn it_stops_when_another_run_holds_the_lock_of_the_new_server_or_ran_there
         ),
     ] {
         let scene = Scene::start().await?;
+        // The server dies during a call, whose outcome the run then cannot record.
+        scene.fleet.sandbox.heal().await?;
+        let slow = json!({"method": "POST", "path_prefix": "/api/instances", "kind": "delay", "ms": 500});
+        scene.fleet.sandbox.fault(slow).await?;
         let run = scene.apply(&scene.url(), &[])?;
         scene.made(5).await?;
-        let session = promoted_after(&scene, &run, other).await?;
-        let made = scene.fleet.sandbox.calls("POST").await?;
+        let (session, made) = promoted_after(&scene, &run, other).await?;
         let said = run.ends_with(10)?;
         ensure!(said.contains(words) && !said.contains(BACK), "{said}");
         let calls = [scene.fleet.sandbox.calls("POST").await?, scene.fleet.sandbox.calls("DELETE").await?];

@@ -13,7 +13,7 @@ async fn it_tries_again_while_another_session_locks_the_run_log() -> Result<()> 
     scene.cut_off().await?;
     let run = scene.apply(&(scene.url() + "&options=-c%20lock_timeout%3D300ms"), &[])?;
     scene.made(5).await?;
-    let session = promoted_after(&scene, &run, "BEGIN; LOCK TABLE wab_runs IN SHARE MODE").await?;
+    let (session, _) = promoted_after(&scene, &run, "BEGIN; LOCK TABLE wab_runs IN SHARE MODE").await?;
     wait::until("the run has met the lock", || async {
         Ok(scene.standby.log()?.contains("lock timeout").then_some(()))
     })
