@@ -14,8 +14,8 @@ use crate::serve::snapshots::TICK;
 
 /// The time between two looks.
 const EVERY: Duration = Duration::from_secs(2);
-/// After a failure the time doubles, up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// After a failure the time doubles, up to this: a database that is back is noticed soon, and one attempt costs little.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Whoever waits for a change gets a receiver. The watcher ends with the last receiver.
 pub struct Changes {
