@@ -72,7 +72,8 @@ const EVERYTHING: &str = "
     UNION ALL SELECT kind || subject FROM wab_drift_episodes WHERE ended_at IS NULL ORDER BY 1";
 
 /// Makes 800 bodies: events of 26 customers within two days. Two of them have no bridge, and one has two. A tenth of the
-/// bodies are no such events.
+/// bodies are no such events. Of two statuses with the same time the order is defined only if one is disconnected, so
+/// `Logged_Out`, which may be mapped to another status, has times of its own.
 const BODIES: &str = r#"
     DROP TABLE IF EXISTS body;
     CREATE TABLE body AS
@@ -86,7 +87,7 @@ const BODIES: &str = r#"
         WHEN odd < 0.042 THEN 'no json'
         WHEN odd < 0.06 THEN '[{"event": "connected"}]'
         WHEN odd < 0.08 THEN NULL
-        WHEN odd < 0.3 THEN jsonb_build_object('event', 'Logged_Out', 'timestamp', e.at)::text
+        WHEN odd < 0.3 THEN jsonb_build_object('event', 'Logged_Out', 'timestamp', e.at + interval '30 s')::text
         WHEN odd < 0.6 THEN jsonb_build_object('event', 'disconnected', 'customer_ref', e.customer_ref,
                                                'timestamp', extract(epoch FROM e.at))::text
         WHEN odd < 0.7 THEN jsonb_build_object('event', 'connected', 'timestamp', e.at,
