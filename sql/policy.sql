@@ -89,7 +89,7 @@ COMMENT ON FUNCTION @extschema@._wab_cutoff IS
 -- twice for each kind, which takes longer than to read the drift of one tenant.
 CREATE FUNCTION @extschema@._wab_cutoffs()
 RETURNS TABLE (disconnected timestamptz, awaiting_scan timestamptz, unmapped_status timestamptz, state timestamptz,
-               flapping timestamptz, listing_is_whole boolean, customer_refs text,
+               flapping timestamptz, flapping_changes integer, listing_is_whole boolean, customer_refs text,
                silent timestamptz, phones jsonb)
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -97,7 +97,9 @@ BEGIN
     RETURN QUERY
     SELECT @extschema@._wab_cutoff(p.disconnected_after), @extschema@._wab_cutoff(p.awaiting_scan_after),
            @extschema@._wab_cutoff(p.unmapped_after), @extschema@._wab_cutoff(p.state_after),
-           now() - least(p.flapping_window, interval '1000 years'),
+           -- A role that was granted the views and not this table sees the other drift.
+           CASE WHEN has_table_privilege('@extschema@.wab_bridge_events', 'SELECT')
+                THEN now() - least(p.flapping_window, interval '1000 years') END, p.flapping_changes,
            (SELECT o.malformed = 0 FROM @extschema@.wab_observations o
             WHERE o.observed_at <= clock_timestamp() ORDER BY o.observed_at DESC LIMIT 1),
            -- A role that was granted the views and not this table sees missing in place of outside.
@@ -110,8 +112,9 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_cutoffs IS
     'One row: for each kind with a grace in wab_policy, the time before which the drift must have begun; the time after '
-    'which a flapping bridge changed its status last; whether every row of the newest stored listing could be read (null '
-    'before the first one); and _wab_customer_refs(); and the drift of phones.';
+    'which a flapping bridge changed its status last (null for a role that may not read wab_bridge_events), and how '
+    'often; whether every row of the newest stored listing could be read (null before the first one); '
+    '_wab_customer_refs(); and the drift of phones.';
 
 -- Stores only values that differ from the defaults, so that those of a restored dump do not count as yours.
 CREATE FUNCTION @extschema@._wab_policy_replace() RETURNS trigger

@@ -93,24 +93,20 @@ COMMENT ON FUNCTION @extschema@._wab_unmapped IS
 
 -- Called by _wab_kinds for bridges whose status changed within the window. It reads the history of one bridge by index: a
 -- query of a few bridges must not read the window of all. COST 1: PostgreSQL would otherwise compile (JIT) each query.
-CREATE FUNCTION @extschema@._wab_flapping(bridge_id bigint, since timestamptz) RETURNS bigint
+CREATE FUNCTION @extschema@._wab_flapping(bridge_id bigint, since timestamptz, at_least integer) RETURNS bigint
 LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    changes bigint;
 BEGIN
-    -- A role that was granted the views and not this table sees the other drift.
-    IF NOT has_table_privilege('@extschema@.wab_bridge_events', 'SELECT') THEN
-        RETURN NULL;
-    END IF;
-    RETURN (SELECT f.changes
-            FROM (SELECT count(*) AS changes FROM @extschema@.wab_bridge_events e
-                  WHERE e.bridge_id = _wab_flapping.bridge_id AND e.at > _wab_flapping.since
-                    AND e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became)) f
-            WHERE f.changes >= (SELECT p.flapping_changes FROM @extschema@.wab_policy p));
+    SELECT count(*) INTO changes FROM @extschema@.wab_bridge_events e
+    WHERE e.bridge_id = _wab_flapping.bridge_id AND e.at > _wab_flapping.since
+      AND e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became);
+    RETURN CASE WHEN changes >= at_least THEN changes END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_flapping IS
-    'How often the status of this bridge changed since this time, if it is wab_policy.flapping_changes times or more; '
-    'otherwise null.';
+    'How often the status of this bridge changed since this time, if it is so many times or more; otherwise null.';
 
 DO $$
 DECLARE

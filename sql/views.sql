@@ -128,9 +128,9 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
     )::@extschema@._wab_difference END AS awaiting_scan,
 
     CASE WHEN r.status_since > c.flapping AND r.status_since > r.first_seen_at AND r.wanted
-              AND @extschema@._wab_flapping(r.bridge_id, c.flapping) IS NOT NULL AND r.serves
+              AND @extschema@._wab_flapping(r.bridge_id, c.flapping, c.flapping_changes) IS NOT NULL AND r.serves
     THEN ROW('flapping', 'critical', NULL, r.raw_status, NULL, false,
-        format('the status changed %s times within %s', @extschema@._wab_flapping(r.bridge_id, c.flapping),
+        format('the status changed %s times within %s', @extschema@._wab_flapping(r.bridge_id, c.flapping, c.flapping_changes),
                (SELECT p.flapping_window FROM @extschema@.wab_policy p))
     )::@extschema@._wab_difference END AS flapping,
 

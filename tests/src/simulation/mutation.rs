@@ -82,8 +82,8 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "one change more is needed for flapping",
         object: Function("_wab_flapping"),
-        from: "f.changes >= (",
-        to: "f.changes > (",
+        from: "changes >= at_least",
+        to: "changes > at_least",
     },
     Mutation {
         name: "a changed state keeps its old time",
