@@ -59,7 +59,7 @@ BEGIN
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
                   AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
-                                    '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_bound_column',
+                                    '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_customer_ref_of', '_wab_bound_column',
                                     '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates',
                                     '_wab_is_ours', '_wab_require_ours', 'wab_tenant_uptime', '_wab_listing_gaps', '_wab_stopwatches',
                                     '_wab_told_spans', 'wab_tenant_costs', 'wab_tenant_history',

@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::types::Json;
 
 use crate::config::{Database, Fleet};
 use crate::db::drift::drift;
@@ -78,7 +80,18 @@ impl Visit {
     }
 }
 
-from_row!(Index { table, column, unique, is_view });
+/// The plan of a look-up by the id as text.
+const LOOK_UP: &str = "EXPLAIN (FORMAT JSON) SELECT FROM @extschema@.wab_tenants t WHERE t.customer_ref OPERATOR(pg_catalog.=) ''";
+/// A look-up that costs more takes some milliseconds, in PostgreSQL's unit: it reads about 50,000 rows.
+const SLOW: f64 = 1000.0;
+
+/// Whether this plan reads a whole table, and a large one.
+fn is_slow(plan: &Value) -> bool {
+    let root = &plan[0]["Plan"];
+    root.to_string().contains("\"Seq Scan\"") && root["Total Cost"].as_f64().is_some_and(|cost| cost > SLOW)
+}
+
+from_row!(Index { table, column, as_text, unique, is_view; is_slow: false });
 from_row!(Job { name, active, ran, failure });
 from_row!(UnmappedWord { raw_status, bridges });
 
@@ -110,11 +123,19 @@ impl Store {
         self.session.run(doing, async |conn| words.fetch_all(conn).await).await
     }
 
-    /// The index on the bound table's tenant_id column; `None` if no table is bound.
+    /// How a tenant row is found by its id; `None` if no table is bound.
     pub async fn tenant_index(&mut self) -> Result<Option<Index>, Error> {
         let index = query_as(self.names.sql(include_str!("examine/tenant_index.sql")));
+        let look_up = query_scalar(self.names.sql(LOOK_UP));
         let doing = "cannot look for an index on the tenants table";
-        self.session.run(doing, async |conn| index.fetch_optional(conn).await).await
+        self.session
+            .run(doing, async |conn| {
+                let index: Option<Index> = index.fetch_optional(&mut *conn).await?;
+                let Some(index) = index else { return Ok(None) };
+                let plan: Json<Value> = look_up.fetch_one(conn).await?;
+                Ok(Some(Index { is_slow: is_slow(&plan), ..index }))
+            })
+            .await
     }
 
     /// Row-level security on the bound table; `None` if no table is bound.

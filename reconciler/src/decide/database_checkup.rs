@@ -106,7 +106,7 @@ pub fn binding(change: Option<&BindingChange>, table: Option<&str>, webhook: Opt
     }
 }
 
-/// The index on the tenants table's id.
+/// How a tenant row is found by its id.
 pub fn index(index: Option<&Index>) -> Check {
     let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
     let (table, column) = (&index.table, &index.column);
@@ -117,6 +117,11 @@ pub fn index(index: Option<&Index>) -> Check {
         );
     }
     match index.unique {
+        _ if index.is_slow => Check::warning(
+            "index",
+            format!("each look-up of a tenant by its id as text reads the whole of {table}"),
+            format!("CREATE INDEX ON {table} (({}));", index.as_text),
+        ),
         Some(true) => Check::ok("index", format!("{column} of {table} has a unique index")),
         Some(false) => Check::warning(
             "index",

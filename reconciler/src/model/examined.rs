@@ -24,15 +24,19 @@ pub struct Objects {
     pub version: Option<String>,
 }
 
-/// The index on the tenant_id column of the tenants table.
+/// How a tenant row is found by its id.
 #[derive(Clone, Debug)]
 pub struct Index {
     /// The table.
     pub table: String,
     /// The column, as a quoted identifier.
     pub column: String,
-    /// Whether it is unique; `None` if there is no index.
+    /// The expression of the id as text, which the bridge carries as its customer_ref.
+    pub as_text: String,
+    /// Whether the index on the column is unique; `None` if there is no index.
     pub unique: Option<bool>,
+    /// Whether a look-up by the id as text reads the whole table, and the table is large.
+    pub is_slow: bool,
     /// Whether the tenants table is a view, which has no index of its own.
     pub is_view: bool,
 }

@@ -188,6 +188,32 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
 }
 
 #[tokio::test]
+async fn it_asks_for_the_index_that_a_large_table_with_numbers_as_ids_lacks() -> Result<()> {
+    let fleet = Fleet::installed(Install::SqlOnly, Sandbox::start(&["--speed", "60"])?, &[])?;
+    fleet.fleet_yaml("tenants: { table: tenants }\n")?;
+    fleet.sql(
+        "CREATE TABLE tenants (id bigint PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO tenants SELECT n FROM generate_series(1, 100) n; ANALYZE tenants;
+         SELECT * FROM wab_bind_tenants('tenants')",
+    )?;
+    fleet.sql(include_str!("../../../sql/roles.sql"))?;
+    fleet.sql("CREATE ROLE reader LOGIN IN ROLE wab_reader; GRANT SELECT ON tenants TO reader")?;
+    let url = fleet.cluster.url(DATABASE).replace("user=postgres", "user=reader");
+    let index = |words: (&str, &str)| -> Result<()> {
+        let (_, checks) = doctor(&fleet, &[("DATABASE_URL", &url)])?;
+        let (verdict, says) = &checks["index"];
+        assert!(verdict == words.0 && says.contains(words.1), "{verdict}: {says}\nnot {words:?}");
+        Ok(())
+    };
+    index(("ok", "unique index"))?;
+    fleet.sql("INSERT INTO tenants SELECT n FROM generate_series(101, 60000) n; ANALYZE tenants")?;
+    let statement = "CREATE INDEX ON public.tenants (((id)::pg_catalog.text))";
+    index(("warning", statement))?;
+    fleet.sql(&format!("{statement}; ANALYZE tenants"))?;
+    index(("ok", "unique index"))
+}
+
+#[tokio::test]
 async fn it_looks_at_the_jobs_of_pg_cron() -> Result<()> {
     // pg_cron starts no job here, because its launcher's connection is refused.
     let conf = [
