@@ -34,17 +34,17 @@ DECLARE
     last_at  timestamptz := at;
     later    record;
 BEGIN
-    -- Of two statuses with the same time, disconnected counts as the later one.
+    -- Statuses with the same time are in the order of _wab_status_order().
     SELECT e.became INTO before FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
-      AND (e.at, coalesce(e.reported, e.became) = 'disconnected') < (at, reported = 'disconnected')
-    ORDER BY e.at DESC, coalesce(e.reported, e.became) = 'disconnected' DESC LIMIT 1;
+      AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
+    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC LIMIT 1;
     SELECT CASE WHEN 'awaiting_scan' IN (e.became, e.reported) THEN e.at END INTO unpaired
     FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared')
       AND (e.became <> 'unknown' OR e.reported IS NOT NULL)
-      AND (e.at, coalesce(e.reported, e.became) = 'disconnected') < (at, reported = 'disconnected')
-    ORDER BY e.at DESC, coalesce(e.reported, e.became) = 'disconnected' DESC LIMIT 1;
+      AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
+    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC LIMIT 1;
     IF NOT FOUND AND bridge.unpaired_since <= at THEN
         unpaired := bridge.unpaired_since;
     END IF;
@@ -56,8 +56,8 @@ BEGIN
         SELECT e.event_id, e.at, e.was, e.became, coalesce(e.reported, e.became) AS reported
         FROM @extschema@.wab_bridge_events e
         WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status'
-          AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > (at, reported = 'disconnected')
-        ORDER BY e.at, coalesce(e.reported, e.became) = 'disconnected'
+          AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) > (at, @extschema@._wab_status_order(reported))
+        ORDER BY e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))
     LOOP
         IF status <> 'unknown' THEN
             unpaired := CASE status WHEN 'awaiting_scan' THEN later.at END;
@@ -107,15 +107,15 @@ AS $$
 BEGIN
     RETURN (
         WITH s AS (
-            SELECT e.at, e.became, coalesce(e.reported, e.became) = 'disconnected' AS down
+            SELECT e.at, e.became, @extschema@._wab_status_order(coalesce(e.reported, e.became)) AS nth
             FROM @extschema@.wab_bridge_events e
             WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
         ), paired AS (
-            SELECT s.at, s.down FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.down DESC LIMIT 1
+            SELECT s.at, s.nth FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.nth DESC LIMIT 1
         ), first AS (
             SELECT s.at, s.became FROM s
-            WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.down) > (SELECT p.at, p.down FROM paired p)
-            ORDER BY s.at, s.down LIMIT 1
+            WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.nth) > (SELECT p.at, p.nth FROM paired p)
+            ORDER BY s.at, s.nth LIMIT 1
         )
         SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
                     ELSE coalesce(bridge.unpaired_since, least(coalesce(bridge.created_at, bridge.first_seen_at), f.at))
@@ -138,11 +138,11 @@ BEGIN
         FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
               WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
                 AND e.became = _wab_status_began.status
-                AND (e.at, coalesce(e.reported, e.became) = 'disconnected') > ALL (
-                    SELECT o.at, coalesce(o.reported, o.became) = 'disconnected' FROM @extschema@.wab_bridge_events o
+                AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) > ALL (
+                    SELECT o.at, @extschema@._wab_status_order(coalesce(o.reported, o.became)) FROM @extschema@.wab_bridge_events o
                     WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
                       AND o.became NOT IN (_wab_status_began.status, 'unknown')
-                    ORDER BY o.at DESC, coalesce(o.reported, o.became) = 'disconnected' DESC LIMIT 1)
+                    ORDER BY o.at DESC, @extschema@._wab_status_order(coalesce(o.reported, o.became)) DESC LIMIT 1)
               ORDER BY e.at LIMIT 1) run);
 END
 $$;
@@ -207,7 +207,8 @@ BEGIN
     SELECT CASE WHEN bridge.status_listed THEN greatest(bridge.status_observed_at, max(o.observed_at))
                 ELSE bridge.status_observed_at END INTO known_at
     FROM @extschema@._wab_last_observation() o;
-    is_newest := coalesce(at > known_at, true) OR (at = known_at AND reported = 'disconnected');
+    is_newest := coalesce((at, @extschema@._wab_status_order(reported))
+                          > (known_at, @extschema@._wab_status_order(@extschema@.wab_normalize_status(bridge.raw_status))), true);
     present := @extschema@._wab_insert_status(bridge, at, reported, known_at);
     began_at := @extschema@._wab_status_began(bridge.bridge_id, present, bridge.status_since);
     unpaired := CASE WHEN present = 'unknown' THEN bridge.unpaired_since

@@ -27,6 +27,14 @@ AS $$ SELECT @extschema@.wab_url_encode(value::pg_catalog.text) $$;
 COMMENT ON FUNCTION @extschema@.wab_url_encode(anynonarray) IS
     'Percent-encodes a tenant_id that is no text for a webhook_url expression.';
 
+-- Without SET the planner inlines it.
+CREATE FUNCTION @extschema@._wab_status_order(status text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE status WHEN 'unknown' THEN 0 WHEN 'paired' THEN 1 WHEN 'awaiting_scan' THEN 2 WHEN 'disconnected' THEN 3 END;
+COMMENT ON FUNCTION @extschema@._wab_status_order IS
+    'The place of a status among those with the same time: the one that most needs a person counts as the latest. A '
+    'bridge that was removed (null) comes after all.';
+
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 WHEN 'alerts' THEN 7761620004 END;

@@ -45,8 +45,8 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "a late webhook overwrites a newer status",
         object: Function("_wab_ingest"),
-        from: "is_newest := coalesce(at > known_at, true) OR (at = known_at AND reported = 'disconnected');",
-        to: "is_newest := true; bridge.status := reported; known_at := at;",
+        from: "present := public._wab_insert_status(",
+        to: "is_newest := true; bridge.status := reported; known_at := at; present := public._wab_insert_status(",
     },
     Mutation {
         name: "every month has 30 days",
