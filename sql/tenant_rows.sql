@@ -210,7 +210,7 @@ DECLARE
     parts     integer[] := ARRAY[1, cardinality(customer_refs)];  -- pairs of first and last, the next pair at the end
     first     integer;
     last      integer;
-    bad       integer[] := '{}';
+    bad       text[] := '{}';
     reasons   text[] := '{}';
     succeeded boolean := false;
     exchanged boolean := bridge_ids IS NULL;
@@ -253,16 +253,16 @@ BEGIN
             ELSIF first < last AND (succeeded OR cardinality(bad) < most_failures) THEN
                 parts := parts || ARRAY[(first + last) / 2 + 1, last, first, (first + last) / 2];
             ELSE
-                bad := bad || ARRAY(SELECT generate_series(first, last));
+                bad := bad || customer_refs[first:last];
                 reasons := reasons || array_fill(@extschema@._wab_refused_row(customer_refs[first], bridge_ids[first],
                     statuses[first], state, message, context), ARRAY[last - first + 1]);
             END IF;
         END;
     END LOOP;
-    RETURN QUERY SELECT customer_refs[b.nth], b.reason FROM unnest(bad, reasons) AS b(nth, reason);
+    RETURN QUERY SELECT b.customer_ref, b.reason FROM unnest(bad, reasons) AS b(customer_ref, reason);
     RETURN QUERY SELECT u.customer_ref, u.reason
                  FROM @extschema@._wab_unwritten_rows(customer_refs, bridge_ids, statuses) u
-                 WHERE u.customer_ref <> ALL (ARRAY(SELECT customer_refs[b.nth] FROM unnest(bad) AS b(nth)));
+                 WHERE NOT EXISTS (SELECT FROM unnest(bad) AS b(customer_ref) WHERE b.customer_ref = u.customer_ref);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_write_rows IS

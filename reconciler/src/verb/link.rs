@@ -21,7 +21,10 @@ use crate::verb::tenant::TenantArg;
 
 /// Flags of `link`.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("all").args(["all_disconnected", "all_unscanned"])))]
+#[command(
+    group(ArgGroup::new("all").args(["all_disconnected", "all_unscanned"])),
+    override_usage = "wab link [OPTIONS] <TENANT>\n       wab link [OPTIONS] <--all-disconnected|--all-unscanned>"
+)]
 pub struct LinkArgs {
     #[command(flatten)]
     pub tenant: Option<TenantArg>,

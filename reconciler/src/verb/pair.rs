@@ -17,6 +17,9 @@ use crate::verb::tenant::TenantArg;
 
 /// Flags of `pair`.
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "wab pair [OPTIONS] --phone <NUMBER> <TENANT>\n       wab pair [OPTIONS] --all-disconnected --phones <FILE> --out <FILE>"
+)]
 pub struct PairArgs {
     #[command(flatten)]
     pub tenant: Option<TenantArg>,
