@@ -8,10 +8,16 @@ use e2e::simulation::{Mutation, draw, play, put_in_all};
 const BRIDGES: u32 = 200;
 
 /// Lives that found a fault, cut down.
-const REGRESSIONS: &[(&str, &str)] = &[(
-    "a late webhook of an outage that no list saw, and the webhook of its end is lost",
-    include_str!("../lives/late_webhook.json"),
-)];
+const REGRESSIONS: &[(&str, &str)] = &[
+    (
+        "a late webhook of an outage that no list saw, and the webhook of its end is lost",
+        include_str!("../lives/late_webhook.json"),
+    ),
+    (
+        "a bridge is given another customer_ref after the last list of a day",
+        include_str!("../lives/late_retag.json"),
+    ),
+];
 
 /// The seed of the week: WAB_E2E_SEED, or a constant. In the week of 108 an outage went on after its end was told.
 fn seed() -> Result<u64> {

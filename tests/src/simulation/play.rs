@@ -109,6 +109,7 @@ impl Play {
     /// Plays one day with its jobs.
     async fn day(&mut self, day: i64) -> Result<Vec<Mismatch>> {
         let start = Moment::day(day);
+        self.stage.renew().await?;
         for hour in (0..24).map(|hour| start + hour * HOUR) {
             self.add(hour, Task::Reconcile);
             self.add(hour + 2 * MINUTE, Task::WorkQueue);
@@ -135,7 +136,8 @@ impl Play {
     async fn task(&mut self, task: Task, at: Moment) -> Result<Vec<Mismatch>> {
         let is_down = !self.model.provider.answers();
         let calls = match &task {
-            Task::Reconcile | Task::Plan | Task::Apply | Task::Happen(Event::Together) => true,
+            // The comparison of the provider reads what the provider has become.
+            Task::Reconcile | Task::Plan | Task::Apply | Task::Check | Task::Happen(Event::Together) => true,
             Task::WorkQueue => !self.model.queue.is_empty(),
             _ => false,
         };
@@ -150,10 +152,14 @@ impl Play {
                 self.model.ingest(&customer_ref, &word, happened, at);
             }
             Task::Reconcile => {
-                let done = self
-                    .stage
-                    .job("CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')")
-                    .await;
+                const RECONCILE: &str = "CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')";
+                // A backend that stays counts its calls and the pauses that the provider asks for by the real clock, which
+                // hardly moves from one hour to the next.
+                let provider = &self.model.provider;
+                let done = match provider.lists() && !provider.hides_statuses {
+                    true => self.stage.run(RECONCILE).await,
+                    false => self.stage.job(RECONCILE).await,
+                };
                 if done.is_ok() != self.model.provider.lists() {
                     let expected = if done.is_ok() { "an error" } else { "success" };
                     return Ok(vec![job("wab_reconcile()", at, expected.to_owned(), format!("{done:?}"))]);

@@ -114,6 +114,12 @@ impl Stage {
         Ok(())
     }
 
+    /// Continues in a new backend, so that no backend lists the fleet more often in a real minute than the provider allows.
+    pub async fn renew(&mut self) -> Result<()> {
+        self.connection = self.fleet.connect().await?;
+        Ok(())
+    }
+
     /// Runs SQL as pg_cron does: in a backend of its own, which knows of no calls that another one made.
     pub async fn job(&self, sql: &str) -> Result<()> {
         let mut connection = self.fleet.connect().await?;
