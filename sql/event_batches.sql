@@ -45,7 +45,8 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT e.at, e.became, e.reported FROM @extschema@.wab_bridge_events e
             WHERE e.bridge_id = b.bridge_id AND e.event IN ('status', 'appeared')
-            ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC LIMIT 1) l
+            ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC,
+                     e.event_id DESC LIMIT 1) l
         CROSS JOIN LATERAL (
             SELECT @extschema@._wab_status_of(
                 t.reported, CASE WHEN 'awaiting_scan' IN (l.became, l.reported) THEN l.at END) AS status) s

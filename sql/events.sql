@@ -34,17 +34,17 @@ DECLARE
     last_at  timestamptz := at;
     later    record;
 BEGIN
-    -- Statuses with the same time are in the order of _wab_status_order().
+    -- Statuses with the same time are in the order of _wab_status_order(), and equal ones in that in which they were stored.
     SELECT e.became INTO before FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
       AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
-    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC LIMIT 1;
+    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC, e.event_id DESC LIMIT 1;
     SELECT CASE WHEN 'awaiting_scan' IN (e.became, e.reported) THEN e.at END INTO unpaired
     FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared')
       AND (e.became <> 'unknown' OR e.reported IS NOT NULL)
       AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
-    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC LIMIT 1;
+    ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC, e.event_id DESC LIMIT 1;
     IF NOT FOUND AND bridge.unpaired_since <= at THEN
         unpaired := bridge.unpaired_since;
     END IF;
@@ -57,7 +57,7 @@ BEGIN
         FROM @extschema@.wab_bridge_events e
         WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status'
           AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) > (at, @extschema@._wab_status_order(reported))
-        ORDER BY e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))
+        ORDER BY e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became)), e.event_id
     LOOP
         IF status <> 'unknown' THEN
             unpaired := CASE status WHEN 'awaiting_scan' THEN later.at END;

@@ -3,9 +3,9 @@
 
 CREATE VIEW @extschema@.wab_status_history AS
 SELECT c.bridge_id, c.customer_ref, c.status, c.at AS since,
-       lead(c.at) OVER (PARTITION BY c.bridge_id ORDER BY c.at, @extschema@._wab_status_order(c.status)) AS until
+       lead(c.at) OVER (PARTITION BY c.bridge_id ORDER BY c.at, @extschema@._wab_status_order(c.status), c.event_id) AS until
 FROM (
-    SELECT e.bridge_id, e.customer_ref, e.at, e.became AS status
+    SELECT e.event_id, e.bridge_id, e.customer_ref, e.at, e.became AS status
     FROM @extschema@.wab_bridge_events e
     WHERE e.event IN ('appeared', 'disappeared') OR (e.event = 'status' AND e.was <> e.became)
 ) c;
@@ -259,7 +259,7 @@ BEGIN
         FROM @extschema@.wab_bridge_events l
         WHERE l.at < now() - older_than AND (l.event = 'appeared' OR (l.event = 'status' AND l.was <> l.became))
           AND l.bridge_id IN (SELECT b.bridge_id FROM @extschema@.wab_bridges b)
-        ORDER BY l.bridge_id, l.at DESC, @extschema@._wab_status_order(l.became) DESC
+        ORDER BY l.bridge_id, l.at DESC, @extschema@._wab_status_order(l.became) DESC, l.event_id DESC
     ),
          e AS (DELETE FROM @extschema@.wab_bridge_events v
                WHERE v.at < now() - older_than

@@ -35,3 +35,15 @@ SELECT wab_ingest_event('a', '[]');
 SELECT wab_ingest_event('a', '{"event": 1}');
 SELECT wab_ingest_event('a', '{"event": "connected", "customer_ref": "b"}');
 SELECT * FROM wab_status_history WHERE bridge_id = 1 ORDER BY since;
+-- A list without statuses shows another customer_ref, and the session answers at the same time: an event follows the answer.
+SELECT changed FROM wab_observe('{1,2,3,4}', '{a,b,c,c}', '{running,running,running,running}', '{connected,closed,qr,qr}', '{NULL,NULL,NULL,NULL}', '2026-01-19');
+SELECT changed FROM wab_observe('{1,2,3,4}', '{d,b,c,c}', '{running,running,running,running}', '{NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL}', '2026-01-20');
+SELECT _wab_observe_statuses('{1}', '{connected}', '2026-01-20');
+-- Without an index PostgreSQL takes the first of several rows that sort as equal.
+SET enable_indexscan = off;
+SET enable_bitmapscan = off;
+DISCARD PLANS;
+SELECT wab_ingest_event('d', '{"event": "disconnected"}', '2026-01-21');
+SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 1 AND at >= '2026-01-19' ORDER BY at, event_id;
+RESET enable_indexscan;
+RESET enable_bitmapscan;
