@@ -72,10 +72,9 @@ BEGIN
         WHERE e.event_id = later.event_id RETURNING e.became INTO status;
         last_at := later.at;
     END LOOP;
-    IF at < known_at THEN
-        IF bridge.status = 'unknown' THEN
-            RETURN 'unknown';
-        END IF;
+    IF bridge.raw_status IS NULL AND at < known_at THEN
+        RETURN 'unknown';
+    ELSIF at < known_at THEN
         -- The present status was confirmed at known_at, and before by each listing with the statuses of all bridges. It was no
         -- change then; after the inserted status the first confirmation may be one.
         IF bridge.status_listed THEN
@@ -127,23 +126,39 @@ COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
     'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
     'if it was not paired in the remaining history.';
 
--- The present status began at the oldest row of the history after which no other status follows.
+-- The present status began at the oldest row of the history after which no other status follows, be it unknown, and the
+-- bridge carries the same customer_ref.
 CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
+DECLARE
+    other record;
+    run   record;
 BEGIN
-    RETURN (
-        SELECT CASE WHEN run.was IS DISTINCT FROM _wab_status_began.status THEN run.at ELSE least(known_since, run.at) END
-        FROM (SELECT e.at, e.was FROM @extschema@.wab_bridge_events e
-              WHERE e.bridge_id = _wab_status_began.bridge_id AND e.event IN ('status', 'appeared')
-                AND e.became = _wab_status_began.status
-                AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) > ALL (
-                    SELECT o.at, @extschema@._wab_status_order(coalesce(o.reported, o.became)) FROM @extschema@.wab_bridge_events o
-                    WHERE o.bridge_id = _wab_status_began.bridge_id AND o.event IN ('status', 'appeared')
-                      AND o.became NOT IN (_wab_status_began.status, 'unknown')
-                    ORDER BY o.at DESC, @extschema@._wab_status_order(coalesce(o.reported, o.became)) DESC LIMIT 1)
-              ORDER BY e.at LIMIT 1) run);
+    SELECT e.at, o.nth, e.event_id INTO other
+    FROM @extschema@.wab_bridge_events e
+    CROSS JOIN LATERAL (SELECT CASE e.event WHEN 'customer_ref' THEN 0
+                                    ELSE @extschema@._wab_status_order(coalesce(e.reported, e.became)) END AS nth) o
+    WHERE e.bridge_id = bridge_id
+      AND (e.event = 'customer_ref' OR (e.event IN ('status', 'appeared') AND e.became <> status))
+    ORDER BY e.at DESC, o.nth DESC, e.event_id DESC LIMIT 1;
+    SELECT e.at, e.was INTO run
+    FROM @extschema@.wab_bridge_events e
+    WHERE e.bridge_id = bridge_id AND e.event IN ('status', 'appeared') AND e.became = status
+      AND (other.at IS NULL OR (e.at >= other.at
+           AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became)), e.event_id)
+               > (other.at, other.nth, other.event_id)))
+    ORDER BY e.at, e.event_id LIMIT 1;
+    RETURN CASE
+        WHEN run.at IS NULL THEN known_since
+        WHEN run.was = status THEN least(known_since, run.at)
+        -- If the word was mapped meanwhile, the provider has said it since before.
+        WHEN run.was = 'unknown' THEN coalesce((
+            SELECT b.status_since FROM @extschema@.wab_bridges b
+            WHERE b.bridge_id = bridge_id AND b.status = status AND b.status_since BETWEEN other.at AND run.at), run.at)
+        ELSE run.at END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_status_began IS
@@ -215,7 +230,9 @@ BEGIN
                      WHEN present <> 'awaiting_scan' THEN NULL
                      WHEN is_newest AND bridge.unpaired_since IS NOT NULL THEN bridge.unpaired_since
                      ELSE @extschema@._wab_unpaired_by_history(bridge) END;
-    moved := present <> 'unknown' AND (present, began_at) IS DISTINCT FROM (bridge.status, bridge.status_since);
+    -- A word that is not mapped is an observed status too.
+    moved := (present <> 'unknown' OR bridge.raw_status IS NOT NULL)
+             AND (present, began_at) IS DISTINCT FROM (bridge.status, bridge.status_since);
     IF is_newest THEN
         UPDATE @extschema@.wab_bridges b
         SET status = present, raw_status = event_name, status_observed_at = at, status_since = began_at,

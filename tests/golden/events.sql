@@ -47,3 +47,24 @@ SELECT wab_ingest_event('d', '{"event": "disconnected"}', '2026-01-21');
 SELECT at, event, was, became FROM wab_bridge_events WHERE bridge_id = 1 AND at >= '2026-01-19' ORDER BY at, event_id;
 RESET enable_indexscan;
 RESET enable_bitmapscan;
+-- While the provider says a word that is not mapped, the status is unknown: the status before it does not go on when the provider
+-- says it again, and a late event is followed by the next list.
+SELECT appeared FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,connected}', '{NULL,NULL,NULL,NULL,NULL}', '2026-02-01');
+SELECT changed FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', '2026-02-02');
+SELECT changed FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', '2026-02-04');
+SELECT wab_ingest_event('e', '{"event": "disconnected"}', '2026-02-03');
+SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
+SELECT wab_ingest_event('e', '{"event": "connected"}', '2026-02-05');
+SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
+SELECT changed FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', '2026-02-06');
+-- A mapped word counts since it was said, and still does when an event repeats the status.
+INSERT INTO wab_status_words VALUES ('linked', 'paired');
+SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
+SELECT wab_ingest_event('e', '{"event": "connected"}');
+SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
+SELECT event, was, became FROM wab_bridge_events WHERE bridge_id = 5 ORDER BY at, event_id;
+-- Under another customer_ref a status begins anew, and an event that repeats it changes nothing of that.
+SELECT changed FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,f}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
+CREATE TEMP TABLE renamed AS SELECT status_since FROM wab_bridges WHERE bridge_id = 5;
+SELECT wab_ingest_event('f', '{"event": "connected"}');
+SELECT b.status, b.status_since = r.status_since AS kept, b.status_since > now() - interval '1 hour' AS anew FROM wab_bridges b, renamed r WHERE b.bridge_id = 5;
