@@ -24,6 +24,7 @@ mod receiver;
 mod shrink;
 mod stage;
 mod tenures;
+mod words;
 
 pub use draw::{draw, draw_eventful};
 pub use life::{Event, Happening, Life};

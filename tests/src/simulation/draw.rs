@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::simulation::dice::Dice;
 use crate::simulation::life::{Event, Happening, Life, ListFault, Signup, name};
 use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+use crate::simulation::words::Status;
 
 /// Shares of the fleet per day: 3 % of the tenants leave in a month, and as many come.
 const SIGN_UPS: f64 = 0.001;
@@ -28,6 +29,10 @@ const CRASH: f64 = 0.1;
 const KEPT: f64 = 0.2;
 const EXTRA: f64 = 0.05;
 const TOGETHER: f64 = 0.1;
+const WORD_CHANGED: f64 = 0.005;
+/// The words that the provider gives up one day, each with the new one and its status.
+const WORDS: [(&str, &str, Status); 2] =
+    [("connected", "linked", Status::Paired), ("disconnected", "offline", Status::Disconnected)];
 
 /// A life of this many tenants and days.
 pub fn draw(seed: u64, tenants: u32, days: i64) -> Life {
@@ -39,6 +44,8 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
     let mut drawing = Drawing {
         eventfulness,
         dice: Dice::of(seed),
+        rare: Dice::of(!seed),
+        words: WORDS.to_vec(),
         active: (1..=tenants).collect(),
         left: BTreeSet::new(),
         next: tenants + 1,
@@ -51,6 +58,7 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
         drawing.phones();
         drawing.provider();
         drawing.operators();
+        drawing.words();
     }
     let Drawing { mut happenings, .. } = drawing;
     happenings.sort_by_key(|happening| happening.at);
@@ -60,6 +68,9 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
 struct Drawing {
     eventfulness: f64,
     dice: Dice,
+    /// For what is seldom, so that it does not change the rest of the life.
+    rare: Dice,
+    words: Vec<(&'static str, &'static str, Status)>,
     active: BTreeSet<u32>,
     left: BTreeSet<u32>,
     next: u32,
@@ -232,6 +243,18 @@ impl Drawing {
             self.add(at, Event::Crash);
         }
         self.add(self.day + 5 * HOUR, Event::Review);
+    }
+
+    /// The provider renames a status word, and an operator maps the new one some hours later.
+    fn words(&mut self) {
+        if self.rare.chance(WORD_CHANGED * self.eventfulness)
+            && let Some((from, to, status)) = self.words.pop()
+        {
+            let at = self.day + self.rare.between(0, DAY);
+            let mapped = at + self.rare.between(HOUR, 30 * HOUR);
+            self.add(at, Event::WordChanged { from: from.to_owned(), to: to.to_owned() });
+            self.add(mapped, Event::WordMapped { word: to.to_owned(), status });
+        }
     }
 
     /// A change of a session, with its webhook: most arrive within seconds, some never, some twice, and some hours later.

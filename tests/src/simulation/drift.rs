@@ -1,9 +1,10 @@
 //! The differences that can be known, by docs/drift.md.
 
 use crate::simulation::kind::{Drift, Kind};
-use crate::simulation::known::{Known, Status};
+use crate::simulation::known::Known;
 use crate::simulation::model::{Model, Row};
 use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+use crate::simulation::words::Status;
 
 /// All drift at this time.
 pub fn drift(model: &Model, now: Moment) -> Vec<Drift> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::simulation::life::{Event, Signup};
 use crate::simulation::model::{Bridge, Declared, Model, Row};
 use crate::simulation::moment::{DAY, Moment};
+use crate::simulation::words::{Mapped, Status};
 
 /// Bridges that nobody has needed for this long are removed at a review.
 const REVIEWED_AFTER: i64 = 3 * DAY;
@@ -87,6 +88,8 @@ impl Model {
                 self.provider.hides_statuses = !shown;
                 vec![Act::Set(json!({ "list_status": shown }))]
             }
+            Event::WordChanged { from, to } => self.change_word(from, to),
+            Event::WordMapped { word, status } => self.map_word(word, *status, at),
             Event::KeyRotated { key } => {
                 self.provider.key = Some(key.clone());
                 vec![Act::Set(json!({ "key": key }))]
@@ -160,11 +163,12 @@ impl Model {
 
     fn session(&mut self, customer_ref: &str, word: &str, webhooks: &[i64]) -> Vec<Act> {
         let Some(id) = self.provider.bridges.first_of(customer_ref) else { return Vec::new() };
-        if self.provider.bridges.get(id).is_some_and(|bridge| bridge.word == word) {
+        let said = self.provider.words.get(word).map_or(word, String::as_str);
+        if self.provider.bridges.get(id).is_some_and(|bridge| bridge.word == said) {
             return Vec::new();
         }
-        self.provider.bridges.update(id, |bridge| word.clone_into(&mut bridge.word));
-        let mut acts = vec![Act::Change(id, "status", word.to_owned())];
+        self.provider.bridges.update(id, |bridge| said.clone_into(&mut bridge.word));
+        let mut acts = vec![Act::Change(id, "status", said.to_owned())];
         // Webhooks between a change of the customer_ref and the next list are lost.
         let is_known =
             self.known.get(id).is_none_or(|known| known.customer_ref.as_deref() == Some(customer_ref));
@@ -175,6 +179,25 @@ impl Model {
             after: *after,
         }));
         acts
+    }
+
+    fn change_word(&mut self, from: &str, to: &str) -> Vec<Act> {
+        self.provider.words.insert(from.to_owned(), to.to_owned());
+        let bridges = self.provider.bridges.iter().filter(|(_, bridge)| bridge.word == from);
+        let ids: Vec<i64> = bridges.map(|(id, _)| id).collect();
+        for id in &ids {
+            self.provider.bridges.update(*id, |bridge| to.clone_into(&mut bridge.word));
+        }
+        ids.into_iter().map(|id| Act::Change(id, "status", to.to_owned())).collect()
+    }
+
+    fn map_word(&mut self, word: &str, status: Status, at: Moment) -> Vec<Act> {
+        self.telling.words.map(Mapped { at, word: word.to_owned(), status });
+        let ids: Vec<i64> = self.known.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.known.update(id, |known| known.understand(&self.telling));
+        }
+        vec![Act::Sql(format!("INSERT INTO wab_status_words VALUES ('{word}', '{}')", status.as_str()))]
     }
 
     fn container(&mut self, customer_ref: &str, state: &str) -> Vec<Act> {

@@ -83,8 +83,8 @@ impl Model {
         let [id] = self.known.of(customer_ref)[..] else { return };
         let Some(was) = self.known.get(id).filter(|known| known.first_seen <= at) else { return };
         let was = (was.session.status, was.session.since);
-        let told_at = &self.told_at;
-        self.known.update(id, |known| known.tell(at, word, told_at));
+        let telling = &self.telling;
+        self.known.update(id, |known| known.tell(at, word, telling));
         let is = self.known.get(id).map(|known| (known.session.status, known.session.since));
         if is != Some(was) {
             self.record_customer(customer_ref, now);
@@ -95,8 +95,8 @@ impl Model {
     fn hear(&mut self, customer_ref: &str, at: Moment) {
         let Some(id) = self.provider.bridges.first_of(customer_ref) else { return };
         let Some(bridge) = self.provider.bridges.get(id) else { return };
-        let told_at = &self.told_at;
-        self.known.update(id, |known| known.answer(at, &bridge.word, told_at));
+        let telling = &self.telling;
+        self.known.update(id, |known| known.answer(at, &bridge.word, telling));
     }
 
     /// Makes a bridge for a tenant, asks its session, and writes its row.
@@ -109,13 +109,13 @@ impl Model {
             self.known.insert(id, known);
             self.tenures.begin(id, Some(customer_ref), at);
         }
-        let told_at = &self.told_at;
+        let telling = &self.telling;
         self.known.update(id, |known| {
             if known.state != bridge.state {
                 known.state.clone_from(&bridge.state);
                 known.state_since = at;
             }
-            known.tell(at, &bridge.word, told_at);
+            known.tell(at, &bridge.word, telling);
         });
         let status = self.known.get(id).and_then(|known| known.session.status);
         if let Some(row) = self.rows.get_mut(customer_ref) {

@@ -3,36 +3,15 @@
 
 use crate::simulation::bridges::Carries;
 use crate::simulation::moment::Moment;
+use crate::simulation::words::{Mapped, Status, Words};
 
-/// A status of the product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    Paired,
-    AwaitingScan,
-    Disconnected,
-    Unknown,
-}
-
-impl Status {
-    /// The name of the status.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Paired => "paired",
-            Self::AwaitingScan => "awaiting_scan",
-            Self::Disconnected => "disconnected",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// What a word of the provider stands for.
-    pub fn of(word: &str) -> Self {
-        match word {
-            "connected" => Self::Paired,
-            "qr" => Self::AwaitingScan,
-            "disconnected" => Self::Disconnected,
-            _ => Self::Unknown,
-        }
-    }
+/// What the reports of all bridges are read with.
+#[derive(Clone, Debug, Default)]
+pub struct Telling {
+    /// When the fleet was listed with the status of each bridge.
+    pub listings: Vec<Moment>,
+    /// What the words stand for.
+    pub words: Words,
 }
 
 /// A bridge as far as it is known.
@@ -146,33 +125,38 @@ impl Known {
     }
 
     /// The session was asked, and answered with this word.
-    pub fn answer(&mut self, at: Moment, word: &str, listings: &[Moment]) {
+    pub fn answer(&mut self, at: Moment, word: &str, telling: &Telling) {
         if self.session.word.as_deref() == Some(word) {
-            self.confirmed = Some(Report::of(at, word));
+            self.confirmed = Some(Report::of(at, word, &telling.words));
         } else {
-            self.tell(at, word, listings);
+            self.tell(at, word, telling);
         }
     }
 
     /// A session or a webhook told the word that held at this time.
-    pub fn tell(&mut self, at: Moment, word: &str, listings: &[Moment]) {
-        let report = Report::of(at, word);
+    pub fn tell(&mut self, at: Moment, word: &str, telling: &Telling) {
+        let report = Report::of(at, word, &telling.words);
         self.confirmed.take_if(|confirmed| confirmed.at < at);
         let place = self.told.partition_point(|told| *told < report);
         if self.told.get(place) != Some(&report) {
             self.told.insert(place, report);
-            self.conclude(listings);
+            self.conclude(telling);
         }
     }
 
     /// A listing told the word that held at this time.
-    pub fn list(&mut self, at: Moment, word: &str, listings: &[Moment]) {
+    pub fn list(&mut self, at: Moment, word: &str, telling: &Telling) {
         if self.listed.last().is_none_or(|last| last.word != word) {
-            self.listed.push(Report::of(at, word));
+            self.listed.push(Report::of(at, word, &telling.words));
         }
         if self.session.word.as_deref() != Some(word) {
-            self.conclude(listings);
+            self.conclude(telling);
         }
+    }
+
+    /// A word was mapped.
+    pub fn understand(&mut self, telling: &Telling) {
+        self.conclude(telling);
     }
 
     /// A listing had a row that could not be read, which may be that of this bridge.
@@ -196,7 +180,8 @@ impl Known {
     }
 
     /// Goes through all reports in the order of time. Of the listings, only those matter that follow another report.
-    fn conclude(&mut self, listings: &[Moment]) {
+    fn conclude(&mut self, telling: &Telling) {
+        let Telling { listings, words } = telling;
         let mut reports: Vec<Report> =
             self.told.iter().chain(&self.confirmed).chain(&self.listed).cloned().collect();
         for told in &self.told {
@@ -204,28 +189,32 @@ impl Known {
             if let Some(at) = listings[next..].iter().find(|at| !self.hidden.contains(at))
                 && let Some(listed) = self.listed.iter().rev().find(|listed| listed.at <= *at)
             {
-                reports.push(Report::of(*at, &listed.word));
+                reports.push(Report::of(*at, &listed.word, words));
             }
         }
         reports.sort();
         let mut session = self.inherited.clone();
         session.waits_since = self.never_paired_since;
+        let mut mapped = words.mapped().iter().peekable();
         for report in reports {
-            session.hear(&report, self.lived_since());
+            while let Some(mapped) = mapped.next_if(|mapped| mapped.at <= report.at) {
+                session.learn(mapped);
+            }
+            session.hear(&report, words.status(&report.word, report.at), self.lived_since());
         }
+        mapped.for_each(|mapped| session.learn(mapped));
         self.session = session;
     }
 }
 
 impl Report {
-    fn of(at: Moment, word: &str) -> Self {
-        Self { at, is_down: Status::of(word) == Status::Disconnected, word: word.to_owned() }
+    fn of(at: Moment, word: &str, words: &Words) -> Self {
+        Self { at, is_down: words.status(word, at) == Status::Disconnected, word: word.to_owned() }
     }
 }
 
 impl Session {
-    fn hear(&mut self, report: &Report, lived_since: Moment) {
-        let told = Status::of(&report.word);
+    fn hear(&mut self, report: &Report, told: Status, lived_since: Moment) {
         self.waits_since = match (told, self.waits_since) {
             (Status::Paired, _) => None,
             (Status::AwaitingScan, None) => Some(match (self.status, self.since) {
@@ -235,17 +224,35 @@ impl Session {
             }),
             (_, waits_since) => waits_since,
         };
+        if self.change(report.at, told) {
+            self.since = Some(report.at);
+        }
+        self.word = Some(report.word.clone());
+    }
+
+    /// The word that it said last is mapped. The status follows at once, and the session has said the word since before.
+    fn learn(&mut self, mapped: &Mapped) {
+        if self.word.as_ref() == Some(&mapped.word) {
+            if mapped.status == Status::Paired {
+                self.waits_since = None;
+            }
+            self.change(mapped.at, mapped.status);
+        }
+    }
+
+    /// The status becomes the one that was told; false if it is that already.
+    fn change(&mut self, at: Moment, told: Status) -> bool {
         // Until it was paired, a bridge that the provider calls disconnected is one whose QR code expired.
         let status = match told {
             Status::Disconnected if self.waits_since.is_some() => Status::AwaitingScan,
             told => told,
         };
-        if self.status != Some(status) {
-            self.history.push((report.at, status));
+        let is_new = self.status != Some(status);
+        if is_new {
+            self.history.push((at, status));
             self.status = Some(status);
-            self.since = Some(report.at);
         }
-        self.word = Some(report.word.clone());
+        is_new
     }
 }
 
@@ -259,29 +266,43 @@ mod tests {
 
     #[test]
     fn reports_count_in_the_order_of_their_times() {
-        let listings = [Moment(100), Moment(200), Moment(300), Moment(400)];
+        let telling = Telling { listings: [100, 200, 300, 400].map(Moment).to_vec(), ..Telling::default() };
         let reports = [(150, "disconnected"), (160, "connected"), (250, "disconnected"), (350, "connected")];
         let mut in_order = known();
-        in_order.list(Moment(100), "connected", &listings);
+        in_order.list(Moment(100), "connected", &telling);
         for (at, word) in reports {
-            in_order.tell(Moment(at), word, &listings);
+            in_order.tell(Moment(at), word, &telling);
         }
         let mut reversed = known();
-        reversed.list(Moment(100), "connected", &listings);
+        reversed.list(Moment(100), "connected", &telling);
         for (at, word) in reports.into_iter().rev() {
-            reversed.tell(Moment(at), word, &listings);
+            reversed.tell(Moment(at), word, &telling);
         }
         assert_eq!(in_order.session, reversed.session);
     }
 
     #[test]
+    fn a_word_counts_from_when_it_is_mapped_and_was_said_before() {
+        let mut telling = Telling { listings: [100, 200].map(Moment).to_vec(), ..Telling::default() };
+        let mut bridge = known();
+        bridge.list(Moment(100), "connected", &telling);
+        bridge.list(Moment(200), "linked", &telling);
+        assert_eq!((bridge.session.status(), bridge.session.since), (Status::Unknown, Some(Moment(200))));
+        telling.words.map(Mapped { at: Moment(250), word: "linked".to_owned(), status: Status::Paired });
+        bridge.understand(&telling);
+        assert_eq!((bridge.session.status(), bridge.session.since), (Status::Paired, Some(Moment(200))));
+        assert_eq!(bridge.session.seconds(Moment(200), Moment(300)), (50, 50));
+    }
+
+    #[test]
     fn a_bridge_that_was_never_paired_waits_whatever_the_provider_calls_it() {
+        let telling = Telling { listings: vec![Moment(100)], ..Telling::default() };
         let mut bridge = known();
         bridge.was_never_paired(Some(Moment(50)));
-        bridge.list(Moment(100), "disconnected", &[Moment(100)]);
+        bridge.list(Moment(100), "disconnected", &telling);
         assert_eq!(bridge.session.status(), Status::AwaitingScan);
-        bridge.tell(Moment(120), "connected", &[Moment(100)]);
-        bridge.tell(Moment(130), "disconnected", &[Moment(100)]);
+        bridge.tell(Moment(120), "connected", &telling);
+        bridge.tell(Moment(130), "disconnected", &telling);
         assert_eq!(
             (bridge.session.status(), bridge.session.since),
             (Status::Disconnected, Some(Moment(130)))

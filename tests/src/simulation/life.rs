@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::simulation::moment::{DAY, Moment};
+use crate::simulation::words::Status;
 
 /// The life of one fleet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,17 @@ pub enum Event {
     /// The provider's list carries the status of each bridge from now on, or no longer.
     ListStatuses {
         shown: bool,
+    },
+    /// The provider calls a status by another word from now on: in its lists, and where a session answers. Its events keep
+    /// their names.
+    WordChanged {
+        from: String,
+        to: String,
+    },
+    /// An operator maps that word to the status that it stands for.
+    WordMapped {
+        word: String,
+        status: Status,
     },
     /// The provider's lists are wrong in this way until `ListMended`.
     ListBroken {

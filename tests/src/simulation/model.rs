@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 
 use crate::simulation::bridges::{Bridges, Carries};
 use crate::simulation::episodes::Episodes;
-use crate::simulation::known::Known;
+use crate::simulation::known::{Known, Telling};
 use crate::simulation::life::{ListFault, name};
 use crate::simulation::moment::Moment;
 use crate::simulation::tenures::Tenures;
@@ -24,8 +24,8 @@ pub struct Model {
     pub known: Bridges<Known>,
     /// When the fleet was listed.
     pub listings: Vec<Moment>,
-    /// When it was listed with the status of each bridge.
-    pub told_at: Vec<Moment>,
+    /// When it was listed with the status of each bridge, and what the words stand for.
+    pub telling: Telling,
     /// Whether each row of the last list could be read.
     pub is_whole: bool,
     pub episodes: Episodes,
@@ -53,6 +53,8 @@ pub struct Provider {
     pub installed_key: Option<String>,
     /// Whether its list lacks the statuses.
     pub hides_statuses: bool,
+    /// The words that it says now in place of others.
+    pub words: BTreeMap<String, String>,
 }
 
 /// A bridge as the provider has it.
@@ -159,7 +161,7 @@ impl Model {
         self.listings.push(at);
         let is_told = !self.provider.hides_statuses;
         if is_told {
-            self.told_at.push(at);
+            self.telling.listings.push(at);
         }
         let gone: Vec<i64> = self.known.iter().map(|(id, _)| id).collect();
         for id in gone.into_iter().filter(|id| self.provider.bridges.get(*id).is_none()) {
@@ -184,7 +186,7 @@ impl Model {
                 self.known.insert(id, known);
                 self.tenures.begin(id, Some(&bridge.customer_ref), bridge.created_at);
             }
-            let told_at = &self.told_at;
+            let telling = &self.telling;
             let tenures = &mut self.tenures;
             let carried = self.known.get(id).and_then(|known| known.customer_ref.as_deref());
             if carried != Some(bridge.customer_ref.as_str()) {
@@ -203,7 +205,7 @@ impl Model {
                     known.state_since = at;
                 }
                 if is_told {
-                    known.list(at, &bridge.word, told_at);
+                    known.list(at, &bridge.word, telling);
                 }
             });
         }
