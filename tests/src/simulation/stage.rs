@@ -114,7 +114,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Continues in a new backend, so that no backend lists the fleet more often in a real minute than the provider allows.
+    /// Continues in a new backend, which knows of no calls that another one made.
     pub async fn renew(&mut self) -> Result<()> {
         self.connection = self.fleet.connect().await?;
         Ok(())
