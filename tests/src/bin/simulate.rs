@@ -115,7 +115,7 @@ fn print(ending: &Ending) {
     for mismatch in ending.mismatches.iter().take(PRINTED) {
         println!("{mismatch}");
     }
-    println!("{} differences; recorded of the first:\n{}", ending.mismatches.len(), ending.history);
+    println!("{} differences; recorded of the first ones:\n{}", ending.mismatches.len(), ending.history);
 }
 
 fn read(file: &Path) -> Result<Life> {

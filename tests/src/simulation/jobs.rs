@@ -17,6 +17,7 @@ impl Model {
     /// clears those whose bridges are gone. `asked` are the customer_refs whose sessions answered, by the provider's record.
     pub fn reconcile(&mut self, at: Moment, asked: &[String]) {
         if self.list(at) {
+            self.poll(asked);
             for customer_ref in asked {
                 self.hear(customer_ref, at);
             }
@@ -24,6 +25,19 @@ impl Model {
             self.write(&present, &[Kind::StatusDrift, Kind::StaleBinding]);
             self.record(at);
         }
+    }
+
+    /// Notes which sessions were asked. The bridges of one customer_ref share a session path, and are left out.
+    fn poll(&mut self, asked: &[String]) {
+        if !self.provider.hides_statuses {
+            return self.polling.end();
+        }
+        let of = |(id, known): (i64, &Known)| {
+            let customer_ref = known.customer_ref.as_ref()?;
+            (self.known.of(customer_ref).len() == 1).then(|| (id, asked.contains(customer_ref)))
+        };
+        let bridges = self.known.iter().filter_map(of).collect();
+        self.polling.round(&bridges);
     }
 
     /// wab_work_queue(): makes bridges for waiting tenants.

@@ -3,7 +3,8 @@
 
 use crate::simulation::bridges::Carries;
 use crate::simulation::moment::Moment;
-use crate::simulation::words::{Mapped, Status, Words};
+use crate::simulation::session::{Report, Session};
+use crate::simulation::words::Words;
 
 /// What the reports of all bridges are read with.
 #[derive(Clone, Debug, Default)]
@@ -35,52 +36,6 @@ pub struct Known {
     /// The session as it was when the bridge came to carry its customer_ref.
     inherited: Session,
     pub session: Session,
-}
-
-/// That the session had a status at a time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Report {
-    at: Moment,
-    /// Of two statuses at the same time, disconnected counts as the later one.
-    is_down: bool,
-    word: String,
-}
-
-/// The status of a session, and what a later report needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Session {
-    pub word: Option<String>,
-    pub status: Option<Status>,
-    pub since: Option<Moment>,
-    /// Since when the bridge waits to be paired; `None` while it is paired, and if it is not known.
-    pub waits_since: Option<Moment>,
-    /// The statuses in the order of time, each with its beginning.
-    pub history: Vec<(Moment, Status)>,
-}
-
-impl Session {
-    /// The status; unknown until it was reported.
-    pub fn status(&self) -> Status {
-        self.status.unwrap_or(Status::Unknown)
-    }
-
-    /// How often the status changed after this time. What began or ended unknown is no change.
-    pub fn changes_since(&self, since: Moment) -> usize {
-        let pairs = self.history.windows(2).rev().take_while(|pair| pair[1].0 > since);
-        pairs.filter(|pair| pair.iter().all(|(_, status)| *status != Status::Unknown)).count()
-    }
-
-    /// The seconds in which the status was paired, and in which it was known, from one time to another.
-    pub fn seconds(&self, from: Moment, to: Moment) -> (i64, i64) {
-        let (mut paired, mut known) = (0, 0);
-        for (nth, (since, status)) in self.history.iter().enumerate() {
-            let until = self.history.get(nth + 1).map_or(to, |next| next.0).min(to);
-            let seconds = (until - *since.max(&from)).max(0);
-            paired += if *status == Status::Paired { seconds } else { 0 };
-            known += if *status == Status::Unknown { 0 } else { seconds };
-        }
-        (paired, known)
-    }
 }
 
 impl Carries for Known {
@@ -141,6 +96,16 @@ impl Known {
         if self.told.get(place) != Some(&report) {
             self.told.insert(place, report);
             self.conclude(telling);
+            self.keep_confirmed();
+        }
+    }
+
+    /// After a late report, the last answer may be the one with which the status changed: then its time is kept.
+    fn keep_confirmed(&mut self) {
+        let changed_at = self.session.history.last().map(|last| last.0);
+        if let Some(confirmed) = self.confirmed.take_if(|confirmed| Some(confirmed.at) == changed_at) {
+            let place = self.told.partition_point(|told| *told < confirmed);
+            self.told.insert(place, confirmed);
         }
     }
 
@@ -207,58 +172,10 @@ impl Known {
     }
 }
 
-impl Report {
-    fn of(at: Moment, word: &str, words: &Words) -> Self {
-        Self { at, is_down: words.status(word, at) == Status::Disconnected, word: word.to_owned() }
-    }
-}
-
-impl Session {
-    fn hear(&mut self, report: &Report, told: Status, lived_since: Moment) {
-        self.waits_since = match (told, self.waits_since) {
-            (Status::Paired, _) => None,
-            (Status::AwaitingScan, None) => Some(match (self.status, self.since) {
-                (None, _) => lived_since.min(report.at),
-                (Some(Status::Paired), _) => report.at,
-                (_, since) => since.unwrap_or(report.at),
-            }),
-            (_, waits_since) => waits_since,
-        };
-        if self.change(report.at, told) {
-            self.since = Some(report.at);
-        }
-        self.word = Some(report.word.clone());
-    }
-
-    /// The word that it said last is mapped. The status follows at once, and the session has said the word since before.
-    fn learn(&mut self, mapped: &Mapped) {
-        if self.word.as_ref() == Some(&mapped.word) {
-            if mapped.status == Status::Paired {
-                self.waits_since = None;
-            }
-            self.change(mapped.at, mapped.status);
-        }
-    }
-
-    /// The status becomes the one that was told; false if it is that already.
-    fn change(&mut self, at: Moment, told: Status) -> bool {
-        // Until it was paired, a bridge that the provider calls disconnected is one whose QR code expired.
-        let status = match told {
-            Status::Disconnected if self.waits_since.is_some() => Status::AwaitingScan,
-            told => told,
-        };
-        let is_new = self.status != Some(status);
-        if is_new {
-            self.history.push((at, status));
-            self.status = Some(status);
-        }
-        is_new
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulation::words::{Mapped, Status};
 
     fn known() -> Known {
         Known::first_seen(Moment(100), Some("a".to_owned()), "running".to_owned(), Some(Moment(50)))
@@ -279,6 +196,18 @@ mod tests {
             reversed.tell(Moment(at), word, &telling);
         }
         assert_eq!(in_order.session, reversed.session);
+    }
+
+    #[test]
+    fn an_answer_that_ended_an_outage_is_not_forgotten() {
+        let telling = Telling { listings: vec![Moment(100)], ..Telling::default() };
+        let mut bridge = known();
+        bridge.list(Moment(100), "connected", &telling);
+        bridge.answer(Moment(300), "connected", &telling);
+        bridge.tell(Moment(200), "disconnected", &telling);
+        assert_eq!((bridge.session.status(), bridge.session.since), (Status::Paired, Some(Moment(300))));
+        bridge.tell(Moment(400), "disconnected", &telling);
+        assert_eq!(bridge.session.since, Some(Moment(400)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::simulation::episodes::Episodes;
 use crate::simulation::known::{Known, Telling};
 use crate::simulation::life::{ListFault, name};
 use crate::simulation::moment::Moment;
+use crate::simulation::polling::Polling;
 use crate::simulation::tenures::Tenures;
 
 /// Everything that is true.
@@ -29,6 +30,7 @@ pub struct Model {
     /// Whether each row of the last list could be read.
     pub is_whole: bool,
     pub episodes: Episodes,
+    pub polling: Polling,
     pub tenures: Tenures,
     /// fleet.yaml as it is written, and what the last apply made of it.
     pub declared: Declared,

@@ -104,6 +104,25 @@ pub const ALL: &[Mutation] = &[
         to: "x AS (DELETE FROM public.wab_drift_episodes WHERE ended_at < now() - older_than / 100 RETURNING 1), \
              s AS (DELETE FROM public.wab_summaries",
     },
+    Mutation {
+        name: "two wab apply run at the same time",
+        object: Function("_wab_lock_id"),
+        from: "WHEN 'apply'::text THEN '7761620003'::bigint",
+        to: "WHEN 'apply'::text THEN (7761620003 + random() * 1000000)::bigint",
+    },
+    Mutation {
+        name: "polling asks the same bridges again and again",
+        object: Function("_wab_poll_candidates"),
+        from: "ORDER BY p.asked_at NULLS FIRST, p.bridge_id LIMIT",
+        to: "ORDER BY p.bridge_id LIMIT",
+    },
+    Mutation {
+        name: "a bridge that no tombstone names is deleted",
+        object: Function("wab_log_summary"),
+        from: "RETURN logged;",
+        to: "PERFORM public.wab_delete_instance(d.bridge_id, d.customer_ref) FROM public.wab_drift d WHERE d.kind = 'orphaned'; \
+             RETURN logged;",
+    },
 ];
 
 /// Puts all faults into one product, to see that each has its text.

@@ -14,6 +14,7 @@ use crate::simulation::model::{Bridge, Model, Row};
 use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
 use crate::simulation::mutation::Mutation;
 use crate::simulation::plan::compare_plan;
+use crate::simulation::polling::CALLS;
 use crate::simulation::stage::Stage;
 
 /// The days from one VACUUM to the next, and for which a backend stays: it may list the fleet 120 times in a real minute.
@@ -26,7 +27,7 @@ pub struct Ending {
     pub days: i64,
     /// What differed on the last of them; nothing if all went well.
     pub mismatches: Vec<Mismatch>,
-    /// What the database has recorded of the bridge or the tenant of the first of them.
+    /// What the database has recorded of the bridges and the tenants of the first of them.
     pub history: String,
 }
 
@@ -71,8 +72,9 @@ pub async fn play(life: &Life, mutation: Option<Mutation>, mut tell: impl FnMut(
         }
         let mismatches = play.day(day).await.with_context(|| format!("on day {day}"))?;
         tell(day);
-        if let Some(first) = mismatches.first() {
-            let history = play.stage.history(&first.object).await?;
+        if !mismatches.is_empty() {
+            let objects: Vec<&str> = mismatches.iter().map(|one| one.object.as_str()).take(5).collect();
+            let history = play.stage.history(&objects.join(" ")).await?;
             return Ok(Ending { days: day + 1, mismatches, history });
         }
     }
@@ -157,23 +159,27 @@ impl Play {
                 self.model.ingest(&customer_ref, &word, happened, at);
             }
             Task::Reconcile => {
-                const RECONCILE: &str = "CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => 60)')";
+                let reconcile = format!(
+                    "CALL wab_run_job('reconcile', 'SELECT count(*) FROM wab_reconcile(max_status_calls => {CALLS})')"
+                );
                 // A backend that stays counts its calls and the pauses that the provider asks for by the real clock, which
                 // hardly moves from one hour to the next.
                 let provider = &self.model.provider;
                 let done = match provider.lists() && !provider.hides_statuses {
-                    true => self.stage.run(RECONCILE).await,
-                    false => self.stage.job(RECONCILE).await,
+                    true => self.stage.run(&reconcile).await,
+                    false => self.stage.job(&reconcile).await,
                 };
                 if done.is_ok() != self.model.provider.lists() {
                     let expected = if done.is_ok() { "an error" } else { "success" };
                     return Ok(vec![job("wab_reconcile()", at, expected.to_owned(), format!("{done:?}"))]);
                 }
-                let asked = match self.model.provider.hides_statuses {
+                // A bridge whose row could not be read is asked too.
+                let asked = match provider.hides_statuses || provider.list_fault.is_some() {
                     true => self.stage.asked(at).await?,
                     false => Vec::new(),
                 };
                 self.model.reconcile(at, &asked);
+                return Ok(self.model.polling.compare(at));
             }
             Task::WorkQueue => {
                 const WORK: &str = "CALL wab_work_queue(max_calls => 9)";
