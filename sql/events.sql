@@ -28,14 +28,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    before   text;
-    unpaired timestamptz;
-    status   text;
-    last_at  timestamptz := at;
-    later    record;
+    before    text;
+    confirmed text;
+    unpaired  timestamptz;
+    status    text;
+    listed_at timestamptz;
+    last_at   timestamptz := at;
+    later     record;
 BEGIN
     -- Statuses with the same time are in the order of _wab_status_order(), and equal ones in that in which they were stored.
-    SELECT e.became INTO before FROM @extschema@.wab_bridge_events e
+    SELECT e.became, coalesce(e.reported, e.became) INTO before, confirmed FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
       AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
     ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC, e.event_id DESC LIMIT 1;
@@ -52,6 +54,22 @@ BEGIN
     INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
     VALUES (at, bridge.bridge_id, bridge.customer_ref, 'status', coalesce(before, 'unknown'), status,
             nullif(reported, status));
+    -- A listing before the next known status confirmed the status before the new one: no row of it was written.
+    SELECT min(o.observed_at) INTO listed_at FROM @extschema@.wab_observations o
+    WHERE o.observed_at > at AND o.statuses = o.bridges AND o.malformed = 0
+      AND o.observed_at < (SELECT e.at FROM @extschema@.wab_bridge_events e
+                           WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at > at
+                           ORDER BY e.at LIMIT 1);
+    IF listed_at IS NOT NULL AND confirmed IS NOT NULL THEN
+        before := status;
+        status := @extschema@._wab_status_of(confirmed, CASE status WHEN 'awaiting_scan' THEN at END);
+        IF status <> before THEN
+            INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
+            VALUES (listed_at, bridge.bridge_id, bridge.customer_ref, 'status', before, status, nullif(confirmed, status));
+        END IF;
+        at := listed_at;
+        reported := confirmed;
+    END IF;
     FOR later IN
         SELECT e.event_id, e.at, e.was, e.became, coalesce(e.reported, e.became) AS reported
         FROM @extschema@.wab_bridge_events e

@@ -63,8 +63,14 @@ SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
 SELECT wab_ingest_event('e', '{"event": "connected"}');
 SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
 SELECT event, was, became FROM wab_bridge_events WHERE bridge_id = 5 ORDER BY at, event_id;
+-- A late event of an outage that a list and then another event followed: the list ended it.
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-01');
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-03');
+SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-04'), wab_ingest_event('g', '{"event": "connected"}', '2026-03-05');
+SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-02');
+SELECT at, was, became FROM wab_bridge_events WHERE bridge_id = 6 ORDER BY at, event_id;
 -- Under another customer_ref a status begins anew, and an event that repeats it changes nothing of that.
-SELECT changed FROM wab_observe('{1,2,3,4,5}', '{d,b,c,c,f}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,f,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
 CREATE TEMP TABLE renamed AS SELECT status_since FROM wab_bridges WHERE bridge_id = 5;
 SELECT wab_ingest_event('f', '{"event": "connected"}');
 SELECT b.status, b.status_since = r.status_since AS kept, b.status_since > now() - interval '1 hour' AS anew FROM wab_bridges b, renamed r WHERE b.bridge_id = 5;

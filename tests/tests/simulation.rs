@@ -17,6 +17,10 @@ const REGRESSIONS: &[(&str, &str)] = &[
         "a bridge is given another customer_ref after the last list of a day",
         include_str!("../lives/late_retag.json"),
     ),
+    (
+        "a late webhook of an outage that a list ended, before another outage",
+        include_str!("../lives/listed_between.json"),
+    ),
 ];
 
 /// The seed of the week: WAB_E2E_SEED, or a constant. In the week of 108 an outage went on after its end was told.
