@@ -152,7 +152,7 @@ impl Play {
             self.stage.before_calls(at).await?;
         }
         match task {
-            Task::Happen(event) => self.happen(&event, at).await?,
+            Task::Happen(event) => return self.happen(&event, at).await,
             Task::Arrive { customer_ref, word, at: happened } => {
                 let event = json!({"event": word, "timestamp": happened.0});
                 self.stage.run(&format!("SELECT wab_ingest_event('{customer_ref}', '{event}')")).await?;
@@ -224,14 +224,28 @@ impl Play {
         Ok(Vec::new())
     }
 
-    async fn happen(&mut self, event: &Event, at: Moment) -> Result<()> {
+    async fn happen(&mut self, event: &Event, at: Moment) -> Result<Vec<Mismatch>> {
+        let mut mismatches = Vec::new();
         for act in self.model.happen(event, at) {
             self.stage.act(&act, &self.model.declared).await?;
-            if let Act::Webhook { customer_ref, word, after } = act {
-                self.add(at + after, Task::Arrive { customer_ref, word, at });
+            match act {
+                Act::Webhook { customer_ref, word, after } => {
+                    self.add(at + after, Task::Arrive { customer_ref, word, at });
+                }
+                Act::ApplyTwice => mismatches.extend(self.together(at).await?),
+                _ => {}
             }
         }
-        Ok(())
+        Ok(mismatches)
+    }
+
+    /// Of two wab apply at the same time, one finds the lock taken.
+    async fn together(&mut self, at: Moment) -> Result<Option<Mismatch>> {
+        let (second, was_running, first) = self.stage.apply_twice().await?;
+        let may_end = |code: Option<i32>| matches!(code, Some(0 | 1 | 3 | 5 | 9 | 10));
+        let is_right = may_end(first) && may_end(Some(second.code)) && (!was_running || second.code == 10);
+        let real = format!("exits {first:?} and {}: {}{}", second.code, second.stdout, second.stderr);
+        Ok((!is_right).then(|| job("two wab apply", at, "one exit 10".to_owned(), real)))
     }
 }
 
