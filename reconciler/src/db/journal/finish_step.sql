@@ -1,4 +1,5 @@
+-- An age is measured before its statement arrives here, so each time is late by as long as that took.
 UPDATE @extschema@.wab_operations
-SET finished_at = clock_timestamp() - make_interval(secs => $6), outcome = $3, detail = $4,
+SET finished_at = greatest(started_at, clock_timestamp() - make_interval(secs => $6)), outcome = $3, detail = $4,
     bridge_id = coalesce($5, bridge_id)
 WHERE run_id = $1 AND step = $2
