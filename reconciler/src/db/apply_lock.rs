@@ -89,16 +89,17 @@ impl Contender {
 
     /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
     pub fn hold(self, held: Held) -> ApplyLock {
-        let conn = Arc::new(Mutex::new(self.session.into_connection()));
-        let keeper = tokio::spawn(keep(Arc::clone(&conn)));
-        ApplyLock { conn, keeper, held }
+        let conn = Mutex::new(self.session.into_connection());
+        let holder = Arc::new(Holder { conn });
+        let keeper = tokio::spawn(keep(Arc::clone(&holder)));
+        ApplyLock { holder, keeper, held }
     }
 }
 
 /// The lock. Dropping it ends the connection and releases it.
 #[derive(Debug)]
 pub struct ApplyLock {
-    conn: Arc<Mutex<PgConnection>>,
+    holder: Arc<Holder>,
     keeper: JoinHandle<()>,
     held: Held,
 }
@@ -114,9 +115,17 @@ impl ApplyLock {
         self.held.server_since
     }
 
-    /// Takes the lock on the server that accepts writes now, unless it is held there. If another run holds it, the error names
-    /// that run. The session that held it for this run before may outlive its connection for a minute: that is a loss.
-    pub async fn take_again(&mut self, database: &Database) -> Result<(), Error> {
+    /// Takes the lock on the server that accepts writes now, unless it is held there; `server` is when that server started.
+    /// If another run holds it, the error names that run. The session that held it for this run before may outlive its
+    /// connection for a minute: that is a loss.
+    pub async fn take_again(&mut self, database: &Database, server: DateTime<Utc>) -> Result<(), Error> {
+        let was_here = server == self.held.server_since;
+        if was_here && self.require().await.is_ok() {
+            return Ok(());
+        }
+        // Before the next connection: a pooler may have no third one.
+        self.keeper.abort();
+        *self.holder.conn.lock().await = None;
         let session = Session::connect_writable(database).await?;
         let mut contender = Contender::of(session, database).await?;
         match contender.try_lock().await? {
@@ -125,21 +134,23 @@ impl ApplyLock {
                 *self = contender.hold(Held { taken_at, ..held });
                 Ok(())
             }
-            Err(Some(LockHolder { pid, .. })) if pid == self.held.pid => self.require().await,
+            Err(Some(LockHolder { pid, .. })) if was_here && pid == self.held.pid => self.require().await,
             Err(holder) => Err(Error::Locked { holder }),
         }
     }
 
     /// Fails if the lock was lost: the process was stopped, the network was cut, or a person ended the session.
     pub async fn require(&self) -> Result<(), Error> {
-        hear(&mut *self.conn.lock().await).await
+        self.holder.hear().await
     }
 
     /// Releases the lock at once. It would end with the connection too, but later, and the next run may be waiting.
     pub async fn release(self) {
         self.keeper.abort();
-        // If this fails, the connection is lost, and the lock with it.
-        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *self.conn.lock().await).await;
+        if let Some(conn) = &mut *self.holder.conn.lock().await {
+            // If this fails, the connection is lost, and the lock with it.
+            let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+        }
     }
 }
 
@@ -150,19 +161,39 @@ impl Drop for ApplyLock {
 }
 
 /// Lets PostgreSQL hear of the run again and again, until the lock is lost.
-async fn keep(conn: Arc<Mutex<PgConnection>>) {
+async fn keep(holder: Arc<Holder>) {
     loop {
         tokio::time::sleep(EVERY).await;
-        if hear(&mut *conn.lock().await).await.is_err() {
+        if holder.hear().await.is_err() {
             return;
         }
     }
 }
 
-async fn hear(conn: &mut PgConnection) -> Result<(), Error> {
-    let heard = sqlx::raw_sql("SELECT 1").execute(conn);
-    match tokio::time::timeout(PATIENCE, heard).await {
-        Ok(heard) => heard.map(drop).map_err(Error::database(LOST)),
-        Err(_) => Err(Error::unanswered(LOST, PATIENCE)),
+/// The connection whose transaction holds the lock.
+#[derive(Debug)]
+struct Holder {
+    /// `None` once it was lost.
+    conn: Mutex<Option<PgConnection>>,
+}
+
+impl Holder {
+    /// A connection that fails ends: its next user need not wait for it, and a pooler has a server connection for the next one.
+    async fn hear(&self) -> Result<(), Error> {
+        let mut conn = self.conn.lock().await;
+        let Some(holder) = conn.as_mut() else { return Err(ended()) };
+        let heard = sqlx::raw_sql("SELECT 1").execute(holder);
+        let heard = match tokio::time::timeout(PATIENCE, heard).await {
+            Ok(heard) => heard.map(drop).map_err(Error::database(LOST)),
+            Err(_) => Err(Error::unanswered(LOST, PATIENCE)),
+        };
+        if heard.is_err() {
+            *conn = None;
+        }
+        heard
     }
+}
+
+fn ended() -> Error {
+    Error::database(LOST)(std::io::Error::from(std::io::ErrorKind::NotConnected).into())
 }

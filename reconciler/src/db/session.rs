@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row as _, Transaction};
 
 use crate::config::Database;
 use crate::db::connect::{connect, connect_writable};
@@ -23,11 +23,14 @@ const BEGINNING: &str = "cannot begin a transaction";
 /// One connection, which is made again if it was lost between two transactions.
 #[derive(Debug)]
 pub(super) struct Session {
-    conn: PgConnection,
+    /// `None`: it was lost.
+    conn: Option<PgConnection>,
     database: Database,
     /// The last use; `None`: the connection did not answer.
     used: Option<Instant>,
     on_loss: OnLoss,
+    /// When the server started on which each transaction must run; `None`: each server will do.
+    server: Option<DateTime<Utc>>,
 }
 
 /// What follows if the connection was lost between two transactions.
@@ -52,7 +55,7 @@ impl Session {
 
     fn of(conn: PgConnection, database: &Database) -> Self {
         let used = Some(Instant::now());
-        Self { conn, database: database.clone(), used, on_loss: OnLoss::Reconnect }
+        Self { conn: Some(conn), database: database.clone(), used, on_loss: OnLoss::Reconnect, server: None }
     }
 
     /// Sets what follows if the connection was lost between two transactions.
@@ -60,11 +63,29 @@ impl Session {
         self.on_loss = on_loss;
     }
 
-    /// Replaces the connection by one to a server that accepts writes.
+    /// From now on each transaction on another server than the one that started then fails: a pooler may lead the next
+    /// transaction anywhere, and so may a new connection.
+    pub fn stay_on(&mut self, server: DateTime<Utc>) {
+        self.server = Some(server);
+    }
+
+    /// When the server started, by which servers are told apart.
+    pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
+        let since = query_scalar("SELECT pg_catalog.pg_postmaster_start_time()");
+        self.run("cannot find out which server this is", async |conn| since.fetch_one(conn).await).await
+    }
+
+    /// Replaces the connection by one to any server that accepts writes.
     pub async fn reconnect(&mut self) -> Result<(), Error> {
+        self.abandon();
         let on_loss = self.on_loss;
         *self = Self { on_loss, ..Self::connect_writable(&self.database).await? };
         Ok(())
+    }
+
+    /// Ends the connection without a word. Until then a pooler may keep a server connection for it, which the next one needs.
+    fn abandon(&mut self) {
+        (self.conn, self.used) = (None, None);
     }
 
     /// The database that it is connected to, as configured.
@@ -79,19 +100,21 @@ impl Session {
 
     /// Closes the connection. Dropping it does so too, but does not wait for it.
     pub async fn close(self) {
-        let _ = self.conn.close().await;
+        if let Some(conn) = self.conn {
+            let _ = conn.close().await;
+        }
     }
 
     /// The server's version as a number.
     pub fn server_version(&self) -> Option<u32> {
-        self.conn.server_version_num()
+        self.conn.as_ref().and_then(PgConnection::server_version_num)
     }
 
     /// The engine and its version, in the server's own words. Asked outside of a transaction: other engines than PostgreSQL
     /// refuse our settings.
     pub async fn version(&mut self) -> Result<String, Error> {
         query_scalar("SELECT pg_catalog.version()")
-            .fetch_one(&mut self.conn)
+            .fetch_one(self.conn.as_mut().ok_or_else(lost)?)
             .await
             .map_err(Error::database("cannot read the server's version"))
     }
@@ -125,9 +148,15 @@ impl Session {
     /// Begins a transaction with this statement, and sets our settings in it.
     pub async fn begin_with(&mut self, begin: &str) -> Result<Transaction<'_, Postgres>, Error> {
         let deadline = self.revive().await?;
-        let begin = AssertSqlSafe(format!("{begin}; {}", settings(&self.conn)));
         let used = self.used.take();
-        let begun = in_time(deadline, self.conn.begin_with(begin)).await?;
+        let conn = self.conn.as_mut().ok_or_else(lost)?;
+        let begin = AssertSqlSafe(format!("{begin}; {}", settings(conn)));
+        let mut begun = in_time(deadline, conn.begin_with(begin)).await?;
+        if let Some(server) = self.server
+            && !in_time(deadline, is_on(server, &mut begun)).await?
+        {
+            return Err(moved());
+        }
         self.used = used;
         Ok(begun)
     }
@@ -136,30 +165,33 @@ impl Session {
     /// with the connection.
     pub async fn open(&mut self, more: &str) -> Result<&mut PgConnection, Error> {
         let deadline = self.revive().await?;
-        let begin = AssertSqlSafe(format!("BEGIN; {}; {more}", settings(&self.conn)));
         let used = self.used.take();
-        in_time(deadline, sqlx::raw_sql(begin).execute(&mut self.conn)).await?;
+        let conn = self.conn.as_mut().ok_or_else(lost)?;
+        let begin = AssertSqlSafe(format!("BEGIN; {}; {more}", settings(conn)));
+        in_time(deadline, sqlx::raw_sql(begin).execute(&mut *conn)).await?;
         self.used = used;
-        Ok(&mut self.conn)
+        Ok(conn)
     }
 
-    /// The connection.
-    pub fn into_connection(self) -> PgConnection {
+    /// The connection, unless it was lost.
+    pub fn into_connection(self) -> Option<PgConnection> {
         self.conn
     }
 
     /// Connects again if the connection was lost. Returns how long the first statement of a transaction may take.
     async fn revive(&mut self) -> Result<Option<Duration>, Error> {
         let deadline = self.database.connection()?.deadline;
-        let is_alive = match self.used {
-            Some(used) if used.elapsed() <= IDLE => true,
-            Some(_) => in_time(deadline, self.conn.ping()).await.is_ok(),
-            None => false,
+        let is_alive = match (self.used, &mut self.conn) {
+            (Some(used), Some(_)) if used.elapsed() <= IDLE => true,
+            (Some(_), Some(conn)) => in_time(deadline, conn.ping()).await.is_ok(),
+            _ => false,
         };
-        match self.on_loss {
-            _ if is_alive => {}
-            OnLoss::Reconnect => self.conn = connect(&self.database).await?,
-            OnLoss::Fail => return Err(lost()),
+        if !is_alive {
+            self.abandon();
+            match self.on_loss {
+                OnLoss::Reconnect => self.conn = Some(connect(&self.database).await?),
+                OnLoss::Fail => return Err(lost()),
+            }
         }
         self.used = Some(Instant::now());
         Ok(deadline)
@@ -183,9 +215,23 @@ impl Session {
     }
 }
 
+/// Whether this server started then.
+async fn is_on(server: DateTime<Utc>, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let ask = format!("SELECT pg_catalog.pg_postmaster_start_time() = '{}'", server.to_rfc3339());
+    sqlx::raw_sql(AssertSqlSafe(ask)).fetch_one(conn).await?.try_get(0)
+}
+
 fn lost() -> Error {
-    let text = "the connection to the database was lost between two transactions".to_owned();
-    let source = DatabaseError { text, sqlstate: None, hint: None, is_lost: true };
+    not_begun("the connection to the database was lost between two transactions")
+}
+
+fn moved() -> Error {
+    not_begun("the connection leads to another server, where this run does not hold the lock of wab apply")
+}
+
+/// No transaction was begun. For the caller, another server is the loss of the old one.
+fn not_begun(text: &str) -> Error {
+    let source = DatabaseError { text: text.to_owned(), sqlstate: None, hint: None, is_lost: true };
     Error::Database { doing: BEGINNING, source }
 }
 

@@ -42,7 +42,12 @@ impl Store {
         self.session.on_loss(on_loss);
     }
 
-    /// Replaces the connection by one to a server that accepts writes.
+    /// From now on each transaction on another server than the one that started then fails.
+    pub fn stay_on(&mut self, server: DateTime<Utc>) {
+        self.session.stay_on(server);
+    }
+
+    /// Replaces the connection by one to any server that accepts writes.
     pub async fn reconnect(&mut self) -> Result<(), Error> {
         self.session.reconnect().await
     }
@@ -54,9 +59,7 @@ impl Store {
 
     /// When the server started.
     pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
-        let since = query_scalar("SELECT pg_catalog.pg_postmaster_start_time()");
-        let doing = "cannot find out which server this is";
-        self.session.run(doing, async |conn| since.fetch_one(conn).await).await
+        self.session.server_since().await
     }
 
     /// The database's time. All observations use this one clock.

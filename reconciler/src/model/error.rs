@@ -110,6 +110,19 @@ impl Error {
         }
     }
 
+    /// The same error, with the hint that the run ended before its first step if the database was lost.
+    pub fn before_first_step(mut self) -> Self {
+        if let Self::Database { source, .. } = &mut self
+            && source.is_lost
+        {
+            source.hint = Some(match source.hint.take() {
+                Some(hint) => format!("no step was done; {hint}"),
+                None => "no step was done: run wab apply again".to_owned(),
+            });
+        }
+        self
+    }
+
     /// Whether the connection to the database is lost, or its server is shutting down or accepts no writes.
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Database { source, .. } if source.is_lost)

@@ -5,7 +5,10 @@
 //! again from memory, and if the run itself is missing, so is the observation that it was planned on. The provider is not
 //! called, so no call is made twice.
 //!
-//! The lock comes first. If another run holds it, or ran meanwhile, this plan is out of date, and the run ends.
+//! The lock comes first. If another run holds it, or ran meanwhile, this plan is out of date, and the run ends. From the lock on,
+//! each transaction of the run checks that it is on the server of the lock (`db/session.rs`): the old server may still run, and a
+//! pooler or a proxy may lead one connection there and the other one to the new server. Servers are told apart by the moment at
+//! which they started, because a promoted standby has the system identifier of its primary.
 
 use std::time::{Duration, Instant};
 
@@ -81,8 +84,7 @@ impl Recorder<'_> {
     }
 
     async fn take_over(&mut self) -> Result<usize, Failure> {
-        self.store.reconnect().await.map_err(Failure::Away)?;
-        self.lock.take_again(self.store.config()).await.map_err(|error| match error {
+        self.find_server().await.map_err(|error| match error {
             Error::Locked { .. } => Failure::Final(error),
             other => Failure::Away(other),
         })?;
@@ -90,6 +92,16 @@ impl Recorder<'_> {
             true => Failure::Away(error),
             false => Failure::Final(error),
         })
+    }
+
+    /// Connects to a server that accepts writes, and holds the lock there.
+    async fn find_server(&mut self) -> Result<(), Error> {
+        self.store.reconnect().await?;
+        let server = self.store.server_since().await?;
+        self.lock.take_again(self.store.config(), server).await?;
+        // By now a pooler may lead to yet another server.
+        self.store.stay_on(self.lock.server_since());
+        Ok(())
     }
 
     /// Writes what the server lacks; returns how many steps that were. The order is that of the run, so that the run log

@@ -69,10 +69,6 @@ impl<'a> Recorder<'a> {
 
     /// Writes the end of the run into the run log, on a server that has everything that the run did; returns the report.
     pub async fn finish_run(&mut self, end: RunEnd) -> Report {
-        if self.end.is_none() {
-            // A pooler may have moved the connection to another server. If only the lock was lost, no step needs it any more.
-            let _ = self.require_lock().await;
-        }
         let outcome = self.report(end.clone()).outcome();
         let finish =
             async |store: &mut Store, trail: &Trail<'a>| trail.journal.finish_run(store, outcome).await;
@@ -99,13 +95,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Fails if the lock was lost, unless it was lost with its server and could be taken again on the next one. Lost alone,
-    /// because a person ended its session or this process was stopped for long, it ends the run.
+    /// because a person ended its session or this process was stopped for long, it ends the run. A store that was led to another
+    /// server fails.
     pub async fn require_lock(&mut self) -> Result<(), Error> {
         let Err(error) = self.lock.require().await else { return Ok(()) };
         tokio::time::sleep(SHUTDOWN).await;
         match self.store.server_since().await {
-            Ok(since) if since == self.lock.server_since() => Err(error),
-            _ => self.fail_over(error).await,
+            Ok(_) => Err(error),
+            Err(_) => self.fail_over(error).await,
         }
     }
 

@@ -99,7 +99,8 @@ pub async fn apply(fleet: &Fleet, args: &ApplyArgs, screen: Screen) -> Result<Ex
         Run { fleet, args, screen, client, console, approval, saved, webhook_keys, fingerprint, deadline };
     let result = run.locked(&mut lock).await;
     lock.release().await;
-    result
+    // Once the first step began, a lost database is part of the report.
+    result.map_err(Error::before_first_step)
 }
 
 /// The parts of one run, and the flags that were set in advance.
@@ -128,6 +129,7 @@ impl Run<'_> {
     /// Does everything that needs the lock.
     async fn locked(&self, lock: &mut ApplyLock) -> Result<Exit, Error> {
         let mut store = Store::connect(&self.fleet.database).await?;
+        store.stay_on(lock.server_since());
         if let Some(saved) = &self.saved {
             // Several pinned keys are keys of one account.
             let account =
@@ -159,6 +161,7 @@ impl Run<'_> {
             Approval::Ask => Some(self.confirm(&evaluator, &mut store, &mut snapshot).await?),
         };
         let approved = self.approved(shown.as_ref());
+        lock.require().await?;
         let final_plan = evaluator.finalize(&mut store, &mut snapshot.reading, approved).await?;
         if !final_plan.plan.refusals.is_empty() {
             return self.refused(&final_plan.plan);

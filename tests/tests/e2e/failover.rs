@@ -1,6 +1,7 @@
 //! Tests that one run goes on when its database moves to another server: nothing is lost, nothing is done twice, and the run
 //! ends with 0.
 
+mod moved;
 mod restored;
 mod scene;
 
@@ -11,7 +12,6 @@ use e2e::balancer::Balancer;
 use e2e::fleet::DATABASE;
 use e2e::pooler::Pooler;
 use e2e::wait;
-use serde_json::json;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use scene::{Loss, Running, Scene};
@@ -90,7 +90,7 @@ async fn it_goes_on_through_haproxy() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_goes_on_through_a_pooler_that_moves_the_connection_to_another_server() -> Result<()> {
     let scene = Scene::start().await?;
-    let pooler = Pooler::start(&scene.fleet.cluster, "transaction", 3)?;
+    let pooler = Pooler::start(&scene.fleet.cluster, "transaction", 2)?;
     let run = scene.apply(&pooler.url(DATABASE), &[])?;
     scene.reached(Loss { dies_at: 6, last_heard_at: Some(3) }).await?;
     scene.fleet.cluster.crash()?;
@@ -171,9 +171,7 @@ async fn it_stops_when_another_run_holds_the_lock_of_the_new_server_or_ran_there
     ] {
         let scene = Scene::start().await?;
         // The server dies during a call, whose outcome the run then cannot record.
-        scene.fleet.sandbox.heal().await?;
-        let slow = json!({"method": "POST", "path_prefix": "/api/instances", "kind": "delay", "ms": 500});
-        scene.fleet.sandbox.fault(slow).await?;
+        scene.make_slowly().await?;
         let run = scene.apply(&scene.url(), &[])?;
         scene.made(5).await?;
         let (session, made) = promoted_after(&scene, &run, other).await?;

@@ -44,22 +44,10 @@ async fn a_newer_observation_stays_and_the_rest_is_stored_again() -> Result<()> 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_run_goes_on_where_its_observation_is_stored_already() -> Result<()> {
     let scene = Scene::start().await?;
-    // The run's first row waits, once.
-    scene.fleet.sql(
-        "DELETE FROM wab_bridges;
-         DELETE FROM wab_observations;
-         CREATE SEQUENCE attempts;
-         CREATE FUNCTION wait_once() RETURNS trigger LANGUAGE plpgsql AS
-             'BEGIN IF nextval(''public.attempts'') = 1 THEN PERFORM pg_sleep(600); END IF; RETURN NEW; END';
-         CREATE TRIGGER wait_once BEFORE INSERT ON wab_runs FOR EACH ROW EXECUTE FUNCTION wait_once()",
-    )?;
+    scene.fleet.sql("DELETE FROM wab_bridges; DELETE FROM wab_observations")?;
+    scene.first_row_waits()?;
     let run = scene.apply(&scene.url(), &["--first-run"])?;
-    wait::until("the run has begun", || async {
-        let ended =
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
-        Ok((scene.fleet.sql(ended)? == "1").then_some(()))
-    })
-    .await?;
+    scene.end_waiting().await?;
     ensure!(run.ends_with(0)?.contains(BACK));
     scene.is_complete(&scene.fleet.cluster).await
 }

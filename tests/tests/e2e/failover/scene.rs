@@ -141,6 +141,53 @@ impl Scene {
         Ok(ended.parse()?)
     }
 
+    /// Lets the first row of the run log wait, once.
+    pub fn first_row_waits(&self) -> Result<()> {
+        self.fleet
+            .sql(
+                "CREATE SEQUENCE attempts;
+                 CREATE FUNCTION wait_once() RETURNS trigger LANGUAGE plpgsql AS
+                     'BEGIN IF nextval(''public.attempts'') = 1 THEN PERFORM pg_sleep(600); END IF; RETURN NEW; END';
+                 CREATE TRIGGER wait_once BEFORE INSERT ON wab_runs FOR EACH ROW EXECUTE FUNCTION wait_once()",
+            )
+            .map(drop)
+    }
+
+    /// Returns once that row waits.
+    pub async fn waits(&self) -> Result<()> {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        wait::until("the run has begun", || async { Ok((self.fleet.sql(waiting)? == "1").then_some(())) })
+            .await
+    }
+
+    /// Ends the session in which that row waits, as soon as there is one.
+    pub async fn end_waiting(&self) -> Result<()> {
+        self.waits().await?;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+        self.fleet.sql(end).map(drop)
+    }
+
+    /// Lets the provider take a second for each bridge, so that a server can be changed meanwhile.
+    pub async fn make_slowly(&self) -> Result<()> {
+        self.fleet.sandbox.heal().await?;
+        let slow = json!({"method": "POST", "path_prefix": "/api/instances", "kind": "delay", "ms": 1000});
+        self.fleet.sandbox.fault(slow).await
+    }
+
+    /// Lets the provider take its time for the list. A connection that was idle for so long is tried before it is used.
+    pub async fn list_slowly(&self) -> Result<()> {
+        let slow = json!({"method": "GET", "path": "/api/instances", "kind": "delay", "ms": 5000});
+        self.fleet.sandbox.fault(slow).await
+    }
+
+    /// Waits until the run lists the bridges.
+    pub async fn lists(&self) -> Result<()> {
+        wait::until("the run lists the bridges", || async {
+            Ok((self.fleet.sandbox.calls("GET").await? > 0).then_some(()))
+        })
+        .await
+    }
+
     /// Disconnects the standby from its primary.
     pub async fn cut_off(&self) -> Result<()> {
         self.standby.sql("postgres", "ALTER SYSTEM SET primary_conninfo = ''")?;
@@ -222,7 +269,8 @@ impl Running {
 
     /// Waits until it has written this.
     pub async fn says(&self, words: &str) -> Result<()> {
-        let said = wait::until("wab says so", || async { Ok(self.said()?.contains(words).then_some(())) });
+        let said = || async { Ok(self.said()?.contains(words).then_some(())) };
+        let said = wait::until_within(PATIENCE, "wab says so", said);
         said.await.with_context(|| format!("{words:?} is missing: {}", self.said().unwrap_or_default()))
     }
 
