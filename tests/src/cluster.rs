@@ -231,6 +231,13 @@ impl Cluster {
         Ok(file.lines().next().context("postmaster.pid is empty")?.trim().parse()?)
     }
 
+    /// Stops every process of the server until the returned value is dropped: they keep their connections, and answer nothing.
+    pub fn freeze(&self) -> Result<Frozen> {
+        let frozen = Frozen { postmaster: self.postmaster()?.to_string() };
+        frozen.signal("-STOP")?;
+        Ok(frozen)
+    }
+
     /// Writes a file that only the server's user can read, as a file with an API key must be.
     pub fn write_secret(&self, name: &str, content: &str) -> Result<PathBuf> {
         let file = self.dir.path().join(name);
@@ -356,6 +363,25 @@ impl Cluster {
         let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
         anyhow::ensure!(status.success(), "{command:?} failed; {}", self.log().unwrap_or_default());
         Ok(())
+    }
+}
+
+/// A server that stands still.
+pub struct Frozen {
+    postmaster: String,
+}
+
+impl Frozen {
+    /// The main process first, so that it starts no other one meanwhile.
+    fn signal(&self, signal: &str) -> Result<()> {
+        process::must(Command::new("kill").args([signal, &self.postmaster]))?;
+        process::must(Command::new("pkill").args([signal, "--parent", &self.postmaster])).map(drop)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        let _ = self.signal("-CONT");
     }
 }
 

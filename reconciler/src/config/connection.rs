@@ -96,6 +96,13 @@ const KEEPALIVE: Keepalive = Keepalive {
     user_timeout: Duration::from_secs(30),
 };
 
+impl Connection {
+    /// The deadline for each host where a wait must end: the default one if there is none.
+    pub fn finite_deadline(&self) -> Duration {
+        self.deadline.unwrap_or(DEADLINE)
+    }
+}
+
 impl Database {
     /// How to connect, by the environment and the files of this machine.
     pub fn connection(&self) -> Result<Connection, ConfigError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Database, Who};
@@ -29,6 +29,12 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// How long an answer may take before the lock counts as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the answer to another statement may take after that: the server may be slow, and not stand still.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the release may take. Without an answer the lock ends with the connection.
+const RELEASE: Duration = Duration::from_secs(2);
 
 /// A connection that tries to take the lock.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ impl Contender {
     /// Holds the lock that `try_lock` took. Needs a Tokio runtime.
     pub fn hold(self, held: Held) -> ApplyLock {
         let conn = Mutex::new(self.session.into_connection());
-        let holder = Arc::new(Holder { conn });
+        let holder = Arc::new(Holder { conn, is_silent: watch::Sender::new(false) });
         let keeper = tokio::spawn(keep(Arc::clone(&holder)));
         ApplyLock { holder, keeper, held }
     }
@@ -144,12 +150,22 @@ impl ApplyLock {
         self.holder.hear().await
     }
 
+    /// Returns once the server has answered nothing for so long that the lock counts as lost. A server that stands still keeps its
+    /// connections, and a statement under way would wait for ever.
+    pub async fn silence(&self) -> Error {
+        let mut is_silent = self.holder.is_silent.subscribe();
+        // The sender lives as long as `self`.
+        let _ = is_silent.wait_for(|is_silent| *is_silent).await;
+        tokio::time::sleep(GRACE).await;
+        Error::unanswered(LOST, PATIENCE)
+    }
+
     /// Releases the lock at once. It would end with the connection too, but later, and the next run may be waiting.
     pub async fn release(self) {
         self.keeper.abort();
         if let Some(conn) = &mut *self.holder.conn.lock().await {
             // If this fails, the connection is lost, and the lock with it.
-            let _ = sqlx::raw_sql("ROLLBACK").execute(conn).await;
+            let _ = tokio::time::timeout(RELEASE, sqlx::raw_sql("ROLLBACK").execute(conn)).await;
         }
     }
 }
@@ -175,6 +191,8 @@ async fn keep(holder: Arc<Holder>) {
 struct Holder {
     /// `None` once it was lost.
     conn: Mutex<Option<PgConnection>>,
+    /// It was lost because the server answered nothing.
+    is_silent: watch::Sender<bool>,
 }
 
 impl Holder {
@@ -185,7 +203,10 @@ impl Holder {
         let heard = sqlx::raw_sql("SELECT 1").execute(holder);
         let heard = match tokio::time::timeout(PATIENCE, heard).await {
             Ok(heard) => heard.map(drop).map_err(Error::database(LOST)),
-            Err(_) => Err(Error::unanswered(LOST, PATIENCE)),
+            Err(_) => {
+                self.is_silent.send_replace(true);
+                Err(Error::unanswered(LOST, PATIENCE))
+            }
         };
         if heard.is_err() {
             *conn = None;

@@ -22,9 +22,12 @@ pub async fn connect(database: &Database) -> Result<PgConnection, Error> {
     found.map_err(|failure| failure.into_error(&connection))
 }
 
-/// As `connect`, but only to a server that accepts writes, also if `target_session_attrs` asks for less.
+/// As `connect`, but only to a server that accepts writes, also if `target_session_attrs` asks for less, and with a deadline
+/// in any case: a host that answers nothing must not keep the next one from being tried.
 pub async fn connect_writable(database: &Database) -> Result<PgConnection, Error> {
-    let connection = Connection { wanted: ServerKind::ReadWrite, ..database.connection()? };
+    let connection = database.connection()?;
+    let deadline = Some(connection.finite_deadline());
+    let connection = Connection { wanted: ServerKind::ReadWrite, deadline, ..connection };
     first(&connection, connection.wanted).await.map_err(|failures| failures.into_error(&connection))
 }
 

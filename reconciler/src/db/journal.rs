@@ -94,6 +94,14 @@ impl Journal {
         Ok(has_run.then(|| ended.into_iter().collect()))
     }
 
+    /// Writes the row of the run once more as it is. Fails unless the server commits: a step that only finds its rows there writes
+    /// nothing, and a primary whose synchronous standby is gone would seem to be well.
+    pub async fn require_commit(&self, store: &mut Store) -> Result<(), Error> {
+        let touch = store.names.sql("UPDATE @extschema@.wab_runs SET outcome = outcome WHERE run_id = $1");
+        let touch = query(touch).bind(self.run_id);
+        store.session.run(DOING, async |conn| touch.execute(conn).await.map(drop)).await
+    }
+
     /// Fails if another run began after this time.
     pub async fn require_latest(&self, store: &mut Store, since: DateTime<Utc>) -> Result<(), Error> {
         let later = query_scalar(store.names.sql(

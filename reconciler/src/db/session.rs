@@ -18,6 +18,10 @@ use crate::model::{DatabaseError, Error};
 /// closed it: while a person reads a plan, or a run waits for the provider's limits.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// After so long without an answer to COMMIT, a session that must not reconnect counts as lost. A COMMIT only writes to the disk,
+/// but on a primary whose synchronous standby is gone it waits for ever. If it is answered later, the run log tells.
+const COMMIT: Duration = Duration::from_secs(20);
+
 const BEGINNING: &str = "cannot begin a transaction";
 
 /// One connection, which is made again if it was lost between two transactions.
@@ -84,7 +88,7 @@ impl Session {
     }
 
     /// Ends the connection without a word. Until then a pooler may keep a server connection for it, which the next one needs.
-    fn abandon(&mut self) {
+    pub fn abandon(&mut self) {
         (self.conn, self.used) = (None, None);
     }
 
@@ -203,15 +207,23 @@ impl Session {
         doing: &'static str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, Error> {
+        let limit = match self.on_loss {
+            OnLoss::Reconnect => Duration::MAX,
+            OnLoss::Fail => COMMIT,
+        };
         let mut tx = self.begin().await?;
-        let worked = work(&mut tx).await;
-        match worked {
-            Ok(_) => tx.commit().await,
-            // The first error counts, not that of the rollback.
-            Err(_) => tx.rollback().await.or(Ok(())),
+        let worked = match work(&mut tx).await {
+            Ok(worked) => worked,
+            Err(error) => {
+                // The first error counts, not that of the rollback.
+                let _ = tx.rollback().await;
+                return Err(Error::database(doing)(error));
+            }
+        };
+        match tokio::time::timeout(limit, tx.commit()).await {
+            Ok(committed) => committed.map(|()| worked).map_err(Error::database(doing)),
+            Err(_) => Err(uncommitted(doing)),
         }
-        .and(worked)
-        .map_err(Error::database(doing))
     }
 }
 
@@ -219,6 +231,15 @@ impl Session {
 async fn is_on(server: DateTime<Utc>, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let ask = format!("SELECT pg_catalog.pg_postmaster_start_time() = '{}'", server.to_rfc3339());
     sqlx::raw_sql(AssertSqlSafe(ask)).fetch_one(conn).await?.try_get(0)
+}
+
+/// It is not known whether the work was committed.
+fn uncommitted(doing: &'static str) -> Error {
+    let text = format!(
+        "no answer to COMMIT within {} s: does the server wait for its disk, or for a standby (synchronous_standby_names)?",
+        COMMIT.as_secs()
+    );
+    Error::Database { doing, source: DatabaseError { text, sqlstate: None, hint: None, is_lost: true } }
 }
 
 fn lost() -> Error {

@@ -52,6 +52,11 @@ impl Store {
         self.session.reconnect().await
     }
 
+    /// Ends the connection without a word.
+    pub fn abandon(&mut self) {
+        self.session.abandon();
+    }
+
     /// The database, as configured.
     pub fn config(&self) -> &Database {
         self.session.database()

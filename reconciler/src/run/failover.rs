@@ -22,6 +22,13 @@ use crate::run::trail::Trail;
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// How long the server that was found may take for the lock, beside the time to connect twice.
+const LOCK: Duration = Duration::from_secs(10);
+
+/// How long a server may take at least for what it lacks, also at the end of the patience. It is longer than the wait for one
+/// COMMIT, whose error says more.
+const RESTORE: Duration = Duration::from_secs(30);
+
 /// Why an attempt failed.
 enum Failure {
     /// No server accepts writes yet, or it went away again, or another session is in the way.
@@ -34,6 +41,7 @@ impl Recorder<'_> {
     /// Returns once a server has everything that this run did. Fails if the run must end; `self.end` says why. `error` is
     /// the failure by which the old server counts as lost.
     pub(super) async fn fail_over(&mut self, error: Error) -> Result<(), Error> {
+        self.store.abandon();
         if self.end.is_some() || self.patience.is_zero() {
             return Err(error);
         }
@@ -42,6 +50,7 @@ impl Recorder<'_> {
         let attempted = tokio::select! {
             attempted = self.attempts(began) => attempted,
             () = stop.requested() => {
+                self.store.abandon();
                 self.end = Some(stop.end());
                 return Err(error);
             }
@@ -54,6 +63,8 @@ impl Recorder<'_> {
                 return Ok(());
             }
             Err(Failure::Away(last)) => {
+                // The last line of the run log must not wait for what the attempt waited for.
+                self.store.abandon();
                 let why = format!(
                     "{}; no server accepted writes within {}: {}",
                     chain(&error),
@@ -76,22 +87,32 @@ impl Recorder<'_> {
         let mut pause = FIRST;
         loop {
             tokio::time::sleep(pause).await;
-            match self.take_over().await {
+            match self.take_over(self.patience.saturating_sub(began.elapsed())).await {
                 Err(Failure::Away(_)) if began.elapsed() < self.patience => pause = LONGEST.min(pause * 2),
                 result => return result,
             }
         }
     }
 
-    async fn take_over(&mut self) -> Result<usize, Failure> {
-        self.find_server().await.map_err(|error| match error {
+    /// One attempt. Each part has a limit of its own and not just the time that is left, so that the last attempt too says why it
+    /// failed.
+    async fn take_over(&mut self, left: Duration) -> Result<usize, Failure> {
+        let limit = self.time_to_find().map_err(Failure::Final)?;
+        in_time(limit, self.find_server()).await.map_err(|error| match error {
             Error::Locked { .. } => Failure::Final(error),
             other => Failure::Away(other),
         })?;
-        self.restore().await.map_err(|error| match error.is_retryable() {
+        in_time(left.max(RESTORE), self.restore()).await.map_err(|error| match error.is_retryable() {
             true => Failure::Away(error),
             false => Failure::Final(error),
         })
+    }
+
+    /// How long `find_server` may take: each of its two connections tries the hosts one after the other.
+    fn time_to_find(&self) -> Result<Duration, Error> {
+        let connection = self.store.config().connection()?;
+        let hosts = u32::try_from(connection.hosts.len()).unwrap_or(u32::MAX);
+        Ok((2 * connection.finite_deadline()).saturating_mul(hosts).saturating_add(LOCK))
     }
 
     /// Connects to a server that accepts writes, and holds the lock there.
@@ -110,7 +131,9 @@ impl Recorder<'_> {
         let Self { store, lock, basis, trail: Trail { plan, journal, attempts }, .. } = self;
         journal.require_latest(store, lock.taken_at()).await?;
         let kept = journal.kept(store).await?;
-        if kept.is_none() {
+        if kept.is_some() {
+            journal.require_commit(store).await?;
+        } else {
             basis.store_again(store).await?;
             journal.begin_run(store, plan).await?;
         }
@@ -127,4 +150,10 @@ impl Recorder<'_> {
         }
         Ok(rewritten)
     }
+}
+
+/// A server may accept a connection and then answer nothing.
+async fn in_time<T>(limit: Duration, part: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let unanswered = |_| Error::unanswered("cannot go on at the next server", limit);
+    tokio::time::timeout(limit, part).await.map_err(unanswered)?
 }

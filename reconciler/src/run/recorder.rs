@@ -52,12 +52,25 @@ impl<'a> Recorder<'a> {
         request: impl AsyncFn(&mut Store, &Trail<'a>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         for _ in 1..TRIES {
-            match request(self.store, &self.trail).await {
+            match self.ask_once(&request).await {
                 Err(error) if error.is_lost() => self.fail_over(error).await?,
                 result => return result,
             }
         }
-        request(self.store, &self.trail).await
+        self.ask_once(&request).await
+    }
+
+    /// Makes the request once. It may take as long as it needs, for other sessions' locks for instance, but not on a server that
+    /// stands still.
+    async fn ask_once<T>(
+        &mut self,
+        request: &impl AsyncFn(&mut Store, &Trail<'a>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            result = request(self.store, &self.trail) => result,
+            error = self.lock.silence() => Err(error),
+        }
     }
 
     /// Writes the start of the run into the run log. From now on a lost connection is noticed, because a new one may lead to
@@ -100,7 +113,7 @@ impl<'a> Recorder<'a> {
     pub async fn require_lock(&mut self) -> Result<(), Error> {
         let Err(error) = self.lock.require().await else { return Ok(()) };
         tokio::time::sleep(SHUTDOWN).await;
-        match self.store.server_since().await {
+        match self.ask_once(&async |store: &mut Store, _: &Trail<'a>| store.server_since().await).await {
             Ok(_) => Err(error),
             Err(_) => self.fail_over(error).await,
         }

@@ -1,6 +1,7 @@
 //! Tests that one run goes on when its database moves to another server: nothing is lost, nothing is done twice, and the run
 //! ends with 0.
 
+mod hanging;
 mod moved;
 mod restored;
 mod scene;
