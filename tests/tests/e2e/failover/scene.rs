@@ -176,7 +176,7 @@ impl Scene {
 
     /// Lets the provider take its time for the list. A connection that was idle for so long is tried before it is used.
     pub async fn list_slowly(&self) -> Result<()> {
-        let slow = json!({"method": "GET", "path": "/api/instances", "kind": "delay", "ms": 5000});
+        let slow = json!({"method": "GET", "path": "/api/instances", "kind": "delay", "ms": 10000});
         self.fleet.sandbox.fault(slow).await
     }
 
