@@ -29,7 +29,7 @@ pub struct Known {
     told: Vec<Report>,
     /// The last answer of the session that changed nothing: of those before, no time is kept.
     confirmed: Option<Report>,
-    /// Listings with another word than the listing before.
+    /// Listings with another word than the listing before, or than was known.
     listed: Vec<Report>,
     /// Listings with a row that could not be read.
     hidden: Vec<Moment>,
@@ -115,6 +115,11 @@ impl Known {
             self.listed.push(Report::of(at, word, &telling.words));
         }
         if self.session.word.as_deref() != Some(word) {
+            self.conclude(telling);
+        }
+        // A list with a row that could not be read confirms nothing, but the rows that could be read tell of changes.
+        if self.session.word.as_deref() != Some(word) {
+            self.listed.push(Report::of(at, word, &telling.words));
             self.conclude(telling);
         }
     }
@@ -208,6 +213,17 @@ mod tests {
         assert_eq!((bridge.session.status(), bridge.session.since), (Status::Paired, Some(Moment(300))));
         bridge.tell(Moment(400), "disconnected", &telling);
         assert_eq!(bridge.session.since, Some(Moment(400)));
+    }
+
+    #[test]
+    fn a_list_with_an_unreadable_row_tells_what_changed() {
+        let telling = Telling { listings: [100, 300].map(Moment).to_vec(), ..Telling::default() };
+        let mut bridge = known();
+        bridge.list(Moment(100), "connected", &telling);
+        bridge.tell(Moment(200), "disconnected", &telling);
+        bridge.hide(Moment(300));
+        bridge.list(Moment(300), "connected", &telling);
+        assert_eq!((bridge.session.status(), bridge.session.since), (Status::Paired, Some(Moment(300))));
     }
 
     #[test]
