@@ -143,7 +143,7 @@ simulate: test-tools extension ## simulate a fleet and compare it with a model e
 
 .PHONY: simulate-mutations
 simulate-mutations: test-tools extension ## put faults into the product, and show on which simulated day each is found
-	$(TARGET)/debug/simulate --mutations --seed 12 --days 14 --bridges 60 --eventful 8
+	$(TARGET)/debug/simulate --mutations --seed 12 --days 28 --bridges 60 --eventful 8
 
 .PHONY: bench
 bench: tools ## measure the speed against alternatives; BENCH_N=100000 measures one size

@@ -7,10 +7,10 @@ use crate::simulation::drift::drift;
 use crate::simulation::episodes::Incident;
 use crate::simulation::kind::Drift;
 use crate::simulation::known::Known;
-use crate::simulation::mismatch::{Mismatch, compare, mismatch};
+use crate::simulation::mismatch::{Mismatch, Table, compare, mismatch};
 use crate::simulation::model::{Model, Row};
 use crate::simulation::moment::{HOUR, Moment};
-use crate::simulation::stage::{Stage, Table};
+use crate::simulation::stage::Stage;
 use crate::simulation::tenures::{cents, dollars};
 
 /// Without an observation for so long there is an incident, as the stage sets it.

@@ -30,6 +30,7 @@ const KEPT: f64 = 0.2;
 const EXTRA: f64 = 0.05;
 const TOGETHER: f64 = 0.1;
 const WORD_CHANGED: f64 = 0.005;
+const FAILOVER: f64 = 0.01;
 /// The words that the provider gives up one day, each with the new one and its status.
 const WORDS: [(&str, &str, Status); 2] =
     [("connected", "linked", Status::Paired), ("disconnected", "offline", Status::Disconnected)];
@@ -45,6 +46,7 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
         eventfulness,
         dice: Dice::of(seed),
         rare: Dice::of(!seed),
+        failovers: Dice::of(seed.rotate_left(32)),
         words: WORDS.to_vec(),
         active: (1..=tenants).collect(),
         left: BTreeSet::new(),
@@ -59,6 +61,7 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
         drawing.provider();
         drawing.operators();
         drawing.words();
+        drawing.failovers();
     }
     let Drawing { mut happenings, .. } = drawing;
     happenings.sort_by_key(|happening| happening.at);
@@ -70,6 +73,7 @@ struct Drawing {
     dice: Dice,
     /// For what is seldom, so that it does not change the rest of the life.
     rare: Dice,
+    failovers: Dice,
     words: Vec<(&'static str, &'static str, Status)>,
     active: BTreeSet<u32>,
     left: BTreeSet<u32>,
@@ -254,6 +258,13 @@ impl Drawing {
             let mapped = at + self.rare.between(HOUR, 30 * HOUR);
             self.add(at, Event::WordChanged { from: from.to_owned(), to: to.to_owned() });
             self.add(mapped, Event::WordMapped { word: to.to_owned(), status });
+        }
+    }
+
+    fn failovers(&mut self) {
+        if self.failovers.chance(FAILOVER * self.eventfulness) {
+            let at = self.day + self.failovers.between(0, DAY);
+            self.add(at, Event::Failover);
         }
     }
 

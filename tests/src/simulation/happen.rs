@@ -31,6 +31,7 @@ pub enum Act {
     /// The answer of the next call with this method is lost.
     Lose(String),
     Crash,
+    Failover,
     /// Two wab apply start together.
     ApplyTwice,
     /// The provider's webhook arrives after so many seconds.
@@ -102,6 +103,7 @@ impl Model {
             Event::LostReply { .. } if self.provider.is_down || self.provider.list_fault.is_some() => vec![],
             Event::LostReply { method } => vec![Act::Lose(method.clone())],
             Event::Crash => vec![Act::Crash],
+            Event::Failover => vec![Act::Failover],
             Event::Together => {
                 let _ = self.apply(at);
                 vec![Act::ApplyTwice]

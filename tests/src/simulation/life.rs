@@ -111,6 +111,8 @@ pub enum Event {
     },
     /// The database server crashes and recovers.
     Crash,
+    /// The database server crashes, and its standby, which has received everything, takes its place.
+    Failover,
     /// Two operators start wab apply together.
     Together,
     /// An operator writes tombstones for all bridges that nobody has needed for three days.

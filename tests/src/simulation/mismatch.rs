@@ -1,10 +1,12 @@
 //! A difference between the model and the real things, and how two tables are compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::simulation::moment::Moment;
-use crate::simulation::stage::Table;
+
+/// Keys and values of one comparison, both as text.
+pub type Table = BTreeMap<String, String>;
 
 /// A difference between the model and the real things.
 #[derive(Clone, Debug, PartialEq, Eq)]

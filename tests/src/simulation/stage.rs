@@ -1,5 +1,7 @@
 //! The real things: a PostgreSQL with the extension under a clock that stands still, the sandbox with the same clock, and `wab`.
 
+mod failover;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,19 +12,28 @@ use serde_json::{Map, Value, json};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
+use crate::cluster::Cluster;
 use crate::fleet::{Fleet, Install};
 use crate::process::{self, Said};
 use crate::sandbox::{KEY, Sandbox};
 use crate::simulation::happen::Act;
+use crate::simulation::mismatch::Table;
 use crate::simulation::model::{Declared, Model};
 use crate::simulation::moment::Moment;
 use crate::simulation::receiver::Receiver;
 
-/// Keys and values of one comparison, both as text.
-pub type Table = BTreeMap<String, String>;
-
 /// Each job has a backend of its own, which then need not load the library. VACUUM runs as a job, at a known time.
 const CONF: [(&str, &str); 2] = [("shared_preload_libraries", "pg_wabridges"), ("autovacuum", "off")];
+
+/// What the server logs of a crash, of a list with a row that cannot be read, and of a failover.
+const EXPECTED: [&str; 6] = [
+    "terminating connection because of crash",
+    "due to immediate shutdown command",
+    "listed bridges could not be read",
+    "could not receive data from WAL stream",
+    "terminating walreceiver",
+    "the primary server",
+];
 
 /// The daily wab plan, before the apply.
 const PLAN: [&str; 3] = ["plan", "--format", "json"];
@@ -39,6 +50,8 @@ pub struct Stage {
     /// What changed at the provider since it was last asked.
     changed: BTreeMap<i64, Map<String, Value>>,
     connection: PgConnection,
+    /// The servers before a failover: the clock's file is in a folder of the first.
+    retired: Vec<Cluster>,
 }
 
 impl Stage {
@@ -46,10 +59,7 @@ impl Stage {
     pub async fn set(at: Moment) -> Result<Self> {
         let sandbox = Sandbox::start(&["--list-status"])?;
         let fleet = Fleet::installed(Install::Extension, sandbox, &CONF)?;
-        // The first is of a crash, the other of a list with a row that cannot be read.
-        fleet
-            .cluster
-            .expect_in_log(&["due to immediate shutdown command", "listed bridges could not be read"]);
+        fleet.cluster.expect_in_log(&EXPECTED);
         let receiver = Receiver::start().await?;
         let url = fleet.cluster.write_secret("alert_url", &receiver.url)?.display().to_string();
         fleet.cluster.configure(&[("wab.alert_url_file", &url)])?;
@@ -58,8 +68,15 @@ impl Stage {
         fleet.cluster.stop()?;
         fleet.cluster.start_with_clock_file(&clock)?;
         let connection = fleet.connect().await?;
-        let mut stage =
-            Self { fleet, receiver, clock, key: KEY.to_owned(), changed: BTreeMap::new(), connection };
+        let mut stage = Self {
+            fleet,
+            receiver,
+            clock,
+            key: KEY.to_owned(),
+            changed: BTreeMap::new(),
+            connection,
+            retired: Vec::new(),
+        };
         stage.before_calls(at).await?;
         stage
             .run(
@@ -188,8 +205,6 @@ impl Stage {
     /// Lets the server crash and recover.
     async fn crash(&mut self) -> Result<()> {
         let cluster = &self.fleet.cluster;
-        cluster
-            .expect_in_log(&["terminating connection because of crash", "due to immediate shutdown command"]);
         cluster.crash()?;
         cluster.start_with_clock_file(&self.clock)?;
         self.connection = self.fleet.connect().await?;
@@ -247,6 +262,7 @@ impl Stage {
                 Ok(())
             }
             Act::Crash => self.crash().await,
+            Act::Failover => self.fail_over().await,
             Act::Declare => self.declare(declared),
             Act::ApplyTwice | Act::Webhook { .. } => Ok(()),
         }
