@@ -95,12 +95,10 @@ BEGIN
     ELSIF at < known_at THEN
         -- The present status was confirmed at known_at, and before by each listing with the statuses of all bridges. It was no
         -- change then; after the inserted status the first confirmation may be one.
-        IF bridge.status_listed THEN
-            known_at := least(known_at, (
-                SELECT min(o.observed_at) FROM @extschema@.wab_observations o
-                WHERE o.observed_at > last_at AND o.observed_at <= clock_timestamp()
-                  AND o.statuses = o.bridges AND o.malformed = 0));
-        END IF;
+        known_at := least(known_at, (
+            SELECT min(o.observed_at) FROM @extschema@.wab_observations o
+            WHERE o.observed_at > last_at AND o.observed_at <= clock_timestamp()
+              AND o.statuses = o.bridges AND o.malformed = 0));
         before := status;
         reported := @extschema@.wab_normalize_status(bridge.raw_status);
         status := @extschema@._wab_status_of(reported, CASE status WHEN 'awaiting_scan' THEN at END);

@@ -69,6 +69,11 @@ SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,runn
 SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-04'), wab_ingest_event('g', '{"event": "connected"}', '2026-03-05');
 SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-02');
 SELECT at, was, became FROM wab_bridge_events WHERE bridge_id = 6 ORDER BY at, event_id;
+-- So did a list before the sessions told their statuses themselves.
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-07');
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-08');
+SELECT _wab_observe_statuses('{6}', '{connected}', '2026-03-09'), wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-06');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
 -- Under another customer_ref a status begins anew, and an event that repeats it changes nothing of that.
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,f,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
 CREATE TEMP TABLE renamed AS SELECT status_since FROM wab_bridges WHERE bridge_id = 5;
