@@ -146,7 +146,7 @@ COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
 -- bridge carries the same customer_ref.
 CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz)
 RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
