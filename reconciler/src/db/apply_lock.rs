@@ -186,7 +186,7 @@ async fn keep(holder: Arc<Holder>) {
     }
 }
 
-/// The connection whose transaction holds the lock.
+/// The lock is held by a transaction of this connection.
 #[derive(Debug)]
 struct Holder {
     /// `None` once it was lost.

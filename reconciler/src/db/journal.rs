@@ -94,8 +94,8 @@ impl Journal {
         Ok(has_run.then(|| ended.into_iter().collect()))
     }
 
-    /// Writes the row of the run once more as it is. Fails unless the server commits: a step that only finds its rows there writes
-    /// nothing, and a primary whose synchronous standby is gone would seem to be well.
+    /// Writes the row of the run once more as it is. Fails unless the server commits. A primary without its synchronous standby
+    /// answers reads and commits nothing: only a write shows it.
     pub async fn require_commit(&self, store: &mut Store) -> Result<(), Error> {
         let touch = store.names.sql("UPDATE @extschema@.wab_runs SET outcome = outcome WHERE run_id = $1");
         let touch = query(touch).bind(self.run_id);

@@ -19,7 +19,7 @@ use crate::model::{DatabaseError, Error};
 const IDLE: Duration = Duration::from_secs(2);
 
 /// After so long without an answer to COMMIT, a session that must not reconnect counts as lost. A COMMIT only writes to the disk,
-/// but on a primary whose synchronous standby is gone it waits for ever. If it is answered later, the run log tells.
+/// but on a primary without its synchronous standby it waits for ever. If the server commits later, the run log shows it.
 const COMMIT: Duration = Duration::from_secs(20);
 
 const BEGINNING: &str = "cannot begin a transaction";

@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 const LOCK: Duration = Duration::from_secs(10);
 
 /// How long a server may take at least for what it lacks, also at the end of the patience. It is longer than the wait for one
-/// COMMIT, whose error says more.
+/// COMMIT, because the error of that wait says more.
 const RESTORE: Duration = Duration::from_secs(30);
 
 /// Why an attempt failed.

@@ -173,7 +173,7 @@ impl Play {
                     let expected = if done.is_ok() { "an error" } else { "success" };
                     return Ok(vec![job("wab_reconcile()", at, expected.to_owned(), format!("{done:?}"))]);
                 }
-                // A bridge whose row could not be read is asked too.
+                // wab also asks a bridge whose row it could not read.
                 let asked = match provider.hides_statuses || provider.list_fault.is_some() {
                     true => self.stage.asked(at).await?,
                     false => Vec::new(),
