@@ -61,6 +61,7 @@ pub const PARTS: &[Part] = &[
     part!("phones.sql", None),
     part!("activity.sql", None),
     part!("phone_drift.sql", None),
+    part!("duplicates.sql", None),
     part!("observe.sql", None),
     part!("unchanged.sql", None),
     part!(
@@ -84,6 +85,7 @@ pub const PARTS: &[Part] = &[
     part!("binding_checks.sql", None),
     part!("binding.sql", None),
     part!("tenant_rows.sql", None),
+    part!("tenant_updates.sql", None),
     part!("trial.sql", None),
     part!("events.sql", None),
     part!("event_batches.sql", None),
