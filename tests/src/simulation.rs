@@ -21,6 +21,7 @@ mod mutation;
 mod plan;
 mod play;
 mod polling;
+mod rates;
 mod receiver;
 mod session;
 mod shrink;

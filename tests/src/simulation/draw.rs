@@ -5,35 +5,8 @@ use std::collections::BTreeSet;
 use crate::simulation::dice::Dice;
 use crate::simulation::life::{Event, Happening, Life, ListFault, Signup, name};
 use crate::simulation::moment::{DAY, HOUR, MINUTE, Moment};
+use crate::simulation::rates;
 use crate::simulation::words::Status;
-
-/// Shares of the fleet per day: 3 % of the tenants leave in a month, and as many come.
-const SIGN_UPS: f64 = 0.001;
-const CHURN: f64 = 0.001;
-const RETURNS: f64 = 0.0001;
-const FORGOTTEN: f64 = 0.0001;
-const OUTAGES: f64 = 0.05;
-const FLAPS: f64 = 0.001;
-const CONTAINERS: f64 = 0.003;
-const MADE: f64 = 0.0003;
-const DELETED: f64 = 0.0003;
-/// Shares of the days.
-const PROVIDER_DOWN: f64 = 0.1;
-const RESTART: f64 = 0.07;
-const RENAMED: f64 = 0.0003;
-const LISTS_WITHOUT_STATUSES: f64 = 0.05;
-const KEY_ROTATED: f64 = 0.02;
-const LIST_BROKEN: f64 = 0.07;
-const LOST_REPLY: f64 = 0.3;
-const CRASH: f64 = 0.1;
-const KEPT: f64 = 0.2;
-const EXTRA: f64 = 0.05;
-const TOGETHER: f64 = 0.1;
-const WORD_CHANGED: f64 = 0.005;
-const FAILOVER: f64 = 0.01;
-/// The words that the provider gives up one day, each with the new one and its status.
-const WORDS: [(&str, &str, Status); 2] =
-    [("connected", "linked", Status::Paired), ("disconnected", "offline", Status::Disconnected)];
 
 /// A life of this many tenants and days.
 pub fn draw(seed: u64, tenants: u32, days: i64) -> Life {
@@ -47,7 +20,7 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
         dice: Dice::of(seed),
         rare: Dice::of(!seed),
         failovers: Dice::of(seed.rotate_left(32)),
-        words: WORDS.to_vec(),
+        words: rates::WORDS.to_vec(),
         active: (1..=tenants).collect(),
         left: BTreeSet::new(),
         next: tenants + 1,
@@ -85,7 +58,7 @@ struct Drawing {
 impl Drawing {
     /// Tenants come, go, and come back.
     fn business(&mut self) {
-        for _ in 0..self.often(SIGN_UPS) {
+        for _ in 0..self.often(rates::SIGN_UPS) {
             let (at, tenant) = (self.time(), self.next);
             self.next += 1;
             self.active.insert(tenant);
@@ -94,14 +67,14 @@ impl Drawing {
             let scanned = self.dice.heavy_tail(10 * MINUTE, 5 * DAY);
             self.session(at + scanned + 2 * HOUR, tenant, "connected");
         }
-        for _ in 0..self.often(CHURN) {
+        for _ in 0..self.often(rates::CHURN) {
             let Some(tenant) = self.anyone() else { break };
             self.active.remove(&tenant);
             self.left.insert(tenant);
             let at = self.time();
             self.add(at, Event::Churn { tenant });
         }
-        for _ in 0..self.often(RETURNS) {
+        for _ in 0..self.often(rates::RETURNS) {
             let gone: Vec<u32> = self.left.iter().copied().collect();
             let Some(&tenant) = self.dice.pick(&gone) else { break };
             self.left.remove(&tenant);
@@ -110,7 +83,7 @@ impl Drawing {
             self.add(at, Event::Return { tenant });
             self.session(at + DAY, tenant, "connected");
         }
-        for _ in 0..self.often(FORGOTTEN) {
+        for _ in 0..self.often(rates::FORGOTTEN) {
             let gone: Vec<u32> = self.left.iter().copied().collect();
             let Some(&tenant) = self.dice.pick(&gone) else { break };
             self.left.remove(&tenant);
@@ -121,7 +94,7 @@ impl Drawing {
 
     /// Sessions are lost and paired again; some flap, and some wait for a new scan in between.
     fn phones(&mut self) {
-        for _ in 0..self.often(OUTAGES) {
+        for _ in 0..self.often(rates::OUTAGES) {
             let Some(tenant) = self.anyone() else { break };
             let (at, lasts) = (self.time(), self.dice.heavy_tail(MINUTE, 5 * DAY));
             self.session(at, tenant, "disconnected");
@@ -137,7 +110,7 @@ impl Drawing {
             }
             self.session(at + lasts, tenant, "connected");
         }
-        for _ in 0..self.often(FLAPS) {
+        for _ in 0..self.often(rates::FLAPS) {
             let Some(tenant) = self.anyone() else { break };
             let mut at = self.time();
             for _ in 0..self.dice.between(2, 6) {
@@ -151,7 +124,7 @@ impl Drawing {
 
     /// Containers restart, the provider is down, or restarts a third of all sessions.
     fn provider(&mut self) {
-        for _ in 0..self.often(CONTAINERS) {
+        for _ in 0..self.often(rates::CONTAINERS) {
             let Some(tenant) = self.anyone() else { break };
             let at = self.time();
             let down = self.dice.heavy_tail(5 * MINUTE, DAY);
@@ -159,25 +132,25 @@ impl Drawing {
             self.add(at, Event::Container { tenant, state: state.to_owned() });
             self.add(at + down, Event::Container { tenant, state: "running".to_owned() });
         }
-        if self.today(PROVIDER_DOWN) {
+        if self.today(rates::PROVIDER_DOWN) {
             let at = self.time();
             let lasts = self.dice.between(HOUR / 2, 4 * HOUR);
             let code = if self.dice.chance(0.5) { 503 } else { 429 };
             self.add(at, Event::ProviderDown { code });
             self.add(at + lasts, Event::ProviderUp);
         }
-        if self.today(LISTS_WITHOUT_STATUSES) {
+        if self.today(rates::LISTS_WITHOUT_STATUSES) {
             let (at, lasts) = (self.time(), self.dice.between(6 * HOUR, 5 * DAY));
             self.add(at, Event::ListStatuses { shown: false });
             self.add(at + lasts, Event::ListStatuses { shown: true });
         }
-        if self.today(KEY_ROTATED) {
+        if self.today(rates::KEY_ROTATED) {
             let (at, lasts) = (self.time(), self.dice.heavy_tail(10 * MINUTE, 5 * HOUR));
             let key = format!("sk_test_{at}");
             self.add(at, Event::KeyRotated { key: key.clone() });
             self.add(at + lasts, Event::KeyInstalled { key });
         }
-        if self.today(LIST_BROKEN) {
+        if self.today(rates::LIST_BROKEN) {
             let (at, lasts) = (self.time(), self.dice.between(HOUR, 3 * HOUR));
             let all = [ListFault::HalfList, ListFault::EmptyList, ListFault::MalformedRow];
             if let Some(how) = self.dice.pick(&all) {
@@ -185,12 +158,12 @@ impl Drawing {
                 self.add(at + lasts, Event::ListMended);
             }
         }
-        if self.today(LOST_REPLY) {
+        if self.today(rates::LOST_REPLY) {
             let at = self.time();
             let method = if self.dice.chance(0.7) { "POST" } else { "DELETE" };
             self.add(at, Event::LostReply { method: method.to_owned() });
         }
-        if self.today(RESTART) {
+        if self.today(rates::RESTART) {
             let (at, lasts) = (self.time(), self.dice.between(20 * MINUTE, 3 * HOUR));
             for tenant in self.active.clone() {
                 if self.dice.chance(0.3) {
@@ -205,44 +178,44 @@ impl Drawing {
 
     /// People work in the dashboard, and review what nobody needs.
     fn operators(&mut self) {
-        for _ in 0..self.often(MADE) {
+        for _ in 0..self.often(rates::MADE) {
             let orphan = format!("trial-{}", self.dice.between(1, 100_000));
             let duplicate = self.dice.chance(0.5).then(|| self.anyone()).flatten();
             let at = self.time();
             self.add(at, Event::Made { customer_ref: duplicate.map_or(orphan, name) });
         }
-        for _ in 0..self.often(DELETED) {
+        for _ in 0..self.often(rates::DELETED) {
             let Some(tenant) = self.anyone() else { break };
             let at = self.time();
             self.add(at, Event::Deleted { tenant });
             self.session(at + DAY, tenant, "connected");
         }
-        for _ in 0..self.often(RENAMED) {
+        for _ in 0..self.often(rates::RENAMED) {
             let Some(tenant) = self.anyone() else { break };
             let (at, later) = (self.time(), self.dice.heavy_tail(10 * MINUTE, 2 * DAY));
             self.add(at, Event::Rename { tenant });
             self.add(at + later, Event::Retag { tenant });
         }
-        if self.today(KEPT) {
+        if self.today(rates::KEPT) {
             let gone: Vec<u32> = self.left.iter().copied().collect();
             if let Some(&tenant) = self.dice.pick(&gone) {
                 let (at, days) = (self.time(), self.dice.between(1, 60));
                 self.add(at, Event::Keep { tenant, days });
             }
         }
-        if self.today(EXTRA) {
+        if self.today(rates::EXTRA) {
             let (at, lasts) = (self.time(), self.dice.heavy_tail(HOUR, 20 * DAY));
             let customer_ref = format!("lab-{}", at.0);
             self.add(at, Event::Extra { customer_ref: customer_ref.clone() });
             self.add(at + lasts, Event::ExtraEnded { customer_ref });
         }
-        if self.today(TOGETHER) {
+        if self.today(rates::TOGETHER) {
             let hour = self.dice.between(7, 24);
             // wab apply runs at a whole minute, as the trail is compared.
             let at = self.day + hour * HOUR + HOUR / 2;
             self.happenings.push(Happening { at, event: Event::Together });
         }
-        if self.today(CRASH) {
+        if self.today(rates::CRASH) {
             let at = self.time();
             self.add(at, Event::Crash);
         }
@@ -251,7 +224,7 @@ impl Drawing {
 
     /// The provider renames a status word, and an operator maps the new one some hours later.
     fn words(&mut self) {
-        if self.rare.chance(WORD_CHANGED * self.eventfulness)
+        if self.rare.chance(rates::WORD_CHANGED * self.eventfulness)
             && let Some((from, to, status)) = self.words.pop()
         {
             let at = self.day + self.rare.between(0, DAY);
@@ -262,7 +235,7 @@ impl Drawing {
     }
 
     fn failovers(&mut self) {
-        if self.failovers.chance(FAILOVER * self.eventfulness) {
+        if self.failovers.chance(rates::FAILOVER * self.eventfulness) {
             let at = self.day + self.failovers.between(0, DAY);
             self.add(at, Event::Failover);
         }
