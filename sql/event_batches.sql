@@ -38,7 +38,7 @@ BEGIN
         SELECT t.*, b.bridge_id, l.became AS was, s.status,
                -- A repeated status began with the first of its repetitions.
                coalesce(CASE WHEN l.became = s.status
-                             THEN @extschema@._wab_status_began(b.bridge_id, s.status, b.status_since) END, t.at) AS since,
+                             THEN @extschema@._wab_status_began(b, s.status) END, t.at) AS since,
                b.status AS known_status, b.status_since AS known_since
         FROM told t CROSS JOIN listed o
         JOIN @extschema@.wab_bridges b ON b.customer_ref = t.customer_ref

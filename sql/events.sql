@@ -37,15 +37,18 @@ DECLARE
     later     record;
 BEGIN
     -- Statuses with the same time are in the order of _wab_status_order(), and equal ones in that in which they were stored.
+    -- What was before the bridge disappeared and appeared again says nothing of its present life.
     SELECT e.became, coalesce(e.reported, e.became) INTO before, confirmed FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND (e.event = 'status' OR (e.event = 'appeared' AND e.became <> 'unknown'))
       AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
+      AND e.at >= least(bridge.first_seen_at, at)
     ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC, e.event_id DESC LIMIT 1;
     SELECT CASE WHEN 'awaiting_scan' IN (e.became, e.reported) THEN e.at END INTO unpaired
     FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared')
       AND (e.became <> 'unknown' OR e.reported IS NOT NULL)
       AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) < (at, @extschema@._wab_status_order(reported))
+      AND e.at >= least(bridge.first_seen_at, at)
     ORDER BY e.at DESC, @extschema@._wab_status_order(coalesce(e.reported, e.became)) DESC, e.event_id DESC LIMIT 1;
     IF NOT FOUND AND bridge.unpaired_since <= at THEN
         unpaired := bridge.unpaired_since;
@@ -58,7 +61,9 @@ BEGIN
     SELECT min(o.observed_at) INTO listed_at FROM @extschema@.wab_observations o
     WHERE o.observed_at > at AND o.statuses = o.bridges AND o.malformed = 0
       AND o.observed_at < (SELECT e.at FROM @extschema@.wab_bridge_events e
-                           WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status' AND e.at > at
+                           WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status'
+                             AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became)))
+                                 > (at, @extschema@._wab_status_order(reported))
                            ORDER BY e.at LIMIT 1);
     IF listed_at IS NOT NULL AND confirmed IS NOT NULL THEN
         before := status;
@@ -125,6 +130,7 @@ BEGIN
             SELECT e.at, e.became, @extschema@._wab_status_order(coalesce(e.reported, e.became)) AS nth
             FROM @extschema@.wab_bridge_events e
             WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
+              AND e.at >= bridge.first_seen_at
         ), paired AS (
             SELECT s.at, s.nth FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.nth DESC LIMIT 1
         ), first AS (
@@ -142,11 +148,10 @@ COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
     'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
     'if it was not paired in the remaining history.';
 
--- The present status began at the oldest row of the history after which no other status follows, be it unknown, and the
--- bridge carries the same customer_ref.
-CREATE FUNCTION @extschema@._wab_status_began(bridge_id bigint, status text, known_since timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
+-- The present status began at the oldest row that says it and is not followed by a row of another status, be it unknown,
+-- or of another customer_ref, nor by the disappearance of the bridge.
+CREATE FUNCTION @extschema@._wab_status_began(bridge @extschema@.wab_bridges, status text) RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -155,31 +160,30 @@ DECLARE
 BEGIN
     SELECT e.at, o.nth, e.event_id INTO other
     FROM @extschema@.wab_bridge_events e
-    CROSS JOIN LATERAL (SELECT CASE e.event WHEN 'customer_ref' THEN 0
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.event IN ('customer_ref', 'disappeared') THEN 0
                                     ELSE @extschema@._wab_status_order(coalesce(e.reported, e.became)) END AS nth) o
-    WHERE e.bridge_id = bridge_id
-      AND (e.event = 'customer_ref' OR (e.event IN ('status', 'appeared') AND e.became <> status))
+    WHERE e.bridge_id = bridge.bridge_id
+      AND (e.event IN ('customer_ref', 'disappeared') OR (e.event IN ('status', 'appeared') AND e.became <> status))
     ORDER BY e.at DESC, o.nth DESC, e.event_id DESC LIMIT 1;
     SELECT e.at, e.was INTO run
     FROM @extschema@.wab_bridge_events e
-    WHERE e.bridge_id = bridge_id AND e.event IN ('status', 'appeared') AND e.became = status
+    WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became = status
       AND (other.at IS NULL OR (e.at >= other.at
            AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became)), e.event_id)
                > (other.at, other.nth, other.event_id)))
     ORDER BY e.at, e.event_id LIMIT 1;
     RETURN CASE
-        WHEN run.at IS NULL THEN known_since
-        WHEN run.was = status THEN least(known_since, run.at)
+        WHEN run.at IS NULL THEN bridge.status_since
+        WHEN run.was = status THEN least(bridge.status_since, run.at)
         -- If the word was mapped meanwhile, the provider has said it since before.
-        WHEN run.was = 'unknown' THEN coalesce((
-            SELECT b.status_since FROM @extschema@.wab_bridges b
-            WHERE b.bridge_id = bridge_id AND b.status = status AND b.status_since BETWEEN other.at AND run.at), run.at)
+        WHEN run.was = 'unknown' AND bridge.status = status AND bridge.status_since BETWEEN other.at AND run.at
+        THEN bridge.status_since
         ELSE run.at END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_status_began IS
-    'When the present status of a bridge began, by its history, or known_since if the history does not go back that '
-    'far.';
+    'When this status, the present one, of a bridge began, by its history, or wab_bridges.status_since if the history '
+    'does not go back that far.';
 
 CREATE FUNCTION @extschema@._wab_ingest(customer_ref text, event jsonb, occurred_at timestamptz, OUT outcome text, OUT moved boolean)
 LANGUAGE plpgsql COST 1000 SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -241,7 +245,7 @@ BEGIN
     is_newest := coalesce((at, @extschema@._wab_status_order(reported))
                           > (known_at, @extschema@._wab_status_order(@extschema@.wab_normalize_status(bridge.raw_status))), true);
     present := @extschema@._wab_insert_status(bridge, at, reported, known_at);
-    began_at := @extschema@._wab_status_began(bridge.bridge_id, present, bridge.status_since);
+    began_at := @extschema@._wab_status_began(bridge, present);
     unpaired := CASE WHEN present = 'unknown' THEN bridge.unpaired_since
                      WHEN present <> 'awaiting_scan' THEN NULL
                      WHEN is_newest AND bridge.unpaired_since IS NOT NULL THEN bridge.unpaired_since

@@ -253,9 +253,13 @@ BEGIN
             ELSIF first < last AND (succeeded OR cardinality(bad) < most_failures) THEN
                 parts := parts || ARRAY[(first + last) / 2 + 1, last, first, (first + last) / 2];
             ELSE
-                bad := bad || customer_refs[first:last];
-                reasons := reasons || array_fill(@extschema@._wab_refused_row(customer_refs[first], bridge_ids[first],
-                    statuses[first], state, message, context), ARRAY[last - first + 1]);
+                reason := @extschema@._wab_refused_row(customer_refs[first], bridge_ids[first], statuses[first], state,
+                                                       message, context);
+                -- array_append() grows a variable in place; to join arrays would copy both.
+                FOR nth IN first .. last LOOP
+                    bad := array_append(bad, customer_refs[nth]);
+                    reasons := array_append(reasons, reason);
+                END LOOP;
             END IF;
         END;
     END LOOP;

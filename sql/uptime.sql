@@ -171,13 +171,12 @@ BEGIN
                    AND t.bridge_id NOT IN (SELECT o.bridge_id FROM told o) AS is_alone
         FROM @extschema@._wab_tenures t WHERE t.customer_ref IS NOT NULL AND t.since < ends AND t.until > begins
     ), event AS (
-        -- Of two statuses with the same time, disconnected counts as the later one.
         SELECT e.bridge_id, e.at, e.was, e.became, lead(e.at, 1, 'infinity') OVER w AS until,
                row_number() OVER w = 1 AS is_first, (first_value(e.was) OVER w = 'paired') IS TRUE AS began_paired,
                count(*) FILTER (WHERE e.became = 'paired') OVER w AS pairings
         FROM @extschema@.wab_bridge_events e
         WHERE e.at >= begins AND e.event IN ('appeared', 'disappeared', 'status')
-        WINDOW w AS (PARTITION BY e.bridge_id ORDER BY e.at, coalesce(e.reported, e.became) = 'disconnected', e.event_id)
+        WINDOW w AS (PARTITION BY e.bridge_id ORDER BY e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became)), e.event_id)
     ), span AS MATERIALIZED (
         -- The status at `begins` is the one that the first later event names as the one before it, or the present one: so
         -- no older event is read. But a bridge that then waits to be scanned is lost if it was paired before.

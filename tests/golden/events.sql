@@ -74,6 +74,26 @@ SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,runn
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-08');
 SELECT _wab_observe_statuses('{6}', '{connected}', '2026-03-09'), wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-06');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
+-- A late event at the time of the next status, which comes after it, is followed by that, and by no list.
+\set list 'SELECT appeared, changed, disappeared FROM wab_observe'
+:list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-11');
+SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-12');
+:list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,closed}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-13');
+SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-03-14'), wab_ingest_event('g', '{"event": "connected"}', '2026-03-12');
+SELECT at, was, became FROM wab_bridge_events WHERE bridge_id = 6 AND at >= '2026-03-11' ORDER BY at, event_id DESC;
+-- A bridge that disappeared and appeared again begins anew: its status, and what was before the next one.
+:list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,closed}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-04-01');
+:list('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', '2026-04-02');
+:list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,closed}', '{NULL,NULL,NULL,NULL,NULL,2026-01-01}', '2026-04-10');
+SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-04-11');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
+SELECT _wab_ingest_events('{g}', '{"{\"event\": \"disconnected\", \"timestamp\": \"2026-04-12T00:00:00Z\"}"}');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
+SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-04-13');
+:list('{1,2,3,4,5}', '{d,b,c,c,e}', '{running,running,running,running,running}', '{closed,closed,qr,qr,linked}', '{NULL,NULL,NULL,NULL,NULL}', '2026-04-14');
+:list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL,NULL,2026-01-01}', '2026-04-15');
+SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-04-16');
+SELECT status, since, until FROM wab_status_history WHERE bridge_id = 6 AND since >= '2026-04-13' ORDER BY since;
 -- Under another customer_ref a status begins anew, and an event that repeats it changes nothing of that.
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,f,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
 CREATE TEMP TABLE renamed AS SELECT status_since FROM wab_bridges WHERE bridge_id = 5;

@@ -123,3 +123,8 @@ INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, 
     ('2026-03-03 00:00Z', 1, 'a', 'status', 'paired', 'disconnected', NULL),
     ('2026-03-03 01:00Z', 1, 'a', 'status', 'disconnected', 'paired', NULL);
 SELECT * FROM wab_tenant_uptime('2026-03-01 00:00Z', '2026-03-04 00:00Z');
+-- Of two statuses with the same time, awaiting_scan counts as the later one, whichever was stored first.
+INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since) VALUES
+    ('2026-03-03 12:00Z', 1, 'a', 'status', 'paired', 'awaiting_scan', NULL),
+    ('2026-03-03 12:00Z', 1, 'a', 'status', 'paired', 'paired', NULL);
+SELECT paired, outages FROM wab_tenant_uptime('2026-03-03 12:00Z', '2026-03-04 00:00Z');

@@ -7,8 +7,8 @@ use crate::simulation::words::{Mapped, Status, Words};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Report {
     pub at: Moment,
-    /// Of two statuses at the same time, disconnected counts as the later one.
-    pub is_down: bool,
+    /// Of two statuses at the same time, the greater counts as the later one.
+    pub status: Status,
     pub word: String,
 }
 
@@ -27,7 +27,7 @@ pub struct Session {
 impl Report {
     /// That a word was said at a time.
     pub fn of(at: Moment, word: &str, words: &Words) -> Self {
-        Self { at, is_down: words.status(word, at) == Status::Disconnected, word: word.to_owned() }
+        Self { at, status: words.status(word, at), word: word.to_owned() }
     }
 }
 

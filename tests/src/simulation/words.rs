@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::simulation::moment::Moment;
 
-/// A status of the product.
+/// A status of the product, in the order in which those with the same time count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    Unknown,
     Paired,
     AwaitingScan,
     Disconnected,
-    Unknown,
 }
 
 impl Status {
