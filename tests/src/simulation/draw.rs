@@ -18,8 +18,8 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
     let mut drawing = Drawing {
         eventfulness,
         dice: Dice::of(seed),
-        rare: Dice::of(!seed),
-        failovers: Dice::of(seed.rotate_left(32)),
+        word_dice: Dice::of(!seed),
+        failover_dice: Dice::of(seed.rotate_left(32)),
         words: rates::WORDS.to_vec(),
         active: (1..=tenants).collect(),
         left: BTreeSet::new(),
@@ -44,9 +44,9 @@ pub fn draw_eventful(seed: u64, tenants: u32, days: i64, eventfulness: f64) -> L
 struct Drawing {
     eventfulness: f64,
     dice: Dice,
-    /// For what is seldom, so that it does not change the rest of the life.
-    rare: Dice,
-    failovers: Dice,
+    /// Dice of their own, so that a seed still draws the same life as before these events existed.
+    word_dice: Dice,
+    failover_dice: Dice,
     words: Vec<(&'static str, &'static str, Status)>,
     active: BTreeSet<u32>,
     left: BTreeSet<u32>,
@@ -224,19 +224,19 @@ impl Drawing {
 
     /// The provider renames a status word, and an operator maps the new one some hours later.
     fn words(&mut self) {
-        if self.rare.chance(rates::WORD_CHANGED * self.eventfulness)
+        if self.word_dice.chance(rates::WORD_CHANGED * self.eventfulness)
             && let Some((from, to, status)) = self.words.pop()
         {
-            let at = self.day + self.rare.between(0, DAY);
-            let mapped = at + self.rare.between(HOUR, 30 * HOUR);
+            let at = self.day + self.word_dice.between(0, DAY);
+            let mapped = at + self.word_dice.between(HOUR, 30 * HOUR);
             self.add(at, Event::WordChanged { from: from.to_owned(), to: to.to_owned() });
             self.add(mapped, Event::WordMapped { word: to.to_owned(), status });
         }
     }
 
     fn failovers(&mut self) {
-        if self.failovers.chance(rates::FAILOVER * self.eventfulness) {
-            let at = self.day + self.failovers.between(0, DAY);
+        if self.failover_dice.chance(rates::FAILOVER * self.eventfulness) {
+            let at = self.day + self.failover_dice.between(0, DAY);
             self.add(at, Event::Failover);
         }
     }

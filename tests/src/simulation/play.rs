@@ -17,7 +17,8 @@ use crate::simulation::plan::compare_plan;
 use crate::simulation::polling::CALLS;
 use crate::simulation::stage::Stage;
 
-/// The days from one VACUUM to the next, and for which a backend stays: it may list the fleet 120 times in a real minute.
+/// The days from one VACUUM to the next, and for which a backend stays. It counts its calls by the real clock and may list 120
+/// times a minute; four days are 96 lists.
 const HOUSEKEEPING: i64 = 4;
 
 /// How a play ended.

@@ -17,7 +17,7 @@ pub struct Polling(BTreeMap<i64, Waiting>);
 pub struct Waiting {
     /// For so many rounds.
     pub rounds: usize,
-    /// So many bridges could be asked meanwhile.
+    /// The most bridges that one of these rounds could ask.
     pub bridges: usize,
 }
 
@@ -49,7 +49,7 @@ impl Polling {
         starved.collect()
     }
 
-    /// The bridges that have waited for longer than bridges / calls x 1.5 rounds.
+    /// The bridges that have waited for longer than bridges / calls x 1.5 rounds, and one more because rounds are whole.
     fn starved(&self) -> impl Iterator<Item = (i64, Waiting)> {
         let is_starved = |one: &Waiting| 2 * CALLS * one.rounds > 3 * one.bridges + 2 * CALLS;
         self.0.iter().map(|(id, waiting)| (*id, *waiting)).filter(move |(_, waiting)| is_starved(waiting))

@@ -26,7 +26,6 @@ impl Stage {
         standby.promote()?;
         self.connection = standby.connect(crate::fleet::DATABASE).await?;
         let primary = std::mem::replace(&mut self.fleet.cluster, standby);
-        primary.expect_in_log(&super::EXPECTED);
         self.retired.push(primary);
         Ok(())
     }
