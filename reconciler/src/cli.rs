@@ -10,7 +10,7 @@ use crate::ground::Exit;
 use crate::model::{Colour, Error, Format};
 use crate::render::screen::Screen;
 use crate::verb::alert::{self, AlertArgs};
-use crate::verb::apply::{self, ApplyArgs};
+use crate::verb::apply::{self, flags::ApplyArgs};
 use crate::verb::completion::{self, CompletionArgs};
 use crate::verb::drift::{self, DriftArgs};
 use crate::verb::export::{self, ExportArgs};

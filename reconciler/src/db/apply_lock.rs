@@ -68,9 +68,14 @@ impl Contender {
         Ok(Self { session, names, who: Who::now() })
     }
 
-    /// Tries to take the lock. Meanwhile pg_stat_activity shows the run and its start; a run that finds the lock taken
-    /// reports both.
+    /// Tries to take the lock; fails if the server answers nothing. Meanwhile pg_stat_activity shows the run and its start; a
+    /// run that finds the lock taken reports both.
     pub async fn try_lock(&mut self) -> Result<Result<Held, Option<LockHolder>>, Error> {
+        let tried = tokio::time::timeout(PATIENCE, self.try_for_long()).await;
+        tried.unwrap_or_else(|_| Err(Error::unanswered(DOING, PATIENCE)))
+    }
+
+    async fn try_for_long(&mut self) -> Result<Result<Held, Option<LockHolder>>, Error> {
         // PostgreSQL 17 can limit the duration of a transaction.
         let lease = match self.session.server_version() {
             Some(170_000..) => format!("SET LOCAL transaction_timeout = 0; {LEASE}"),
@@ -121,12 +126,16 @@ impl ApplyLock {
         self.held.server_since
     }
 
-    /// Takes the lock on the server that accepts writes now, unless it is held there; `server` is when that server started.
+    /// Takes the lock on the server that accepts writes now, unless it is held there. `store_server` is when the server of the
+    /// store started.
     /// If another run holds it, the error names that run. The session that held it for this run before may outlive its
     /// connection for a minute: that is a loss.
-    pub async fn take_again(&mut self, database: &Database, server: DateTime<Utc>) -> Result<(), Error> {
-        let was_here = server == self.held.server_since;
-        if was_here && self.require().await.is_ok() {
+    pub async fn take_again(
+        &mut self,
+        database: &Database,
+        store_server: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        if store_server == self.held.server_since && self.require().await.is_ok() {
             return Ok(());
         }
         // Before the next connection: a pooler may have no third one.
@@ -140,7 +149,11 @@ impl ApplyLock {
                 *self = contender.hold(Held { taken_at, ..held });
                 Ok(())
             }
-            Err(Some(LockHolder { pid, .. })) if was_here && pid == self.held.pid => self.require().await,
+            Err(Some(LockHolder { pid, server_since, .. }))
+                if (pid, server_since) == (self.held.pid, self.held.server_since) =>
+            {
+                Err(ended())
+            }
             Err(holder) => Err(Error::Locked { holder }),
         }
     }

@@ -16,8 +16,15 @@ impl Error {
 
     /// The database did not answer within this time.
     pub fn unanswered(doing: &'static str, deadline: Duration) -> Self {
-        let text = format!("no answer within {} s", deadline.as_secs());
-        Self::Database { doing, source: DatabaseError { text, sqlstate: None, hint: None, is_lost: true } }
+        Self::lost(doing, format!("no answer within {} s", deadline.as_secs()))
+    }
+
+    /// The connection counts as lost.
+    pub(super) fn lost(doing: &'static str, text: impl Into<String>) -> Self {
+        Self::Database {
+            doing,
+            source: DatabaseError { text: text.into(), sqlstate: None, hint: None, is_lost: true },
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
 use crate::db::copy::copy;
 use crate::db::names::Names;
+use crate::db::session::commit;
 use crate::model::{Binding, Error};
 
 /// An open transaction. Dropping it rolls it back.
@@ -51,7 +52,7 @@ impl<'c> Evaluation<'c> {
 
     /// Keeps the result.
     pub async fn commit(self) -> Result<(), Error> {
-        self.tx.commit().await.map_err(Error::database("cannot store the observation"))
+        commit(self.tx, "cannot store the observation").await
     }
 
     /// Discards the result.

@@ -82,7 +82,7 @@ impl Visit {
 
 /// The plan of a look-up by the id as text.
 const LOOK_UP: &str = "EXPLAIN (FORMAT JSON) SELECT FROM @extschema@.wab_tenants t WHERE t.customer_ref OPERATOR(pg_catalog.=) ''";
-/// A look-up that costs more takes some milliseconds, in PostgreSQL's unit: it reads about 50,000 rows.
+/// PostgreSQL's cost of reading about 50,000 rows, which takes some milliseconds.
 const SLOW: f64 = 1000.0;
 
 /// Whether this plan reads a whole table, and a large one.

@@ -94,10 +94,10 @@ impl Journal {
         Ok(has_run.then(|| ended.into_iter().collect()))
     }
 
-    /// Writes the row of the run once more as it is. Fails unless the server commits. A primary without its synchronous standby
-    /// answers reads and commits nothing: only a write shows it.
+    /// Fails unless the server commits. A primary without its synchronous standby answers reads and commits nothing: only a
+    /// write shows it. To lock a row is one, and an attempt does not wait for the lock of one that was given up.
     pub async fn require_commit(&self, store: &mut Store) -> Result<(), Error> {
-        let touch = store.names.sql("UPDATE @extschema@.wab_runs SET outcome = outcome WHERE run_id = $1");
+        let touch = store.names.sql("SELECT FROM @extschema@.wab_runs r WHERE r.run_id = $1 FOR KEY SHARE");
         let touch = query(touch).bind(self.run_id);
         store.session.run(DOING, async |conn| touch.execute(conn).await.map(drop)).await
     }

@@ -18,8 +18,8 @@ use crate::model::{DatabaseError, Error};
 /// closed it: while a person reads a plan, or a run waits for the provider's limits.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// After so long without an answer to COMMIT, a session that must not reconnect counts as lost. A COMMIT only writes to the disk,
-/// but on a primary without its synchronous standby it waits for ever. If the server commits later, the run log shows it.
+/// After so long without an answer to COMMIT the connection of an apply counts as lost. A COMMIT only writes to the disk, but on a
+/// primary without its synchronous standby it waits for ever. One that succeeds later does no harm: each write may be repeated.
 const COMMIT: Duration = Duration::from_secs(20);
 
 const BEGINNING: &str = "cannot begin a transaction";
@@ -30,7 +30,7 @@ pub(super) struct Session {
     /// `None`: it was lost.
     conn: Option<PgConnection>,
     database: Database,
-    /// The last use; `None`: the connection did not answer.
+    /// The last use. `None` while a transaction begins, so that a connection counts as lost if that fails or is given up.
     used: Option<Instant>,
     on_loss: OnLoss,
     /// When the server started on which each transaction must run; `None`: each server will do.
@@ -71,12 +71,6 @@ impl Session {
     /// transaction anywhere, and so may a new connection.
     pub fn stay_on(&mut self, server: DateTime<Utc>) {
         self.server = Some(server);
-    }
-
-    /// When the server started, by which servers are told apart.
-    pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
-        let since = query_scalar("SELECT pg_catalog.pg_postmaster_start_time()");
-        self.run("cannot find out which server this is", async |conn| since.fetch_one(conn).await).await
     }
 
     /// Replaces the connection by one to any server that accepts writes.
@@ -207,10 +201,7 @@ impl Session {
         doing: &'static str,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,
     ) -> Result<T, Error> {
-        let limit = match self.on_loss {
-            OnLoss::Reconnect => Duration::MAX,
-            OnLoss::Fail => COMMIT,
-        };
+        let on_loss = self.on_loss;
         let mut tx = self.begin().await?;
         let worked = match work(&mut tx).await {
             Ok(worked) => worked,
@@ -220,10 +211,26 @@ impl Session {
                 return Err(Error::database(doing)(error));
             }
         };
-        match tokio::time::timeout(limit, tx.commit()).await {
-            Ok(committed) => committed.map(|()| worked).map_err(Error::database(doing)),
-            Err(_) => Err(uncommitted(doing)),
+        match on_loss {
+            OnLoss::Reconnect => tx.commit().await.map_err(Error::database(doing))?,
+            OnLoss::Fail => commit(tx, doing).await?,
         }
+        Ok(worked)
+    }
+}
+
+/// Commits. Without an answer in time the connection counts as lost, and it is not known whether the server committed.
+pub(super) async fn commit(tx: Transaction<'_, Postgres>, doing: &'static str) -> Result<(), Error> {
+    match tokio::time::timeout(COMMIT, tx.commit()).await {
+        Ok(committed) => committed.map_err(Error::database(doing)),
+        Err(_) => Err(Error::lost(
+            doing,
+            format!(
+                "no answer to COMMIT within {} s: does the server wait for its disk, or for a standby \
+                 (synchronous_standby_names)?",
+                COMMIT.as_secs()
+            ),
+        )),
     }
 }
 
@@ -231,15 +238,6 @@ impl Session {
 async fn is_on(server: DateTime<Utc>, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let ask = format!("SELECT pg_catalog.pg_postmaster_start_time() = '{}'", server.to_rfc3339());
     sqlx::raw_sql(AssertSqlSafe(ask)).fetch_one(conn).await?.try_get(0)
-}
-
-/// It is not known whether the work was committed.
-fn uncommitted(doing: &'static str) -> Error {
-    let text = format!(
-        "no answer to COMMIT within {} s: does the server wait for its disk, or for a standby (synchronous_standby_names)?",
-        COMMIT.as_secs()
-    );
-    Error::Database { doing, source: DatabaseError { text, sqlstate: None, hint: None, is_lost: true } }
 }
 
 fn lost() -> Error {
@@ -252,8 +250,7 @@ fn moved() -> Error {
 
 /// No transaction was begun. For the caller, another server is the loss of the old one.
 fn not_begun(text: &str) -> Error {
-    let source = DatabaseError { text: text.to_owned(), sqlstate: None, hint: None, is_lost: true };
-    Error::Database { doing: BEGINNING, source }
+    Error::lost(BEGINNING, text)
 }
 
 /// Waits for the first statement of a transaction. PostgreSQL answers it at once, but a pooler lets it wait until a server

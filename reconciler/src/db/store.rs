@@ -62,9 +62,11 @@ impl Store {
         self.session.database()
     }
 
-    /// When the server started.
+    /// When the server started, by which servers are told apart.
     pub async fn server_since(&mut self) -> Result<DateTime<Utc>, Error> {
-        self.session.server_since().await
+        let since = query_scalar("SELECT pg_catalog.pg_postmaster_start_time()");
+        let doing = "cannot find out which server this is";
+        self.session.run(doing, async |conn| since.fetch_one(conn).await).await
     }
 
     /// The database's time. All observations use this one clock.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+
 /// The session of the run that holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockHolder {
     /// The id of the server process, for pg_terminate_backend().
     pub pid: i32,
+    /// When its server started, by which servers are told apart.
+    pub server_since: DateTime<Utc>,
     /// A description of the run for people.
     pub text: String,
 }

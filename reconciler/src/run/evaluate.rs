@@ -210,13 +210,11 @@ impl<'a> Evaluator<'a> {
             return Ok(None);
         }
         let mut evaluation = store.evaluation().await?;
-        let input = evaluation.stored_input(self.fleet).await?;
-        // The listing may have a bridge of the scope that is not stored yet.
-        if input.as_ref().is_some_and(|input| !self.unmatched(input).is_empty()) {
-            return Ok(None);
-        }
+        let input = evaluation.stored_input(self.fleet).await;
+        // The list may take long, and a transaction that is only dropped keeps its locks until the next statement.
         evaluation.rollback().await?;
-        Ok(input)
+        // The listing may have a bridge of the scope that is not stored yet.
+        Ok(input?.filter(|input| self.unmatched(input).is_empty()))
     }
 
     /// The plan input that follows from the snapshot. The transaction is rolled back.

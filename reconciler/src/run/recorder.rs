@@ -108,8 +108,8 @@ impl<'a> Recorder<'a> {
     }
 
     /// Fails if the lock was lost, unless it was lost with its server and could be taken again on the next one. Lost alone,
-    /// because a person ended its session or this process was stopped for long, it ends the run. A store that was led to another
-    /// server fails.
+    /// because a person ended its session or this process was stopped for long, it ends the run. If the store was led to another
+    /// server, it cannot be asked either, and the run follows it.
     pub async fn require_lock(&mut self) -> Result<(), Error> {
         let Err(error) = self.lock.require().await else { return Ok(()) };
         tokio::time::sleep(SHUTDOWN).await;
