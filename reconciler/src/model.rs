@@ -34,7 +34,9 @@ pub use lock_holder::LockHolder;
 pub use output::{Colour, Detail, Diff, Format, Length};
 pub use pairing::{CodeOutcome, CodeRow, ToPair};
 pub use plan::{Cost, Finding, Plan, Refusal, Summary};
-pub use plan_input::{Binding, BindingChange, Declared, PlanInput, RecentCall, SettingChange, WebhookChange};
+pub use plan_input::{
+    Binding, BindingChange, Declared, Exception, PlanInput, RecentCall, SettingChange, WebhookChange,
+};
 pub use polled::Polled;
 pub use reading::Reading;
 pub use removal::{Removal, Removals};

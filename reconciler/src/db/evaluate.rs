@@ -10,8 +10,11 @@ use crate::config::{Fleet, Tombstone, Webhook, WebhookTemplate};
 use crate::db::drift::drift;
 use crate::db::evaluation::Evaluation;
 use crate::db::observe::Observation;
+use crate::db::rows::from_row;
 use crate::db::statement::{query_as, query_scalar};
-use crate::model::{BindingChange, Declared, Drift, Error, Kind, PlanInput, Polled, Reading, ShrinkPolicy};
+use crate::model::{
+    BindingChange, Declared, Drift, Error, Exception, Kind, PlanInput, Polled, Reading, ShrinkPolicy,
+};
 
 /// What the provider returned, and what was computed meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,23 @@ pub struct Seen<'a> {
     pub polled: Option<&'a Polled>,
     /// The plan input that follows from the observation stored before the listing.
     pub stored: Option<&'a PlanInput>,
+}
+
+/// A row of wab_declared that was written or removed.
+struct Changed {
+    customer_ref: String,
+    kind: String,
+    until: Option<NaiveDate>,
+    webhook_url: Option<String>,
+    is_written: bool,
+}
+
+from_row!(Changed { customer_ref, kind, until, webhook_url, is_written });
+
+impl From<Changed> for Exception {
+    fn from(Changed { customer_ref, kind, until, webhook_url, .. }: Changed) -> Self {
+        Self { customer_ref, kind, until, webhook_url }
+    }
 }
 
 impl Evaluation<'_> {
@@ -156,7 +176,7 @@ impl Evaluation<'_> {
         let keeps =
             fleet.keep.iter().map(|item| (item.customer_ref.as_str(), "keep", &item.reason, item.until));
         let rows: Vec<(&str, &str, &String, Option<NaiveDate>)> = extras.chain(keeps).collect();
-        let (written, removed) = query_as(self.names.sql(include_str!("evaluate/declare.sql")))
+        let changed: Vec<Changed> = query_as(self.names.sql(include_str!("evaluate/declare.sql")))
             .bind(rows.iter().map(|row| row.0).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.1).collect::<Vec<_>>())
             .bind(rows.iter().map(|row| row.2.as_str()).collect::<Vec<_>>())
@@ -164,10 +184,13 @@ impl Evaluation<'_> {
             .bind(fleet.webhook.as_ref().and_then(Webhook::template).map(WebhookTemplate::as_str))
             .bind(WebhookTemplate::PLACEHOLDER)
             .bind(fleet.webhook.is_none())
-            .fetch_one(&mut *self.tx)
+            .fetch_all(&mut *self.tx)
             .await
             .map_err(Error::database("cannot store what fleet.yaml declares"))?;
-        Ok(Declared { written, removed })
+        let (written, removed): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|changed| changed.is_written);
+        let exceptions = |changed: Vec<Changed>| changed.into_iter().map(Exception::from).collect();
+        Ok(Declared { written: exceptions(written), removed: exceptions(removed) })
     }
 
     /// Fails if an exception or a tombstone is about a bridge of another database that shares the account.

@@ -179,7 +179,7 @@ impl Draft {
                 findings,
             },
             binding: input.binding.clone(),
-            declared: input.declared,
+            declared: input.declared.clone(),
             settings: input.settings.clone(),
             steps: self.steps,
             webhooks: Vec::new(),

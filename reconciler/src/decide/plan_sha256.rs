@@ -10,7 +10,7 @@ use crate::model::{Binding, Declared, Plan, SettingChange, Step};
 #[derive(Serialize)]
 struct Changes<'a> {
     binding: Option<(&'a Binding, Option<&'a str>)>,
-    declared: Declared,
+    declared: &'a Declared,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     settings: &'a [SettingChange],
     steps: Vec<(Step, Option<String>)>,
@@ -25,7 +25,7 @@ pub fn plan_sha256(plan: &Plan) -> String {
     let after = plan.binding.as_ref().map(|change| &change.after);
     sha256::of_value(&Changes {
         binding: after.map(|after| (after, after.webhook_url.as_deref())),
-        declared: plan.declared,
+        declared: &plan.declared,
         settings: &plan.settings,
         steps: plan.steps.iter().map(|step| (step.essence(), webhook_url(step))).collect(),
     })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -174,13 +175,27 @@ impl BindingChange {
     }
 }
 
-/// How many declared exceptions change in the database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How the declared exceptions change in the database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Declared {
-    /// New and changed ones.
-    pub written: i64,
-    /// Those that fleet.yaml no longer declares.
-    pub removed: i64,
+    /// New and changed ones, by customer_ref.
+    pub written: Vec<Exception>,
+    /// Those that fleet.yaml no longer declares, by customer_ref.
+    pub removed: Vec<Exception>,
+}
+
+/// A declared exception.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Exception {
+    /// The customer_ref; of an extra, it is the tenant_id too.
+    pub customer_ref: String,
+    /// `extra` or `keep`.
+    #[schemars(extend("enum" = ["extra", "keep"]))]
+    pub kind: String,
+    /// The last day on which a bridge is kept, if there is one.
+    pub until: Option<NaiveDate>,
+    /// Of an extra, where its bridge sends its webhooks: the host, and a fingerprint of the whole address.
+    pub webhook_url: Option<String>,
 }
 
 /// How one setting in the database changes: a status word, or a value of `wab_policy`.

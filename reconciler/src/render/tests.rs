@@ -16,8 +16,8 @@ use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
 use crate::ground::{change, money, shown, span};
 use crate::model::{
-    Binding, BindingChange, Declared, Detail, Diff, Differences, Drift, Kind, Length, Origin, Outcome, Plan,
-    PlanInput, Report, RunEnd, SavedPlan, SettingChange, StepReport,
+    Binding, BindingChange, Declared, Detail, Diff, Differences, Drift, Exception, Kind, Length, Origin,
+    Outcome, Plan, PlanInput, Report, RunEnd, SavedPlan, SettingChange, StepReport,
 };
 use crate::render::words::Paint;
 
@@ -35,6 +35,10 @@ fn row(kind: Kind, customer_ref: &str, bridge_id: i64) -> Drift {
         monthly_cost: Decimal::from(if kind == Kind::Orphaned { 3 } else { 0 }),
         webhook_url: None,
     }
+}
+
+fn exception(kind: &str, customer_ref: &str) -> Exception {
+    Exception { customer_ref: customer_ref.into(), kind: kind.into(), until: None, webhook_url: None }
 }
 
 fn seen(rows: &[Drift]) -> Differences {
@@ -158,7 +162,10 @@ fn the_headline_names_every_change_and_the_question_repeats_the_numbers() {
         awaiting_scan_after: None,
     };
     plan.binding = Some(BindingChange::new(None, binding));
-    plan.declared = Declared { written: 2, removed: 1 };
+    plan.declared = Declared {
+        written: vec![exception("extra", "a"), exception("keep", "b")],
+        removed: vec![exception("keep", "c")],
+    };
     plan.settings = vec![SettingChange { name: "x".into(), before: None, after: Some("1".into()) }];
     let others = "1 table to bind, 2 exceptions to write, 1 exception to drop, 1 setting to write";
     assert_eq!(text::headline(&plan), format!("Plan: 30 to provision, {others}."));

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use crate::ground::{Exit, change, count, harmless, money, named, shown, span};
 use crate::model::{
-    BindingChange, Declared, Detail, Diff, Length, Outcome, Plan, Report, RunEnd, SettingChange, Step,
-    StepReport, WebhookChange,
+    BindingChange, Declared, Detail, Diff, Exception, Length, Outcome, Plan, Report, RunEnd, SettingChange,
+    Step, StepReport, WebhookChange,
 };
 use crate::render::findings::findings;
 use crate::render::rows;
@@ -35,7 +35,8 @@ pub fn plan(plan: &Plan, paint: Paint, detail: Detail) -> String {
 /// The parts between the plan's first line and its numbers. Each begins with an empty line and its title.
 pub fn parts(plan: &Plan, paint: Paint, detail: Detail) -> Vec<String> {
     let length = detail.length;
-    let mut parts = vec![binding(plan, paint, length), declared(plan, paint), settings(plan, paint, length)];
+    let mut parts =
+        vec![binding(plan, paint, length), declared(plan, paint, length), settings(plan, paint, length)];
     parts.extend(
         ["provision", "unlink", "link", "set_status", "delete"].map(|kind| group(plan, kind, paint, length)),
     );
@@ -83,8 +84,7 @@ fn changes(plan: &Plan, kinds: &[&str]) -> Vec<String> {
         _ => "to delete",
     };
     let steps = kinds.iter().map(|kind| (plan.count(kind), words(kind, plan.count(kind)).to_owned()));
-    let some = |n: i64| usize::try_from(n).unwrap_or(0);
-    let (written, removed) = (some(plan.declared.written), some(plan.declared.removed));
+    let (written, removed) = (plan.declared.written.len(), plan.declared.removed.len());
     let noun = |n, one: &str, rest: &str| format!("{one}{} {rest}", if n == 1 { "" } else { "s" });
     let others = [
         (usize::from(plan.binding.is_some()), "table to bind".to_owned()),
@@ -149,12 +149,32 @@ pub fn bound(change: &BindingChange) -> Vec<(&'static str, Option<String>, Strin
     bound
 }
 
-fn declared(plan: &Plan, paint: Paint) -> String {
-    let Declared { written, removed } = plan.declared;
-    if plan.declared == Declared::default() {
+fn declared(plan: &Plan, paint: Paint, length: Length) -> String {
+    let Declared { written, removed } = &plan.declared;
+    let n = written.len() + removed.len();
+    if n == 0 {
         return String::new();
     }
-    format!("\n{} declared exceptions: {written} to write, {removed} to drop\n", paint.yellow("~"))
+    let mut out = format!(
+        "\n{} declared exceptions: {} to write, {} to drop\n",
+        paint.yellow("~"),
+        written.len(),
+        removed.len()
+    );
+    if length == Length::Concise {
+        return out;
+    }
+    let signed =
+        written.iter().map(|it| (paint.green("+"), it)).chain(removed.iter().map(|it| (paint.red("-"), it)));
+    let visible = length.of(n);
+    for (sign, Exception { customer_ref, kind, until, .. }) in signed.take(visible) {
+        let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+        let _ = writeln!(out, "    {sign} {kind} {}{until}", shown(customer_ref));
+    }
+    if n > visible {
+        let _ = writeln!(out, "    {}", paint.dim(&format!("… and {} more (--full)", n - visible)));
+    }
+    out
 }
 
 fn settings(plan: &Plan, paint: Paint, length: Length) -> String {

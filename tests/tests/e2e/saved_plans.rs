@@ -237,6 +237,30 @@ async fn only_the_plan_of_the_sha256_is_applied() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_plan_with_other_exceptions_has_another_sha256() -> Result<()> {
+    let fleet = drifted().await?;
+    let declare = |bridges: &str| {
+        let tenants = "tenants: { table: tenants, wanted: status = 'active' }";
+        fleet.fleet_yaml(&format!("{tenants}\nbridges: {{ {bridges} }}\n"))
+    };
+    declare("keep: [ { customer_ref: one, reason: tried } ]")?;
+    let plan: Value = serde_json::from_str(&must(&fleet, &["plan", "--json"], 0)?.stdout)?;
+    let sha256 = plan["plan_sha256"].as_str().context("no plan_sha256")?;
+    for other in [
+        "keep: [ { customer_ref: two, reason: tried } ]",
+        "keep: [ { customer_ref: one, reason: tried, until: 2999-01-01 } ]",
+        "extra: [ { tenant_id: one, reason: tried } ]",
+    ] {
+        declare(other)?;
+        must(&fleet, &["apply", "--expect", sha256], 6)?;
+        assert_eq!(fleet.sql("SELECT count(*) FROM wab_declared")?, "0", "{other}");
+    }
+    declare("keep: [ { customer_ref: one, reason: tried for long } ]")?;
+    must(&fleet, &["apply", "--expect", sha256], 0)?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn targets_and_excludes_narrow_a_plan() -> Result<()> {
     let fleet = drifted().await?;
     let said = must(&fleet, &["plan", "--target", "new_*", "--exclude", "new_2"], 0)?;

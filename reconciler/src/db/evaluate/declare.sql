@@ -8,7 +8,8 @@ WITH expected AS MATERIALIZED (
     FROM unnest($1::text[], $2::text[], $3::text[], $4::date[]) AS w(customer_ref, kind, reason, until)
 ), gone AS (
     DELETE FROM @extschema@.wab_declared d
-    WHERE NOT EXISTS (SELECT FROM expected w WHERE w.customer_ref = d.customer_ref) RETURNING 1
+    WHERE NOT EXISTS (SELECT FROM expected w WHERE w.customer_ref = d.customer_ref)
+    RETURNING d.customer_ref, d.kind, d.until, d.webhook_url
 ), written AS (
     INSERT INTO @extschema@.wab_declared AS d (customer_ref, kind, reason, until, webhook_url)
     SELECT w.customer_ref, w.kind, w.reason, w.until, w.webhook_url FROM expected w
@@ -17,6 +18,8 @@ WITH expected AS MATERIALIZED (
         webhook_url = excluded.webhook_url
     WHERE (d.kind, d.reason, d.until, d.webhook_url)
           IS DISTINCT FROM (excluded.kind, excluded.reason, excluded.until, excluded.webhook_url)
-    RETURNING 1
+    RETURNING d.customer_ref, d.kind, d.until, d.webhook_url
 )
-SELECT (SELECT count(*) FROM written) AS written, (SELECT count(*) FROM gone) AS removed
+SELECT c.customer_ref, c.kind, c.until, @extschema@._wab_hidden_url(c.webhook_url) AS webhook_url, c.is_written
+FROM (SELECT w.*, true AS is_written FROM written w UNION ALL SELECT g.*, false FROM gone g) c
+ORDER BY c.customer_ref COLLATE "C"

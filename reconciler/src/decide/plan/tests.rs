@@ -1,10 +1,11 @@
 //! Table tests of the plan: input in; steps, findings and refusals out.
 
+use chrono::NaiveDate;
 use wabridges::Class;
 
 use super::*;
 use crate::config::Fleet;
-use crate::model::{Binding, BindingChange, Declared, RecentCall, Refusal};
+use crate::model::{Binding, BindingChange, Declared, Exception, RecentCall, Refusal};
 
 /// Has no `max_deletes`, so the default 0 applies.
 const TOMBSTONE_ONLY: &str = TOMBSTONE;
@@ -322,16 +323,29 @@ fn the_sha256_covers_what_is_done_and_not_how_it_is_worded() {
     assert_eq!(one.len(), 64);
     assert_eq!(one, sha256(&missing("https://x/1", "otherwise worded"), ""));
     assert_eq!(one, sha256(&missing("https://x/1", "d"), "policy: { max_creates: 7 }"));
-    let mut declared = input(vec![]);
-    declared.declared.written = 1;
-    let all = [
+    let keep = Exception { customer_ref: "a".into(), kind: "keep".into(), until: None, webhook_url: None };
+    let other = [
+        keep.clone(),
+        Exception { customer_ref: "b".into(), ..keep.clone() },
+        Exception { kind: "extra".into(), ..keep.clone() },
+        Exception { until: NaiveDate::from_ymd_opt(2027, 1, 1), ..keep.clone() },
+        Exception { webhook_url: Some("https://x/... 0123456789ab".into()), ..keep },
+    ];
+    let declared = other.map(|exception| {
+        let written = Declared { written: vec![exception.clone()], removed: vec![] };
+        let removed = Declared { written: vec![], removed: vec![exception] };
+        [written, removed].map(|declared| sha256(&PlanInput { declared, ..input(vec![]) }, ""))
+    });
+    let all: Vec<String> = [
         one,
         sha256(&missing("https://x/2", "d"), ""),
         sha256(&input(vec![]), ""),
-        sha256(&declared, ""),
         sha256(&input(vec![row(Kind::Unbound, "a", 1)]), ""),
         sha256(&input(vec![row(Kind::Unbound, "a", 2)]), ""),
-    ];
+    ]
+    .into_iter()
+    .chain(declared.into_iter().flatten())
+    .collect();
     assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
 }
 

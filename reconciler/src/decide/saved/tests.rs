@@ -12,7 +12,7 @@ use crate::config::Fleet;
 use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
 use crate::ground::Exit;
-use crate::model::{Drift, Kind, Origin, PlanInput};
+use crate::model::{Drift, Exception, Kind, Origin, PlanInput};
 
 fn id(id: i64) -> BridgeId {
     BridgeId::new(id).unwrap()
@@ -258,12 +258,19 @@ fn a_step_that_would_be_different_now_is_stale_and_a_new_one_is_not_done() {
 fn another_declaration_is_stale_as_a_whole() {
     let saved = planned(vec![]);
     let mut fresh = saved.clone();
-    fresh.declared.removed = 1;
+    fresh.declared.removed = vec![exception("a")];
     assert_eq!(select(&saved, &fresh, &[]).unwrap_err().exit(), Exit::Stale);
     let mut same = saved.clone();
-    same.declared.removed = 1;
+    same.declared.removed = vec![exception("a")];
     assert!(select(&same, &fresh, &[]).is_ok());
+    let mut other = saved.clone();
+    other.declared.removed = vec![exception("b")];
+    assert_eq!(select(&other, &fresh, &[]).unwrap_err().exit(), Exit::Stale);
     assert!(select(&same, &saved, &[]).is_ok(), "it was declared meanwhile");
+}
+
+fn exception(customer_ref: &str) -> Exception {
+    Exception { customer_ref: customer_ref.into(), kind: "keep".into(), until: None, webhook_url: None }
 }
 
 fn drifts() -> impl Strategy<Value = Vec<Drift>> {

@@ -44,7 +44,10 @@ pub fn everything() -> Plan {
         awaiting_scan_after: None,
     };
     plan.binding = Some(BindingChange::new(Some(binding("bridge")), binding("bridge_id")));
-    plan.declared = Declared { written: 2, removed: 1 };
+    plan.declared = Declared {
+        written: vec![exception("extra", "a"), exception("keep", "b")],
+        removed: vec![exception("keep", "c")],
+    };
     let text = |text: &str| Some(text.to_owned());
     plan.settings = vec![
         SettingChange { name: "policy.unmapped_after".into(), before: text("0s"), after: text("5m") },
