@@ -156,7 +156,7 @@ BEGIN
         END;
     END IF;
     SELECT p.* INTO NEW FROM @extschema@.wab_policy p;
-    IF NEW.phones = 'hash' THEN
+    IF NEW.phones = 'hash' AND (TG_OP = 'INSERT' OR OLD.phones <> 'hash') THEN
         PERFORM @extschema@._wab_hash_phones();
     END IF;
     RETURN NEW;
