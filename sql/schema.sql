@@ -4,6 +4,16 @@
 -- used by mistake.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- Statements that are made with format() name the schema.
+DO $$
+BEGIN
+    IF strpos('@extschema@', '%') > 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '42602', MESSAGE = 'a schema with a % in its name cannot hold the wab_ objects',
+            HINT = 'Install them in a schema with another name.';
+    END IF;
+END
+$$;
+
 -- The provider sends UTF-8. Another encoding cannot hold all of its texts, and SQL_ASCII does not check the tenants' ids.
 DO $$
 BEGIN

@@ -134,9 +134,9 @@ async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
 
 async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
     // PostgreSQL has the same rule for an extension's schema: the name is also written into quoted texts.
-    if schema.contains(['"', '$', '\'', '\\']) {
+    if schema.contains(['"', '$', '%', '\'', '\\']) {
         return Err(refused(
-            format!("the schema name {schema:?} contains one of the characters \" $ ' \\"),
+            format!("the schema name {schema:?} contains one of the characters \" $ % ' \\"),
             "use another schema: wab init --sql-only --schema NAME",
         ));
     }

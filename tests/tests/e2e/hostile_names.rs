@@ -103,6 +103,47 @@ async fn schema_table_and_columns_may_have_any_name() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_schema_of_the_extension_may_have_any_name_that_postgresql_accepts() -> Result<()> {
+    let fleet = empty().await?;
+    fleet.sandbox.add_one("t1", "connected").await?;
+    fleet.fleet_yaml(
+        "tenants: { table: public.tenants, wanted: status = 'active' }\npolicy: { disconnected_after: 1m }\n",
+    )?;
+    let tenants = "CREATE TABLE public.tenants (id text PRIMARY KEY, status text NOT NULL DEFAULT 'active', bridge_id bigint,
+                       bridge_status text); INSERT INTO public.tenants (id) VALUES ('t1')";
+    fleet.sql(&format!("{tenants}; CREATE ROLE ann LOGIN"))?;
+    let url = fleet.cluster.url(DATABASE);
+    for name in ["Wab", "My Wab", "Übel", "select", "x{y,z}", "wab.x", "W-x"] {
+        let schema = identifier(name);
+        fleet.sql(&format!(
+            "DROP EXTENSION pg_wabridges CASCADE; CREATE SCHEMA {schema}; CREATE EXTENSION pg_wabridges SCHEMA {schema}"
+        ))?;
+        fleet.sql(include_str!("../../../sql/roles.sql"))?;
+        fleet.sql(
+            "GRANT wab_reader TO ann; GRANT TEMPORARY ON DATABASE app TO ann; GRANT SELECT ON tenants TO ann",
+        )?;
+        for url in [url.replace("user=postgres", "user=ann"), url.clone()] {
+            for args in [&["plan"][..], &["drift"], &["export"], &["removals"]] {
+                let said = fleet.wab_on(&url, args)?;
+                let expected = if args == ["drift"] { 2 } else { 0 };
+                anyhow::ensure!(said.code == expected, "{name:?}: {args:?} on {url}: {said:?}");
+            }
+        }
+        for args in [&["apply", "-y"][..], &["plan", "--detailed-exitcode"], &["doctor"]] {
+            let said = fleet.wab(args)?;
+            anyhow::ensure!(said.code == 0, "{name:?}: {args:?}: {said:?}");
+        }
+        fleet.sql("UPDATE tenants SET bridge_id = NULL")?;
+    }
+    fleet.sql("DROP EXTENSION pg_wabridges CASCADE; CREATE SCHEMA \"per%I\"")?;
+    let (code, message) = fleet.sql_error("CREATE EXTENSION pg_wabridges SCHEMA \"per%I\"")?;
+    assert_eq!(code, "42602", "{message}");
+    let said = fleet.wab(&["init", "--sql-only", "--schema", "per%I"])?;
+    anyhow::ensure!(said.code == 5 && said.stderr.contains('%'), "{said:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_id_may_be_any_text() -> Result<()> {
     let fleet = empty().await?;
     fleet.sql(
