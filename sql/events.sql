@@ -98,9 +98,10 @@ BEGIN
     IF bridge.raw_status IS NULL AND at < known_at THEN
         RETURN 'unknown';
     ELSIF at < known_at THEN
-        -- The present status was confirmed at known_at, and before by each listing with the statuses of all bridges. It was no
-        -- change then; after the inserted status the first confirmation may be one.
-        known_at := least(known_at, (
+        -- The present status was confirmed at known_at, and before by each listing with the statuses of all bridges, and by the
+        -- last answer of the session before these. It was no change then; after the inserted status the first confirmation
+        -- may be one.
+        known_at := least(known_at, CASE WHEN bridge.status_observed_at > last_at THEN bridge.status_observed_at END, (
             SELECT min(o.observed_at) FROM @extschema@.wab_observations o
             WHERE o.observed_at > last_at AND o.observed_at <= clock_timestamp()
               AND o.statuses = o.bridges AND o.malformed = 0));

@@ -74,6 +74,11 @@ SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,runn
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-08');
 SELECT _wab_observe_statuses('{6}', '{connected}', '2026-03-09'), wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-06');
 SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
+-- Or the last answer of the session, before the lists tell the statuses again.
+SELECT _wab_observe_statuses('{6}', '{connected}', '2026-03-10');
+SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-10 12:00');
+SELECT wab_ingest_event('g', '{"event": "disconnected"}', '2026-03-09 12:00');
+SELECT status, status_since FROM wab_bridges WHERE bridge_id = 6;
 -- A late event at the time of the next status, which comes after it, is followed by that, and by no list.
 \set list 'SELECT appeared, changed, disappeared FROM wab_observe'
 :list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-11');
