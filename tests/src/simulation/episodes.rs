@@ -6,7 +6,7 @@ use crate::simulation::kind::{Drift, Kind};
 use crate::simulation::moment::{MINUTE, Moment};
 
 /// Drift that begins within this time on so many bridges, and on this share of those known, is one incident.
-const MASS_WINDOW: i64 = 15 * MINUTE;
+pub const MASS_WINDOW: i64 = 15 * MINUTE;
 const MASS_BRIDGES: usize = 10;
 const MASS_SHARE: f64 = 0.1;
 

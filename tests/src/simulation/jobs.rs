@@ -1,7 +1,7 @@
 //! What the jobs of the product make of the model: wab_reconcile(), wab_work_queue(), wab_ingest_event() and wab apply, by docs/.
 
 use crate::simulation::drift;
-use crate::simulation::episodes::Scope;
+use crate::simulation::episodes::{MASS_WINDOW, Scope};
 use crate::simulation::kind::{Drift, Kind};
 use crate::simulation::known::Known;
 use crate::simulation::model::{Model, Row};
@@ -164,12 +164,19 @@ impl Model {
 
     fn record(&mut self, at: Moment) {
         let present = drift::drift(self, at);
-        self.episodes.record(&present, Scope::All, at, self.known.len());
+        let learnt = self.learnt(at);
+        self.episodes.record(&present, Scope::All, at, learnt);
     }
 
     fn record_customer(&mut self, customer_ref: &str, at: Moment) {
         let mut present = Vec::new();
         drift::of_customer(self, customer_ref, at, &mut present);
-        self.episodes.record(&present, Scope::Customer(customer_ref), at, self.known.len());
+        let learnt = self.learnt(at);
+        self.episodes.record(&present, Scope::Customer(customer_ref), at, learnt);
+    }
+
+    /// The number of bridges whose status was learnt within the mass window.
+    fn learnt(&self, at: Moment) -> usize {
+        self.known.iter().filter(|(_, known)| known.is_learnt_since(at - MASS_WINDOW)).count()
     }
 }

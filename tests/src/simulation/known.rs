@@ -33,6 +33,10 @@ pub struct Known {
     listed: Vec<Report>,
     /// Listings with a row that could not be read.
     hidden: Vec<Moment>,
+    /// Whether the newest listing told its status.
+    is_listed: bool,
+    /// When its status was learnt last, if the listings do not tell it.
+    learnt_at: Option<Moment>,
     /// The session as it was when the bridge came to carry its customer_ref.
     inherited: Session,
     pub session: Session,
@@ -63,6 +67,8 @@ impl Known {
             confirmed: None,
             listed: Vec::new(),
             hidden: Vec::new(),
+            is_listed: false,
+            learnt_at: None,
             inherited: Session::default(),
             session: Session::default(),
         }
@@ -79,8 +85,14 @@ impl Known {
         self.created_at.unwrap_or(self.first_seen)
     }
 
+    /// Whether its status was learnt after this time.
+    pub fn is_learnt_since(&self, since: Moment) -> bool {
+        self.is_listed || self.learnt_at.is_some_and(|at| at > since)
+    }
+
     /// The session was asked, and answered with this word.
     pub fn answer(&mut self, at: Moment, word: &str, telling: &Telling) {
+        self.learnt_at = self.learnt_at.max(Some(at));
         if self.session.word.as_deref() == Some(word) {
             self.confirmed = Some(Report::of(at, word, &telling.words));
         } else {
@@ -91,6 +103,7 @@ impl Known {
     /// A session or a webhook told the word that held at this time.
     pub fn tell(&mut self, at: Moment, word: &str, telling: &Telling) {
         let report = Report::of(at, word, &telling.words);
+        self.learnt_at = self.learnt_at.max(Some(at));
         self.confirmed.take_if(|confirmed| confirmed.at < at);
         let place = self.told.partition_point(|told| *told < report);
         if self.told.get(place) != Some(&report) {
@@ -109,8 +122,16 @@ impl Known {
         }
     }
 
+    /// A listing did not tell its status. The one before it, at this time, did so last if it did.
+    pub fn unlist(&mut self, before: Option<Moment>) {
+        if std::mem::take(&mut self.is_listed) {
+            self.learnt_at = self.learnt_at.max(before);
+        }
+    }
+
     /// A listing told the word that held at this time.
     pub fn list(&mut self, at: Moment, word: &str, telling: &Telling) {
+        self.is_listed = true;
         if self.listed.last().is_none_or(|last| last.word != word) {
             self.listed.push(Report::of(at, word, &telling.words));
         }
@@ -141,6 +162,7 @@ impl Known {
         self.told.clear();
         self.confirmed = None;
         self.listed.clear();
+        self.learnt_at = None;
         self.never_paired_since = self.session.waits_since;
         let status = self.session.status.filter(|_| is_told);
         let history = status.map(|status| (at, status)).into_iter().collect();

@@ -175,7 +175,12 @@ impl Model {
         // Which bridge the unreadable row is cannot be known, so that such a list confirms no status of before.
         let unconfirmed: Vec<i64> = self.known.iter().map(|(id, _)| id).filter(|_| !self.is_whole).collect();
         for id in unconfirmed {
-            self.known.update(id, |known| known.hide(at));
+            self.known.update(id, |known| {
+                known.hide(at);
+                if Some(id) == hidden {
+                    known.unlist(before);
+                }
+            });
         }
         for (id, bridge) in self.provider.bridges.iter().filter(|(id, _)| Some(*id) != hidden) {
             if self.known.get(id).is_none() {
@@ -208,6 +213,8 @@ impl Model {
                 }
                 if is_told {
                     known.list(at, &bridge.word, telling);
+                } else {
+                    known.unlist(before);
                 }
             });
         }
