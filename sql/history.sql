@@ -10,6 +10,13 @@ FROM (
     WHERE e.event IN ('appeared', 'disappeared') OR (e.event = 'status' AND e.was <> e.became)
 ) c;
 
+-- A word that was mapped to another status ends no outage: such an event has a since.
+CREATE VIEW @extschema@._wab_ended_outages AS
+SELECT h.since, h.until FROM @extschema@.wab_status_history h
+WHERE h.status = 'disconnected' AND h.until IS NOT NULL
+  AND NOT EXISTS (SELECT FROM @extschema@.wab_bridge_events e
+                  WHERE e.bridge_id = h.bridge_id AND e.at = h.until AND e.event = 'status' AND e.since IS NOT NULL);
+
 -- Live and paired bridges between each two changes, and whether the fleet was observed meanwhile: `seen` turns true at an
 -- observation that the next one follows within wab_policy.max_gap. The counts start from the present fleet and go
 -- backwards, so that they are right for the remaining history after wab_prune_history().
@@ -55,7 +62,7 @@ WITH level AS (
 ), repaired AS MATERIALIZED (
     SELECT date_trunc('day', h.until, 'UTC') AS day, count(*) AS reconnections,
         avg(h.until - h.since) AS mean_time_disconnected
-    FROM @extschema@.wab_status_history h WHERE h.status = 'disconnected' AND h.until IS NOT NULL GROUP BY 1
+    FROM @extschema@._wab_ended_outages h GROUP BY 1
 ), share AS (
     SELECT l.day,
            sum(l.bridges * extract(epoch FROM l.until - l.since)) FILTER (WHERE l.seen) AS bridge_seconds,
@@ -99,8 +106,7 @@ CROSS JOIN (
     WHERE l.seen AND w.seconds > 0) s
 CROSS JOIN (
     SELECT count(*) AS reconnections_30d, avg(h.until - h.since) AS mean_time_disconnected_30d
-    FROM @extschema@.wab_status_history h
-    WHERE h.status = 'disconnected' AND h.until > now() - interval '720 hours') r
+    FROM @extschema@._wab_ended_outages h WHERE h.until > now() - interval '720 hours') r
 LEFT JOIN LATERAL (
     SELECT b.bridge_id, b.customer_ref, b.status_since FROM @extschema@.wab_bridges b
     WHERE b.status = 'disconnected' AND b.status_since IS NOT NULL
@@ -156,8 +162,14 @@ COMMENT ON COLUMN @extschema@.wab_status_history.bridge_id IS 'The bridge.';
 COMMENT ON COLUMN @extschema@.wab_status_history.customer_ref IS 'Its customer_ref when the span began.';
 COMMENT ON COLUMN @extschema@.wab_status_history.status IS
     'paired, awaiting_scan, disconnected or unknown; null after the bridge disappeared.';
-COMMENT ON COLUMN @extschema@.wab_status_history.since IS 'When the span began, as far as it was observed.';
+COMMENT ON COLUMN @extschema@.wab_status_history.since IS 'When the span began, as far as it was observed, or when '
+    'wab_status_words changed.';
 COMMENT ON COLUMN @extschema@.wab_status_history.until IS 'When the next span began; null while it lasts.';
+
+COMMENT ON VIEW @extschema@._wab_ended_outages IS
+    'The times in which a bridge was disconnected, if an observation ended them.';
+COMMENT ON COLUMN @extschema@._wab_ended_outages.since IS 'When the outage began.';
+COMMENT ON COLUMN @extschema@._wab_ended_outages.until IS 'When it ended.';
 
 COMMENT ON VIEW @extschema@._wab_fleet_levels IS
     'Live and paired bridges over time: one row per span between two changes.';
@@ -234,7 +246,8 @@ DECLARE
 BEGIN
     IF pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 150000 THEN
         FOREACH name IN ARRAY
-            '{wab_status_history,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,_wab_paid_times,wab_costs}'::text[]
+            '{wab_status_history,_wab_ended_outages,_wab_fleet_levels,wab_fleet_health_daily,wab_fleet_health,_wab_paid_times,
+              wab_costs}'::text[]
         LOOP
             EXECUTE pg_catalog.format('ALTER VIEW @extschema@.%I SET (security_invoker = true)', name);
         END LOOP;

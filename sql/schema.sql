@@ -98,7 +98,8 @@ CREATE INDEX wab_bridge_events_bridge ON @extschema@.wab_bridge_events (bridge_i
 CREATE INDEX wab_bridge_events_at ON @extschema@.wab_bridge_events USING brin (at);
 
 COMMENT ON TABLE @extschema@.wab_bridge_events IS
-    'History of the fleet: one row per change that was observed. wab_status_history shows it as spans.';
+    'History of the fleet: one row per change that was observed, or that a change of wab_status_words made. '
+    'wab_status_history shows it as spans.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.at IS 'When the change was observed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.bridge_id IS 'The bridge that changed.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.customer_ref IS 'Its customer_ref at that time.';
@@ -110,8 +111,9 @@ COMMENT ON COLUMN @extschema@.wab_bridge_events.became IS
     'The value after; null for disappeared. A status event that a webhook repeats has was = became. For webhook, the host '
     'and a fingerprint of the URL.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.since IS
-    'For appeared and disappeared: when the bridge was created, or first observed if that is not known. Otherwise '
-    'null.';
+    'For appeared and disappeared: when the bridge was created, or first observed if that is not known. For a status that '
+    'changed because wab_status_words did: since when the provider has said the word; then at is the time of that change, '
+    'at which nothing was observed. Otherwise null.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.event_id IS 'The row''s own id.';
 COMMENT ON COLUMN @extschema@.wab_bridge_events.reported IS
     'The status that the provider reported, where became differs from it: disconnected, for a bridge that waits to be '

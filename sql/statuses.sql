@@ -101,7 +101,9 @@ DECLARE
 BEGIN
     SELECT count(*) INTO changes FROM @extschema@.wab_bridge_events e
     WHERE e.bridge_id = _wab_flapping.bridge_id AND e.at > _wab_flapping.since
-      AND e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became);
+      AND e.event = 'status' AND e.was <> e.became AND 'unknown' NOT IN (e.was, e.became)
+      -- Not a word that was mapped to another status.
+      AND e.since IS NULL;
     RETURN CASE WHEN changes >= at_least THEN changes END;
 END
 $$;
@@ -128,6 +130,7 @@ AS $$
     SELECT pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     WITH diff AS MATERIALIZED (
         SELECT b.bridge_id, b.customer_ref, b.status AS was, m.reported, s.status,
+               coalesce(b.status_since, b.first_seen_at) AS since,
                @extschema@._wab_unpaired_since(m.reported, clock_timestamp(), b.unpaired_since, b.status, b.raw_status,
                    b.status_since, coalesce(b.created_at, b.first_seen_at)) AS unpaired_since
         FROM @extschema@.wab_bridges b
@@ -141,8 +144,9 @@ AS $$
         UPDATE @extschema@.wab_bridges b SET status = d.status, unpaired_since = d.unpaired_since
         FROM diff d WHERE b.bridge_id = d.bridge_id
     ), events AS (
-        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, reported)
-        SELECT (SELECT clock_timestamp()), d.bridge_id, d.customer_ref, 'status', d.was, d.status,
+        INSERT INTO @extschema@.wab_bridge_events (at, bridge_id, customer_ref, event, was, became, since, reported)
+        -- since tells these events from those that were observed.
+        SELECT (SELECT clock_timestamp()), d.bridge_id, d.customer_ref, 'status', d.was, d.status, d.since,
                nullif(d.reported, d.status)
         FROM diff d
     )

@@ -30,7 +30,8 @@ BEGIN
         UNION
         SELECT e.bridge_id FROM @extschema@.wab_bridge_events e WHERE e.was = ref AND e.event = 'customer_ref'
     ), observed AS (
-        SELECT e.at, e.bridge_id, e.event, e.was, e.became, e.reported,
+        SELECT e.at, e.bridge_id, e.was, e.became, e.reported,
+               CASE WHEN e.event = 'status' AND e.since IS NOT NULL THEN 'status mapped' ELSE e.event END AS event,
                bool_or(e.became = 'paired' OR e.was = 'paired') OVER (ORDER BY e.at, e.event_id
                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) IS TRUE AS was_paired
         FROM bridge b JOIN @extschema@.wab_bridge_events e ON e.bridge_id = b.bridge_id
@@ -115,8 +116,8 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_tenant_history(text) IS
     'All that is recorded about one tenant, in the order of time: enqueued, provisioned and by whom, paired, lost, '
-    're-paired, nudged, pairing codes, pairing links made and revoked, snoozed, acknowledged, moved to or from another '
-    'customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
+    're-paired, status mapped (wab_status_words changed), nudged, pairing codes, pairing links made and revoked, snoozed, '
+    'acknowledged, moved to or from another customer_ref, removed, steps of wab apply, and the drift. by_whom is the '
     'session_user of an SQL call, or the user and host of a run; null for what was observed. Returns no row for a tenant '
     'of which nothing is recorded.';
 

@@ -125,8 +125,9 @@ BEGIN
         FROM @extschema@.wab_bridge_events e
         -- The gap that begins before the event, not with it.
         CROSS JOIN LATERAL (SELECT width_bucket(e.at - interval '1 microsecond', starts) AS nth) g
-        WHERE e.event IN ('appeared', 'status') AND e.at > starts[1] AND e.at <= stops[cardinality(stops)]
-          AND g.nth > 0 AND e.at <= stops[g.nth]
+        -- A status word that was mapped to another status tells nothing: such an event has a since.
+        WHERE (e.event = 'appeared' OR (e.event = 'status' AND e.since IS NULL))
+          AND e.at > starts[1] AND e.at <= stops[cardinality(stops)] AND g.nth > 0 AND e.at <= stops[g.nth]
         GROUP BY e.bridge_id, g.nth) t
     WHERE t.last IS NOT NULL;
 END

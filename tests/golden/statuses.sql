@@ -47,3 +47,19 @@ SELECT bridge_id, status FROM wab_bridges ORDER BY 1;
 -- The provider's word for one tenant, when its bridge is recorded: unknown is written only if it was observed.
 SELECT _wab_record_provision('b', 2, 'running', 'odd'), _wab_record_provision('d', 7, 'running', NULL);
 SELECT id, bridge_id, bridge_status FROM tenants WHERE id IN ('b', 'd') ORDER BY 1;
+-- Only what the provider said counts as a change: a word that is mapped to another status, and back, makes no bridge flap, and
+-- ends no outage. The tenant's history shows it as mapped.
+SELECT bridges FROM wab_observe('{8}', '{h}', '{running}', '{closed}', '{2026-01-01}', force => true);
+INSERT INTO tenants VALUES ('h', 8, 'disconnected');
+UPDATE wab_policy SET flapping_changes = 2;
+INSERT INTO wab_status_words VALUES ('closed', 'paired');
+DELETE FROM wab_status_words WHERE word = 'closed';
+SELECT kind FROM wab_drift WHERE bridge_id = 8 AND kind = 'flapping';
+INSERT INTO wab_status_words VALUES ('closed', 'paired');
+SELECT reconnections_30d FROM wab_fleet_health;
+SELECT reconnections FROM wab_fleet_health_daily;
+SELECT event, bridge_id, detail FROM wab_tenant_history('h') WHERE event NOT LIKE 'drift%';
+SELECT changed FROM wab_observe('{8}', '{h}', '{running}', '{disconnected}', '{2026-01-01}');
+SELECT changed FROM wab_observe('{8}', '{h}', '{running}', '{connected}', '{2026-01-01}');
+SELECT kind, observed FROM wab_drift WHERE bridge_id = 8 AND kind = 'flapping';
+SELECT reconnections_30d FROM wab_fleet_health;

@@ -128,3 +128,16 @@ INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, 
     ('2026-03-03 12:00Z', 1, 'a', 'status', 'paired', 'awaiting_scan', NULL),
     ('2026-03-03 12:00Z', 1, 'a', 'status', 'paired', 'paired', NULL);
 SELECT paired, outages FROM wab_tenant_uptime('2026-03-03 12:00Z', '2026-03-04 00:00Z');
+-- A word that is mapped to another status, and back, is no observation: only the half hour between the listings is known.
+TRUNCATE wab_observations, wab_bridge_events, wab_bridges;
+SELECT now() AS noon \gset
+SELECT bridges FROM wab_observe('{1}', '{a}', '{running}', '{connected}', '{2026-01-01}', listed_at => :'noon'::timestamptz - interval '480 hours');
+SELECT bridges FROM wab_observe('{1}', '{a}', '{running}', '{connected}', '{2026-01-01}', listed_at => :'noon'::timestamptz - interval '479 hours 30 minutes');
+SELECT paired, observed, coverage FROM wab_tenant_uptime();
+INSERT INTO wab_status_words VALUES ('connected', 'awaiting_scan');
+DELETE FROM wab_status_words WHERE word = 'connected';
+SELECT was, became, since = :'noon'::timestamptz - interval '480 hours' AS said_since_the_first FROM wab_bridge_events WHERE event = 'status' ORDER BY event_id;
+SELECT paired, observed, coverage, outages FROM wab_tenant_uptime();
+-- What the provider itself tells is one.
+SELECT wab_ingest_event('a', '{"event": "disconnected"}');
+SELECT observed > interval '479 hours' AS observed FROM wab_tenant_uptime();
