@@ -41,6 +41,12 @@ ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_only_row_check 
 ALTER TABLE @extschema@._wab_policy DROP CONSTRAINT wab_policy_price_per_bridge_check;
 UPDATE @extschema@._wab_policy SET price_per_bridge = 3.00 WHERE price_per_bridge = 'NaN';
 ALTER TABLE @extschema@._wab_policy ADD CHECK (price_per_bridge >= 0 AND price_per_bridge < 'NaN');
+-- 0.2.0 took a negative grace, which reported at once, as 0 does.
+UPDATE @extschema@._wab_policy
+SET disconnected_after = greatest(disconnected_after, interval '0'),
+    awaiting_scan_after = greatest(awaiting_scan_after, interval '0');
+ALTER TABLE @extschema@._wab_policy ADD CHECK (disconnected_after >= interval '0'),
+                                    ADD CHECK (awaiting_scan_after >= interval '0');
 ALTER TABLE @extschema@._wab_policy RENAME CONSTRAINT wab_policy_max_shrink_check TO _wab_policy_max_shrink_check;
 ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN only_row DROP DEFAULT,
@@ -48,17 +54,17 @@ ALTER TABLE @extschema@._wab_policy
     ALTER COLUMN disconnected_after DROP DEFAULT, ALTER COLUMN disconnected_after DROP NOT NULL,
     ALTER COLUMN awaiting_scan_after DROP DEFAULT, ALTER COLUMN awaiting_scan_after DROP NOT NULL,
     ALTER COLUMN max_shrink DROP DEFAULT, ALTER COLUMN max_shrink DROP NOT NULL,
-    ADD COLUMN unmapped_after interval,
-    ADD COLUMN state_after interval,
-    ADD COLUMN max_gap interval,
+    ADD COLUMN unmapped_after interval CHECK (unmapped_after >= interval '0'),
+    ADD COLUMN state_after interval CHECK (state_after >= interval '0'),
+    ADD COLUMN max_gap interval CHECK (max_gap > interval '0'),
     ADD COLUMN flapping_changes integer CHECK (flapping_changes > 0),
     ADD COLUMN flapping_window interval CHECK (flapping_window > interval '0'),
     ADD COLUMN mass_share numeric(4,3) CHECK (mass_share BETWEEN 0 AND 1),
     ADD COLUMN mass_bridges integer CHECK (mass_bridges > 1),
     ADD COLUMN mass_window interval CHECK (mass_window > interval '0'),
     ADD COLUMN unobserved_after interval CHECK (unobserved_after > interval '0'),
-    ADD COLUMN silent_after interval,
-    ADD COLUMN phone_changed_for interval,
+    ADD COLUMN silent_after interval CHECK (silent_after >= interval '0'),
+    ADD COLUMN phone_changed_for interval CHECK (phone_changed_for >= interval '0'),
     ADD COLUMN phones text CHECK (phones IN ('clear', 'hash')),
     ADD COLUMN pairing_url text CHECK (octet_length(pairing_url) <= 500 AND (pairing_url COLLATE "C") ~
         '^(https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])|http://(localhost|127[.]0[.]0[.]1|\[::1\]))(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/p$'),

@@ -23,3 +23,13 @@ SELECT count(*) AS stored, (SELECT price_per_bridge FROM wab_policy) AS price_pe
 UPDATE wab_policy SET disconnected_after = '0';
 SELECT disconnected, awaiting_scan = now() - interval '24 hours' AS awaiting_scan, unmapped_status AS unmapped FROM _wab_cutoffs();
 UPDATE wab_policy SET price_per_bridge = 'NaN';
+-- No time is negative, and a gap is longer than 0.
+UPDATE wab_policy SET disconnected_after = '-1 second';
+UPDATE wab_policy SET awaiting_scan_after = '-1 second';
+UPDATE wab_policy SET state_after = '-1 second';
+UPDATE wab_policy SET unmapped_after = '-1 second';
+UPDATE wab_policy SET silent_after = '-1 second';
+UPDATE wab_policy SET phone_changed_for = '-1 second';
+UPDATE wab_policy SET max_gap = '0';
+UPDATE wab_policy SET awaiting_scan_after = '0', state_after = '0', unmapped_after = '0', silent_after = '0', phone_changed_for = '0', max_gap = '1 second';
+SELECT * FROM _wab_policy;

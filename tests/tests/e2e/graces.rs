@@ -94,6 +94,7 @@ async fn fleet_yaml_sets_every_grace_and_the_plan_shows_and_uses_it() -> Result<
         "max_shrink: 0.2",
         "max_shrink: 101%",
         "max_gap: 5",
+        "max_gap: 0s",
     ] {
         fleet.fleet_yaml(&format!("policy: {{ {wrong} }}\n"))?;
         assert_eq!(fleet.wab(&["validate"])?.code, 1, "{wrong}");

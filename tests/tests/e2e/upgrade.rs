@@ -182,7 +182,7 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
             let fleet = old(version, install).await?;
             world::fill(&fleet).await?;
             fleet
-                .sql("UPDATE wab_policy SET price_per_bridge = 2.50; GRANT SELECT ON wab_drift TO PUBLIC")?;
+                .sql("UPDATE wab_policy SET price_per_bridge = 2.50, awaiting_scan_after = '-1 minute'; GRANT SELECT ON wab_drift TO PUBLIC")?;
             // Entries that are twice there keep their oldest row.
             fleet.sql(
                 "INSERT INTO wab_queue (customer_ref, enqueued_at) VALUES ('cust_01', '2026-01-02'), ('cust_01', '2026-01-01'), ('cust_02', '2026-01-03');
@@ -210,6 +210,8 @@ async fn stored_data_stays_and_the_product_works_after_an_upgrade() -> Result<()
                 assert_eq!(world::kinds(&fleet)?, kinds, "the old views must still work");
                 fleet.sql("SELECT * FROM wab_bind_tenants()")?;
             }
+            // A negative grace is none.
+            assert_eq!(fleet.sql("SELECT awaiting_scan_after FROM wab_policy")?, "00:00:00");
             fleet.sql("UPDATE wab_policy SET state_after = '0'")?;
             // 0.2.0 does not know these kinds.
             let mut kinds = kinds;

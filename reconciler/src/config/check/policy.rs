@@ -27,7 +27,7 @@ pub fn check(problems: &mut Problems, mut raw: file::Policy) -> Checked {
             ("awaiting_scan_after", &raw.awaiting_scan_after, grace),
             ("state_after", &raw.state_after, grace),
             ("unmapped_after", &raw.unmapped_after, grace),
-            ("max_gap", &raw.max_gap, grace),
+            ("max_gap", &raw.max_gap, window),
             ("silent_after", &raw.silent_after, grace),
             ("phone_changed_for", &raw.phone_changed_for, grace),
             ("max_shrink", &raw.max_shrink, shrink),
