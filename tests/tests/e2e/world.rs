@@ -106,7 +106,8 @@ pub async fn lived_in(install: Install) -> Result<Fleet> {
                 _wab_record_call('pair', 'cust_05', 5, now(), 'code');
          SELECT wab_ingest_event('cust_09', '{\"event\": \"message\"}');
          SELECT wab_ingest_event('cust_09', '{\"event\": \"connected\", \"phone\": \"15550000009\"}');
-         SELECT wab_ingest_event('cust_09', '{\"event\": \"connected\", \"phone\": \"15550000010\"}')",
+         SELECT wab_ingest_event('cust_09', '{\"event\": \"connected\", \"phone\": \"15550000010\"}');
+         SELECT wab_ingest_event('cust_10', '{\"event\": \"disconnected\"}'); SELECT wab_ingest_event('cust_10', '{\"event\": \"connected\"}')",
     )?;
     Ok(fleet)
 }
