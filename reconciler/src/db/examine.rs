@@ -68,6 +68,11 @@ impl Visit {
         self.session.is_standby().await
     }
 
+    /// Whether a transaction of wab may not write here.
+    pub async fn is_read_only(&mut self) -> Result<bool, Error> {
+        self.session.is_read_only().await
+    }
+
     /// The database's clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
         self.session.now().await

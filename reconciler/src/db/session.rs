@@ -138,6 +138,14 @@ impl Session {
         self.run(doing, async |conn| standby.fetch_one(conn).await).await
     }
 
+    /// Whether a transaction begun here may not write: on a standby, and with default_transaction_read_only.
+    pub async fn is_read_only(&mut self) -> Result<bool, Error> {
+        let read_only =
+            query_scalar("SELECT pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool");
+        let doing = "cannot find out whether transactions are read-only";
+        self.run(doing, async |conn| read_only.fetch_one(conn).await).await
+    }
+
     /// Begins a transaction with our settings. Dropping it rolls it back.
     pub async fn begin(&mut self) -> Result<Transaction<'_, Postgres>, Error> {
         self.begin_with("BEGIN").await

@@ -35,6 +35,18 @@ pub fn standby() -> Check {
     )
 }
 
+/// A database in which a transaction begins as read-only.
+pub fn read_only(role: &str, database: &str) -> Check {
+    Check::problem(
+        "database",
+        format!(
+            "the transactions of role {role} in database {database} are read-only: wab plan and wab apply cannot store the list"
+        ),
+        "ALTER DATABASE or ROLE … SET default_transaction_read_only = off, wherever it is on (a host may set it when the disk is full); \
+         or connect to the primary",
+    )
+}
+
 /// How the objects were installed, and their version.
 pub fn objects(objects: &Objects) -> Check {
     let place = format!("in schema {}", objects.schema);

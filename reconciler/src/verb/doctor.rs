@@ -99,10 +99,12 @@ async fn at(
 ) -> Option<TimeDelta> {
     let version = visit.server_version();
     let is_pooled = visit.is_pooled().await.unwrap_or(false);
+    let is_read_only = visit.is_read_only().await.unwrap_or(false);
     checks.push(match visit.is_standby().await {
         Ok(true) => database_checkup::standby(),
-        _ => Check::of("database", visit.who().await, |(role, database)| {
-            database_checkup::server(version, &role, &database, is_pooled)
+        _ => Check::of("database", visit.who().await, |(role, database)| match is_read_only {
+            true => database_checkup::read_only(&role, &database),
+            false => database_checkup::server(version, &role, &database, is_pooled),
         }),
     });
     let before = Utc::now();

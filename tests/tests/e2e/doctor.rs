@@ -188,6 +188,40 @@ async fn it_sees_what_is_wrong_in_the_database() -> Result<()> {
 }
 
 #[tokio::test]
+async fn it_sees_that_transactions_are_read_only() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    for (on, off) in [
+        (
+            format!("ALTER DATABASE {DATABASE} SET default_transaction_read_only = on"),
+            format!("ALTER DATABASE {DATABASE} RESET ALL"),
+        ),
+        (
+            "ALTER ROLE postgres SET default_transaction_read_only = on".to_owned(),
+            "ALTER ROLE postgres RESET ALL".to_owned(),
+        ),
+    ] {
+        fleet.sql(&on)?;
+        let (code, checks) = doctor(&fleet, &[])?;
+        let (verdict, says) = &checks["database"];
+        assert!(code == 1 && verdict == "problem", "{on}: {code}: {says}");
+        assert!(says.contains("SET default_transaction_read_only = off"), "{says}");
+        for verb in [&["plan"][..], &["apply", "-y"]] {
+            let said = fleet.wab(verb)?;
+            assert!(
+                said.code == 1 && said.stderr.contains("default_transaction_read_only"),
+                "{verb:?}: {}",
+                said.stderr
+            );
+        }
+        fleet.sql(&format!("BEGIN READ WRITE; {off}; COMMIT"))?;
+        let (code, checks) = doctor(&fleet, &[])?;
+        assert!(code == 0 && checks["database"].0 == "ok", "{checks:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn it_asks_for_the_index_that_a_large_table_with_numbers_as_ids_lacks() -> Result<()> {
     let fleet = Fleet::installed(Install::SqlOnly, Sandbox::start(&["--speed", "60"])?, &[])?;
     fleet.fleet_yaml("tenants: { table: tenants }\n")?;
