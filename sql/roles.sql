@@ -5,7 +5,7 @@
 -- links, and records nudges and snoozes. It provisions, deletes and logs out nothing, and does not see what the fleet costs.
 -- wab_receiver may only hand webhook events over; it is for wab serve --hooks-listen, and does not read your tenants table.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
--- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator.
+-- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator; the application has SELECT itself.
 
 DO $$
 DECLARE

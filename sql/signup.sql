@@ -3,7 +3,8 @@
 -- and must be after a partition was added into which rows are inserted directly.
 -- CALL wab_work_queue(), scheduled by sql/cron.sql, or the next wab apply calls the provider later.
 -- A view, a foreign table and a distributed table cannot have these triggers: there, schedule wab_enqueue_missing().
--- A role that writes tenants needs membership in wab_enqueuer (sql/roles.sql).
+-- A role that writes tenants needs membership in wab_enqueuer (sql/roles.sql), and SELECT on the tenants table, or on all of its
+-- columns that the binding names: the trigger reads the view wab_tenants with the rights of that role.
 
 DO $$
 DECLARE

@@ -291,6 +291,26 @@ async fn an_apply_provisions_queued_tenants_and_reports_that_they_waited() -> Re
 }
 
 #[tokio::test]
+async fn an_application_must_be_able_to_read_the_tenants_table() -> Result<()> {
+    let fleet = signing_up(&[]).await?;
+    fleet.sql(include_str!("../../../sql/roles.sql"))?;
+    fleet.sql("CREATE ROLE shop LOGIN; GRANT wab_enqueuer TO shop; GRANT INSERT ON tenants TO shop")?;
+    let insert = "SET ROLE shop; INSERT INTO tenants (id) VALUES ('new')";
+    // Before 15 a view reads with the rights of its owner.
+    if fleet.sql("SELECT current_setting('server_version_num')::int >= 150000")? == "t" {
+        fleet.sql("GRANT SELECT (id) ON tenants TO shop")?;
+        let (code, message) = fleet.sql_error(insert)?;
+        assert!(code == "42501" && message.contains("permission denied for table tenants"), "{message}");
+        assert_eq!(fleet.sql(QUEUE)?, "");
+    }
+    // Those that the binding names.
+    fleet.sql("GRANT SELECT (bridge_id, bridge_status, status, id) ON tenants TO shop")?;
+    fleet.sql(insert)?;
+    assert_eq!(fleet.sql(QUEUE)?, "new|0|");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_application_with_the_right_to_enqueue_can_do_nothing_else() -> Result<()> {
     let fleet = signing_up(&[]).await?;
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
