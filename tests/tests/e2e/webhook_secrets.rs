@@ -60,6 +60,9 @@ async fn the_provider_gets_a_signature_that_the_database_verifies_and_nothing_el
     assert!(code == "55000" && message.contains("line 1 has fewer than 32 characters"), "{message}");
     assert_eq!(fleet.sandbox.ledger().await?, [json!(null); 0]);
 
+    // An event without a secret needs no key.
+    let unsigned = "SELECT wab_webhook_secret_ok(NULL, NULL), wab_webhook_secret_ok('cust_21', NULL)";
+    assert_eq!(fleet.sql(unsigned)?, "f|f");
     std::fs::write(&keys, OLD)?;
     assert_eq!(fleet.sql(provision)?, "created");
     let first = sent(&fleet, "cust_21").await?;
