@@ -95,11 +95,18 @@ fn min_observed(plan: &Guarded<'_>, policy: &Policy) -> Option<Refusal> {
     let (listed, least) = (plan.listed, policy.min_observed);
     (listed < least).then(|| Refusal {
         guard: "min_observed".into(),
-        message: format!("the provider listed {listed} bridges; policy.min_observed is {least}"),
-        hint: format!(
-            "check that the API key belongs to the right account; if so, set policy.min_observed: {listed} in fleet.yaml, \
-             or for an account that never had a bridge use --first-run"
+        message: format!(
+            "the provider listed {listed} bridges of this database; policy.min_observed is {least}"
         ),
+        hint: match listed {
+            // An empty listing is refused by wab_observe() too.
+            0 => "check that the API key belongs to the right account; if it never had a bridge, use --first-run; if all of them are \
+                  gone, set policy.min_observed: 0 in fleet.yaml and use --accept-shrink"
+                .to_owned(),
+            _ => format!(
+                "check that the API key belongs to the right account; if so, set policy.min_observed: {listed} in fleet.yaml"
+            ),
+        },
     })
 }
 

@@ -101,7 +101,7 @@ fn require_complete(input: &PlanInput, fleet: &Fleet) -> Result<(), Error> {
     if listed < least {
         return Err(Error::Refused {
             what: format!(
-                "the provider listed {listed} bridges; policy.min_observed is {least}: fleet.yaml was not changed"
+                "the provider listed {listed} bridges of this database; policy.min_observed is {least}: fleet.yaml was not changed"
             ),
             hint: "check that the API key belongs to the right account".into(),
         });

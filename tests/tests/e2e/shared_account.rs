@@ -175,7 +175,10 @@ async fn fleet_yaml_says_which_bridges_are_this_databases() -> Result<()> {
     };
     let (code, shown) = plan(&[])?;
     assert_eq!(code, 5, "{shown}");
-    assert_eq!(shown["refusals"][0]["message"], "the provider listed 2 bridges; policy.min_observed is 3");
+    assert_eq!(
+        shown["refusals"][0]["message"],
+        "the provider listed 2 bridges of this database; policy.min_observed is 3"
+    );
     assert_eq!((&shown["summary"]["bridges"], &shown["findings"]), (&json!(2), &json!([])));
     assert_eq!(shown["binding"]["after"]["customer_refs"], "prod-.*");
     assert_eq!(fleet.sql("SELECT count(*) FROM wab_tenant_binding")?, "0", "a plan binds nothing");

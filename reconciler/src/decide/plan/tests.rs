@@ -206,6 +206,16 @@ fn a_tombstone_of_a_bridge_that_is_gone_is_a_note() {
 }
 
 #[test]
+fn an_empty_list_needs_more_than_a_lower_bound() {
+    let hint = |listed| {
+        let plan = planned(&PlanInput { listed, ..input(vec![]) }, "policy: { min_observed: 21 }");
+        plan.refusals.into_iter().map(|refusal| refusal.hint).collect::<String>()
+    };
+    assert!(hint(0).contains("--first-run") && hint(0).contains("--accept-shrink"), "{}", hint(0));
+    assert!(hint(20).contains("min_observed: 20") && !hint(20).contains("--first-run"), "{}", hint(20));
+}
+
+#[test]
 fn guards_refuse_beyond_their_bound_and_not_at_it() {
     let missing = |n: usize| (0..n).map(|i| row(Kind::Missing, &format!("m{i}"), 0)).collect::<Vec<_>>();
     let two = || input(missing(2));
