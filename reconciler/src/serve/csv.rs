@@ -19,8 +19,10 @@ pub fn csv(table: &Table) -> String {
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::Text(text) => harmless(text),
-        Value::List(texts) => texts.iter().map(|text| harmless(text)).collect::<Vec<_>>().join(" "),
+        Value::Text(text) => no_formula(harmless(text)),
+        Value::List(texts) => {
+            no_formula(texts.iter().map(|text| harmless(text)).collect::<Vec<_>>().join(" "))
+        }
         Value::Number(number) => number.to_string(),
         Value::Decimal(amount) => amount.to_string(),
         Value::Time(at) => at.to_rfc3339_opts(SecondsFormat::AutoSi, true),
@@ -28,9 +30,23 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// A spreadsheet would run a text that begins like a formula. After an apostrophe it shows the text.
+fn no_formula(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_is_a_formula_and_numbers_stay_numbers() {
+        let texts = ["=1+1", "+1", "-1", "@a", "a=1"].map(|text| Value::Text(text.into()));
+        let row = [&texts[..], &[Value::Number(-1), Value::List(vec!["=x".into()])]].concat();
+        let columns = ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).to_vec();
+        let text = csv(&Table { columns, rows: vec![row] });
+        assert_eq!(text, "a,b,c,d,e,f,g\n'=1+1,'+1,'-1,'@a,a=1,-1,'=x\n");
+    }
 
     #[test]
     fn every_value_is_one_field() {
