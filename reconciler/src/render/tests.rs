@@ -119,7 +119,7 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
-plan_sha256: 34444e7c80882592cc6cd8035bea03181e3c2b5de77514ea63359395fc0047f5
+plan_sha256: 27024d058eba2b8a0116234ed74de52231ee1279a8deaf4982be5247b9b2abc3
 "
     );
 }
