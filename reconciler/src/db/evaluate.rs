@@ -31,7 +31,7 @@ pub struct Seen<'a> {
 struct Changed {
     customer_ref: String,
     kind: String,
-    until: Option<NaiveDate>,
+    until: Option<String>,
     webhook_url: Option<String>,
     is_written: bool,
 }

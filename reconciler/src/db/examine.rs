@@ -68,7 +68,7 @@ impl Visit {
         self.session.is_standby().await
     }
 
-    /// Whether a transaction of wab may not write here.
+    /// Whether transactions begin as read-only because somebody set it so.
     pub async fn is_read_only(&mut self) -> Result<bool, Error> {
         self.session.is_read_only().await
     }

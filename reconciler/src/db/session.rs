@@ -138,10 +138,11 @@ impl Session {
         self.run(doing, async |conn| standby.fetch_one(conn).await).await
     }
 
-    /// Whether a transaction begun here may not write: on a standby, and with default_transaction_read_only.
+    /// Whether transactions begin as read-only because somebody set it so. On a standby all are, whatever is set.
     pub async fn is_read_only(&mut self) -> Result<bool, Error> {
-        let read_only =
-            query_scalar("SELECT pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool");
+        let read_only = query_scalar(
+            "SELECT pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool",
+        );
         let doing = "cannot find out whether transactions are read-only";
         self.run(doing, async |conn| read_only.fetch_one(conn).await).await
     }

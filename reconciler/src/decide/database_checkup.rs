@@ -35,13 +35,11 @@ pub fn standby() -> Check {
     )
 }
 
-/// A database in which a transaction begins as read-only.
-pub fn read_only(role: &str, database: &str) -> Check {
+/// A role that may record the steps, in a database where its transactions begin as read-only.
+pub fn read_only() -> Check {
     Check::problem(
-        "database",
-        format!(
-            "the transactions of role {role} in database {database} are read-only: wab plan and wab apply cannot store the list"
-        ),
+        "rights",
+        "the transactions of this role are read-only here: wab plan and wab apply cannot store the list",
         "ALTER DATABASE or ROLE … SET default_transaction_read_only = off, wherever it is on (a host may set it when the disk is full); \
          or connect to the primary",
     )

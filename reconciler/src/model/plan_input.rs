@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -192,8 +191,8 @@ pub struct Exception {
     /// `extra` or `keep`.
     #[schemars(extend("enum" = ["extra", "keep"]))]
     pub kind: String,
-    /// The last day on which a bridge is kept, if there is one.
-    pub until: Option<NaiveDate>,
+    /// The last day on which a bridge is kept, if there is one: YYYY-MM-DD, or infinity if SQL declared that.
+    pub until: Option<String>,
     /// Of an extra, where its bridge sends its webhooks: the host, and a fingerprint of the whole address.
     pub webhook_url: Option<String>,
 }

@@ -168,7 +168,7 @@ fn declared(plan: &Plan, paint: Paint, length: Length) -> String {
         written.iter().map(|it| (paint.green("+"), it)).chain(removed.iter().map(|it| (paint.red("-"), it)));
     let visible = length.of(n);
     for (sign, Exception { customer_ref, kind, until, .. }) in signed.take(visible) {
-        let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+        let until = until.as_deref().map(|until| format!(" until {until}")).unwrap_or_default();
         let _ = writeln!(out, "    {sign} {kind} {}{until}", shown(customer_ref));
     }
     if n > visible {

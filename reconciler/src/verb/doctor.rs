@@ -99,19 +99,18 @@ async fn at(
 ) -> Option<TimeDelta> {
     let version = visit.server_version();
     let is_pooled = visit.is_pooled().await.unwrap_or(false);
-    let is_read_only = visit.is_read_only().await.unwrap_or(false);
     checks.push(match visit.is_standby().await {
         Ok(true) => database_checkup::standby(),
-        _ => Check::of("database", visit.who().await, |(role, database)| match is_read_only {
-            true => database_checkup::read_only(&role, &database),
-            false => database_checkup::server(version, &role, &database, is_pooled),
+        _ => Check::of("database", visit.who().await, |(role, database)| {
+            database_checkup::server(version, &role, &database, is_pooled)
         }),
     });
+    let is_read_only = visit.is_read_only().await.unwrap_or(false);
     let before = Utc::now();
     let now = visit.now().await.ok();
     let ahead = now.map(|now| now - (before + (Utc::now() - before) / 2));
     match visit.enter(database.schema.as_deref()).await {
-        Ok(mut store) => inside(&mut store, fleet, checks).await,
+        Ok(mut store) => inside(&mut store, is_read_only, fleet, checks).await,
         Err(error) => {
             checks.push(Check::failed("objects", &error));
             let others = IN_THE_DATABASE.into_iter().filter(|check| *check != "objects");
@@ -121,10 +120,11 @@ async fn at(
     ahead
 }
 
-async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
+async fn inside(store: &mut Store, is_read_only: bool, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
     checks.push(Check::of("objects", store.objects().await, |objects| database_checkup::objects(&objects)));
-    checks.push(Check::of("rights", rights(store).await, |()| {
-        Check::ok("rights", "this role may record the steps of an apply")
+    checks.push(Check::of("rights", rights(store).await, |()| match is_read_only {
+        true => database_checkup::read_only(),
+        false => Check::ok("rights", "this role may record the steps of an apply"),
     }));
     let index = store.tenant_index().await;
     let table = index.as_ref().ok().and_then(Option::as_ref).map(|index| index.table.clone());

@@ -203,7 +203,7 @@ async fn it_sees_that_transactions_are_read_only() -> Result<()> {
     ] {
         fleet.sql(&on)?;
         let (code, checks) = doctor(&fleet, &[])?;
-        let (verdict, says) = &checks["database"];
+        let (verdict, says) = &checks["rights"];
         assert!(code == 1 && verdict == "problem", "{on}: {code}: {says}");
         assert!(says.contains("SET default_transaction_read_only = off"), "{says}");
         for verb in [&["plan"][..], &["apply", "-y"]] {
@@ -216,7 +216,7 @@ async fn it_sees_that_transactions_are_read_only() -> Result<()> {
         }
         fleet.sql(&format!("BEGIN READ WRITE; {off}; COMMIT"))?;
         let (code, checks) = doctor(&fleet, &[])?;
-        assert!(code == 0 && checks["database"].0 == "ok", "{checks:?}");
+        assert!(code == 0 && checks["rights"].0 == "ok", "{checks:?}");
     }
     Ok(())
 }

@@ -65,5 +65,10 @@ async fn ids_that_look_alike_are_told_apart_and_impossible_ones_are_said_to_be()
     )?;
     let said = fleet.wab(&["export"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    let said = fleet.wab(&["plan"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    for line in ["- keep ever until infinity", "- keep never until -infinity"] {
+        assert!(said.stdout.contains(line), "{line}: {}", said.stdout);
+    }
     Ok(())
 }

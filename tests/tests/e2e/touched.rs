@@ -25,10 +25,10 @@ async fn world() -> Result<Fleet> {
     world::break_everything(&fleet).await?;
     // With a negative delay a status is drift from its first moment, so the result does not depend on the clock.
     fleet.sql(
-        "UPDATE wab_policy SET disconnected_after = '-1 day', awaiting_scan_after = '-1 day', state_after = '-1 day';
+        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0', state_after = '0';
          INSERT INTO tenants (id) SELECT n::text FROM generate_series(1, 20) n;
          ALTER TABLE tenants ADD phone text; UPDATE tenants SET phone = '15550000099' WHERE id IN ('cust_02', 'cust_14', 'cust_16');
-         SELECT * FROM wab_bind_tenants(phone => 'phone'); UPDATE wab_policy SET silent_after = '-1 day';
+         SELECT * FROM wab_bind_tenants(phone => 'phone'); UPDATE wab_policy SET silent_after = '0';
          SELECT wab_ingest_event('cust_14', '{\"event\": \"connected\", \"phone\": \"15550000098\"}');
          -- Four pairs of bridges share a phone; some of them change below.
          SELECT wab_ingest_event(t.id, jsonb_build_object('event', 'connected', 'phone', '155500000' || CASE t.bridge_id

@@ -227,7 +227,7 @@ async fn ten_thousand_bridges_are_exported() -> Result<()> {
     psql(&fleet, &said(&fleet, &[&["export", "--sql"], &flags[..]].concat(), 0)?.stdout)?;
     let plan = planned(&fleet, "adopted.yaml")?;
     assert_eq!((&plan["steps"], &plan["findings"]), (&json!([]), &json!([])));
-    assert_eq!(plan["declared"]["written"], 5000);
+    assert_eq!(plan["declared"]["written"].as_array().map(Vec::len), Some(5000));
     Ok(())
 }
 

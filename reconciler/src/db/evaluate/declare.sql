@@ -20,6 +20,7 @@ WITH expected AS MATERIALIZED (
           IS DISTINCT FROM (excluded.kind, excluded.reason, excluded.until, excluded.webhook_url)
     RETURNING d.customer_ref, d.kind, d.until, d.webhook_url
 )
-SELECT c.customer_ref, c.kind, c.until, @extschema@._wab_hidden_url(c.webhook_url) AS webhook_url, c.is_written
+-- As JSON, a date has one text in every session, and infinity has one too.
+SELECT c.customer_ref, c.kind, to_json(c.until) #>> '{}' AS until, @extschema@._wab_hidden_url(c.webhook_url) AS webhook_url, c.is_written
 FROM (SELECT w.*, true AS is_written FROM written w UNION ALL SELECT g.*, false FROM gone g) c
 ORDER BY c.customer_ref COLLATE "C"
