@@ -7,7 +7,7 @@ SELECT bridges FROM wab_observe('{1,2,3,4,5}', '{a,b,b,NULL,NULL}', '{running,ru
 UPDATE wab_bridges SET duplicated = NOT duplicated;
 SELECT _wab_mark_duplicates();
 :known;
--- Of one customer_ref, whose bridges changed; a wrong mark elsewhere stays.
+-- A call for some customer_refs marks only the bridges that carry them: the wrong marks of bridges 1 and 4 stay.
 UPDATE wab_bridges SET duplicated = true WHERE bridge_id IN (1, 4);
 UPDATE wab_bridges SET customer_ref = 'c' WHERE bridge_id = 3;
 SELECT _wab_mark_duplicates_of('{b,c}', 3);

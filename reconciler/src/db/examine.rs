@@ -68,11 +68,6 @@ impl Visit {
         self.session.is_standby().await
     }
 
-    /// Whether transactions begin as read-only because somebody set it so.
-    pub async fn is_read_only(&mut self) -> Result<bool, Error> {
-        self.session.is_read_only().await
-    }
-
     /// The database's clock.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, Error> {
         self.session.now().await
@@ -101,6 +96,16 @@ from_row!(Job { name, active, ran, failure });
 from_row!(UnmappedWord { raw_status, bridges });
 
 impl Store {
+    /// Whether default_transaction_read_only is on, so that PostgreSQL refuses each write of wab. It is off on a standby, which
+    /// refuses them too.
+    pub async fn is_read_only(&mut self) -> Result<bool, Error> {
+        let read_only = query_scalar(
+            "SELECT pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool",
+        );
+        let doing = "cannot find out whether transactions are read-only";
+        self.session.run(doing, async |conn| read_only.fetch_one(conn).await).await
+    }
+
     /// How the objects were installed, and their version.
     pub async fn objects(&mut self) -> Result<Objects, Error> {
         let read = query_as(include_str!("examine/objects.sql")).bind(&self.names.schema);

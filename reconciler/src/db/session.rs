@@ -138,15 +138,6 @@ impl Session {
         self.run(doing, async |conn| standby.fetch_one(conn).await).await
     }
 
-    /// Whether transactions begin as read-only because somebody set it so. On a standby all are, whatever is set.
-    pub async fn is_read_only(&mut self) -> Result<bool, Error> {
-        let read_only = query_scalar(
-            "SELECT pg_catalog.current_setting('default_transaction_read_only')::pg_catalog.bool",
-        );
-        let doing = "cannot find out whether transactions are read-only";
-        self.run(doing, async |conn| read_only.fetch_one(conn).await).await
-    }
-
     /// Begins a transaction with our settings. Dropping it rolls it back.
     pub async fn begin(&mut self) -> Result<Transaction<'_, Postgres>, Error> {
         self.begin_with("BEGIN").await

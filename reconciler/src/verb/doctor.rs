@@ -105,12 +105,11 @@ async fn at(
             database_checkup::server(version, &role, &database, is_pooled)
         }),
     });
-    let is_read_only = visit.is_read_only().await.unwrap_or(false);
     let before = Utc::now();
     let now = visit.now().await.ok();
     let ahead = now.map(|now| now - (before + (Utc::now() - before) / 2));
     match visit.enter(database.schema.as_deref()).await {
-        Ok(mut store) => inside(&mut store, is_read_only, fleet, checks).await,
+        Ok(mut store) => inside(&mut store, fleet, checks).await,
         Err(error) => {
             checks.push(Check::failed("objects", &error));
             let others = IN_THE_DATABASE.into_iter().filter(|check| *check != "objects");
@@ -120,8 +119,9 @@ async fn at(
     ahead
 }
 
-async fn inside(store: &mut Store, is_read_only: bool, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
+async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check>) {
     checks.push(Check::of("objects", store.objects().await, |objects| database_checkup::objects(&objects)));
+    let is_read_only = store.is_read_only().await.unwrap_or(false);
     checks.push(Check::of("rights", rights(store).await, |()| match is_read_only {
         true => database_checkup::read_only(),
         false => Check::ok("rights", "this role may record the steps of an apply"),

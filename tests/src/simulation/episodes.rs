@@ -60,7 +60,7 @@ pub enum Scope<'a> {
 }
 
 impl Episodes {
-    /// Records the present drift. `learnt` is the number of bridges whose status was learnt within the mass window.
+    /// Records the present drift. `learnt` bridges told their status within the mass window.
     pub fn record(&mut self, drift: &[Drift], scope: Scope<'_>, at: Moment, learnt: usize) {
         let present: BTreeSet<(Kind, String)> =
             drift.iter().map(|drift| (drift.kind, drift.subject())).collect();

@@ -175,7 +175,7 @@ impl Model {
         self.episodes.record(&present, Scope::Customer(customer_ref), at, learnt);
     }
 
-    /// The number of bridges whose status was learnt within the mass window.
+    /// How many bridges told their status within the mass window.
     fn learnt(&self, at: Moment) -> usize {
         self.known.iter().filter(|(_, known)| known.is_learnt_since(at - MASS_WINDOW)).count()
     }

@@ -174,7 +174,7 @@ impl Play {
                     let expected = if done.is_ok() { "an error" } else { "success" };
                     return Ok(vec![job("wab_reconcile()", at, expected.to_owned(), format!("{done:?}"))]);
                 }
-                // wab also asks a bridge whose row it could not read.
+                // If wab_reconcile() could not read the row of a bridge, it asks the session for its status.
                 let asked = match provider.hides_statuses || provider.list_fault.is_some() {
                     true => self.stage.asked(at).await?,
                     false => Vec::new(),

@@ -84,7 +84,7 @@ impl Session {
 
     /// The status becomes the one that was told; false if it is that already.
     fn change(&mut self, at: Moment, told: Status) -> bool {
-        // The provider also says disconnected of a bridge that was never paired and whose QR code expired.
+        // When the QR code of a bridge that was never paired expires, the provider calls the bridge disconnected.
         let status = match told {
             Status::Disconnected if self.waits_since.is_some() => Status::AwaitingScan,
             told => told,
