@@ -145,9 +145,12 @@ BEGIN
         HAVING count(*) >= greatest(
             (SELECT p.mass_bridges FROM policy p),
             (SELECT p.mass_share FROM policy p) * (
-                SELECT count(*) FROM @extschema@.wab_bridges b
-                WHERE (SELECT count(*) FROM recent) >= (SELECT p.mass_bridges FROM policy p)
-                  AND (b.status_listed OR b.status_observed_at > (SELECT p.since FROM policy p))))
+                -- Not more than those of which the recent ones would be too small a share: a webhook reads no whole fleet.
+                SELECT count(*) FROM (
+                    SELECT FROM @extschema@.wab_bridges b
+                    WHERE (SELECT count(*) FROM recent) >= (SELECT p.mass_bridges FROM policy p)
+                      AND (b.status_listed OR b.status_observed_at > (SELECT p.since FROM policy p))
+                    LIMIT (SELECT count(*) FROM recent) / (SELECT nullif(p.mass_share, 0) FROM policy p) + 1) b))
     ), alone AS MATERIALIZED (
         SELECT r.kind, r.episode_id FROM recent r JOIN many m ON m.kind = r.kind
         WHERE r.incident_id IS NULL

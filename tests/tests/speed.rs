@@ -292,6 +292,32 @@ fn the_first_drift_of_a_new_fleet_is_recorded_in_proportion_to_its_size() -> Res
     Ok(())
 }
 
+/// While outages begin on many bridges, a webhook of one more reads no whole fleet.
+#[test]
+fn a_webhook_of_an_outage_takes_as_long_in_a_large_fleet() -> Result<()> {
+    let outages = |bridges: u32| -> Result<f64> {
+        let fleet = Fleet::start(&[])?;
+        fleet.sql(&format!(
+            "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+             SELECT * FROM wab_bind_tenants('tenants');
+             INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, status_listed, first_seen_at)
+             SELECT n, 'cust_' || n, 'running', 'paired', true, now() - interval '1 day' FROM generate_series(1, {bridges}) n;
+             INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges"
+        ))?;
+        fleet.sql("VACUUM ANALYZE")?;
+        let begin = |first: u32| {
+            let tell = "wab_ingest_event('cust_' || n, '{\"event\": \"disconnected\"}')";
+            fleet.sql(&format!("SELECT {tell} FROM generate_series({first}, {first} + 99) n")).map(drop)
+        };
+        begin(1)?;
+        seconds(|| begin(101))
+    };
+    let ratio = outages(150_000)? / outages(3_000)?;
+    println!("in a fleet fifty times as large they take {ratio:.1} times as long");
+    assert!(ratio < 2.5, "{ratio:.1}");
+    Ok(())
+}
+
 /// The views call a function for each bridge whose status changed lately. PostgreSQL plans its query once, not at each call. The
 /// views do not call it for a bridge that has had one status only.
 #[test]
