@@ -9,6 +9,8 @@ use crate::simulation::words::{Mapped, Status};
 
 /// Bridges that nobody has needed for this long are removed at a review.
 const REVIEWED_AFTER: i64 = 3 * DAY;
+/// So many at a time: their deletions fit into a minute of the provider's limit, so that wab apply need not wait.
+const REVIEWED_A_DAY: usize = 40;
 
 /// What is done to the real things.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +115,8 @@ impl Model {
                 let Declared { keep, remove, .. } = &mut self.declared;
                 keep.retain(|_, until| at.date() <= *until);
                 let named = unneeded.into_iter().filter_map(|(customer_ref, id)| Some((id, customer_ref?)));
-                *remove = named.filter(|(_, customer_ref)| !keep.contains_key(customer_ref)).collect();
+                let unkept = named.filter(|(_, customer_ref)| !keep.contains_key(customer_ref));
+                *remove = unkept.take(REVIEWED_A_DAY).collect();
                 vec![Act::Declare]
             }
             Event::Keep { tenant, days } => {

@@ -115,7 +115,7 @@ pub enum Event {
     Failover,
     /// Two operators start wab apply together.
     Together,
-    /// An operator writes tombstones for all bridges that nobody has needed for three days.
+    /// An operator writes tombstones for bridges that nobody has needed for three days.
     Review,
     /// An operator keeps the tenant's bridge for some days although the tenant is not wanted.
     Keep {
