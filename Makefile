@@ -138,8 +138,10 @@ DAYS    ?= 30
 BRIDGES ?= 500
 
 .PHONY: simulate
-simulate: test-tools extension ## simulate a fleet and compare it with a model each day: SEED=1 DAYS=365 BRIDGES=10000
-	$(TARGET)/debug/simulate --seed $(SEED) --days $(DAYS) --bridges $(BRIDGES) --shrink $(TARGET)/life.json
+simulate: test-tools ## simulate a fleet and compare it with a model each day: SEED=1 DAYS=365 BRIDGES=10000
+	cargo build --release $(BUILT)
+	$(call install_extension,$(TARGET)/release)
+	$(TARGET)/release/simulate --seed $(SEED) --days $(DAYS) --bridges $(BRIDGES) --shrink $(TARGET)/life.json
 
 .PHONY: simulate-mutations
 simulate-mutations: test-tools extension ## put faults into the product, and show on which simulated day each is found

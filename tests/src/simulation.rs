@@ -3,6 +3,7 @@
 //!
 //! `draw` makes a life of the seed, `play` plays it on the `stage` and tells the `model`, `checks` compares the two each day.
 
+mod bloat;
 mod bridges;
 mod checks;
 mod dice;

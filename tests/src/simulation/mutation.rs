@@ -92,6 +92,12 @@ pub const ALL: &[Mutation] = &[
         to: "state_since = b.state_since",
     },
     Mutation {
+        name: "a record of drift writes all bridges again",
+        object: Function("_wab_note_drift"),
+        from: "IF moved > 0 THEN",
+        to: "UPDATE public.wab_bridges b SET state = b.state; IF moved > 0 THEN",
+    },
+    Mutation {
         name: "the grace of a disconnected bridge is doubled",
         object: Function("_wab_cutoffs"),
         from: "_wab_cutoff(p.disconnected_after)",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+use crate::simulation::bloat;
 use crate::simulation::checks;
 use crate::simulation::dice::Dice;
 use crate::simulation::happen::Act;
@@ -54,14 +55,21 @@ struct Play {
     /// What is to do, in the order of time; a number keeps the order of what happens at the same time.
     agenda: BTreeMap<(Moment, usize), Task>,
     added: usize,
+    /// How many tasks were done today.
+    done: usize,
 }
 
 /// Plays a life, with a fault in the product or without one, up to its end or the first day on which something differs. `tell`
 /// hears of each day.
 pub async fn play(life: &Life, mutation: Option<Mutation>, mut tell: impl FnMut(i64)) -> Result<Ending> {
     let begin = Moment::START - HOUR;
-    let mut play =
-        Play { stage: Stage::set(begin).await?, model: Model::default(), agenda: BTreeMap::new(), added: 0 };
+    let mut play = Play {
+        stage: Stage::set(begin).await?,
+        model: Model::default(),
+        agenda: BTreeMap::new(),
+        added: 0,
+        done: 0,
+    };
     play.adopt(life.tenants, begin).await?;
     if let Some(mutation) = mutation {
         mutation.apply(&mut play.stage).await?;
@@ -142,6 +150,7 @@ impl Play {
     }
 
     async fn task(&mut self, task: Task, at: Moment) -> Result<Vec<Mismatch>> {
+        self.done += 1;
         let is_down = !self.model.provider.answers();
         let calls = match &task {
             // The comparison of the provider reads what the provider has become.
@@ -220,7 +229,13 @@ impl Play {
                     return Ok(vec![job("wab apply", at, format!("one of the exits {expected:?}"), real)]);
                 }
             }
-            Task::Check => return checks::all(&mut self.stage, &self.model, at).await,
+            Task::Check => {
+                let bridges = self.model.known.iter().count();
+                let mut found =
+                    bloat::compare(&mut self.stage, bridges, std::mem::take(&mut self.done), at).await?;
+                found.extend(checks::all(&mut self.stage, &self.model, at).await?);
+                return Ok(found);
+            }
         }
         Ok(Vec::new())
     }
