@@ -5,6 +5,7 @@ mod connection;
 mod document;
 mod error;
 mod file;
+mod file_policy;
 mod fleet;
 pub mod inspect;
 pub mod load;
@@ -12,6 +13,7 @@ mod problem;
 mod problems;
 mod prune;
 mod reader;
+mod scalar;
 pub mod shape;
 mod source;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod github;
 pub mod json;
 mod lists;
 mod markdown;
+mod outcome;
 pub mod problems;
 mod progress;
 pub mod qr;

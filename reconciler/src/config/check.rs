@@ -10,13 +10,14 @@ use std::time::Duration;
 use wabridges::{ApiUrl, BridgeId, Limit, Limits, ProxyUrl, WebhookKeys, WebhookUrl};
 
 use crate::config::document::Document;
-use crate::config::file::{self, File, Scalar};
+use crate::config::file::{self, File};
 use crate::config::fleet::{
     Account, Clearable, Database, Extra, Fleet, Keep, KeySource, StatusWord, Tenants, Tombstone, Webhook,
     WebhookTemplate,
 };
 use crate::config::problem::Wrong;
 use crate::config::problems::{Extent, Problems, text};
+use crate::config::scalar::{Fingerprints, Scalar};
 use crate::ground::quoted;
 
 /// Turns the raw file into a [`Fleet`], or adds all problems to `found`. `folder` is the folder of the file.
@@ -152,12 +153,12 @@ fn timeout(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| format!("{} is not a duration: write it like 30s or 500ms", quoted(text)))
 }
 
-fn fingerprints(problems: &mut Problems, raw: Option<file::Fingerprints>) -> Vec<String> {
+fn fingerprints(problems: &mut Problems, raw: Option<Fingerprints>) -> Vec<String> {
     const AT: &str = "account.key_fingerprint";
     match raw {
         None => Vec::new(),
-        Some(file::Fingerprints::One(one)) => problems.read(AT, Some(one), fingerprint).into_iter().collect(),
-        Some(file::Fingerprints::Any(any)) => {
+        Some(Fingerprints::One(one)) => problems.read(AT, Some(one), fingerprint).into_iter().collect(),
+        Some(Fingerprints::Any(any)) => {
             if any.is_empty() {
                 problems.add(AT, "the list is empty: name a fingerprint, or leave the key out");
             }

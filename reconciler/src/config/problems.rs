@@ -5,8 +5,8 @@ use std::fmt::Display;
 use wabridges::CustomerRef;
 
 use crate::config::document::Document;
-use crate::config::file::{Id, Scalar};
 use crate::config::problem::Wrong;
+use crate::config::scalar::{Id, Scalar};
 
 /// The problems found so far, and the document that knows their places.
 pub struct Problems<'a> {

@@ -10,7 +10,7 @@ use crate::ground::{a_month, change, count, harmless, named};
 use crate::model::{Detail, Differences, Drift, Kind, Length, Outcome, Plan, Report, RunEnd, Status};
 use crate::render::command::{command, escaped};
 use crate::render::words::Paint;
-use crate::render::{lists, text};
+use crate::render::{lists, outcome, text};
 
 /// GitHub shows ten annotations per level and step, so this many failed steps get one of their own.
 const NAMED: usize = 8;
@@ -125,13 +125,13 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
 pub fn applied(of: &Plan, report: Option<&Report>, detail: Detail) -> String {
     let mut out = planned(of, detail);
     let Some(report) = report else { return out };
-    let outcome = text::report(of, report, Paint::Plain);
+    let outcome = outcome::report(of, report, Paint::Plain);
     if !outcome.is_empty() {
         out += &group(&outcome);
     }
     let bad: Vec<_> = report.steps.iter().filter(|step| step.outcome != Outcome::Done).collect();
     if bad.is_empty() && of.has_changes() && report.end == RunEnd::Finished {
-        let (verdict, numbers) = text::verdict(of, report);
+        let (verdict, numbers) = outcome::verdict(of, report);
         let _ = writeln!(out, "{}", command("notice", "wab apply", &format!("{verdict}{numbers}")));
     }
     for step in bad.iter().take(NAMED) {
@@ -143,11 +143,11 @@ pub fn applied(of: &Plan, report: Option<&Report>, detail: Detail) -> String {
         let text = format!("and {} more; wab_operations has all of them", bad.len() - NAMED);
         let _ = writeln!(out, "{}", command("error", "wab: steps not done", &text));
     }
-    if let Some(why) = text::ended_early(report) {
+    if let Some(why) = outcome::ended_early(report) {
         let _ = writeln!(out, "{}", command("error", "wab: ended early", &why));
     }
     if report.is_stale() {
-        let text = text::skipped(report, Paint::Plain);
+        let text = outcome::skipped(report, Paint::Plain);
         let _ = writeln!(out, "{}", command("warning", "wab: stale steps", &text));
     }
     out

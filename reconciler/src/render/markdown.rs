@@ -17,7 +17,7 @@ use crate::render::failure::describe;
 use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;
 use crate::render::words::Paint;
-use crate::render::{lists, text};
+use crate::render::{lists, outcome, text};
 
 /// The first line, by which a job finds its earlier comment.
 fn marker(verb: &str) -> String {
@@ -40,12 +40,12 @@ pub fn applied(plan: &Plan, report: Option<&Report>, detail: Detail) -> String {
     let mut head = format!("{}### wab apply\n\n", marker("apply"));
     let mut details = Vec::new();
     if let Some(report) = report {
-        let (verdict, numbers) = text::verdict(plan, report);
+        let (verdict, numbers) = outcome::verdict(plan, report);
         if plan.has_changes() {
             // Writing to a String cannot fail.
             let _ = writeln!(head, "**{verdict}**{numbers}\n");
         }
-        if let Some(why) = text::ended_early(report) {
+        if let Some(why) = outcome::ended_early(report) {
             let _ = writeln!(head, "> [!WARNING]\n> It ended early: {}\n", code(&why));
         }
         head += &skipped(report);
@@ -108,7 +108,7 @@ fn summary(plan: &Plan) -> String {
 
 /// Steps of a saved plan that were not tried.
 fn skipped(report: &Report) -> String {
-    let (already, stale) = text::skipped_steps(report);
+    let (already, stale) = outcome::skipped_steps(report);
     let mut out = String::new();
     if !already.is_empty() {
         let _ = writeln!(out, "Done already: {} of the saved plan.\n", count(already.len(), "step"));

@@ -19,7 +19,7 @@ use crate::render::problems::{self, Weight};
 use crate::render::qr;
 use crate::render::stderr::{StderrFormat, event, format, line, lines};
 use crate::render::words::Paint;
-use crate::render::{ci, doctor, github, json, lists, markdown, text};
+use crate::render::{ci, doctor, github, json, lists, markdown, outcome, text};
 
 /// The output settings.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +72,7 @@ impl Screen {
         match format {
             Format::Text => {
                 let plan_text = text::plan(plan, self.paint, detail);
-                let outcome = report.map(|report| format!("\n{}", text::report(plan, report, self.paint)));
+                let outcome = report.map(|report| format!("\n{}", outcome::report(plan, report, self.paint)));
                 fit(plan_text + &outcome.unwrap_or_default())
             }
             Format::Json => json::applied(plan, report),
@@ -83,7 +83,7 @@ impl Screen {
 
     /// The outcome of a plan that was shown before.
     pub fn report(self, plan: &Plan, report: &Report) -> String {
-        fit(text::report(plan, report, self.paint))
+        fit(outcome::report(plan, report, self.paint))
     }
 
     /// The drift.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef};
 
-use super::{json, lists, text};
+use super::{json, lists, outcome, text};
 use crate::config::Fleet;
 use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
@@ -310,9 +310,9 @@ fn a_report_shows_the_outcome_of_each_step() {
     let plan =
         planned(vec![row(Kind::Missing, "c", 0), row(Kind::Missing, "d", 0), row(Kind::Missing, "e", 0)], "");
     let done = report(RunEnd::Finished, &[Outcome::Done; 3]);
-    assert_eq!(text::report(&plan, &done, Paint::Plain), "Applied: 3 of 3 steps done.\n");
+    assert_eq!(outcome::report(&plan, &done, Paint::Plain), "Applied: 3 of 3 steps done.\n");
     let partly = report(RunEnd::Interrupted, &[Outcome::Done, Outcome::Unknown]);
-    let shown = text::report(&plan, &partly, Paint::Plain);
+    let shown = outcome::report(&plan, &partly, Paint::Plain);
     assert!(
         shown.starts_with("Partly applied: 1 of 3 steps done, 0 failed, 1 unknown, 1 not begun."),
         "{shown}"

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 
-use crate::config::file::{self, Scalar};
+use crate::config::file_policy;
 use crate::config::fleet::{Bound, IncidentRule, Percent, Policy, Setting, Settings};
 use crate::config::problems::{Problems, text};
+use crate::config::scalar::Scalar;
 use crate::ground::quoted;
 
 /// What the section says.
@@ -19,7 +20,7 @@ pub struct Checked {
 }
 
 /// Reads the section, or adds its problems.
-pub fn check(problems: &mut Problems, mut raw: file::Policy) -> Checked {
+pub fn check(problems: &mut Problems, mut raw: file_policy::Policy) -> Checked {
     let settings = settings(
         problems,
         [
@@ -48,7 +49,7 @@ pub fn check(problems: &mut Problems, mut raw: file::Policy) -> Checked {
     Checked { settings, addresses, incidents, policy: policy(problems, raw) }
 }
 
-fn incidents(problems: &mut Problems, raw: Vec<file::IncidentRule>) -> Vec<IncidentRule> {
+fn incidents(problems: &mut Problems, raw: Vec<file_policy::IncidentRule>) -> Vec<IncidentRule> {
     let mut first = BTreeMap::new();
     let checked = raw.into_iter().enumerate().filter_map(|(nth, raw)| {
         let at = |field: &str| format!("policy.incidents[{nth}].{field}");
@@ -203,7 +204,7 @@ fn is_host(host: &str) -> bool {
     }
 }
 
-fn policy(problems: &mut Problems, raw: file::Policy) -> Policy {
+fn policy(problems: &mut Problems, raw: file_policy::Policy) -> Policy {
     Policy {
         max_creates: problems.read("policy.max_creates", raw.max_creates, bound).unwrap_or(Bound::Count(10)),
         max_deletes: problems.read("policy.max_deletes", raw.max_deletes, bound).unwrap_or(Bound::Count(0)),

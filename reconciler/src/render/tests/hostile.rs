@@ -77,7 +77,7 @@ fn no_line_of_any_other_format_is_a_command_either() {
     let drift: Vec<Drift> = HOSTILE.iter().map(|name| row(Kind::Missing, name, 1)).collect();
     for text in [
         text::plan(&plan, Paint::Plain, Length::Full.into()),
-        text::report(&plan, &report, Paint::Plain),
+        outcome::report(&plan, &report, Paint::Plain),
         json::applied(&plan, Some(&report)),
         json::drift(&seen(&drift)),
         lists::drift(&drift, Paint::Plain, Length::Full),
