@@ -36,7 +36,7 @@ const SANDBOX: Order<'_> = Order {
 
 const WABRIDGES: Order<'_> = Order {
     floors: &[
-        &["error", "flat", "limits", "phone", "qr", "sha256", "types", "webhook_keys"],
+        &["cause", "error", "flat", "limits", "phone", "qr", "sha256", "types", "webhook_keys"],
         &["api_key", "config", "difference", "retry", "row", "throttle"],
         &["listing", "provision", "transport"],
         &["alert", "request"],

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::{sleep, timeout};
 
+use crate::cause::cause;
 use crate::error::{Error, Phase};
 use crate::request::{self, Answer, Call, Repeat};
 use crate::retry::{self, RetryPolicy};
@@ -301,7 +302,7 @@ impl Shared {
                 Error::Timeout { phase: Phase::Connect, after: transport::connect_timeout(&self.config) }
             }
             (true, false) => {
-                Error::Connect { place: self.place_of_provider(), source: error.without_url().into() }
+                Error::Connect { place: self.place_of_provider(), source: cause(&error.without_url()).into() }
             }
             (false, _) => broken(error),
         }
