@@ -123,6 +123,23 @@ COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
     'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
     'tenant was well for less than wab_incident_policy.ends_after, and no alert told its end. Null if there is none.';
 
+-- While thousands of webhooks tell of a restart, each is added by this, and none counts those before it.
+CREATE FUNCTION @extschema@._wab_mass_incident(kind text, at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET enable_seqscan = off
+AS $$
+    SELECT f.episode_id
+    FROM @extschema@.wab_policy p
+    JOIN @extschema@.wab_drift_episodes e ON e.ended_at IS NULL AND e.began_at > at - p.mass_window
+    JOIN @extschema@.wab_drift_episodes f ON f.episode_id = e.incident_id AND f.began_at > at - p.mass_window
+    WHERE e.kind = _wab_mass_incident.kind AND e.subject <> f.subject
+      AND NOT EXISTS (SELECT FROM @extschema@.wab_alerts a
+                      WHERE a.incident_id = f.kind || '-' || f.episode_id AND a.ended_sent_at IS NOT NULL)
+    LIMIT 1
+$$;
+COMMENT ON FUNCTION @extschema@._wab_mass_incident IS
+    'The lasting incident of many bridges with this kind of drift that began within wab_policy.mass_window, if no alert told '
+    'its end. Drift of this kind that begins now belongs to it. Null if there is none.';
+
 -- What turns bad together, such as in a restart of the provider, is one incident if it is a share of the bridges whose status
 -- was learnt meanwhile: a poll asks only a few. An incident that was sent or acknowledged stays as it is: its receiver hears of
 -- its end, and the others do not count as acknowledged.
@@ -196,6 +213,7 @@ DECLARE
     ended     jsonb;
     began_ids bigint[];
     ended_ids bigint[];
+    alone     boolean;
     moved     bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
@@ -217,13 +235,16 @@ BEGIN
         SELECT p.kind, p.subject, p.bridge_id, p.customer_ref, p.is_wasted, l.episode_id
         FROM present p FULL JOIN lasting l ON l.kind = p.kind AND l.subject = p.subject
         WHERE p.kind IS NULL OR l.kind IS NULL
+    ), masses AS MATERIALIZED (
+        SELECT k.kind, @extschema@._wab_mass_incident(k.kind, at) AS incident_id
+        FROM (SELECT DISTINCT m.kind FROM moved m WHERE m.episode_id IS NULL) k
     ), began AS (
         INSERT INTO @extschema@.wab_drift_episodes
             (kind, subject, bridge_id, customer_ref, wasted, began_at, incident_id)
         SELECT m.kind, m.subject, m.bridge_id, m.customer_ref, m.is_wasted, at,
-               @extschema@._wab_continued_incident(m.kind, m.subject, m.bridge_id, at)
-        FROM moved m WHERE m.episode_id IS NULL
-        RETURNING kind, episode_id
+               coalesce(@extschema@._wab_continued_incident(m.kind, m.subject, m.bridge_id, at), a.incident_id)
+        FROM moved m JOIN masses a ON a.kind = m.kind WHERE m.episode_id IS NULL
+        RETURNING kind, episode_id, incident_id
     ), ended AS (
         UPDATE @extschema@.wab_drift_episodes e SET ended_at = greatest(at, e.began_at)
         WHERE e.episode_id = ANY (ARRAY(SELECT m.episode_id FROM moved m WHERE m.episode_id IS NOT NULL))
@@ -233,9 +254,11 @@ BEGIN
            (SELECT jsonb_object_agg(e.kind, e.n) FROM (SELECT kind, count(*) AS n FROM ended GROUP BY kind) e),
            ARRAY(SELECT b.episode_id FROM began b ORDER BY b.episode_id LIMIT most_ids),
            ARRAY(SELECT e.episode_id FROM ended e ORDER BY e.episode_id LIMIT most_ids),
+           EXISTS (SELECT FROM began b JOIN masses a ON a.kind = b.kind
+                   WHERE a.incident_id IS NULL OR b.incident_id <> a.incident_id),
            (SELECT count(*) FROM began) + (SELECT count(*) FROM ended)
-    INTO began, ended, began_ids, ended_ids, moved;
-    IF began IS NOT NULL THEN
+    INTO began, ended, began_ids, ended_ids, alone, moved;
+    IF alone THEN
         PERFORM @extschema@._wab_merge_incidents(at);
     END IF;
     IF moved > 0 THEN

@@ -318,6 +318,38 @@ fn a_webhook_of_an_outage_takes_as_long_in_a_large_fleet() -> Result<()> {
     Ok(())
 }
 
+/// Amid a restart of the provider, a webhook does not count the outages before it.
+#[test]
+fn a_webhook_amid_a_restart_takes_little_longer() -> Result<()> {
+    let fleet = Fleet::start(&[])?;
+    fleet.sql(
+        "CREATE TABLE tenants (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         SELECT * FROM wab_bind_tenants('tenants');
+         INSERT INTO wab_bridges (bridge_id, customer_ref, state, status, status_listed, first_seen_at)
+         SELECT n, 'cust_' || n, 'running', 'paired', true, now() - interval '1 day' FROM generate_series(1, 60000) n;
+         INSERT INTO tenants SELECT customer_ref, bridge_id, status FROM wab_bridges;
+         INSERT INTO wab_drift_episodes (kind, subject, bridge_id, customer_ref, wasted, began_at, incident_id)
+         SELECT 'status_drift', n, n, 'cust_' || n, false, now(), CASE WHEN n > 1 THEN 1 END FROM generate_series(1, 20000) n",
+    )?;
+    let restarted = |ago: &str, first: u32| -> Result<f64> {
+        fleet.sql(&format!(
+            "UPDATE wab_drift_episodes SET began_at = now() - interval '{ago}' WHERE bridge_id <= 20000"
+        ))?;
+        fleet.sql("VACUUM ANALYZE")?;
+        let tell = "wab_ingest_event('cust_' || n, '{\"event\": \"disconnected\"}')";
+        let tell = format!("SELECT count({tell}) FROM generate_series({first}, {first} + 99) n");
+        seconds(|| fleet.sql(&tell).map(drop))
+    };
+    let (long_ago, now) = (restarted("1 day", 30_000)?, restarted("1 minute", 40_000)?);
+    println!("a hundred webhooks take {long_ago:.2} s, and {now:.2} s amid a restart");
+    assert_eq!(
+        fleet.sql("SELECT count(*) FROM wab_drift_episodes WHERE bridge_id > 40000 AND incident_id = 1")?,
+        "99"
+    );
+    assert!(now < 2.0 * long_ago, "{now:.2} s, {long_ago:.2} s");
+    Ok(())
+}
+
 /// The views call a function for each bridge whose status changed lately. PostgreSQL plans its query once, not at each call. The
 /// views do not call it for a bridge that has had one status only.
 #[test]

@@ -62,6 +62,9 @@ pub enum Scope<'a> {
 impl Episodes {
     /// Records the present drift. `learnt` bridges told their status within the mass window.
     pub fn record(&mut self, drift: &[Drift], scope: Scope<'_>, at: Moment, learnt: usize) {
+        let kinds: BTreeSet<Kind> = drift.iter().map(|drift| drift.kind).collect();
+        let masses: BTreeMap<Kind, usize> =
+            kinds.into_iter().filter_map(|kind| Some((kind, self.mass(kind, at)?))).collect();
         let present: BTreeSet<(Kind, String)> =
             drift.iter().map(|drift| (drift.kind, drift.subject())).collect();
         let over: Vec<(Kind, String)> = self
@@ -76,14 +79,15 @@ impl Episodes {
                 self.ended.insert(key, place);
             }
         }
-        let mut has_begun = false;
+        let mut is_alone = false;
         for one in drift {
             let key = (one.kind, one.subject());
             if self.open.contains_key(&key) {
                 continue;
             }
             let place = self.all.len();
-            let first = self.continued(&key, one, at);
+            let mass = masses.get(&one.kind).copied();
+            let first = self.continued(&key, one, at).or(mass);
             self.all.push(Episode {
                 kind: one.kind,
                 subject: one.subject(),
@@ -101,9 +105,9 @@ impl Episodes {
                 self.join(place, first);
             }
             self.open.insert(key, place);
-            has_begun = true;
+            is_alone |= mass.is_none() || first != mass;
         }
-        if has_begun {
+        if is_alone {
             self.merge(at, learnt);
         }
     }
@@ -169,6 +173,16 @@ impl Episodes {
         let ends_after = drift.kind.rule().map_or(10 * MINUTE, |rule| rule.ends_after);
         let goes_on = last.ended? > began - ends_after && !self.told_end.contains(&last.first);
         goes_on.then_some(last.first)
+    }
+
+    /// The lasting incident of many bridges that takes in what begins now, because it began a short time ago.
+    fn mass(&self, kind: Kind, at: Moment) -> Option<usize> {
+        let is_recent = |episode: &Episode| at - episode.began < MASS_WINDOW;
+        let recent = self.all.iter().rev().take_while(|episode| is_recent(episode));
+        let open = recent.filter(|episode| episode.kind == kind && episode.ended.is_none());
+        let others = open.filter(|episode| episode.subject != self.all[episode.first].subject);
+        let mut firsts = others.map(|episode| episode.first);
+        firsts.find(|first| is_recent(&self.all[*first]) && !self.told_end.contains(first))
     }
 
     /// What begins on many bridges together is one incident.
