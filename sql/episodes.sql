@@ -123,7 +123,8 @@ COMMENT ON FUNCTION @extschema@._wab_continued_incident IS
     'The incident that goes on with drift that begins at this time: that of the last drift of this kind, if this bridge or '
     'tenant was well for less than wab_incident_policy.ends_after, and no alert told its end. Null if there is none.';
 
--- While thousands of webhooks tell of a restart, each is added by this, and none counts those before it.
+-- Amid a restart of the provider thousands of webhooks begin drift. Each joins its incident by this function, which does not count
+-- those before it.
 CREATE FUNCTION @extschema@._wab_mass_incident(kind text, at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off SET enable_seqscan = off
 AS $$
@@ -162,7 +163,7 @@ BEGIN
         HAVING count(*) >= greatest(
             (SELECT p.mass_bridges FROM policy p),
             (SELECT p.mass_share FROM policy p) * (
-                -- Not more than those of which the recent ones would be too small a share: a webhook reads no whole fleet.
+                -- The count stops where the recent ones are too small a share, so that a webhook does not read the whole fleet.
                 SELECT count(*) FROM (
                     SELECT FROM @extschema@.wab_bridges b
                     WHERE (SELECT count(*) FROM recent) >= (SELECT p.mass_bridges FROM policy p)

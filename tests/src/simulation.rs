@@ -3,9 +3,9 @@
 //!
 //! `draw` makes a life of the seed, `play` plays it on the `stage` and tells the `model`, `checks` compares the two each day.
 
-mod bloat;
 mod bridges;
 mod checks;
+mod dead_rows;
 mod dice;
 mod draw;
 mod drift;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::simulation::bloat;
 use crate::simulation::checks;
+use crate::simulation::dead_rows;
 use crate::simulation::dice::Dice;
 use crate::simulation::happen::Act;
 use crate::simulation::life::{Event, Life, name};
@@ -232,7 +232,7 @@ impl Play {
             Task::Check => {
                 let bridges = self.model.known.iter().count();
                 let mut found =
-                    bloat::compare(&mut self.stage, bridges, std::mem::take(&mut self.done), at).await?;
+                    dead_rows::compare(&mut self.stage, bridges, std::mem::take(&mut self.done), at).await?;
                 found.extend(checks::all(&mut self.stage, &self.model, at).await?);
                 return Ok(found);
             }
