@@ -34,6 +34,8 @@ DECLARE
     status    text;
     listed_at timestamptz;
     last_at   timestamptz := at;
+    heard_at  timestamptz := at;
+    heard     text := reported;
     later     record;
 BEGIN
     -- Statuses with the same time are in the order of _wab_status_order(), and equal ones in that in which they were stored.
@@ -76,7 +78,7 @@ BEGIN
         reported := confirmed;
     END IF;
     FOR later IN
-        SELECT e.event_id, e.at, e.was, e.became, coalesce(e.reported, e.became) AS reported
+        SELECT e.event_id, e.at, e.was, e.became, e.since, coalesce(e.reported, e.became) AS reported
         FROM @extschema@.wab_bridge_events e
         WHERE e.bridge_id = bridge.bridge_id AND e.event = 'status'
           AND (e.at, @extschema@._wab_status_order(coalesce(e.reported, e.became))) > (at, @extschema@._wab_status_order(reported))
@@ -85,12 +87,16 @@ BEGIN
         IF status <> 'unknown' THEN
             unpaired := CASE status WHEN 'awaiting_scan' THEN later.at END;
         END IF;
-        IF later.became <> 'unknown'
+        IF listed_at IS NULL AND later.since <= heard_at AND bridge.status_observed_at NOT BETWEEN heard_at AND later.at THEN
+            -- The word that was mapped then had last been heard before the new status, and says nothing of the time after it.
+            later.since := heard_at;
+            later.reported := heard;
+        ELSIF later.became <> 'unknown'
            AND (later.was, later.became) = (status, @extschema@._wab_status_of(later.reported, unpaired)) THEN
             RETURN bridge.status;
         END IF;
         UPDATE @extschema@.wab_bridge_events e
-        SET was = status, became = @extschema@._wab_status_of(later.reported, unpaired),
+        SET was = status, became = @extschema@._wab_status_of(later.reported, unpaired), since = later.since,
             reported = nullif(later.reported, @extschema@._wab_status_of(later.reported, unpaired))
         WHERE e.event_id = later.event_id RETURNING e.became INTO status;
         last_at := later.at;

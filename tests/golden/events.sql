@@ -63,6 +63,9 @@ SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
 SELECT wab_ingest_event('e', '{"event": "connected"}');
 SELECT status, raw_status, status_since FROM wab_bridges WHERE bridge_id = 5;
 SELECT event, was, became FROM wab_bridge_events WHERE bridge_id = 5 ORDER BY at, event_id;
+-- A word that is mapped was last listed before a late event, and says nothing of the time after it.
+SELECT wab_ingest_event('e', '{"event": "disconnected"}', '2026-02-07');
+SELECT event, was, became FROM wab_bridge_events WHERE bridge_id = 5 ORDER BY at, event_id;
 -- A late event of an outage that a list and then another event followed: the list ended it.
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-01');
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '2026-03-03');
@@ -99,6 +102,11 @@ SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-04-13');
 :list('{1,2,3,4,5,6}', '{d,b,c,c,e,g}', '{running,running,running,running,running,running}', '{NULL,NULL,NULL,NULL,NULL,NULL}', '{NULL,NULL,NULL,NULL,NULL,2026-01-01}', '2026-04-15');
 SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-04-16');
 SELECT status, since, until FROM wab_status_history WHERE bridge_id = 6 AND since >= '2026-04-13' ORDER BY since;
+-- A word that is mapped was heard once more from the session, after the late event: that answer ended the new status.
+SELECT _wab_observe_statuses('{6}', '{lost}', '2026-04-17'), _wab_observe_statuses('{6}', '{lost}', '2026-04-19');
+INSERT INTO wab_status_words VALUES ('lost', 'disconnected');
+SELECT wab_ingest_event('g', '{"event": "connected"}', '2026-04-18');
+SELECT CASE WHEN at < '2026-05-01' THEN date(at) END AS day, was, became, since FROM wab_bridge_events WHERE bridge_id = 6 AND at > '2026-04-16 12:00' ORDER BY at, event_id;
 -- Under another customer_ref a status begins anew, and an event that repeats it changes nothing of that.
 SELECT changed FROM wab_observe('{1,2,3,4,5,6}', '{d,b,c,c,f,g}', '{running,running,running,running,running,running}', '{closed,closed,qr,qr,linked,connected}', '{NULL,NULL,NULL,NULL,NULL,NULL}', clock_timestamp());
 CREATE TEMP TABLE renamed AS SELECT status_since FROM wab_bridges WHERE bridge_id = 5;
