@@ -38,8 +38,9 @@ const WABRIDGES: Order<'_> = Order {
     floors: &[
         &["cause", "error", "flat", "limits", "phone", "qr", "sha256", "types", "webhook_keys"],
         &["api_key", "config", "difference", "retry", "row", "throttle"],
-        &["listing", "provision", "transport"],
+        &["listing", "place", "provision", "transport"],
         &["alert", "request"],
+        &["sender"],
         &["client"],
         &["poll"],
     ],

@@ -1,0 +1,2 @@
+\set VERBOSITY verbose
+\set SHOW_CONTEXT never
