@@ -6,6 +6,7 @@ pub mod checkup;
 pub mod database_checkup;
 pub mod engine;
 mod guard;
+pub mod operation_checkup;
 mod pace;
 pub mod plan;
 mod plan_sha256;

@@ -15,6 +15,7 @@ mod outcome;
 pub mod problems;
 mod progress;
 pub mod qr;
+mod rate;
 mod rows;
 pub mod schema;
 pub mod screen;

@@ -11,7 +11,7 @@ use crate::config::{Database, Fleet, ignored_proxy};
 use crate::db::examine::Visit;
 use crate::db::store::Store;
 use crate::decide::checkup::Route;
-use crate::decide::{checkup, database_checkup};
+use crate::decide::{checkup, database_checkup, operation_checkup};
 use crate::ground::Exit;
 use crate::model::{BindingChange, Check, Error};
 use crate::provider::client::reader;
@@ -143,9 +143,9 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
     });
     match (store.status().await, &table) {
         (Ok(status), _) => {
-            checks.push(database_checkup::observation(&status));
+            checks.push(operation_checkup::observation(&status));
             checks.push(Check::of("statuses", store.unmapped_words().await, |unmapped| {
-                database_checkup::statuses(&status, &unmapped)
+                operation_checkup::statuses(&status, &unmapped)
             }));
         }
         (Err(_), None) => checks.extend(
@@ -156,9 +156,9 @@ async fn inside(store: &mut Store, fleet: Option<&Fleet>, checks: &mut Vec<Check
         }
     }
     checks
-        .push(Check::of("runs", store.unfinished().await, |unfinished| database_checkup::runs(&unfinished)));
+        .push(Check::of("runs", store.unfinished().await, |unfinished| operation_checkup::runs(&unfinished)));
     checks.push(match store.jobs().await {
-        Ok(jobs) => database_checkup::jobs(jobs.as_deref()),
+        Ok(jobs) => operation_checkup::jobs(jobs.as_deref()),
         Err(Error::Database { doing, source }) if source.is_denied() => Check::warning(
             "pg_cron",
             doing,
