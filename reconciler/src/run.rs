@@ -9,6 +9,7 @@ pub mod events;
 pub mod execute;
 pub mod executor;
 mod failover;
+pub mod finalize;
 pub mod lock;
 pub mod observe;
 pub mod pair;

@@ -1,5 +1,4 @@
-//! Evaluates a fleet: lists it, computes the drift, makes the plan, and stores the observation for the final
-//! plan.
+//! Evaluates a fleet: lists it, computes the drift and makes the plan.
 
 use wabridges::{Class, Limits, PollBudget, ReadClient};
 
@@ -7,19 +6,16 @@ use crate::config::{Fleet, Policy};
 use crate::db::evaluate::Seen;
 use crate::db::evaluation::Evaluation;
 use crate::db::store::Store;
-use crate::decide::plan::{PlanOptions, plan, sum_up};
-use crate::decide::saved;
+use crate::decide::plan::{PlanOptions, plan};
 use crate::decide::scope::Scope;
-use crate::model::{
-    Error, Plan, PlanInput, Polled, Reading, RecentCall, SavedPlan, Selection, ShrinkPolicy, Step, set_back,
-};
+use crate::model::{Error, Plan, PlanInput, Polled, Reading, RecentCall, ShrinkPolicy, set_back};
 use crate::run::events::{Event, Events};
 use crate::run::observe::Observer;
 
 /// Lists and evaluates the fleet.
 pub struct Evaluator<'a> {
     fleet: &'a Fleet,
-    observer: Observer<'a>,
+    pub(super) observer: Observer<'a>,
     shrink: ShrinkPolicy,
     scope: Scope,
     policy: Policy,
@@ -78,30 +74,6 @@ impl From<Reading> for Snapshot {
     fn from(reading: Reading) -> Self {
         Self { reading, stored: None }
     }
-}
-
-/// What the user approved.
-#[derive(Clone, Copy, Debug)]
-pub enum Approved<'a> {
-    /// Every plan.
-    Anything,
-    /// The plan that was shown.
-    Shown(&'a Plan),
-    /// The plan with this SHA-256.
-    Sha256(&'a str),
-    /// The steps of this saved plan, if their preconditions still hold.
-    Saved(&'a SavedPlan),
-}
-
-/// The plan that will be run.
-#[derive(Debug)]
-pub struct FinalPlan {
-    /// Holds only approved steps.
-    pub plan: Plan,
-    /// Approved steps that were done already, by another run or by hand.
-    pub already: Vec<Step>,
-    /// Approved steps with changed preconditions, and what changed.
-    pub stale: Vec<(Step, String)>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -246,57 +218,8 @@ impl<'a> Evaluator<'a> {
         Ok((self.plan(&input), input.observation))
     }
 
-    /// The plan to execute. Its observation is stored, unless a guard refuses or the approval is stale.
-    pub async fn finalize(
-        &self,
-        store: &mut Store,
-        reading: &mut Reading,
-        approved: Approved<'_>,
-    ) -> Result<FinalPlan, Error> {
-        let finalize =
-            async |store: &mut Store, reading: &Reading| self.finalize_once(store, reading, approved).await;
-        self.observer.up_to_date(store, reading, finalize).await
-    }
-
-    /// An error drops the evaluation, which rolls the transaction back.
-    async fn finalize_once(
-        &self,
-        store: &mut Store,
-        reading: &Reading,
-        approved: Approved<'_>,
-    ) -> Result<FinalPlan, Error> {
-        let (input, mut evaluation) = self.input(store.evaluation().await?, reading, None).await?;
-        let mut plan = self.plan(&input);
-        let mut selection = Selection::default();
-        match approved {
-            Approved::Anything => {}
-            Approved::Shown(Plan { plan_sha256, .. }) => require_plan_sha256(plan_sha256, &plan)?,
-            Approved::Sha256(plan_sha256) => require_plan_sha256(plan_sha256, &plan)?,
-            Approved::Saved(saved) => {
-                let preconditions =
-                    evaluation.preconditions(&saved::changed_refs(&saved.plan, &plan)).await?;
-                selection = saved::select(&saved.plan, &plan, &preconditions)?;
-                plan.steps = std::mem::take(&mut selection.steps);
-                sum_up(&mut plan, &input, &self.options());
-            }
-        }
-        let final_plan = FinalPlan { plan, already: selection.already, stale: selection.stale };
-        if !final_plan.plan.refusals.is_empty() {
-            evaluation.rollback().await?;
-            return Ok(final_plan);
-        }
-        evaluation.keep_binding().await?;
-        if !final_plan.plan.steps.is_empty() {
-            evaluation.require_recording().await?;
-        }
-        if final_plan.plan.steps.iter().any(Step::makes_tenants_bridge) {
-            evaluation.require_writing().await?;
-        }
-        evaluation.commit().await?;
-        Ok(final_plan)
-    }
-
-    async fn input<'s>(
+    /// The plan input that follows from the reading. The transaction is open.
+    pub(super) async fn input<'s>(
         &self,
         mut evaluation: Evaluation<'s>,
         reading: &Reading,
@@ -315,13 +238,14 @@ impl<'a> Evaluator<'a> {
             .unmatched(drift.chain(self.fleet.remove.iter().map(|tombstone| tombstone.customer_ref.as_str())))
     }
 
-    fn plan(&self, input: &PlanInput) -> Plan {
+    /// The plan by these settings.
+    pub(super) fn plan(&self, input: &PlanInput) -> Plan {
         let mut plan = plan(input, &self.options());
         plan.notes.extend(self.clock.clone());
         plan
     }
 
-    fn options(&self) -> PlanOptions<'_> {
+    pub(super) fn options(&self) -> PlanOptions<'_> {
         PlanOptions {
             policy: &self.policy,
             tombstones: &self.fleet.remove,
@@ -329,15 +253,4 @@ impl<'a> Evaluator<'a> {
             scope: &self.scope,
         }
     }
-}
-
-fn require_plan_sha256(approved: &str, plan: &Plan) -> Result<(), Error> {
-    let now = &plan.plan_sha256;
-    if now == approved {
-        return Ok(());
-    }
-    Err(Error::stale(format!(
-        "the fleet changed: the approved plan is {approved}, the current plan is {now} with {} steps",
-        plan.steps.len()
-    )))
 }
