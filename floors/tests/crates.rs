@@ -38,7 +38,7 @@ const WABRIDGES: Order<'_> = Order {
     floors: &[
         &["cause", "error", "flat", "limits", "phone", "qr", "sha256", "types", "webhook_keys"],
         &["api_key", "config", "difference", "retry", "row", "throttle"],
-        &["listing", "place", "provision", "transport"],
+        &["call", "listing", "place", "provision", "transport"],
         &["alert", "request"],
         &["sender"],
         &["client"],

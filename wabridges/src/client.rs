@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
+use crate::call::Call;
 use crate::error::Error;
-use crate::request::{self, Call};
+use crate::request;
 use crate::sender::Sender;
 use crate::{
     ApiKey, BridgeDetail, BridgeId, Class, Config, CustomerRef, Listing, PairingCode, Phone, Provisioned,

@@ -6,6 +6,7 @@
 
 mod alert;
 mod api_key;
+mod call;
 mod cause;
 mod client;
 mod config;

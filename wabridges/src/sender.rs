@@ -9,10 +9,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::time::{sleep, timeout};
 
+use crate::call::{Answer, Call, Repeat};
 use crate::cause::cause;
 use crate::error::{Error, Phase};
 use crate::place::{self, Place};
-use crate::request::{Answer, Call, Repeat};
 use crate::retry::{self, RetryPolicy};
 use crate::transport;
 use crate::{ApiKey, Class, Config, Limit, Throttle};

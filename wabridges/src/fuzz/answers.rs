@@ -8,7 +8,8 @@ use http::StatusCode;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::request::{self, Answer, Call};
+use crate::call::{Answer, Call};
+use crate::request;
 use crate::{ApiKey, Bridge, BridgeId, CustomerRef, Error, Listing, Phone};
 
 const KEY: &str = "sk_fuzz";

@@ -1,6 +1,11 @@
 //! Tests requests and the reading of answers against fixtures. It never opens a socket.
 
+use http::{StatusCode, header};
+
 use super::*;
+use crate::ApiUrl;
+use crate::call::{Answer, Repeat};
+use crate::error;
 
 const URL: &str = "https://wabridges.example/prefix/";
 
@@ -112,9 +117,9 @@ fn an_excerpt_is_short_and_harmless() {
     let excerpt = &listing.malformed[0].excerpt;
     assert_eq!(excerpt.len(), 200);
     assert!(excerpt.starts_with(r#"{"x":"éé"#));
-    assert_eq!(super::excerpt(b"a\x1b[31m\r\n\xff"), "a\\u{1b}[31m\\r\\n\u{fffd}");
-    assert!(super::excerpt("é\u{1b}".repeat(80).as_bytes()).len() <= 200);
-    assert_eq!(super::excerpt(format!("{}é", "x".repeat(199)).as_bytes()), "x".repeat(199));
+    assert_eq!(error::excerpt(b"a\x1b[31m\r\n\xff"), "a\\u{1b}[31m\\r\\n\u{fffd}");
+    assert!(error::excerpt("é\u{1b}".repeat(80).as_bytes()).len() <= 200);
+    assert_eq!(error::excerpt(format!("{}é", "x".repeat(199)).as_bytes()), "x".repeat(199));
 }
 
 #[test]
