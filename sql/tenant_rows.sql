@@ -39,6 +39,22 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_stored_rows IS
     'The two written columns of the rows of these tenants, or of the rows that hold these bridge_ids.';
 
+-- Half of deadlock_timeout: a transaction that holds a row and waits for the lock "observe" is not chosen as a deadlock's victim.
+CREATE FUNCTION @extschema@._wab_row_patience() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN EXISTS (
+        SELECT FROM pg_locks l
+        WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.granted AND l.objsubid = 1
+          AND (l.classid::bigint << 32 | l.objid::bigint) = @extschema@._wab_lock_id('observe'))
+        THEN ceil(extract(epoch FROM least(nullif(current_setting('lock_timeout')::interval, interval '0'),
+                                           current_setting('deadlock_timeout')::interval / 2)) * 1000)::text
+        ELSE current_setting('lock_timeout') END;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_row_patience IS
+    'The lock_timeout for a tenant row: half of deadlock_timeout while this transaction holds the advisory lock "observe", '
+    'because whoever records a webhook, a refresh or a call waits for that one; else the session''s own.';
+
 -- It writes the table and not the view wab_tenants, because a view over a distributed table cannot be written. The
 -- arrays are a sub-select: Citus gives all columns of ROWS FROM beside the table the type of the first one, if it plans
 -- them apart from the table.
@@ -52,6 +68,7 @@ DECLARE
     deferred text;
     fetched  text;
     command  text;
+    waited   constant text := current_setting('lock_timeout');
 BEGIN
     SELECT b.* INTO STRICT binding FROM @extschema@._wab_binding() b;
     -- postgres_fdw locks all rows that it fetches. It sends this comparison, and not that of the id's text.
@@ -73,18 +90,44 @@ BEGIN
                  (binding.bridge_status, 'bridge_status', 'pg_catalog.text', statuses IS NOT NULL))
          AS w(stored, asked, type, is_asked)
     WHERE w.is_asked;
-    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    PERFORM set_config('lock_timeout', @extschema@._wab_row_patience(), true),
+            set_config('search_path', @extschema@._wab_binding_path(), true);
     EXECUTE command USING customer_refs, bridge_ids, statuses;
     -- A deferred constraint would raise its error at the end of the transaction, long after the row was reported.
     IF deferred IS NOT NULL THEN
         EXECUTE pg_catalog.format('SET CONSTRAINTS %s IMMEDIATE', deferred);
         EXECUTE pg_catalog.format('SET CONSTRAINTS %s DEFERRED', deferred);
     END IF;
+    PERFORM pg_catalog.set_config('lock_timeout', waited, true);
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_update_rows IS
     'The statement of _wab_write_rows(): updates the rows that differ, under the search_path of the binding. A null '
     'array leaves its column as it is.';
+
+CREATE FUNCTION @extschema@._wab_lock_free_rows(customer_refs text[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = on SET jit = off SET lock_timeout = '10ms'
+AS $$
+DECLARE
+    binding @extschema@.wab_tenant_binding;
+    command text;
+    free    text[];
+BEGIN
+    SELECT b.* INTO STRICT binding FROM @extschema@._wab_binding() b;
+    command := format('SELECT pg_catalog.array_agg(f.customer_ref) FROM (
+                           SELECT %1$s AS customer_ref FROM %2$s AS t WHERE %1$s OPERATOR(pg_catalog.=) ANY ($1)
+                           FOR NO KEY UPDATE SKIP LOCKED) f',
+                      @extschema@._wab_customer_ref_of('t', binding), binding.tenants);
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    EXECUTE command INTO free USING customer_refs;
+    RETURN coalesce(free, '{}');
+-- The whole table is locked, or it is a view, a foreign or a distributed table of which no row can be locked like this.
+EXCEPTION WHEN lock_not_available OR feature_not_supported OR insufficient_privilege THEN
+    RETURN '{}';
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_lock_free_rows IS
+    'Locks those rows of these tenants that no other transaction has locked, and returns their customer_refs.';
 
 CREATE FUNCTION @extschema@._wab_kept_by() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -210,6 +253,8 @@ DECLARE
     parts     integer[] := ARRAY[1, cardinality(customer_refs)];  -- pairs of first and last, the next pair at the end
     first     integer;
     last      integer;
+    refs      text[] := customer_refs;  -- null where another transaction has locked the row: it is left alone
+    free      text[];
     bad       text[] := '{}';
     reasons   text[] := '{}';
     succeeded boolean := false;
@@ -230,24 +275,34 @@ BEGIN
         parts := trim_array(parts, 2);
         CONTINUE WHEN first > last;
         BEGIN
-            PERFORM @extschema@._wab_update_rows(customer_refs[first:last], bridge_ids[first:last],
+            PERFORM @extschema@._wab_update_rows(refs[first:last], bridge_ids[first:last],
                                                  statuses[first:last]);
             succeeded := true;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-            -- These are not about the rows: connection, read-only transaction, conflict with another transaction, lock
-            -- timeout, resources, shutdown, system.
-            IF left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') OR state = '55P03' THEN
+            -- These are not about the rows: connection, read-only transaction, conflict with another transaction,
+            -- resources, shutdown, system.
+            IF left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
                 RAISE;
             ELSIF state = '42501' THEN
                 PERFORM @extschema@._wab_require_recording();
             END IF;
-            IF state = '23505' AND NOT exchanged THEN
+            IF state = '55P03' THEN
+                -- From here on this transaction has locked the free rows, so that it waits for none of them again.
+                IF free IS NULL THEN
+                    free := @extschema@._wab_lock_free_rows(customer_refs);
+                    parts := parts || ARRAY[first, last];
+                ELSE
+                    free := ARRAY(SELECT unnest(free) EXCEPT SELECT unnest(refs[first:last]));
+                END IF;
+                refs := ARRAY(SELECT CASE WHEN u.customer_ref IN (SELECT unnest(free)) THEN u.customer_ref END
+                              FROM unnest(refs) WITH ORDINALITY AS u(customer_ref, nth) ORDER BY u.nth);
+            ELSIF state = '23505' AND NOT exchanged THEN
                 exchanged := true;
                 parts := parts || ARRAY[first, last];
                 BEGIN
                     PERFORM @extschema@._wab_exchange_bridges(customer_refs, bridge_ids, statuses);
-                EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception THEN
+                EXCEPTION WHEN integrity_constraint_violation OR data_exception OR raise_exception OR lock_not_available THEN
                     NULL;  -- The attempt row by row names the row that was refused.
                 END;
             ELSIF first < last AND (succeeded OR cardinality(bad) < most_failures) THEN
@@ -264,7 +319,10 @@ BEGIN
         END;
     END LOOP;
     RETURN QUERY SELECT b.customer_ref, b.reason FROM unnest(bad, reasons) AS b(customer_ref, reason);
-    RETURN QUERY SELECT u.customer_ref, u.reason
+    RETURN QUERY SELECT u.customer_ref, CASE
+                     WHEN free IS NULL OR u.customer_ref IN (SELECT unnest(free)) THEN u.reason
+                     ELSE format('another transaction has locked the row of %s: it was left as it is; run this again when that '
+                                 'transaction has ended', (SELECT b.tenants FROM @extschema@._wab_binding() b)) END
                  FROM @extschema@._wab_unwritten_rows(customer_refs, bridge_ids, statuses) u
                  WHERE NOT EXISTS (SELECT FROM unnest(bad) AS b(customer_ref) WHERE b.customer_ref = u.customer_ref);
 END
@@ -272,7 +330,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_write_rows IS
     'Writes bridge_id and bridge_status on the rows of these tenants: the only function that writes the tenants table. '
     'Arrays of equal length; a null array leaves its column as it is, a null element clears it (a bridge_status that '
-    'is NOT NULL becomes unknown). Rows that hold these values already are not touched. A row that is refused does not '
-    'keep the others from being written. Returns the rows that do not hold afterwards what was asked, with the reason. '
+    'is NOT NULL becomes unknown). Rows that hold these values already are not touched. A row that is refused, or that '
+    'another transaction has locked for longer than _wab_row_patience(), does not keep the others from being written. '
+    'Returns the rows that do not hold afterwards what was asked, with the reason. '
     'To clear both columns: SELECT * FROM _wab_write_rows(refs, array_fill(NULL::bigint, ARRAY[cardinality(refs)]), '
     'array_fill(NULL::text, ARRAY[cardinality(refs)])).';

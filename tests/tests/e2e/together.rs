@@ -71,6 +71,75 @@ async fn a_reconcile_during_a_refresh_locks_no_tenant_row_before_it_may_record()
 }
 
 #[tokio::test]
+async fn a_tenant_row_that_an_application_has_locked_holds_nobody_up() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["of the tenant rows could not be written"]);
+    fleet
+        .sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id IN ('cust_01', 'cust_02', 'cust_03')")?;
+    let mut application = fleet.connect().await?;
+    sqlx::raw_sql("BEGIN; SELECT FROM tenants WHERE id = 'cust_01' FOR UPDATE")
+        .execute(&mut application)
+        .await?;
+    for timeout in ["0", "50ms"] {
+        let reconcile = format!(
+            "SET lock_timeout = '{timeout}'; SET statement_timeout = '20s'; \
+                                 SELECT string_agg(customer_ref, ' ') FROM wab_reconcile()"
+        );
+        let output = fleet.cluster.program("psql", DATABASE).args(["-XqAt", "-c", &reconcile]).output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "cust_01");
+        assert!(
+            stderr.contains("tenant cust_01: another transaction has locked the row of public.tenants"),
+            "{stderr}"
+        );
+        assert!(stderr.contains("1 of the tenant rows could not be written"), "{stderr}");
+        fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_03'")?;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut application).await?;
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_reconcile()")?, "0");
+    // Nobody can write a row while an index is built, but the observation is kept.
+    sqlx::raw_sql("BEGIN; LOCK tenants IN SHARE MODE").execute(&mut application).await?;
+    fleet
+        .sandbox
+        .change(
+            fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'cust_02'")?.parse()?,
+            json!({"status": "disconnected"}),
+        )
+        .await?;
+    fleet.sql("SET statement_timeout = '20s'; SELECT FROM wab_reconcile()")?;
+    assert_eq!(fleet.sql("SELECT status FROM wab_bridges WHERE customer_ref = 'cust_02'")?, "disconnected");
+    sqlx::raw_sql("COMMIT").execute(&mut application).await?;
+    fleet.sql("SELECT FROM wab_reconcile()")?;
+    assert_eq!(fleet.sql("SELECT bridge_status FROM tenants WHERE id = 'cust_02'")?, "disconnected");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_application_that_changes_a_tenant_and_passes_an_event_on_is_no_victim_of_a_reconcile()
+-> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.cluster.expect_in_log(&["of the tenant rows could not be written"]);
+    fleet.sql("UPDATE tenants SET bridge_status = 'unknown' WHERE id = 'cust_01'")?;
+    let (mut application, mut reconcile) = (fleet.connect().await?, fleet.connect().await?);
+    sqlx::raw_sql("BEGIN; UPDATE tenants SET status = status WHERE id = 'cust_01'")
+        .execute(&mut application)
+        .await?;
+    let reconciled = tokio::spawn(async move {
+        sqlx::raw_sql("SELECT FROM wab_reconcile()").execute(&mut reconcile).await.map(drop)
+    });
+    let waits = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted";
+    wait::until("the reconcile waits for the row", || async {
+        Ok((!fleet.sql(waits)?.is_empty()).then_some(()))
+    })
+    .await?;
+    let event = "SELECT wab_ingest_event('cust_01', '{\"event\": \"disconnected\"}'); COMMIT";
+    sqlx::raw_sql(event).execute(&mut application).await?;
+    reconciled.await??;
+    Ok(())
+}
+
+#[tokio::test]
 async fn refreshes_and_an_apply_do_not_disturb_each_other() -> Result<()> {
     let limits = ["--limit-provision", "0", "--limit-proxy", "0", "--limit-other", "0", "--limit-floor", "0"];
     let fleet = world::healthy(&limits).await?;
