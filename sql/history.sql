@@ -186,7 +186,7 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.day IS 'The day, in UTC.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.bridges IS
     'Live bridges, on average over the observed time.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.paired_share IS
-    'Share of the bridges'' observed time in which they were paired, from 0 to 1; null if coverage is 0.';
+    'Share of the bridges'' observed time in which they were paired, from 0 to 1; null if nothing of it was observed.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.reconnections IS 'Outages that ended on this day.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health_daily.mean_time_disconnected IS
     'Mean length of these outages; null if there were none.';
@@ -202,7 +202,7 @@ COMMENT ON COLUMN @extschema@.wab_fleet_health.paired IS 'Of these, paired.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share IS
     'The paired share as of observed_at, from 0 to 1.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_1d IS
-    'Share of the bridges'' observed time in which they were paired, over the last 24 hours; null if coverage_1d is 0.';
+    'Share of the bridges'' observed time in which they were paired, over the last 24 hours; null if nothing of it was observed.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_7d IS 'The same over the last 7 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.paired_share_30d IS 'The same over the last 30 days.';
 COMMENT ON COLUMN @extschema@.wab_fleet_health.reconnections_30d IS 'Outages that ended within the last 30 days.';
@@ -277,7 +277,9 @@ BEGIN
          e AS (DELETE FROM @extschema@.wab_bridge_events v
                WHERE v.at < now() - older_than
                  AND NOT EXISTS (SELECT FROM kept k WHERE k.event_id = v.event_id) RETURNING 1),
-         o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than RETURNING 1),
+         -- The newest observation stays: wab_status tells its age.
+         o AS (DELETE FROM @extschema@.wab_observations WHERE observed_at < now() - older_than
+                 AND observed_at < (SELECT max(l.observed_at) FROM @extschema@.wab_observations l) RETURNING 1),
          s AS (DELETE FROM @extschema@.wab_summaries WHERE logged_at < now() - older_than RETURNING 1),
          r AS (DELETE FROM @extschema@.wab_runs WHERE started_at < now() - older_than RETURNING 1),
          d AS (DELETE FROM @extschema@.wab_drift_episodes WHERE ended_at < now() - older_than RETURNING 1),
@@ -305,5 +307,5 @@ $$;
 COMMENT ON FUNCTION @extschema@.wab_prune_history IS
     'Deletes the history that is older than this: events, observations, summaries, runs, calls, ended drift episodes, '
     'finished queue entries, ended snoozes, acknowledgements, sent alerts, nudges, the record of pairing codes and '
-    'pairing links that no longer work. Returns how many rows. Drift that lasts, waiting entries, and the last status of each '
-    'live bridge are kept.';
+    'pairing links that no longer work. Returns how many rows. Drift that lasts, waiting entries, the newest '
+    'observation and the last status of each live bridge are kept.';

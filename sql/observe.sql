@@ -13,6 +13,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     listed integer := cardinality(bridge_ids);
+    wrong  record;
 BEGIN
     IF bridge_ids IS NULL OR customer_refs IS NULL OR states IS NULL OR raw_statuses IS NULL OR created_ats IS NULL
        OR listed_at IS NULL OR source IS NULL OR malformed IS NULL OR force IS NULL THEN
@@ -22,6 +23,15 @@ BEGIN
     IF (cardinality(customer_refs), cardinality(states), cardinality(raw_statuses), cardinality(created_ats))
        <> (listed, listed, listed, listed) THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length';
+    ELSIF malformed < 0 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): malformed may not be negative',
+            DETAIL = format('malformed: %s', malformed);
+    END IF;
+    SELECT l.bridge_id, count(*) AS often INTO wrong FROM unnest(bridge_ids) AS l(bridge_id)
+    GROUP BY l.bridge_id HAVING count(*) > 1 OR (l.bridge_id > 0) IS NOT TRUE LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): bridge_ids are positive and different from each other',
+            DETAIL = format('bridge_id: %s, %s times', coalesce(wrong.bridge_id::text, 'null'), wrong.often);
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     RETURN QUERY SELECT s.* FROM @extschema@._wab_store_listing(

@@ -1,8 +1,8 @@
 -- Creates five roles. Run it as the owner of the wab_ objects, again after wab_bind_tenants(), and after each upgrade.
--- wab_reader sees the fleet and its drift, but no phone number. wab_operator also sees who is paired, refreshes,
+-- wab_reader sees the fleet and its drift, but not who is paired. wab_operator also sees who is paired, refreshes,
 -- provisions, deletes and reconciles.
 -- wab_support is for people who answer customers: it sees the fleet and who is paired, pairs, makes and revokes pairing
--- links, and records nudges and snoozes. It provisions, deletes and logs out nothing, and does not see what the fleet costs.
+-- links, and records nudges and snoozes. It provisions, deletes and logs out nothing, and does not see what the whole fleet costs.
 -- wab_receiver may only hand webhook events over; it is for wab serve --hooks-listen, and does not read your tenants table.
 -- wab_enqueuer may only enqueue tenants; it is for the application that signs them up. On your tenants table it grants
 -- SELECT to wab_reader and wab_support, and UPDATE of the two bound columns to wab_operator; the application has SELECT itself.
@@ -58,7 +58,7 @@ BEGIN
     END LOOP;
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours
-                  AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows',
+                  AND p.proname IN ('wab_summary', '_wab_require_binding', '_wab_require_all_rows', '_wab_warn_of_hidden_rows',
                                     '_wab_last_observation', '_wab_binding_path', '_wab_binding', '_wab_customer_ref_of', '_wab_bound_column',
                                     '_wab_present_text', '_wab_shown_expressions', '_wab_poll_candidates',
                                     '_wab_is_ours', '_wab_require_ours', 'wab_tenant_uptime', '_wab_listing_gaps', '_wab_stopwatches',
@@ -73,8 +73,11 @@ BEGIN
     END LOOP;
     FOR name IN SELECT format('%s.%I', ours, c.relname) FROM pg_class c
                 WHERE c.relnamespace = ours AND c.relname = ANY (contacts) AND c.relkind = 'r' LOOP
-        EXECUTE format('GRANT INSERT, UPDATE ON %s TO wab_support', name);
+        EXECUTE format('REVOKE UPDATE ON %s FROM wab_support', name);
+        EXECUTE format('GRANT INSERT ON %s TO wab_support', name);
     END LOOP;
+    EXECUTE format('GRANT UPDATE (until) ON %s.wab_snoozes TO wab_support', ours);
+    EXECUTE format('GRANT UPDATE (revoked_at, revoked_by) ON %s.wab_pairing_links TO wab_support', ours);
     -- Internal functions that are not volatile only read, with the rights of the caller.
     FOR name IN SELECT p.oid::regprocedure FROM pg_proc p
                 WHERE p.pronamespace = ours

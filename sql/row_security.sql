@@ -30,6 +30,25 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_require_all_rows(regclass) IS
     'Raises 42501 if row-level security hides rows of this table or view, or of one that it reads, from the caller.';
 
+CREATE FUNCTION @extschema@._wab_warn_of_hidden_rows() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    hidden text;
+    hints  text;
+BEGIN
+    PERFORM @extschema@._wab_require_all_rows('@extschema@.wab_tenants');
+EXCEPTION WHEN insufficient_privilege THEN
+    GET STACKED DIAGNOSTICS hidden = MESSAGE_TEXT, hints = PG_EXCEPTION_HINT;
+    IF hints <> '' THEN
+        RAISE WARNING USING ERRCODE = '42501', MESSAGE = hidden,
+            DETAIL = 'The bridges of tenants that it hides count as orphaned, and their cost as waste.', HINT = hints;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_warn_of_hidden_rows IS
+    'Raises a WARNING if row-level security hides tenants from the caller, whose bridges then look orphaned.';
+
 CREATE FUNCTION @extschema@._wab_require_all_rows() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -162,7 +162,9 @@ BEGIN
     IF TG_OP <> 'DELETE' THEN
         NEW.word := @extschema@._wab_status_word(NEW.word);
         NEW.built_in := false;
-        IF NEW.word IS NULL OR NEW.status IS NULL
+        IF NEW.word = '' THEN
+            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'a status word has a character that is no space, - or _';
+        ELSIF NEW.word IS NULL OR NEW.status IS NULL
            OR NEW.status NOT IN ('paired', 'awaiting_scan', 'disconnected', 'unknown') THEN
             RAISE EXCEPTION USING ERRCODE = CASE WHEN NEW.word IS NULL OR NEW.status IS NULL THEN '22004' ELSE '22023' END,
                 MESSAGE = 'wab_status_words maps a word to paired, awaiting_scan, disconnected or unknown',

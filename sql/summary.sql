@@ -8,6 +8,7 @@ AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM @extschema@._wab_require_binding();
+    PERFORM @extschema@._wab_warn_of_hidden_rows();
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     RETURN QUERY SELECT s.observed_at, s.bridges, s.paired, s.awaiting_scan, s.disconnected, s.unknown,
                         s.orphaned, s.churned, s.missing, s.monthly_cost, s.monthly_waste
@@ -15,7 +16,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.wab_summary IS
-    'One row: bridges by status and by drift, and US dollars per month, as of the last observation.';
+    'One row: bridges by status and by drift, and US dollars per month, as of the last observation. A WARNING says if '
+    'row-level security hides tenants from the caller.';
 
 CREATE FUNCTION @extschema@.wab_log_summary() RETURNS @extschema@.wab_summaries
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off

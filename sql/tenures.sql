@@ -13,7 +13,7 @@ WITH changed AS MATERIALIZED (
     FROM @extschema@.wab_bridge_events e WHERE e.event IN ('disappeared', 'customer_ref')
 ), present AS (
     -- A join, because the planner turns IN into a search per bridge once the list outgrows work_mem.
-    SELECT b.bridge_id, b.customer_ref, coalesce(CASE WHEN isfinite(b.created_at) THEN b.created_at END, b.first_seen_at) AS born,
+    SELECT b.bridge_id, b.customer_ref, coalesce(CASE WHEN isfinite(b.created_at) AND b.created_at <= now() THEN b.created_at END, b.first_seen_at) AS born,
            c.bridge_id IS NOT NULL AS has_changed
     FROM @extschema@.wab_bridges b LEFT JOIN (SELECT DISTINCT g.bridge_id FROM changed g) c ON c.bridge_id = b.bridge_id
 ), life AS (

@@ -46,6 +46,16 @@ impl Raise {
         Self { detail: Some(detail), ..self }
     }
 
+    /// Names what the call was about in the DETAIL, unless it names it.
+    pub fn about(self, subject: &str) -> Self {
+        let detail = match self.detail {
+            Some(detail) if detail.contains(subject) => detail,
+            Some(detail) => format!("{subject}: {detail}"),
+            None => subject.to_owned(),
+        };
+        Self { detail: Some(detail), ..self }
+    }
+
     /// Sets the HINT.
     pub fn with_hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }

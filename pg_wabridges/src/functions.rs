@@ -78,7 +78,8 @@ fn wab_get_instance(
     ),
 > {
     let id = bridge_id_argument(bridge_id).or_raise();
-    let detail = provider::call(|client| async move { client.reader().get(id).await }).or_raise();
+    let detail = provider::call(|client| async move { client.reader().get(id).await });
+    let detail = detail.map_err(|raise| raise.about(&format!("bridge {id}"))).or_raise();
     let (health, started_at, fail_count) =
         detail.manager.map_or((None, None, None), |m| (m.health, m.started_at, m.fail_count));
     let bridge = detail.bridge;
@@ -115,11 +116,14 @@ fn wab_provision(
     let webhook_url = webhook_url.or(wanted);
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
     database::require_row(&customer_ref).or_raise();
-    let call = database::announce(CallKind::Provision, &customer_ref).or_raise();
+    let call = database::announce(CallKind::Provision, &customer_ref, None).or_raise();
     let (bridge, set_by_us) = provision(customer_ref.clone(), webhook_url, stored).or_raise();
-    let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref()).or_raise();
-    let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
-    database::record_call(&call, Some(bridge.id), outcome).or_raise();
+    let outcome = database::recorded(&call, Some(bridge.id), || {
+        let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref())?;
+        let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
+        Ok((outcome, outcome))
+    })
+    .or_raise();
     TableIterator::once((customer_ref.into(), bridge.id.get(), bridge.state, outcome))
 }
 
@@ -142,7 +146,7 @@ fn wab_call_provision(
 > {
     let customer_ref = customer_ref_argument(customer_ref, "customer_ref").or_raise();
     require_writable(c"_wab_call_provision()");
-    database::announce(CallKind::Provision, &customer_ref).or_raise();
+    database::announce(CallKind::Provision, &customer_ref, None).or_raise();
     let (bridge, set_by_us) = provision(customer_ref, webhook_url, stored_bridge_id).or_raise();
     TableIterator::once((bridge.id.get(), bridge.state, bridge.raw_status, set_by_us))
 }
@@ -159,15 +163,20 @@ fn wab_delete_instance(
     require_writable(c"wab_delete_instance()");
     database::require_recording().or_raise();
     database::require_ours(&customer_ref).or_raise();
-    let call = database::announce(CallKind::Delete, &customer_ref).or_raise();
+    let call = database::announce(CallKind::Delete, &customer_ref, Some(id)).or_raise();
     let asked = customer_ref.clone();
-    match provider::call(|client| provider::delete(client, id, asked)).or_raise() {
-        Deletion::Deleted => database::record_delete(id, &customer_ref).or_raise(),
+    let deletion = provider::call(|client| provider::delete(client, id, asked));
+    let subject = format!("bridge {id} of tenant {}", customer_ref.as_str());
+    match deletion.map_err(|raise| raise.about(&subject)).or_raise() {
+        Deletion::Deleted => database::recorded(&call, Some(id), || {
+            database::record_delete(id, &customer_ref)?;
+            Ok(((), "deleted"))
+        })
+        .or_raise(),
         Deletion::Refused { carries } => {
             Err(refused_deletion(id, &customer_ref, carries.as_ref())).or_raise()
         }
     }
-    database::record_call(&call, Some(id), "deleted").or_raise();
     TableIterator::once((id.get(), customer_ref.into(), "deleted"))
 }
 
@@ -292,8 +301,8 @@ fn provision(
     stored: Option<i64>,
 ) -> Result<(Provisioned, Option<String>), Raise> {
     let signed = webhook_url.as_deref().map(|template| signed(template, &customer_ref)).transpose()?;
-    let wish = Wish { customer_ref, webhook_url: signed, stored };
-    let bridge = provider::call(|client| provider::provision(client, wish))?;
+    let wish = Wish { customer_ref: customer_ref.clone(), webhook_url: signed, stored };
+    let bridge = provider::call_for(&customer_ref, |client| provider::provision(client, wish))?;
     let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
     Ok((bridge, set_by_us))
 }

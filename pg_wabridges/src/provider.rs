@@ -54,6 +54,16 @@ where
     Ok(begin(call)?.wait()??)
 }
 
+/// As [`call`], for a call about one tenant, which its errors name.
+pub fn call_for<T, F>(customer_ref: &CustomerRef, call: impl FnOnce(Client) -> F) -> Result<T, Raise>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let subject = format!("tenant {}", customer_ref.as_str());
+    self::call(call).map_err(|raise| raise.about(&subject))
+}
+
 /// Lists the whole fleet, with the listing's SHA-256.
 pub async fn list(client: Client) -> Result<(Listing, String), Error> {
     let listing = client.reader().list().await?;

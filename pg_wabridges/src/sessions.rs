@@ -38,7 +38,9 @@ fn wab_session_status(
 > {
     let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
-    let session = provider::call(|client| async move { client.reader().session(&asked).await }).or_raise();
+    let session =
+        provider::call_for(&customer_ref, |client| async move { client.reader().session(&asked).await })
+            .or_raise();
     let status = database::learn_session(&customer_ref, &session.raw_status).or_raise();
     database::learn_phone(&customer_ref, &session).or_raise();
     TableIterator::once((
@@ -71,7 +73,8 @@ fn wab_qr_text(tenant_id: Option<String>) -> String {
 fn picture(tenant_id: Option<String>) -> Vec<u8> {
     let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
-    let image = provider::call(|client| provider::qr(client, asked)).or_raise().map_err(no_code).or_raise();
+    let image = provider::call_for(&customer_ref, |client| provider::qr(client, asked)).or_raise();
+    let image = image.map_err(no_code).or_raise();
     database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
     image
 }
@@ -82,9 +85,9 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let phone = phone_argument(phone).or_raise();
     require_writable(c"wab_pair()");
     database::require_call_record().or_raise();
-    let call = database::announce(CallKind::Pair, &customer_ref).or_raise();
+    let call = database::announce(CallKind::Pair, &customer_ref, None).or_raise();
     let asked = customer_ref.clone();
-    let told = provider::call(|client| provider::pair(client, asked, phone)).or_raise();
+    let told = provider::call_for(&customer_ref, |client| provider::pair(client, asked, phone)).or_raise();
     let code = told.map_err(no_code).or_raise().to_string();
     database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
     database::note_code(&customer_ref).or_raise();
@@ -104,11 +107,14 @@ fn wab_logout(
     let customer_ref = ours(tenant_id);
     require_writable(c"wab_logout()");
     database::require_recording().or_raise();
-    let call = database::announce(CallKind::Logout, &customer_ref).or_raise();
+    let call = database::announce(CallKind::Logout, &customer_ref, None).or_raise();
     let asked = customer_ref.clone();
-    let raw_status = provider::call(|client| provider::logout(client, asked)).or_raise();
-    let status = database::record_session(&customer_ref, raw_status.as_deref()).or_raise();
-    database::record_call(&call, None, &status).or_raise();
+    let raw_status = provider::call_for(&customer_ref, |client| provider::logout(client, asked)).or_raise();
+    let status = database::recorded(&call, None, || {
+        let status = database::record_session(&customer_ref, raw_status.as_deref())?;
+        Ok((status.clone(), status))
+    })
+    .or_raise();
     TableIterator::once((customer_ref.into(), status, raw_status))
 }
 

@@ -56,6 +56,9 @@ SELECT * FROM wab_costs WHERE month < '2026-05-01' ORDER BY month;
 SELECT kind, subject FROM wab_drift_episodes ORDER BY 1, 2;
 -- The last status of a live bridge is never pruned, so that it does not vanish; a bridge that is gone may.
 SELECT wab_prune_history('0') > 0 AS pruned;
+-- The newest observation stays, so that its age is known.
+SELECT wab_prune_history('0') >= 0 AS pruned;
+SELECT count(*) AS observations, (SELECT observation_age IS NOT NULL FROM wab_status) AS has_age FROM wab_observations;
 -- A negative age would delete the future too.
 SELECT wab_prune_history('-1 day');
 SELECT wab_prune_history(NULL);

@@ -48,3 +48,8 @@ SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab
 :observe('{1,3}', '{y,c}', '{restarting,stopped}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
 SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab_observations o) AS since_the_last FROM wab_bridges b ORDER BY 1;
 
+-- A listing names each bridge once, by a positive id.
+:observe('{7,7}', '{g,h}', '{running,running}', '{qr,qr}', '{NULL,NULL}');
+:observe('{7,NULL}', '{g,h}', '{running,running}', '{qr,qr}', '{NULL,NULL}');
+:observe('{0}', '{g}', '{running}', '{qr}', '{NULL}');
+SELECT bridges FROM wab_observe('{7}', '{g}', '{running}', '{qr}', '{NULL}', malformed => -1);

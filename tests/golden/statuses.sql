@@ -63,3 +63,6 @@ SELECT changed FROM wab_observe('{8}', '{h}', '{running}', '{disconnected}', '{2
 SELECT changed FROM wab_observe('{8}', '{h}', '{running}', '{connected}', '{2026-01-01}');
 SELECT kind, observed FROM wab_drift WHERE bridge_id = 8 AND kind = 'flapping';
 SELECT reconnections_30d FROM wab_fleet_health;
+-- A word without a letter or a digit would be the word of a bridge that told none.
+INSERT INTO wab_status_words VALUES ('', 'paired');
+INSERT INTO wab_status_words VALUES (' - _', 'paired');

@@ -19,3 +19,7 @@ INSERT INTO wab_bridge_events (at, bridge_id, customer_ref, event, was, became, 
     -- Its beginning is not before its end.
     ('2026-01-03', 7, 'k', 'disappeared', 'paired', NULL, '2026-01-03');
 SELECT bridge_id, customer_ref, since, nullif(until, now()) AS until FROM _wab_tenures ORDER BY bridge_id, since;
+-- A bridge that the provider says was created later than now is known since it was first seen, and costs since then.
+UPDATE wab_bridges SET created_at = now() + interval '1 year' WHERE bridge_id = 3;
+SELECT bridge_id, customer_ref, since = first_seen_at AS since_first_seen FROM _wab_tenures JOIN wab_bridges b USING (bridge_id, customer_ref)
+WHERE b.created_at > now() AND until = now();

@@ -151,6 +151,10 @@ async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_mo
     let mut refused = vec![
         "UPDATE tenants SET bridge_id = 7 WHERE id = 'cust_01'",
         "UPDATE wab_bridges SET status = 'paired'",
+        "UPDATE wab_calls SET outcome = 'mine'",
+        "UPDATE wab_nudges SET channel = 'mine'",
+        "UPDATE wab_snoozes SET snoozed_by = 'me'",
+        "UPDATE wab_pairing_links SET valid_until = '2099-01-01'",
         "UPDATE wab_policy SET price_per_bridge = 0",
         "INSERT INTO wab_declared VALUES ('x', 'keep', 'mine')",
         "SELECT wab_summary()",

@@ -214,6 +214,21 @@ async fn rows_can_be_hidden_from_an_owner_behind_a_view_in_partitions_and_in_our
 }
 
 #[tokio::test]
+async fn the_summary_says_that_tenants_are_hidden() -> Result<()> {
+    let fleet = half_hidden().await?;
+    fleet.cluster.expect_in_log(&["row-level security hides rows"]);
+    let said = fleet.cluster.psql(DATABASE, "SET ROLE jobs; SELECT orphaned FROM wab_summary()")?;
+    assert!(
+        said.stderr.contains("WARNING:  row-level security hides rows from role jobs"),
+        "{}",
+        said.stderr
+    );
+    let said = fleet.cluster.psql(DATABASE, "SELECT orphaned FROM wab_summary()")?;
+    assert_eq!(said.stderr, "");
+    Ok(())
+}
+
+#[tokio::test]
 async fn doctor_names_row_level_security() -> Result<()> {
     let fleet = half_hidden().await?;
     fleet.fleet_yaml(world::YAML)?;

@@ -52,6 +52,25 @@ async fn a_session_is_asked_paired_and_logged_out() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_error_of_a_call_names_its_tenant_or_bridge() -> Result<()> {
+    let fleet = two().await?;
+    fleet.sandbox.fault(json!({"kind": "status", "code": 500})).await?;
+    for (call, subject) in [
+        ("wab_session_status(1)", "tenant 1: "),
+        ("wab_qr(2)", "tenant 2: "),
+        ("wab_pair(2, '15550001234')", "tenant 2: "),
+        ("wab_logout(1)", "tenant 1: "),
+        ("wab_provision(2)", "tenant 2: "),
+        ("wab_get_instance(11)", "bridge 11: "),
+        ("wab_delete_instance(11, '1')", "bridge 11 of tenant 1: "),
+    ] {
+        let (_, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
+        assert!(message.contains(&format!("DETAIL:  {subject}")), "{call}: {message}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_call_that_learns_a_status_stores_it_if_it_may() -> Result<()> {
     let fleet = two().await?;
     let status = |id: u32| fleet.sql(&format!("SELECT status FROM wab_bridges WHERE bridge_id = {id}"));

@@ -203,6 +203,7 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
     if fleet.install == Install::SqlOnly {
         return Ok(());
     }
+    fleet.cluster.expect_in_log(&["the provider carried out a call that could not be recorded"]);
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
     fleet.sql(
         "CREATE ROLE eve LOGIN; GRANT wab_operator TO eve; GRANT SELECT, UPDATE ON tenants TO eve;
@@ -250,6 +251,25 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
         lines.contains("eve calls the provider: logout of tenant cust_07 (application_name: desk)"),
         "{lines}"
     );
+    assert!(
+        lines.contains(" of tenant new (application_name: desk)") && lines.contains("delete of bridge "),
+        "{lines}"
+    );
+    // One that the provider carried out, and that could not be recorded, is said.
+    let mut recorder = fleet.connect().await?;
+    sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(_wab_lock_id('observe'))")
+        .execute(&mut recorder)
+        .await?;
+    let unrecorded = psql("SET statement_timeout = '2s'; SELECT * FROM wab_logout('cust_08')")?;
+    for said in [
+        "statement timeout",
+        "the provider carried out a call that could not be recorded",
+        "logout for tenant cust_08",
+    ] {
+        assert!(unrecorded.stderr.contains(said), "{}", unrecorded.stderr);
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut recorder).await?;
+    assert_eq!(fleet.sql(calls)?, answered);
     // The worker of the queue records a failed attempt too.
     fleet
         .sandbox
