@@ -58,6 +58,7 @@ impl Run<'_> {
             ControlFlow::Continue(prepared) => prepared,
             ControlFlow::Break(exit) => return Ok(exit),
         };
+        self.announce(&final_plan.plan, shown.as_ref())?;
         let basis = Basis { evaluator: &evaluator, reading: &reading };
         let report = self.execute(&final_plan, (&mut store, lock), basis, stop).await;
         let exit = self.report(&final_plan.plan, &report, shown.as_ref())?;
@@ -72,6 +73,16 @@ impl Run<'_> {
             }
         }
         Ok(exit)
+    }
+
+    /// Shows the plan before its first step, so that a run that is killed leaves it in the log. Whoever was asked has seen it.
+    fn announce(&self, plan: &Plan, shown: Option<&Plan>) -> Result<(), Error> {
+        match (self.args.output.format(), shown) {
+            (Format::Text, None) if plan.has_changes() => {
+                self.screen.result(&self.screen.preview(plan, self.args.detail.detail()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Executes the steps.
@@ -106,11 +117,12 @@ impl Run<'_> {
         report
     }
 
-    /// Reports the outcome. If the user was asked, the plan itself was shown already.
+    /// Reports the outcome. As text, a plan with changes was shown before its first step.
     fn report(&self, plan: &Plan, report: &Report, shown: Option<&Plan>) -> Result<Exit, Error> {
         let screen = self.screen;
         screen.result(&match (self.args.output.format(), shown) {
             (Format::Text, Some(shown)) if shown.has_changes() => screen.report(plan, report),
+            (Format::Text, None) if plan.has_changes() => format!("\n{}", screen.report(plan, report)),
             (format, _) => screen.applied(plan, Some(report), format, self.args.detail.detail()),
         })?;
         let exit = report.exit().unless_incomplete(plan.summary.malformed);

@@ -1,6 +1,10 @@
 //! Tests that `wab plan` changes nothing, that `wab apply` does the steps of the plan, and that the next plan has no steps.
 
-use anyhow::Result;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
 use e2e::fleet::{DATABASE, Fleet, Install};
 use e2e::process;
 use e2e::sandbox::KEY;
@@ -274,5 +278,26 @@ async fn one_bad_tenant_row_does_not_block_the_others() -> Result<()> {
         report["run"]["steps"].as_array().into_iter().flatten().find(|step| step["outcome"] == "failed");
     assert_eq!(bad.map(|step| &step["customer_ref"]), Some(&json!("cust_04")), "{report}");
     assert_eq!(fleet.sql("SELECT string_agg(id, ',') FROM tenants WHERE bridge_id IS NULL")?, "cust_04");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_plan_is_shown_before_its_first_step() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(&format!("  request_timeout: 60s\n{}", world::YAML))?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new')")?;
+    fleet.sandbox.fault(json!({"method": "POST", "path": "/api/instances", "kind": "hang"})).await?;
+    let began = Instant::now();
+    let mut run = fleet.wab_command(&["apply", "-y"])?;
+    let mut run = run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let stdout = BufReader::new(run.stdout.take().context("no stdout")?);
+    let shown = stdout.lines().map_while(Result::ok).find(|line| line.contains("new"));
+    run.kill()?;
+    run.wait()?;
+    assert!(shown.is_some());
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "the plan was shown only after the provider had not answered"
+    );
     Ok(())
 }
