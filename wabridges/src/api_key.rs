@@ -46,6 +46,9 @@ fn is_assignment(text: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(is_name) && !value.is_empty()
 }
 
+/// The shortest key that is replaced in answers, in bytes. A shorter one, as of a test server, is part of ids and pictures by chance.
+const SHORTEST_REDACTED: usize = 6;
+
 /// The replacement for the key in answers that echo it.
 const REDACTED: &[u8] = b"[redacted]";
 
@@ -88,7 +91,7 @@ impl ApiKey {
 
     /// The same bytes with every occurrence of the key replaced, because a server may echo it.
     pub(crate) fn redact(&self, body: Bytes) -> Bytes {
-        redacted(body, self.0.as_bytes())
+        if self.0.len() < SHORTEST_REDACTED { body } else { redacted(body, self.0.as_bytes()) }
     }
 }
 
@@ -170,10 +173,12 @@ mod tests {
 
     #[test]
     fn an_echoed_key_is_replaced() {
-        let key = ApiKey::new("sk_1").unwrap();
+        let key = ApiKey::new("sk_12345").unwrap();
         let redacted = |body: &'static str| key.redact(Bytes::from(body));
-        assert_eq!(redacted("bad key ssk_1, sk_1"), "bad key s[redacted], [redacted]");
-        assert_eq!(redacted("sk_ sk_2"), "sk_ sk_2");
+        assert_eq!(redacted("bad key ssk_12345, sk_12345"), "bad key s[redacted], [redacted]");
+        assert_eq!(redacted("sk_ sk_12346"), "sk_ sk_12346");
         assert_eq!(redacted(""), "");
+        let short = ApiKey::new("k").unwrap();
+        assert_eq!(short.redact(Bytes::from("kate_k")), "kate_k");
     }
 }

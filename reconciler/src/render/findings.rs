@@ -10,7 +10,7 @@ use crate::ground::{count, harmless, named};
 use crate::model::{Finding, Length, Plan};
 use crate::render::words::{Paint, table};
 
-/// How many customer_refs of a kind are shown as examples.
+/// How many customer_refs of a kind are shown as examples; of a kind with no more, also what is wrong with each.
 const SAMPLE: usize = 3;
 
 /// The findings of the plan, under a title.
@@ -34,8 +34,7 @@ pub fn findings(plan: &Plan, paint: Paint, length: Length) -> String {
         let _ = writeln!(out, "   {line}");
     }
     if !few {
-        let _ =
-            writeln!(out, "    {}", paint.dim("all of them: wab plan --full, or SELECT * FROM wab_drift"));
+        let _ = writeln!(out, "    {}", paint.dim("all of them: wab plan --full"));
     }
     out
 }
@@ -56,7 +55,15 @@ fn by_kind(all: &[Finding]) -> Vec<Vec<String>> {
         kinds.entry(&finding.kind).or_default().push(finding);
     }
     let line = |(kind, found): (&str, Vec<&Finding>)| {
-        let mut names: Vec<String> = found.iter().take(SAMPLE).map(|finding| name(finding)).collect();
+        let named = |(nth, finding): (usize, &&Finding)| {
+            // The same reason is said once.
+            let is_said = found.get(nth + 1).is_some_and(|next| next.detail == finding.detail);
+            if found.len() > SAMPLE || is_said {
+                return name(finding);
+            }
+            format!("{} ({})", name(finding), harmless(&finding.detail))
+        };
+        let mut names: Vec<String> = found.iter().take(SAMPLE).enumerate().map(named).collect();
         if found.len() > SAMPLE {
             names.push("…".to_owned());
         }

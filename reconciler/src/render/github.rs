@@ -19,7 +19,7 @@ const NAMED: usize = 8;
 const SAMPLE: usize = 3;
 
 /// The text, made safe: none of its lines is a workflow command.
-fn lines(text: &str) -> String {
+pub fn lines(text: &str) -> String {
     text.lines().map(|line| harmless(line) + "\n").collect()
 }
 
@@ -101,20 +101,17 @@ fn noted<'a>(all: impl Iterator<Item = Noted<'a>>) -> String {
             "warning" => "warning",
             _ => continue,
         };
-        let mut names: Vec<String> = found
-            .iter()
-            .take(SAMPLE)
-            .map(|one| one.customer_ref.map_or_else(|| "-".to_owned(), named))
-            .collect();
+        let is_one_detail = found.windows(2).all(|pair| pair[0].detail == pair[1].detail);
+        let reason = |one: &Noted<'_>| {
+            let name = one.customer_ref.map_or_else(|| "-".to_owned(), named);
+            if is_one_detail || found.len() > SAMPLE { name } else { format!("{name} ({})", one.detail) }
+        };
+        let mut names: Vec<String> = found.iter().take(SAMPLE).map(reason).collect();
         if found.len() > SAMPLE {
             names.push(format!("… and {} more", found.len() - SAMPLE));
         }
-        let detail = match &found[..] {
-            [first, rest @ ..] if rest.iter().all(|one| one.detail == first.detail) => {
-                format!(": {}", first.detail)
-            }
-            _ => String::new(),
-        };
+        let detail =
+            found.first().filter(|_| is_one_detail).map_or(String::new(), |one| format!(": {}", one.detail));
         let title = format!("wab: {} {kind}", found.len());
         let _ = writeln!(out, "{}", command(level, &title, &format!("{}{detail}", names.join(", "))));
     }

@@ -14,13 +14,13 @@ use rust_decimal::Decimal;
 use crate::ground::{a_month, change, count, harmless, span, thousands};
 use crate::model::{Detail, Differences, Drift, Error, Kind, Length, Plan, Report, Status, set_back};
 use crate::render::failure::describe;
-use crate::render::markdown::code::code;
+pub use crate::render::markdown::code::code;
 use crate::render::markdown::fit::fit;
 use crate::render::words::Paint;
 use crate::render::{lists, outcome, text};
 
 /// The first line, by which a job finds its earlier comment.
-fn marker(verb: &str) -> String {
+pub fn marker(verb: &str) -> String {
     format!("<!-- wab:{verb} -->\n")
 }
 

@@ -100,7 +100,9 @@ impl Screen {
     pub fn checkup(self, checks: &[Check], format: Format) -> String {
         match format {
             Format::Json => json::checkup(checks),
-            Format::Text | Format::Markdown | Format::Github => fit(doctor::checkup(checks, self.paint)),
+            Format::Text => fit(doctor::text(checks, self.paint)),
+            Format::Markdown => doctor::markdown(checks),
+            Format::Github => doctor::github(checks),
         }
     }
 

@@ -198,9 +198,9 @@ fn many_findings_are_a_line_a_kind() {
     let short = text::plan(&plan, Paint::Plain, Length::Short.into());
     let table = "\
 ! 22 findings that apply does not repair
-     2   orphaned  left_31, left_32              $6.00/month
+     2   orphaned  left_31, left_32 (because)    $6.00/month
      20  state     cust_01, cust_02, cust_03, …
-    all of them: wab plan --full, or SELECT * FROM wab_drift
+    all of them: wab plan --full
 ";
     assert!(short.contains(table), "{short}");
     assert!(text::plan(&plan, Paint::Plain, Length::Full.into()).contains("cust_20"));

@@ -67,6 +67,23 @@ async fn it_finds_all_well_with_and_without_the_extension() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_job_gets_an_annotation_for_each_problem_and_a_comment_that_begins_with_the_problems() -> Result<()>
+{
+    let mut fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let github = fleet.wab(&["doctor", "--format", "github"])?.stdout;
+    assert!(!github.contains("\n::"), "{github}");
+    fleet.sandbox.stop()?;
+    let github = fleet.wab(&["doctor", "--format", "github"])?.stdout;
+    assert!(github.contains("\n::error title=wab doctor%3A provider::cannot list the fleet"), "{github}");
+    let markdown = fleet.wab(&["doctor", "--format", "markdown"])?.stdout;
+    assert!(markdown.starts_with("<!-- wab:doctor -->\n### wab doctor\n\n**1 problem, "), "{markdown}");
+    let first = markdown.lines().find(|line| line.starts_with("- ")).unwrap_or_default();
+    assert!(first.starts_with("- **problem**, provider: `"), "{markdown}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn it_goes_on_whatever_is_broken() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     let yaml = fleet.fleet_yaml(world::YAML)?;
