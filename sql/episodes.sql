@@ -113,8 +113,9 @@ BEGIN
         FROM past e
         JOIN @extschema@.wab_incident_policy p ON p.kind = e.kind
         LEFT JOIN @extschema@.wab_bridges b ON b.bridge_id = _wab_continued_incident.bridge_id
-        WHERE e.ended_at > coalesce(least(at, CASE WHEN e.kind IN ('disconnected', 'unmapped_status') THEN b.status_since
-                                                   WHEN e.kind = 'awaiting_scan' THEN coalesce(b.unpaired_since, b.status_since)
+        WHERE e.ended_at > coalesce(least(at, CASE WHEN e.kind = 'unmapped_status' THEN b.status_since
+                                                   WHEN e.kind IN ('disconnected', 'awaiting_scan')
+                                                   THEN coalesce(b.unpaired_since, b.status_since)
                                                    WHEN e.kind = 'state' THEN b.state_since END), at) - p.ends_after
         ORDER BY e.ended_at DESC LIMIT 1);
 END

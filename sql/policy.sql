@@ -27,9 +27,10 @@ COMMENT ON VIEW @extschema@.wab_policy IS
 COMMENT ON COLUMN @extschema@.wab_policy.only_row IS 'Always true: there is one policy.';
 COMMENT ON COLUMN @extschema@.wab_policy.price_per_bridge IS 'US dollars per bridge and month. Default: 3.00.';
 COMMENT ON COLUMN @extschema@.wab_policy.disconnected_after IS
-    'A bridge disconnected for longer than this is drift of kind disconnected. Default: 15 minutes; 0 for at once.';
+    'A bridge that was paired, and is not for longer than this, is drift of kind disconnected. Default: 15 minutes; 0 for '
+    'at once.';
 COMMENT ON COLUMN @extschema@.wab_policy.awaiting_scan_after IS
-    'A bridge unpaired for longer than this is drift of kind awaiting_scan. Default: 24 hours; 0 for at once.';
+    'A bridge that was never paired for longer than this is drift of kind awaiting_scan. Default: 24 hours; 0 for at once.';
 COMMENT ON COLUMN @extschema@.wab_policy.max_shrink IS
     'Share of the known bridges, from 0 to 1, that may be absent from a listing; with more absent the listing is '
     'refused. One bridge may always be absent. Default: 0.2.';

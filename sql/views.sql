@@ -20,6 +20,12 @@ SELECT
     d.reason AS declared_reason, d.until AS kept_until,
     b.bridge_id IS NOT NULL
         AND (NOT b.duplicated OR @extschema@._wab_serves(b.bridge_id, b.customer_ref, t.bridge_id)) AS serves,
+    -- It was paired, or may have been, and is not. One that was disconnected when it was first seen may have been.
+    (b.status = 'disconnected' OR (b.status = 'awaiting_scan' AND (b.unpaired_since > b.first_seen_at OR (
+        b.unpaired_since = b.first_seen_at
+        AND EXISTS (SELECT FROM @extschema@.wab_bridge_events e
+                    WHERE e.bridge_id = b.bridge_id AND e.at = b.first_seen_at AND e.event = 'appeared'
+                      AND e.became = 'disconnected'))))) IS TRUE AS lost_phone,
     b.first_seen_at, b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone,
     t.customer_ref AS tenant_ref
 FROM @extschema@.wab_tenants t
@@ -110,14 +116,16 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
         'another live bridge serves this customer_ref'
     )::@extschema@._wab_difference END AS duplicate,
 
-    CASE WHEN r.status = 'disconnected' AND r.wanted
-              AND r.status_since < CASE WHEN r.disconnected_after IS NULL THEN c.disconnected
-                                        ELSE @extschema@._wab_cutoff(r.disconnected_after) END AND r.serves
-    THEN ROW('disconnected', 'critical', NULL, r.raw_status, r.status_since, false,
-        'disconnected: pair it again'
+    -- A bridge that was paired is disconnected until it is paired again, also while its session shows a QR code.
+    CASE WHEN r.lost_phone AND r.wanted
+              AND coalesce(r.unpaired_since, r.status_since)
+                  < CASE WHEN r.disconnected_after IS NULL THEN c.disconnected
+                         ELSE @extschema@._wab_cutoff(r.disconnected_after) END AND r.serves
+    THEN ROW('disconnected', 'critical', NULL, r.raw_status, coalesce(r.unpaired_since, r.status_since), false,
+        CASE r.status WHEN 'disconnected' THEN 'disconnected: pair it again' ELSE 'no longer paired: pair it again' END
     )::@extschema@._wab_difference END AS disconnected,
 
-    CASE WHEN r.status = 'awaiting_scan' AND r.wanted
+    CASE WHEN r.status = 'awaiting_scan' AND NOT r.lost_phone AND r.wanted
               AND coalesce(r.unpaired_since, r.status_since)
                   < CASE WHEN r.awaiting_scan_after IS NULL THEN c.awaiting_scan
                          ELSE @extschema@._wab_cutoff(r.awaiting_scan_after) END AND r.serves
@@ -234,9 +242,8 @@ SELECT d.tenant_id, d.bridge_id, d.customer_ref, d.state, d.status, d.created_at
     (SELECT p.price_per_bridge FROM @extschema@.wab_policy p) AS monthly_cost
 FROM @extschema@._wab_kinds d WHERE (d.churned).kind IS NOT NULL;
 
--- The bridges that a person gets paired again, with the last nudge and the last code of each. A requested code makes a
--- disconnected session show a QR code: the bridge stays among those to repair until it is paired, or until it has waited
--- long enough to be drift of kind awaiting_scan. A bridge that was never paired is not to be repaired.
+-- The bridges that a person gets paired: those that were paired are to be repaired, with a code from the moment one is
+-- requested; the others are to be nudged. With the last nudge and the last code of each.
 CREATE OR REPLACE VIEW @extschema@._wab_unpaired AS
 SELECT u.*, row_number() OVER (PARTITION BY u.is_to_repair
                                ORDER BY u.snoozed IS NOT NULL, greatest(u.nudged_at, u.code_at) NULLS FIRST, u.since,
@@ -249,15 +256,14 @@ FROM (
         CASE WHEN c.requested_at >= d.since THEN c.requested_at END AS code_at,
         @extschema@._wab_snooze_note(d.customer_ref, CASE WHEN d.is_to_repair THEN 'disconnected' ELSE 'awaiting_scan' END)
             AS snoozed
-    FROM (SELECT k.tenant_id, k.customer_ref, k.bridge_id, (k.awaiting_scan).kind IS NULL AS is_to_repair,
+    FROM (SELECT k.tenant_id, k.customer_ref, k.bridge_id, k.lost_phone AS is_to_repair,
               (k.awaiting_scan).kind IS NOT NULL OR (k.disconnected).kind IS NOT NULL AS is_drift,
-              CASE k.status WHEN 'disconnected' THEN k.status_since
-                            ELSE coalesce(k.unpaired_since, k.status_since) END AS since, k.created_at
+              coalesce(k.unpaired_since, k.status_since) AS since
           FROM @extschema@._wab_kinds k
           WHERE k.status IN ('disconnected', 'awaiting_scan') AND k.wanted AND k.serves) d
     LEFT JOIN @extschema@._wab_last_nudges n ON n.customer_ref = d.customer_ref
     LEFT JOIN @extschema@._wab_last_codes c ON c.customer_ref = d.customer_ref
-    WHERE d.is_drift OR (c.requested_at >= d.since AND (d.since <= d.created_at) IS NOT TRUE)
+    WHERE d.is_drift OR (c.requested_at >= d.since AND d.is_to_repair)
 ) u;
 
 CREATE OR REPLACE VIEW @extschema@.wab_to_repair AS

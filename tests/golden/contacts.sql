@@ -9,6 +9,7 @@ SELECT FROM wab_bind_tenants('tenants', wanted => 'active');
 -- Two bridges lost their phones, one is new, one waits for long, one is not wanted.
 SELECT bridges FROM wab_observe('{1,2,3,4,5,6}', '{well,down,down''s,new,old,gone}', '{running,running,running,running,running,running}',
     '{connected,disconnected,disconnected,qr,qr,disconnected}', array_fill(now() - interval '9 days', '{6}'));
+UPDATE wab_bridges SET first_seen_at = now() - interval '9 days' WHERE bridge_id IN (2, 3);
 UPDATE wab_bridges SET status_since = now() - interval '1 hour' WHERE bridge_id = 2;
 UPDATE wab_bridges SET status_since = now() - interval '2 hours' WHERE bridge_id IN (3, 6);
 UPDATE wab_bridges SET created_at = now() - interval '1 hour', unpaired_since = now() - interval '1 hour' WHERE bridge_id = 4;
@@ -23,7 +24,7 @@ SELECT wab_nudged('old', 'email') > now() - interval '1 minute' AS nudged;
 SELECT kind, regexp_replace(detail, '\d{4}-.* UTC by .* \(', 'TIME by ROLE (') FROM wab_drift WHERE kind IN ('awaiting_scan', 'disconnected') ORDER BY 1, 2;
 UPDATE wab_nudges SET nudged_at = now() - interval '2 days' WHERE customer_ref = 'old';
 :nudge;
--- After a code the session shows a QR code; the bridge stays on the list until it is paired. A new bridge is on no list.
+-- After a code the session shows a QR code; the bridge stays drift, and on the list, until it is paired. A new bridge is on no list.
 SELECT valid_until - clock_timestamp() BETWEEN '2 minutes' AND '3 minutes' AS valid FROM _wab_claim_code('down', 'me@host');
 SELECT count(*) FROM _wab_claim_code('down', 'you@host');
 SELECT _wab_record_session('down', 'qr'), count(*) FROM _wab_note_code('new');

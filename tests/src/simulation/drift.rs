@@ -96,12 +96,18 @@ fn without_bridge(model: &Model, customer_ref: &str, row: &Row) -> Option<Drift>
 fn of_session(bridge: &Known, now: Moment) -> impl Iterator<Item = (Kind, Option<Moment>)> {
     let session = &bridge.session;
     let waits = session.waits_since.or(session.since);
+    let shows_code = session.status == Some(Status::AwaitingScan);
+    let may_have_been = session.history.first() == Some(&(bridge.first_seen, Status::Disconnected));
+    let was_paired = session
+        .waits_since
+        .is_some_and(|since| since > bridge.first_seen || (since == bridge.first_seen && may_have_been));
+    let lost_phone = session.status == Some(Status::Disconnected) || (shows_code && was_paired);
     let lasts = |since: Option<Moment>, grace| since.is_some_and(|since| now - since > grace);
-    let down = session.status == Some(Status::Disconnected) && lasts(session.since, 15 * MINUTE);
-    let unscanned = session.status == Some(Status::AwaitingScan) && lasts(waits, DAY);
+    let down = lost_phone && lasts(waits, 15 * MINUTE);
+    let unscanned = shows_code && !was_paired && lasts(waits, DAY);
     let lately = session.changes_since(now - HOUR);
     [
-        down.then_some((Kind::Disconnected, session.since)),
+        down.then_some((Kind::Disconnected, waits)),
         unscanned.then_some((Kind::AwaitingScan, waits)),
         (lately >= 5).then_some((Kind::Flapping, None)),
     ]

@@ -35,7 +35,8 @@ async fn fleet_yaml_sets_every_grace_and_the_plan_shows_and_uses_it() -> Result<
     let fleet = world::healthy(&[]).await?;
     fleet.sandbox.change(1, json!({"state": "restarting"})).await?;
     fleet.sandbox.change(2, json!({"status": "disconnected"})).await?;
-    fleet.sandbox.change(3, json!({"status": "qr"})).await?;
+    fleet.sandbox.add(json!([{"id": 99, "customer_ref": "new", "status": "qr"}])).await?;
+    fleet.sql("INSERT INTO tenants (id, bridge_id, bridge_status) VALUES ('new', 99, 'awaiting_scan')")?;
     fleet.sandbox.change(4, json!({"status": "syncing"})).await?;
     let graces = ["disconnected_after", "awaiting_scan_after", "state_after", "unmapped_after"];
     for (value, kinds) in
@@ -80,7 +81,7 @@ async fn fleet_yaml_sets_every_grace_and_the_plan_shows_and_uses_it() -> Result<
             r#"{"after":"4.50","before":"3.00","name":"policy.price_per_bridge"}"#,
         ]
     );
-    assert_eq!(plan["monthly_cost"]["before"], json!(90.0));
+    assert_eq!(plan["monthly_cost"]["before"], json!(94.5));
     let said = fleet.wab(&["apply", "-y"])?;
     assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
     assert_eq!(

@@ -143,3 +143,31 @@ fn a_late_event_tells_that_it_was_an_outage_after_all() -> Result<()> {
     );
     Ok(())
 }
+
+/// Each was paired, or may have been: a session shows a QR code because a code was requested, and nobody has paired it.
+#[test]
+fn a_bridge_that_lost_its_phone_is_drift_until_it_is_paired_again() -> Result<()> {
+    let fleet = fleet()?;
+    fleet.sql("SELECT listed(0, 'closed'); SELECT listed(2, 'closed', 'connected', 'qr')")?;
+    fleet.sql("SELECT listed(5, 'closed', 'closed', 'qr')")?;
+    fleet.sql("UPDATE wab_policy SET awaiting_scan_after = '1000 days'")?;
+    let down = "SELECT string_agg(bridge_id || ' ' || extract(epoch FROM since - at(0))::integer / 3600, ', ' ORDER BY bridge_id)
+                FROM wab_drift WHERE kind = 'disconnected'";
+    for report in [
+        "SELECT 1",
+        "SELECT _wab_record_session('a', 'qr'), _wab_record_session('b', 'qr')",
+        "SELECT wab_observe('{1,2,3}', '{a,b,c}', '{running,running,running}', '{closed,closed,closed}', array_fill(at(1), '{3}'))",
+        "SELECT wab_ingest_event('b', '{\"event\": \"logged_out\"}')",
+    ] {
+        fleet.sql(report)?;
+        assert_eq!(fleet.sql(down)?, "1 0, 2 5", "{report}");
+    }
+    assert_eq!(
+        fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY bridge_id) FROM wab_to_repair")?,
+        "a b"
+    );
+    assert_eq!(fleet.sql(STATUSES)?, "awaiting_scan awaiting_scan awaiting_scan");
+    fleet.sql("SELECT _wab_record_session('a', 'connected'), _wab_record_session('b', 'connected')")?;
+    assert_eq!(fleet.sql(down)?, "");
+    Ok(())
+}

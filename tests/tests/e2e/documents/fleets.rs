@@ -57,10 +57,12 @@ async fn monday() -> Result<Fleet> {
     )?;
     fleet.fleet_yaml(world::YAML)?;
     fleet.observe().await?;
-    // All were observed 40 days ago, and what is wrong began over the weekend.
+    // All were observed 40 days ago, those that never scanned 2 days ago, and what else is wrong began over the weekend.
     fleet.sql(
         "UPDATE wab_bridges SET first_seen_at = first_seen_at - interval '40 days', created_at = first_seen_at - interval '40 days',
-             status_since = now() - interval '9 hours', unpaired_since = unpaired_since - interval '2 days';
+             status_since = now() - interval '9 hours';
+         UPDATE wab_bridges SET first_seen_at = first_seen_at + interval '38 days', created_at = created_at + interval '38 days',
+             unpaired_since = unpaired_since - interval '2 days' WHERE unpaired_since IS NOT NULL;
          UPDATE wab_bridge_events SET at = at - interval '40 days';
          UPDATE tenants t SET bridge_status = b.status FROM wab_bridges b WHERE b.bridge_id = t.bridge_id",
     )?;
