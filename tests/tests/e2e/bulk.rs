@@ -118,8 +118,8 @@ async fn disconnected() -> Result<Fleet> {
     }
     fleet.sql("UPDATE wab_policy SET disconnected_after = '0'")?;
     fleet.observe().await?;
-    fleet.sql("UPDATE wab_bridges SET status_since = status_since - bridge_id * interval '1 hour', created_at = created_at - interval '1 day'
-         WHERE status = 'disconnected'")?;
+    fleet.sql("UPDATE wab_bridges SET status_since = status_since - bridge_id * interval '1 hour', created_at = created_at - interval '1 day',
+             first_seen_at = first_seen_at - interval '1 day' WHERE status = 'disconnected'")?;
     let phones: String = (1..=20).map(|n| format!("cust_{n:02},+1 (555) 000-12{n:02},x\n")).collect();
     fleet.write("phones.csv", &format!("tenant_id,phone,note\n{phones}"))?;
     Ok(fleet)

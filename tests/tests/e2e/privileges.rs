@@ -114,8 +114,7 @@ async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_mo
     fleet.sql(&recipe)?;
     fleet.sandbox.change(1, json!({"status": "qr"})).await?;
     fleet.observe().await?;
-    fleet
-        .sql("CREATE ROLE ann LOGIN IN ROLE wab_support; UPDATE wab_policy SET awaiting_scan_after = '0'")?;
+    fleet.sql("CREATE ROLE ann LOGIN IN ROLE wab_support; UPDATE wab_policy SET disconnected_after = '0'")?;
     let ann = |sql: &str| {
         let mut psql = fleet.cluster.program("psql", DATABASE);
         psql.env("PGUSER", "ann").args([
@@ -131,7 +130,7 @@ async fn support_sees_and_pairs_but_neither_deletes_nor_logs_out_nor_sees_the_mo
     };
     assert_eq!(
         ann("SELECT kind, customer_ref FROM wab_drift WHERE kind <> 'status_drift'")?.stdout,
-        "awaiting_scan|cust_01\n"
+        "disconnected|cust_01\n"
     );
     for relation in names(&fleet, RELATIONS)? {
         let kind = fleet.sql(&format!("SELECT relkind FROM pg_class WHERE oid = '{relation}'::regclass"))?;
