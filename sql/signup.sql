@@ -28,6 +28,7 @@ BEGIN
             MESSAGE = 'this database has no wab_ objects, or has them in several schemas',
             HINT = 'Run it in the database of the fleet; if several schemas have them, name one: SET search_path.';
     END IF;
+    EXECUTE format('SELECT %s._wab_require_binding()', ours);
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO STRICT b;
     BEGIN
         EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s

@@ -88,6 +88,7 @@ pub const PARTS: &[Part] = &[
     part!("binding_checks.sql", None),
     part!("binding.sql", None),
     part!("tenant_rows.sql", None),
+    part!("tenant_locks.sql", None),
     part!("tenant_updates.sql", None),
     part!("trial.sql", None),
     part!("events.sql", None),

@@ -24,6 +24,10 @@ impl Events for Console {
             (Event::WaitingForLock { holder }, _) => {
                 emit_safely(&format!("waiting for another wab apply{}", LockHolder::after_colon(holder)))
             }
+            (Event::ListWaits(patience), _) => emit(&format!(
+                "the provider's rate limit is used up (429): asking for the list again for up to {}",
+                span(patience)
+            )),
             (Event::Malformed(rows), _) => malformed(rows),
             (Event::Polling { sessions, of, at_least }, _) => polling(sessions, of, at_least),
             (Event::Polled(answers), _) => polled(answers),

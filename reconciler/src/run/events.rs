@@ -17,6 +17,8 @@ pub trait Events: Send + Sync {
 pub enum Event<'a> {
     /// Another apply holds the lock, and this one waits.
     WaitingForLock { holder: Option<&'a LockHolder> },
+    /// The provider answered 429 to the list, which is asked for again for this long in all.
+    ListWaits(Duration),
     /// These rows of the listing could not be read.
     Malformed(&'a [MalformedRow]),
     /// The run is about to ask this many sessions, out of `of` listed bridges without a status. The provider's limits

@@ -60,7 +60,7 @@ impl Observer<'_> {
         work(store, reading).await
     }
 
-    /// Lists the fleet without emitting events.
+    /// Lists the fleet. Says once if it waits for the provider's limit.
     pub async fn list_while<T>(
         self,
         store: &mut Store,
@@ -86,6 +86,9 @@ impl Observer<'_> {
             let Some((left, wait)) = wait else {
                 return Err(Error::provider("cannot list the fleet at the provider")(error));
             };
+            if patience == PATIENCE {
+                self.events.emit(Event::ListWaits(PATIENCE));
+            }
             patience = left;
             tokio::time::sleep(wait).await;
         }

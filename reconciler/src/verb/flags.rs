@@ -69,7 +69,8 @@ impl ShrinkFlags {
 /// The customer_refs that the plan covers.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Targets {
-    /// Cover only these customer_refs; * matches any text; may be repeated
+    /// Cover only the steps and findings of these customer_refs; * matches any text; may be repeated. What fleet.yaml
+    /// declares is written whole
     #[arg(long, value_name = "CUSTOMER_REF")]
     target: Vec<String>,
     /// Leave these customer_refs out; * matches any text; may be repeated

@@ -99,6 +99,18 @@ async fn wab_exits_3_on_auth_5_on_absence_and_1_on_the_rest_and_changes_nothing(
 }
 
 #[tokio::test]
+async fn wab_says_that_it_waits_for_the_list() -> Result<()> {
+    let fleet = fleet().await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let busy = json!({"kind": "status", "code": 429, "retry_after": 3, "times": 2});
+    fleet.sandbox.fault(on_the_list(busy)).await?;
+    let said = fleet.wab(&["plan"])?;
+    assert_eq!(said.code, 0, "{}{}", said.stdout, said.stderr);
+    assert_eq!(said.stderr.matches("rate limit is used up (429)").count(), 1, "{}", said.stderr);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_provider_that_is_down_is_an_error() -> Result<()> {
     let fleet = fleet().await?;
     fleet.fleet_yaml(world::YAML)?;
