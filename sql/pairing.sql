@@ -24,3 +24,17 @@ RETURN CASE WHEN reported = 'paired' THEN NULL
 COMMENT ON FUNCTION @extschema@._wab_unpaired_since IS
     'wab_bridges.unpaired_since after the provider reported this status at this time, from the values of the row '
     'before: unpaired_since, status, raw_status, status_since, and when the bridge was created or first seen.';
+
+-- Called by _wab_rows, for bridges that wait to be scanned since they were first seen. COST 1: PostgreSQL would otherwise compile
+-- (JIT) each query.
+CREATE FUNCTION @extschema@._wab_appeared_disconnected(bridge_id bigint, at timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE COST 1 PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM @extschema@.wab_bridge_events e
+                   WHERE e.bridge_id = _wab_appeared_disconnected.bridge_id AND e.at = _wab_appeared_disconnected.at
+                     AND e.event = 'appeared' AND e.became = 'disconnected');
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_appeared_disconnected IS
+    'Whether this bridge was disconnected when it was first seen, at this time: it may have been paired before.';

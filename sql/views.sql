@@ -23,9 +23,7 @@ SELECT
     -- It was paired, or may have been, and is not. One that was disconnected when it was first seen may have been.
     (b.status = 'disconnected' OR (b.status = 'awaiting_scan' AND (b.unpaired_since > b.first_seen_at OR (
         b.unpaired_since = b.first_seen_at
-        AND EXISTS (SELECT FROM @extschema@.wab_bridge_events e
-                    WHERE e.bridge_id = b.bridge_id AND e.at = b.first_seen_at AND e.event = 'appeared'
-                      AND e.became = 'disconnected'))))) IS TRUE AS lost_phone,
+        AND @extschema@._wab_appeared_disconnected(b.bridge_id, b.first_seen_at))))) IS TRUE AS lost_phone,
     b.first_seen_at, b.unpaired_since, b.state_since, t.disconnected_after, t.awaiting_scan_after, t.expected_phone,
     t.customer_ref AS tenant_ref
 FROM @extschema@.wab_tenants t
