@@ -13,7 +13,7 @@ pub use bridges::{
     learn_session, never_polled, note_code, poll_candidates, record_delete, record_provision, record_session,
     require_binding, require_ours, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
 };
-pub use calls::{CallKind, announce, record_call, recorded, require_call_record};
+pub use calls::{CallKind, announce, recorded, require_call_record};
 pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses};
 pub use observe::{
     Observation, ShrinkPolicy, Stored, lock_observing, observe, observe_statuses, recent_observation,

@@ -89,10 +89,12 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     let asked = customer_ref.clone();
     let told = provider::call_for(&customer_ref, |client| provider::pair(client, asked, phone)).or_raise();
     let code = told.map_err(no_code).or_raise().to_string();
-    database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
-    database::note_code(&customer_ref).or_raise();
-    database::record_call(&call, None, "code").or_raise();
-    code
+    database::recorded(&call, None, || {
+        database::learn_session(&customer_ref, SHOWS_CODE)?;
+        database::note_code(&customer_ref)?;
+        Ok((code, "code"))
+    })
+    .or_raise()
 }
 
 /// Unpairs the bridge, then asks the session for its new status and stores it.

@@ -57,7 +57,7 @@ pub fn announce(kind: CallKind, customer_ref: &CustomerRef, bridge: Option<Bridg
 }
 
 /// Records the call and how it ended in `wab_calls`.
-pub fn record_call(call: &Call, bridge: Option<BridgeId>, outcome: &str) -> Result<(), Raise> {
+fn record_call(call: &Call, bridge: Option<BridgeId>, outcome: &str) -> Result<(), Raise> {
     if !is_recorded()? {
         return Ok(());
     }

@@ -268,6 +268,9 @@ async fn who_called_the_provider_is_recorded_and_a_failed_call_leaves_a_line_in_
     ] {
         assert!(unrecorded.stderr.contains(said), "{}", unrecorded.stderr);
     }
+    fleet.sandbox.change(9, json!({"status": "qr"})).await?;
+    let unrecorded = psql("SET statement_timeout = '2s'; SELECT wab_pair('cust_09', '15550001234')")?;
+    assert!(unrecorded.stderr.contains("pair for tenant cust_09"), "{}", unrecorded.stderr);
     sqlx::raw_sql("COMMIT").execute(&mut recorder).await?;
     assert_eq!(fleet.sql(calls)?, answered);
     // The worker of the queue records a failed attempt too.
