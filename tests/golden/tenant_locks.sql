@@ -18,7 +18,7 @@ SELECT _wab_row_patience();
 SELECT * FROM _wab_write_rows('{a}', '{3}', '{paired}');
 SHOW lock_timeout;
 COMMIT;
--- Rows that nobody has locked; a view without rows that can be locked has none.
+-- The function locks the two rows, because no other transaction has. It can lock no row of a view that groups, and returns none.
 SELECT _wab_lock_free_rows('{a,b,c}');
 CREATE VIEW grouped AS SELECT id, max(bridge_id) AS bridge_id, max(bridge_status) AS bridge_status FROM tenants GROUP BY id;
 UPDATE wab_tenant_binding SET tenants = 'grouped';

@@ -98,7 +98,7 @@ async fn a_tenant_row_that_an_application_has_locked_holds_nobody_up() -> Result
     }
     sqlx::raw_sql("COMMIT").execute(&mut application).await?;
     assert_eq!(fleet.sql("SELECT count(*) FROM wab_reconcile()")?, "0");
-    // Nobody can write a row while an index is built, but the observation is kept.
+    // While PostgreSQL builds an index (SHARE lock), wab_reconcile() can write no row. It still stores the observation.
     sqlx::raw_sql("BEGIN; LOCK tenants IN SHARE MODE").execute(&mut application).await?;
     fleet
         .sandbox

@@ -144,7 +144,7 @@ fn a_late_event_tells_that_it_was_an_outage_after_all() -> Result<()> {
     Ok(())
 }
 
-/// Each was paired, or may have been: a session shows a QR code because a code was requested, and nobody has paired it.
+/// Bridge b was paired, and bridge a may have been. Somebody requests a code, so each session shows a QR code; nobody scans it.
 #[test]
 fn a_bridge_that_lost_its_phone_is_drift_until_it_is_paired_again() -> Result<()> {
     let fleet = fleet()?;
