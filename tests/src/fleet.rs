@@ -44,6 +44,7 @@ pub struct Fleet {
     pub cluster: Cluster,
     /// The way in which the wab_ objects were installed.
     pub install: Install,
+    wab: PathBuf,
     dir: TempDir,
 }
 
@@ -67,7 +68,8 @@ impl Fleet {
             ("wab.api_key_file", &key_file.display().to_string()),
         ])?;
         cluster.reload()?;
-        let fleet = Self { sandbox, cluster, install, dir: tempfile::tempdir()? };
+        let fleet =
+            Self { sandbox, cluster, install, wab: process::built("wab")?, dir: tempfile::tempdir()? };
         fleet.cluster.sql("postgres", &format!("CREATE DATABASE {DATABASE}"))?;
         match install {
             Install::Extension => drop(fleet.sql("CREATE EXTENSION pg_wabridges")?),
@@ -145,9 +147,14 @@ impl Fleet {
         self.write("fleet.yaml", &format!("version: 1\naccount:\n  api_url: {}\n{rest}", self.sandbox.url()))
     }
 
+    /// Runs this program as `wab` from now on.
+    pub fn use_wab(&mut self, program: PathBuf) {
+        self.wab = program;
+    }
+
     /// The command `wab` in the directory of fleet.yaml, with the environment variables that it needs.
     pub fn wab_command(&self, args: &[&str]) -> Result<Command> {
-        let mut command = Command::new(process::built("wab")?);
+        let mut command = Command::new(&self.wab);
         command
             .args(args)
             .current_dir(self.dir.path())

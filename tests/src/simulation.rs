@@ -23,6 +23,7 @@ mod plan;
 mod play;
 mod polling;
 mod rates;
+mod rebuild;
 mod receiver;
 mod session;
 mod shrink;

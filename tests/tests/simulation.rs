@@ -9,7 +9,7 @@ use e2e::simulation::{Mutation, draw, play, put_in_all};
 
 const BRIDGES: u32 = 200;
 
-/// Lives that found a fault, cut down.
+/// Lives that found a fault in the product, or in a changed product, cut down.
 const REGRESSIONS: &[(&str, &str)] = &[
     (
         "a late webhook of an outage that no list saw, and the webhook of its end is lost",
@@ -22,6 +22,14 @@ const REGRESSIONS: &[(&str, &str)] = &[
     (
         "a late webhook of an outage that a list ended, before another outage",
         include_str!("../lives/listed_between.json"),
+    ),
+    (
+        "a late webhook arrives after an operator mapped a word that a list before it had told",
+        include_str!("../lives/mapped_late.json"),
+    ),
+    (
+        "more tenants sign up than the provider makes bridges in a minute",
+        include_str!("../lives/many_sign_up.json"),
     ),
 ];
 

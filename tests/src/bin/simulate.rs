@@ -32,7 +32,7 @@ struct Arguments {
     /// Play this life, which a failure has written, instead of drawing one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "days", "bridges", "eventful"])]
     life: Option<PathBuf>,
-    /// Put this fault into the product first
+    /// Put this fault into the product first; a few faults have a life of their own
     #[arg(long, value_name = "NAME")]
     mutation: Option<String>,
     /// Put each fault into the product, one at a time, and show which comparison finds it and on which day
@@ -54,15 +54,17 @@ fn main() -> ExitCode {
 }
 
 async fn simulate(arguments: &Arguments) -> Result<ExitCode> {
-    let life = match &arguments.life {
-        Some(file) => read(file)?,
-        None => draw_eventful(arguments.seed, arguments.bridges, arguments.days, arguments.eventful),
+    let mutation = arguments.mutation.as_deref().map(Mutation::named).transpose()?;
+    let fitting = mutation.map(|mutation| mutation.life()).transpose()?.flatten();
+    let life = match (&arguments.life, fitting) {
+        (Some(file), _) => read(file)?,
+        (None, Some(fitting)) => fitting,
+        (None, None) => draw_eventful(arguments.seed, arguments.bridges, arguments.days, arguments.eventful),
     };
     println!("{} bridges, {} days, {} events", life.tenants, life.days, life.happenings.len());
     if arguments.mutations {
         return mutations(&life).await;
     }
-    let mutation = arguments.mutation.as_deref().map(Mutation::named).transpose()?;
     let mut began = Instant::now();
     let ending = play(&life, mutation, |day| {
         println!("day {day}: {:.1} s", began.elapsed().as_secs_f64());
@@ -76,8 +78,9 @@ async fn simulate(arguments: &Arguments) -> Result<ExitCode> {
     print(&ending);
     if arguments.life.is_none() {
         let Arguments { seed, bridges, eventful, .. } = arguments;
+        let fault = arguments.mutation.iter().map(|name| format!(" --mutation '{name}'")).collect::<String>();
         println!(
-            "again: simulate --seed {seed} --days {} --bridges {bridges} --eventful {eventful}",
+            "again: simulate --seed {seed} --days {} --bridges {bridges} --eventful {eventful}{fault}",
             ending.days
         );
     }
@@ -99,7 +102,8 @@ async fn mutations(life: &Life) -> Result<ExitCode> {
     let mut exit = ExitCode::SUCCESS;
     println!("| fault | found on day | by |\n|---|---|---|");
     for mutation in MUTATIONS {
-        let ending = play(life, Some(*mutation), |_| {}).await?;
+        let fitting = mutation.life()?;
+        let ending = play(fitting.as_ref().unwrap_or(life), Some(*mutation), |_| {}).await?;
         match ending.mismatches.first() {
             Some(first) => println!("| {} | {} | {} |", mutation.name, ending.days, first.check),
             None => {

@@ -1,8 +1,11 @@
-//! Faults to put into the product, one at a time: each changes one text of one installed object. The simulation must find each.
+//! Faults to put into the product, one at a time: each changes one text of one installed object, or of one source file of
+//! `wab`. The simulation must find each.
 
 use anyhow::{Context, Result, ensure};
 
+use crate::simulation::life::Life;
 use crate::simulation::moment::Moment;
+use crate::simulation::rebuild;
 use crate::simulation::stage::Stage;
 
 /// One fault.
@@ -18,9 +21,14 @@ pub struct Mutation {
 enum Object {
     Function(&'static str),
     View(&'static str),
+    /// A source file, from which `wab` is built again.
+    Source(&'static str),
 }
 
-use Object::{Function, View};
+use Object::{Function, Source, View};
+
+/// A life in which more tenants are missing a bridge than the provider makes in a minute.
+const MANY_SIGN_UP: &str = include_str!("../../lives/many_sign_up.json");
 
 /// All faults.
 pub const ALL: &[Mutation] = &[
@@ -129,13 +137,22 @@ pub const ALL: &[Mutation] = &[
         to: "PERFORM public.wab_delete_instance(d.bridge_id, d.customer_ref) FROM public.wab_drift d WHERE d.kind = 'orphaned'; \
              RETURN logged;",
     },
+    Mutation {
+        name: "a call more than the provider allows is made in a minute",
+        object: Source("wabridges/src/throttle.rs"),
+        from: "count: limit.count.max(1) as usize",
+        to: "count: limit.count.max(1) as usize + 1",
+    },
 ];
 
-/// Puts all faults into one product, to see that each has its text.
+/// Puts all faults into one product, to see that each has its text. It builds no `wab`.
 pub async fn put_in_all() -> Result<()> {
     let mut stage = Stage::set(Moment::START).await?;
     for mutation in ALL {
-        mutation.apply(&mut stage).await?;
+        match mutation.object {
+            Source(file) => drop(rebuild::changed(file, mutation.from, mutation.to)?),
+            Function(_) | View(_) => mutation.apply(&mut stage).await?,
+        }
     }
     Ok(())
 }
@@ -150,6 +167,14 @@ impl Mutation {
             .with_context(|| format!("the faults are:\n{}", names()))
     }
 
+    /// The life in which the fault shows, if an ordinary life of a small fleet need not show it.
+    pub fn life(&self) -> Result<Option<Life>> {
+        match self.object {
+            Source(_) => Ok(Some(serde_json::from_str(MANY_SIGN_UP)?)),
+            Function(_) | View(_) => Ok(None),
+        }
+    }
+
     /// Puts the fault into the product.
     pub async fn apply(&self, stage: &mut Stage) -> Result<()> {
         let source = match self.object {
@@ -157,11 +182,14 @@ impl Mutation {
             View(name) => {
                 format!("'CREATE OR REPLACE VIEW {name} AS ' || pg_get_viewdef('{name}'::regclass)")
             }
+            Source(file) => {
+                stage.fleet.use_wab(rebuild::wab(file, self.from, self.to)?);
+                return Ok(());
+            }
         };
         let source = stage.table(&format!("SELECT 'source', {source}")).await?;
         let source = source.get("source").context("no source")?;
-        let from = self.from.replace("@extschema@", "public");
-        ensure!(source.contains(&from), "{}: {from} is not in {source}", self.name);
-        stage.run(&source.replace(&from, &self.to.replace("@extschema@", "public"))).await
+        ensure!(source.contains(self.from), "{}: {} is not in {source}", self.name, self.from);
+        stage.run(&source.replace(self.from, self.to)).await
     }
 }
