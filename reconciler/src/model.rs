@@ -2,6 +2,7 @@
 
 mod adoption;
 mod check;
+mod database_error;
 mod drift;
 mod error;
 mod event;
@@ -25,8 +26,9 @@ mod table;
 
 pub use adoption::{Adoption, Found, FoundBridge, Why};
 pub use check::{Check, Verdict};
+pub use database_error::DatabaseError;
 pub use drift::{Differences, Drift, Kind};
-pub use error::{DatabaseError, Error, chain};
+pub use error::{Error, chain};
 pub use event::Event;
 pub use examined::{Index, Job, Objects, RowSecurity, Source, Unfinished, UnmappedWord};
 pub use link::{Link, LinkRefusal, LinkRow, MadeLink};

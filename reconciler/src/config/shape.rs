@@ -226,16 +226,16 @@ impl Known<'_> {
     fn explain(&self, name: &str) -> String {
         let said = format!("unknown key {}", quoted(name));
         let names = || self.here["properties"].as_object().into_iter().flat_map(|known| known.keys());
-        let likeness = |known: &str| strsim::jaro_winkler(known, name);
-        let near = (name.len() <= 40)
-            .then(|| names().max_by(|a, b| likeness(a).total_cmp(&likeness(b))))
-            .flatten()
-            .filter(|known| likeness(known) > 0.8);
-        let home = (!self.is_item).then(|| home(self.schema, name, "")).flatten();
-        match (near, home) {
-            (Some(near), None) => format!("{said}: did you mean {near}?"),
-            (_, Some(home)) => format!("{said}: did you mean {home}?"),
-            _ => format!(
+        let here = nearest(names().map(|known| (known.clone(), likeness(known, name))), ALIKE);
+        let elsewhere = match self.is_item {
+            true => None,
+            false => nearest(everywhere(self.schema, name, "").into_iter(), VERY_ALIKE),
+        };
+        match (here, elsewhere) {
+            (_, Some((known, SAME))) | (Some((known, _)), _) | (None, Some((known, _))) => {
+                format!("{said}: did you mean {known}?")
+            }
+            (None, None) => format!(
                 "{said}: known here are {}",
                 names().map(String::as_str).collect::<Vec<_>>().join(", ")
             ),
@@ -243,11 +243,30 @@ impl Known<'_> {
     }
 }
 
-/// The path of a key that is known in another section.
-fn home(schema: &Value, name: &str, at: &str) -> Option<String> {
-    let sections = schema["properties"].as_object()?;
-    sections.iter().find_map(|(section, schema)| {
-        let at = join(at, section);
-        if section == name { Some(at) } else { home(schema, name, &at) }
-    })
+/// The likeness of equal names.
+const SAME: f64 = 1.0;
+/// From this likeness on, a key of the same section may be meant, and a key of another section.
+const ALIKE: f64 = 0.8;
+const VERY_ALIKE: f64 = 0.9;
+
+/// The likeness of two names, from 0 to 1. A very long name is no slip of the fingers.
+fn likeness(known: &str, name: &str) -> f64 {
+    if name.len() <= 40 { strsim::jaro_winkler(known, name) } else { 0.0 }
+}
+
+/// The most similar key and its likeness, if that is above `least`; of equal ones the first.
+fn nearest(keys: impl Iterator<Item = (String, f64)>, least: f64) -> Option<(String, f64)> {
+    keys.filter(|(_, likeness)| *likeness > least).min_by(|(_, a), (_, b)| b.total_cmp(a))
+}
+
+/// The paths of the keys of all sections, each with the likeness of its name.
+fn everywhere(schema: &Value, name: &str, at: &str) -> Vec<(String, f64)> {
+    let sections = schema["properties"].as_object().into_iter().flatten();
+    sections
+        .flat_map(|(section, schema)| {
+            let path = join(at, section);
+            let inside = everywhere(schema, name, &path);
+            std::iter::once((path, likeness(section, name))).chain(inside)
+        })
+        .collect()
 }

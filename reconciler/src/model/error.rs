@@ -1,11 +1,10 @@
 //! The errors of `wab`: one variant per case that a caller treats differently. `main` prints them.
 
-use std::fmt;
-
 use thiserror::Error;
 
 use crate::config::{ConfigError, Problem};
 use crate::ground::{Exit, count};
+use crate::model::database_error::DatabaseError;
 use crate::model::lock_holder::LockHolder;
 
 /// Why a verb failed. `main` prints the chain of sources and the hint once.
@@ -177,50 +176,32 @@ impl Error {
             Self::Fleet { .. } => {
                 Some("every key is explained in the file that this writes: wab init -f example.yaml".into())
             }
-            Self::Provider { .. } => None,
+            Self::Provider { source, .. } => provider_hint(source).map(str::to_owned),
         }
     }
 }
 
-/// An error of PostgreSQL or of the connection to it: message, SQLSTATE and detail. The hint is a field of
-/// its own.
-#[derive(Debug)]
-pub struct DatabaseError {
-    /// Everything but the hint.
-    pub text: String,
-    /// PostgreSQL's error code.
-    pub sqlstate: Option<String>,
-    /// What to do about it, if it is known.
-    pub hint: Option<String>,
-    /// The connection is lost, or the server is shutting down or accepts no writes.
-    pub is_lost: bool,
-}
-
-impl DatabaseError {
-    /// The role lacks a privilege.
-    pub fn is_denied(&self) -> bool {
-        self.has_code(&["42501"])
-    }
-
-    /// The statement lost against another session or ran into a limit of time, or the server lacks resources.
-    pub fn is_transient(&self) -> bool {
-        self.has_code(&["40001", "40P01", "55P03", "57014"])
-            || self.sqlstate.as_deref().is_some_and(|code| code.starts_with("53"))
-    }
-
-    /// Whether PostgreSQL returned one of these SQLSTATEs.
-    pub fn has_code(&self, codes: &[&str]) -> bool {
-        self.sqlstate.as_deref().is_some_and(|code| codes.contains(&code))
+/// How to go on after a failed call. A message that says it already has no hint.
+fn provider_hint(error: &wabridges::Error) -> Option<&'static str> {
+    use wabridges::Error as Failed;
+    match error {
+        Failed::Auth { .. } => Some(
+            "put the account's current key where account.api_key_env or account.api_key_file says; wab doctor shows its fingerprint",
+        ),
+        Failed::Connect { .. } | Failed::Timeout { .. } | Failed::Broken { .. } | Failed::Server { .. } => {
+            Some("run wab again when the provider answers")
+        }
+        Failed::RateLimited { .. } => {
+            Some("run wab again then; the calls of every other program with this key count too")
+        }
+        Failed::Ambiguous { .. } => Some("wab plan lists the fleet, and so shows whether it was carried out"),
+        Failed::NotFound { .. } => Some("wab plan lists the fleet, and so shows which bridges exist"),
+        Failed::BadAnswer { .. } => {
+            Some("check that account.api_url is the provider's API, and not a page or a proxy")
+        }
+        Failed::Refused { .. } | Failed::TooLarge { .. } | Failed::Config { .. } => None,
     }
 }
-
-impl fmt::Display for DatabaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for DatabaseError {}
 
 /// Configuration errors become errors of `wab`.
 impl From<ConfigError> for Error {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::db::board::Query;
+use crate::model::Kind;
 use crate::serve::changes::Changes;
 use crate::serve::exposition::Metrics;
 use crate::serve::fault::Fault;
+use crate::serve::params::Params;
 use crate::serve::snapshots::{SLOW_TICK, Snapshot, Snapshots, TICK};
 
 /// The state behind the pages.
@@ -28,6 +30,20 @@ impl Board {
     ) -> Result<Snapshot, Fault> {
         let queries = std::iter::once(Query::status()).chain(queries).collect();
         self.snapshots.get(queries, max_age).await.map_err(Fault::Unavailable)
+    }
+
+    /// The kind of drift that the address names. It may be one that only the database knows, if there is drift of that kind.
+    pub async fn kind(&self, params: &Params) -> Result<Option<String>, Fault> {
+        let Some(kind) = params.text("kind")? else { return Ok(None) };
+        let known = Kind::ALL.map(|kind| kind.as_str());
+        if !known.contains(&kind.as_str()) {
+            let drift = self.read([Query::drift(Some(kind.clone()), Some(1))], TICK).await?;
+            if drift.tables[1].rows.is_empty() {
+                let known = known.join(", ");
+                return Err(Fault::BadRequest(format!("{kind} is no kind of drift. The kinds are {known}.")));
+            }
+        }
+        Ok(Some(kind))
     }
 
     /// Reads a slow query; its result may be `SLOW_TICK` old. The state of the observation is read anew, so the page says at once

@@ -35,7 +35,7 @@ struct List {
 
 /// `GET /drift?kind=`
 pub async fn drift(asked: Asked) -> Result<Response, Fault> {
-    let kind = Params(asked.3.0.clone()).text("kind")?;
+    let kind = asked.0.kind(&Params(asked.3.0.clone())).await?;
     let list = List {
         title: "Drift",
         place: "/drift",

@@ -26,6 +26,16 @@ impl Params {
         self.short(name, LONGEST)
     }
 
+    /// The text of this parameter, which must be one of these.
+    pub fn one_of(&self, name: &str, known: &[&str]) -> Result<Option<String>, Fault> {
+        match self.text(name)? {
+            Some(text) if !known.contains(&text.as_str()) => {
+                Err(Fault::BadRequest(format!("{name} is one of {}, not {text}", known.join(", "))))
+            }
+            text => Ok(text),
+        }
+    }
+
     /// The id of this parameter, which may be long. An empty id is one too.
     pub fn id(&self, name: &str) -> Result<Option<String>, Fault> {
         self.0.get(name).map(|id| checked(name, id, LONGEST_ID)).transpose()
@@ -108,6 +118,11 @@ pub fn tenant(customer_ref: &str) -> String {
     }
 }
 
+/// The history of a tenant as CSV.
+pub fn history(customer_ref: &str) -> String {
+    format!("/tenants/{}/history.csv", utf8_percent_encode(customer_ref, RESERVED))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +149,9 @@ mod tests {
         assert!(params("q", "a\0").text("q").is_err());
         assert!(params("q", &"a".repeat(201)).text("q").is_err());
         assert!(params("n", "1x").number("n").is_err());
+        assert_eq!(params("s", "a").one_of("s", &["a", "b"]).unwrap().as_deref(), Some("a"));
+        assert_eq!(params("s", "").one_of("s", &["a", "b"]).unwrap(), None);
+        assert!(params("s", "c").one_of("s", &["a", "b"]).is_err());
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn routes() -> Router<Arc<Board>> {
         .route("/tenants", get(tenants::page))
         .route("/tenants.csv", get(tenants::page))
         .route("/tenants/{customer_ref}", get(tenant::page))
+        .route("/tenants/{customer_ref}/history.csv", get(tenant::history))
         .route("/incidents", get(lists::incidents))
         .route("/incidents.csv", get(lists::incidents))
         .route("/drift", get(lists::drift))

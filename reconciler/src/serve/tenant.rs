@@ -15,7 +15,7 @@ use crate::serve::board::Board;
 use crate::serve::csv::csv;
 use crate::serve::fault::Fault;
 use crate::serve::layout::Page;
-use crate::serve::params::{Form, accepted, checked_id};
+use crate::serve::params::{self, Form, accepted, checked_id};
 use crate::serve::reply;
 use crate::serve::shape;
 use crate::serve::snapshots::{SLOW_TICK, Snapshot, TICK};
@@ -33,12 +33,7 @@ pub async fn page(
 ) -> Result<Response, Fault> {
     let customer_ref = checked_id("the id of a tenant", &customer_ref)?;
     if accepted(&headers) == Form::Csv {
-        let all = vec![Query::tenant_history(&customer_ref, None)];
-        let tables = board.snapshots.read(all).await.map_err(Fault::Unavailable)?;
-        if tables[0].rows.is_empty() {
-            return Err(unknown(&customer_ref));
-        }
-        return Ok(reply::csv("history", csv(&tables[0])));
+        return whole_history(&board, &customer_ref).await;
     }
     let queries = [
         Query::tenant(&customer_ref),
@@ -68,9 +63,27 @@ pub async fn page(
         (section("cost", "Cost", &cost(&costs, &customer_ref, now)))
         (section("pairing", "Pairing", &pairing(&customer_ref, links, now)))
         (section("history", "History", &or_none("What happened, the last first", history, "Nothing is recorded.", now)))
+        p { a href=(params::history(&customer_ref)) { "The whole history as CSV" } }
     };
     let title = format!("Tenant {}", named(&customer_ref));
     Ok(reply::page(Page { title: &title, place: "/tenants", snapshot: &snapshot, content }.render()))
+}
+
+/// `GET /tenants/{customer_ref}/history.csv`
+pub async fn history(
+    State(board): State<Arc<Board>>,
+    Path(customer_ref): Path<String>,
+) -> Result<Response, Fault> {
+    whole_history(&board, &checked_id("the id of a tenant", &customer_ref)?).await
+}
+
+async fn whole_history(board: &Board, customer_ref: &str) -> Result<Response, Fault> {
+    let all = vec![Query::tenant_history(customer_ref, None)];
+    let tables = board.snapshots.read(all).await.map_err(Fault::Unavailable)?;
+    match tables[0].rows.is_empty() {
+        true => Err(unknown(customer_ref)),
+        false => Ok(reply::csv("history", csv(&tables[0]))),
+    }
 }
 
 fn unknown(customer_ref: &str) -> Fault {

@@ -7,8 +7,10 @@ use axum::response::Response;
 use chrono::Utc;
 use maud::{Markup, html};
 
+use crate::config::StatusWord;
 use crate::db::board::{FleetFilter, Query};
 use crate::model::{Table, Value};
+use crate::serve::board::Board;
 use crate::serve::csv::csv;
 use crate::serve::fault::Fault;
 use crate::serve::layout::Page;
@@ -23,7 +25,7 @@ const SHOWN: usize = 100;
 
 /// `GET /tenants?status=&kind=&q=&after=&after_bridge=`
 pub async fn page((State(board), uri, headers, QueryString(params)): Asked) -> Result<Response, Fault> {
-    let filter = filter(&Params(params))?;
+    let filter = filter(&board, &Params(params)).await?;
     if form(uri.path(), &headers) == Form::Csv {
         let all = vec![Query::fleet(&filter, None)];
         let tables = board.snapshots.read(all).await.map_err(Fault::Unavailable)?;
@@ -53,10 +55,10 @@ pub async fn page((State(board), uri, headers, QueryString(params)): Asked) -> R
     Ok(reply::page(page.render()))
 }
 
-fn filter(params: &Params) -> Result<FleetFilter, Fault> {
+async fn filter(board: &Board, params: &Params) -> Result<FleetFilter, Fault> {
     Ok(FleetFilter {
-        status: params.text("status")?,
-        kind: params.text("kind")?,
+        status: params.one_of("status", &StatusWord::STATUSES)?,
+        kind: board.kind(params).await?,
         q: params.text("q")?,
         after: params.id("after")?,
         after_bridge: params.number("after_bridge")?,
@@ -94,7 +96,6 @@ fn address(path: &str, filter: &FleetFilter) -> String {
 }
 
 fn search(filter: &FleetFilter) -> Markup {
-    let statuses = ["paired", "awaiting_scan", "disconnected", "unknown"];
     html! {
         form.search method="get" action="/tenants" role="search" {
             label { "Tenant or bridge " input type="search" name="q" value=[filter.q.as_deref()] maxlength="200"; }
@@ -102,7 +103,7 @@ fn search(filter: &FleetFilter) -> Markup {
                 "Status "
                 select name="status" {
                     option value="" { "any" }
-                    @for status in statuses {
+                    @for status in StatusWord::STATUSES {
                         option value=(status) selected[filter.status.as_deref() == Some(status)] { (status.replace('_', " ")) }
                     }
                 }

@@ -77,6 +77,8 @@ async fn a_tenant_has_its_whole_story() -> Result<()> {
     let history = answer(board.request("GET", "/tenants/cust_05")?.header("accept", "text/csv")).await?;
     let wanted: usize = fleet.sql("SELECT count(*) FROM wab_tenant_history('cust_05')")?.parse()?;
     assert_eq!(rows(&history.body), wanted);
+    assert_eq!(board.page("/tenants/cust_05/history.csv").await?, history.body);
+    assert!(page.contains("href=\"/tenants/cust_05/history.csv\""), "{page}");
     // Only an orphan, and only a tenant row.
     for (customer_ref, says) in [("nobody", "orphaned"), ("cust_22", "provisioned")] {
         let page = board.page(&format!("/tenants/{customer_ref}")).await?;
@@ -94,7 +96,8 @@ async fn a_tenant_has_its_whole_story() -> Result<()> {
     // An id that ends like a file is an id.
     fleet.sql("INSERT INTO tenants (id) VALUES ('a.csv')")?;
     assert!(board.page("/tenants/a.csv").await?.contains("Tenant a.csv"));
-    assert!(board.page("/drift?kind=bogus").await?.contains("There is no drift of this kind."));
+    assert_eq!(board.get("/tenants/no%20such/history.csv").await?.code, 404);
+    assert!(board.page("/drift?kind=silent").await?.contains("There is no drift of this kind."));
     Ok(())
 }
 
@@ -137,15 +140,18 @@ async fn pages_of_tenants_have_each_row_once_in_order() -> Result<()> {
         ("q=17", 2 + 3),
         ("q=5001", 1),
         ("q=%25", 0),
-        ("status=nothing", 0),
+        ("kind=silent", 0),
     ] {
         let csv = board.page(&format!("/tenants.csv?{query}")).await?;
         let wanted = if query == "q=17" { rows(&csv) } else { count };
         assert_eq!(rows(&csv), wanted, "{query}");
     }
-    for bad in ["q=a%00", "after_bridge=x", "kind=%00"] {
+    for bad in ["q=a%00", "after_bridge=x", "kind=%00", "status=nothing", "kind=disconected"] {
         assert_eq!(board.get(&format!("/tenants?{bad}")).await?.code, 400, "{bad}");
     }
+    let bad = board.get("/drift.csv?kind=disconected").await?;
+    assert_eq!(bad.code, 400);
+    assert!(bad.body.contains("disconnected"), "{}", bad.body);
     Ok(())
 }
 

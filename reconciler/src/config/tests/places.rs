@@ -26,6 +26,8 @@ fn keys_and_values_are_placed_in_every_style() {
     each(&[
         ("version: 1\npolicy:\n  max_create: 5\n", "3:3-13 policy.max_create: unknown key"),
         ("version: 1\npolicy: { max_create: 5 }", "2:11-21 policy.max_create: "),
+        ("version: 1\nwantd: active\n", "2:1-6 wantd: unknown key \"wantd\": did you mean tenants.wanted?"),
+        ("version: 1\nurl_env: X\n", "2:1-8 url_env: unknown key \"url_env\": did you mean alerts.url_env?"),
         (
             "version: 1\nbridges:\n  keep:\n    - { customer_ref: a }\n",
             "4:7-26 bridges.keep[0].reason: reason is",
