@@ -23,6 +23,7 @@ const RECONCILER: Order<'_> = Order {
 const SANDBOX: Order<'_> = Order {
     floors: &[
         &["bridge", "limits", "qr", "wire"],
+        &["change"],
         &["answer", "console", "ledger", "route", "seed", "world"],
         &["control_input", "gzip", "postman", "record"],
         &["listing"],
@@ -51,7 +52,7 @@ const PG_WABRIDGES: Order<'_> = Order {
         &["answers", "error", "glimpse", "json", "server_log"],
         &["arguments", "http", "scan", "server", "settings"],
         &["database", "provider"],
-        &["list", "poll"],
+        &["list", "poll", "webhooks"],
         &["alerts", "refresh", "sessions"],
         &["functions"],
     ],

@@ -1,7 +1,7 @@
 //! Defines the SQL functions that call the provider. Each checks its arguments, calls the provider, then writes tables.
 
 use pgrx::prelude::*;
-use wabridges::{BridgeId, CustomerRef, WebhookUrl};
+use wabridges::{BridgeId, CustomerRef};
 
 use crate::answers::{Outcome, Provisioned};
 use crate::arguments::{bridge_id_argument, count_argument, customer_ref_argument, time_argument};
@@ -13,7 +13,7 @@ use crate::poll::poll;
 use crate::provider::{self, Deletion, Wish};
 use crate::refresh::{reconcile, refresh};
 use crate::server::{count, require_writable, timestamp};
-use crate::settings;
+use crate::webhooks::signed;
 
 /// The version of the compiled library. `pg_extension.extversion` is the version of the SQL objects.
 #[pg_extern(sql = false)]
@@ -305,30 +305,6 @@ fn provision(
     let bridge = provider::call_for(&customer_ref, |client| provider::provision(client, wish))?;
     let set_by_us = webhook_url.filter(|_| bridge.outcome == Outcome::Created);
     Ok((bridge, set_by_us))
-}
-
-/// The URL with the signature of the customer_ref in the place of `{secret}`.
-fn signed(template: &str, customer_ref: &CustomerRef) -> Result<WebhookUrl, Raise> {
-    let keys = WebhookUrl::needs_keys(template).then(settings::webhook_keys).transpose()?;
-    WebhookUrl::new(template, customer_ref.as_str(), keys.as_ref())
-        .map_err(|error| Raise::not_configured("the webhook_url cannot be signed", error.to_string()))
-}
-
-/// The URL to set in the dashboard for this tenant.
-#[pg_extern(sql = false)]
-fn wab_webhook_url(tenant_id: Option<String>) -> Option<String> {
-    let customer_ref = customer_ref_argument(tenant_id, "tenant_id").or_raise();
-    let wanted = database::wanted_webhook_url(&customer_ref).or_raise()?;
-    Some(signed(&wanted, &customer_ref).or_raise().as_str().to_owned())
-}
-
-/// Whether a webhook's `{secret}` is the signature of this customer_ref.
-#[pg_extern(sql = false)]
-fn wab_webhook_secret_ok(customer_ref: Option<String>, secret: Option<String>) -> bool {
-    // An event without one of them is not signed, whatever the keys are.
-    customer_ref.zip(secret).is_some_and(|(customer_ref, secret)| {
-        settings::webhook_keys().or_raise().verify(&customer_ref, &secret)
-    })
 }
 
 fn refused_deletion(id: BridgeId, asked: &CustomerRef, carries: Option<&CustomerRef>) -> Raise {

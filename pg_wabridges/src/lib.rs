@@ -21,6 +21,7 @@ mod server;
 mod server_log;
 mod sessions;
 mod settings;
+mod webhooks;
 
 ::pgrx::pg_module_magic!(name, version);
 

@@ -9,6 +9,7 @@ mod file_policy;
 mod fleet;
 pub mod inspect;
 pub mod load;
+mod policy;
 mod problem;
 mod problems;
 mod prune;
@@ -24,9 +25,10 @@ mod who;
 pub use connection::{Address, Attempt, Connection, Host, Keepalive, ServerKind};
 pub use error::ConfigError;
 pub use fleet::{
-    Account, Bound, Clearable, Database, Extra, Fleet, IncidentRule, Keep, KeySource, Policy, Setting,
-    Settings, StatusWord, Tenants, Tombstone, Webhook, WebhookTemplate,
+    Account, Clearable, Database, Extra, Fleet, Keep, KeySource, StatusWord, Tenants, Tombstone, Webhook,
+    WebhookTemplate,
 };
+pub use policy::{Bound, IncidentRule, Policy, Setting, Settings};
 pub use problem::Problem;
 pub use prune::{Pruned, prune};
 pub use variable::ignored_proxy;

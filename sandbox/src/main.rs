@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod bridge;
+mod change;
 mod cli;
 mod console;
 mod control;

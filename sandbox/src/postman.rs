@@ -9,8 +9,8 @@ use reqwest::Url;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::change::{Event, EventKind};
 use crate::ledger::microseconds;
-use crate::world::{Event, EventKind};
 
 /// The time in which a receiver must answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::answer::{self, Answer};
 use crate::app::Shared;
 use crate::bridge::{Bridge, CONNECTED, NewBridge};
+use crate::change::Event;
 use crate::listing::{Detail, StatusField};
 use crate::qr;
 use crate::route::{Call, Unserved};
-use crate::world::{Event, Refusal};
+use crate::world::Refusal;
 
 /// The answer to a call and the webhook call that it causes.
 #[derive(Debug)]

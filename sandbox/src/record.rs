@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::change::Change;
 use crate::ledger::microseconds;
-use crate::world::Change;
 
 /// One change of a bridge.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::world::Event;
+use crate::change::Event;
 
 /// Sends an event in the background.
 pub fn send(app: &Arc<App>, event: Event) {

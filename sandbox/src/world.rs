@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::bridge::{Bridge, BridgeId, CONNECTED, DISCONNECTED, NewBridge, Patch};
+use crate::bridge::{Bridge, BridgeId, DISCONNECTED, NewBridge, Patch};
+use crate::change::{Change, Event, set_status};
 
 /// All bridges of the account, and the index by customer_ref that makes provisioning idempotent.
 #[derive(Debug)]
@@ -19,36 +20,12 @@ pub struct World {
     changes: Vec<Change>,
 }
 
-/// What a bridge became: which customer_ref it carries and its status, or that it is gone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Change {
-    pub id: BridgeId,
-    pub customer_ref: Option<String>,
-    /// `None` if the bridge is gone.
-    pub status: Option<String>,
-}
-
 /// A world as the state file stores it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     pub next_id: Option<BridgeId>,
     pub bridges: Vec<Bridge>,
-}
-
-/// A webhook call that a change of status causes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Event {
-    pub url: String,
-    pub customer_ref: Option<String>,
-    pub kind: EventKind,
-}
-
-/// The change of the session.
-#[derive(Clone, Debug, PartialEq)]
-pub enum EventKind {
-    Connected { phone: String },
-    Disconnected,
 }
 
 /// The reason why the world refuses a call.
@@ -283,31 +260,6 @@ impl World {
             self.by_ref.remove(customer_ref);
         }
     }
-}
-
-impl Change {
-    fn to(bridge: &Bridge) -> Self {
-        Self { id: bridge.id, customer_ref: bridge.customer_ref.clone(), status: Some(bridge.status.clone()) }
-    }
-
-    fn gone(bridge: &Bridge) -> Self {
-        Self { id: bridge.id, customer_ref: bridge.customer_ref.clone(), status: None }
-    }
-}
-
-/// Sets the status; returns a webhook event if the status changed and the bridge has a webhook.
-fn set_status(bridge: &mut Bridge, status: String) -> Option<Event> {
-    if bridge.status == status {
-        return None;
-    }
-    bridge.status = status;
-    let kind = match bridge.status.as_str() {
-        CONNECTED => EventKind::Connected { phone: bridge.session_phone() },
-        DISCONNECTED => EventKind::Disconnected,
-        _ => return None,
-    };
-    let url = bridge.webhook_url.clone()?;
-    Some(Event { url, customer_ref: bridge.customer_ref.clone(), kind })
 }
 
 /// Eight letters that depend only on the bridge and the phone (an FNV-1a hash), so that a run can be repeated.

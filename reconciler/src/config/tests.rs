@@ -13,7 +13,8 @@ use rust_decimal::Decimal;
 use wabridges::Limits;
 
 use crate::config::error::ConfigError;
-use crate::config::fleet::{Bound, Fleet, KeySource, Percent};
+use crate::config::fleet::{Fleet, KeySource};
+use crate::config::policy::{Bound, Percent};
 use crate::ground::Exit;
 use crate::model::Error;
 

@@ -1,11 +1,14 @@
 //! Installs the files of `sql/` without the extension, in one transaction. Running it again updates the
 //! objects.
 
+mod place;
+
 use install_sql::{NoUpgrade, Target};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::config::Database;
-use crate::db::find::{self, SearchPath};
+use crate::db::find;
+use crate::db::install::place::Place;
 use crate::db::session::Session;
 use crate::db::statement::{query, query_scalar};
 use crate::decide::engine;
@@ -47,14 +50,6 @@ pub enum Done {
     },
 }
 
-/// The schema that holds the objects, or will hold them.
-struct Place {
-    schema: String,
-    quoted: String,
-    /// Whether this role may create objects in it.
-    creatable: bool,
-}
-
 /// Installs into this schema, or where the objects are already, or into the first schema in which the role
 /// may create objects.
 pub async fn install(database: &Database, schema: Option<&str>) -> Result<Installation, Error> {
@@ -84,9 +79,9 @@ pub async fn install(database: &Database, schema: Option<&str>) -> Result<Instal
     let found = find::installed(&mut tx, &path, schema).await?;
     let found = find::one(&found, schema)?;
     let place = match (found, schema) {
-        (Some(found), _) => named(&mut tx, &found.schema).await?,
-        (None, Some(schema)) => named(&mut tx, schema).await?,
-        (None, None) => first(&mut tx, &path).await?,
+        (Some(found), _) => Place::named(&mut tx, &found.schema).await?,
+        (None, Some(schema)) => Place::named(&mut tx, schema).await?,
+        (None, None) => Place::first(&mut tx, &path).await?,
     };
     let done = if found.is_some() { update(&mut tx, &place).await? } else { create(&mut tx, &place).await? };
     tx.commit().await.map_err(Error::database(DOING))?;
@@ -132,85 +127,9 @@ async fn refuse_beside_extension(tx: &mut PgConnection) -> Result<(), Error> {
     ))
 }
 
-async fn named(tx: &mut PgConnection, schema: &str) -> Result<Place, Error> {
-    // PostgreSQL has the same rule for an extension's schema: the name is also written into quoted texts.
-    if schema.contains(['"', '$', '%', '\'', '\\']) {
-        return Err(refused(
-            format!("the schema name {schema:?} contains one of the characters \" $ % ' \\"),
-            "use another schema: wab init --sql-only --schema NAME",
-        ));
-    }
-    let row = query(
-        "SELECT quote_ident(n.nspname) AS quoted, has_schema_privilege(n.oid, 'CREATE') AS creatable
-         FROM pg_namespace n WHERE n.nspname = $1",
-    )
-    .bind(schema)
-    .fetch_optional(&mut *tx)
-    .await
-    .map_err(Error::database(DOING))?;
-    let Some(row) = row else {
-        let (role, quoted) = role_and(tx, schema).await?;
-        return Err(Error::config(
-            format!("this database has no schema {schema}"),
-            format!("CREATE SCHEMA {quoted} AUTHORIZATION {role};"),
-        ));
-    };
-    let read = || {
-        Ok(Place {
-            schema: schema.to_owned(),
-            quoted: row.try_get("quoted")?,
-            creatable: row.try_get("creatable")?,
-        })
-    };
-    read().map_err(Error::database(DOING))
-}
-
-/// The first schema of the search_path in which the role may create objects.
-async fn first(tx: &mut PgConnection, path: &SearchPath) -> Result<Place, Error> {
-    let mut places = Vec::new();
-    for schema in &path.schemas {
-        let place = named(tx, schema).await?;
-        if place.creatable {
-            return Ok(place);
-        }
-        places.push(place);
-    }
-    let Some(first) = places.into_iter().next() else {
-        return Err(Error::config(
-            format!("no schema of the search_path exists: {}", path.text),
-            "name an existing schema: wab init --sql-only --schema NAME",
-        ));
-    };
-    Err(not_creatable(tx, &first).await)
-}
-
-async fn not_creatable(tx: &mut PgConnection, place: &Place) -> Error {
-    match role_and(tx, &place.schema).await {
-        Err(error) => error,
-        Ok((role, schema)) => Error::config(
-            format!("role {role} may not create anything in schema {schema}"),
-            format!(
-                "GRANT CREATE ON SCHEMA {schema} TO {role}; or use a schema of your own: \
-                 CREATE SCHEMA wab AUTHORIZATION {role}; wab init --sql-only --schema wab"
-            ),
-        ),
-    }
-}
-
-/// The current role and this schema, quoted for SQL.
-async fn role_and(tx: &mut PgConnection, schema: &str) -> Result<(String, String), Error> {
-    let row = query("SELECT quote_ident(current_user) AS role, quote_ident($1) AS schema")
-        .bind(schema)
-        .fetch_one(tx)
-        .await
-        .map_err(Error::database(DOING))?;
-    let read = || Ok((row.try_get("role")?, row.try_get("schema")?));
-    read().map_err(Error::database(DOING))
-}
-
 async fn create(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     if !place.creatable {
-        return Err(not_creatable(tx, place).await);
+        return Err(place.not_creatable(tx).await);
     }
     run(tx, &install_sql::plain(), &place.quoted).await?;
     Ok(Done::Installed)
@@ -241,7 +160,7 @@ async fn update(tx: &mut PgConnection, place: &Place) -> Result<Done, Error> {
     }
     require_owner(tx, place).await?;
     if !place.creatable {
-        return Err(not_creatable(tx, place).await);
+        return Err(place.not_creatable(tx).await);
     }
     let version = from.to_string();
     let unknown = |why: NoUpgrade| {

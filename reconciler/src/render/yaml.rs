@@ -1,5 +1,6 @@
-//! Writes the fleet.yaml that adopts an account, and entries of bridges.remove. It leaves out the webhook_url, because it may hold a secret.
+//! Writes the fleet.yaml that adopts an account. It leaves out the webhook_url, because it may hold a secret.
 
+pub mod removals;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,7 @@ use crate::config::{
     Account, Bound, Clearable, Database, Fleet, KeySource, Policy, Tenants, Tombstone, Webhook,
 };
 use crate::ground::{count, money, steers};
-use crate::model::{Adoption, Removals, Why};
+use crate::model::{Adoption, Why};
 
 /// The whole file, with comments on bridges that it could not adopt.
 pub fn fleet(adoption: &Adoption) -> String {
@@ -192,53 +193,6 @@ fn bridges(fleet: &Fleet) -> String {
 fn tombstone(Tombstone { customer_ref, bridge_id, reason }: &Tombstone) -> String {
     let (customer_ref, reason) = (quoted(customer_ref.as_str()), quoted(reason));
     format!("customer_ref: {customer_ref}, bridge_id: {bridge_id}, reason: {reason}")
-}
-
-/// Entries for bridges.remove, each with what it saves, and what was left out, as comments.
-pub fn removals(removals: &Removals) -> String {
-    let Removals { entries, declared, nameless, ageless } = removals;
-    let saved: Decimal = entries.iter().map(|entry| entry.monthly_cost).sum();
-    let mut out = match entries.len() {
-        0 => "# No bridge to remove.\n".to_owned(),
-        n => format!(
-            "# {} to remove: {} a month. Read each entry, then put them under bridges.remove of fleet.yaml; one apply deletes \
-             them\n# with policy.max_deletes: {n}\n",
-            count(n, "bridge"),
-            money(saved)
-        ),
-    };
-    for entry in entries {
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            out,
-            "    - {{ {} }}   # saves {} a month",
-            tombstone(&entry.tombstone),
-            money(entry.monthly_cost)
-        );
-        if entry.is_kept {
-            out +=
-                "    # ^ take its customer_ref out of bridges.keep too: fleet.yaml may not name it in both\n";
-        }
-    }
-    if *declared > 0 {
-        let _ = writeln!(out, "# In bridges.remove already: {}", count(*declared, "bridge"));
-    }
-    if *ageless > 0 {
-        let found = "wab apply or wab_refresh() stores when it was found first";
-        let _ = writeln!(
-            out,
-            "# Left out, because it is not known since when: {}; {found}",
-            count(*ageless, "bridge")
-        );
-    }
-    for bridge_id in nameless {
-        let _ = writeln!(
-            out,
-            "# Left out: bridge {bridge_id} carries no customer_ref, so fleet.yaml cannot name it. Delete it in the \
-             provider's dashboard"
-        );
-    }
-    out
 }
 
 fn list(name: &str, items: Vec<String>) -> String {

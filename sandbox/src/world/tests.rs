@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::bridge::{QR, RUNNING};
+use crate::change::EventKind;
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()

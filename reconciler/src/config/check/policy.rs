@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 
 use crate::config::file_policy;
-use crate::config::fleet::{Bound, IncidentRule, Percent, Policy, Setting, Settings};
+use crate::config::policy::{Bound, IncidentRule, Percent, Policy, Setting, Settings};
 use crate::config::problems::{Problems, text};
 use crate::config::scalar::Scalar;
 use crate::ground::quoted;

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::any_text::is_inspected;
-use crate::config::fleet::{Bound, Fleet};
+use crate::config::fleet::Fleet;
 use crate::config::inspect::{Inspection, inspect};
 use crate::config::load::decoded;
+use crate::config::policy::Bound;
 use crate::model::Colour;
 use crate::render::problems::{self, Weight};
 use crate::render::screen::Screen;
