@@ -92,6 +92,7 @@ async fn wab_exits_3_on_auth_5_on_absence_and_1_on_the_rest_and_changes_nothing(
                 said.stderr
             );
             assert!(said.stderr.contains("error: "), "{verb:?} under {fault}: {}", said.stderr);
+            assert!(said.stderr.contains("\nhint: "), "{verb:?} under {fault}: {}", said.stderr);
         }
         assert_eq!(world::observed(&fleet)?, before, "under {fault}");
     }
