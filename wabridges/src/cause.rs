@@ -2,8 +2,9 @@
 
 use std::error::Error;
 
-/// What the HTTP library says first of every failed connection.
-const OF_EVERY_FAILURE: [&str; 3] = ["error sending request", "client error (Connect)", "tcp connect error"];
+/// What the HTTP library says first of every failure.
+const OF_EVERY_FAILURE: [&str; 4] =
+    ["error sending request", "client error (Connect)", "client error (SendRequest)", "tcp connect error"];
 
 /// The texts of an error and its sources, from the outermost to the innermost, without those that tell nothing.
 pub fn cause(error: &dyn Error) -> String {
@@ -35,6 +36,8 @@ mod tests {
         assert_eq!(cause(&chain(&refused)), "Connection refused");
         let unknown = ["error sending request", "client error (Connect)", "dns error", "name not known"];
         assert_eq!(cause(&chain(&unknown)), "dns error: name not known");
+        let broken = ["error sending request", "client error (SendRequest)", "connection closed"];
+        assert_eq!(cause(&chain(&broken)), "connection closed");
         assert_eq!(cause(&chain(&["error sending request", "tcp connect error"])), "tcp connect error");
     }
 }

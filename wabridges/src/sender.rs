@@ -225,5 +225,5 @@ fn ahead(headers: &HeaderMap) -> Option<TimeDelta> {
 }
 
 fn broken(error: reqwest::Error) -> Error {
-    Error::Broken { source: error.without_url().into() }
+    Error::Broken { source: cause(&error.without_url()).into() }
 }
