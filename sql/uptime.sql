@@ -13,14 +13,26 @@ SELECT least(m.began_at, (
            FROM unnest(m.bridges) AS b(bridge_id)
            CROSS JOIN LATERAL (
                SELECT s.at FROM @extschema@.wab_bridge_events s
-               WHERE s.bridge_id = b.bridge_id AND s.event = 'status' AND s.became = 'disconnected' AND s.was <> s.became
-                 AND s.at <= m.began_at
+               WHERE s.bridge_id = b.bridge_id AND s.event = m.event AND s.at <= m.began_at
+                 AND CASE m.event WHEN 'state' THEN s.was = m.good AND s.became <> m.good
+                                  ELSE s.was NOT IN ('disconnected', 'awaiting_scan')
+                                       AND s.became IN ('disconnected', 'awaiting_scan') END
+                 -- A bridge that was well again since began to be lost later.
+                 AND NOT EXISTS (SELECT FROM @extschema@.wab_bridge_events w
+                                 WHERE w.bridge_id = s.bridge_id AND w.event = s.event AND w.at > s.at
+                                   AND w.at <= m.began_at AND w.became = m.good)
                ORDER BY s.at DESC LIMIT 1) l)) AS since,
        m.ends[least(p.mass_bridges, cardinality(m.ends))] AS until
-FROM (SELECT min(e.began_at) AS began_at, array_agg(e.ended_at ORDER BY e.ended_at DESC NULLS FIRST) AS ends,
-             array_agg(e.bridge_id) AS bridges
-      FROM @extschema@.wab_drift_episodes e WHERE e.kind IN ('disconnected', 'state')
-      GROUP BY e.kind, coalesce(e.incident_id, e.episode_id) HAVING count(DISTINCT e.subject) > 1) m
+FROM (
+    SELECT min(b.began_at) AS began_at, array_agg(b.ended_at ORDER BY b.ended_at DESC NULLS FIRST) AS ends,
+           array_agg(b.bridge_id) AS bridges, k.event, k.good
+    -- One row per bridge, however often it was lost meanwhile.
+    FROM (SELECT e.kind, coalesce(e.incident_id, e.episode_id) AS incident_id, e.bridge_id, min(e.began_at) AS began_at,
+                 CASE WHEN count(*) = count(e.ended_at) THEN max(e.ended_at) END AS ended_at
+          FROM @extschema@.wab_drift_episodes e WHERE e.kind IN ('disconnected', 'state')
+          GROUP BY e.kind, coalesce(e.incident_id, e.episode_id), e.bridge_id) b
+    JOIN (VALUES ('disconnected', 'status', 'paired'), ('state', 'state', 'running')) AS k(kind, event, good) USING (kind)
+    GROUP BY k.kind, k.event, k.good, b.incident_id HAVING count(*) > 1) m
 CROSS JOIN @extschema@.wab_policy p;
 COMMENT ON VIEW @extschema@._wab_provider_outages IS
     'Times in which an outage of the provider lasted. wab_tenant_uptime() leaves them out.';

@@ -77,6 +77,22 @@ SELECT since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM
 SELECT * FROM wab_tenant_uptime('2026-03-01 00:00Z', '2026-03-08 00:00Z') WHERE customer_ref IN ('a', 'c', 'd');
 -- It leaves nothing of an outage that lies within it.
 SELECT * FROM wab_tenant_uptime('2026-03-06 00:00Z', '2026-03-06 06:00Z') WHERE customer_ref = 'a';
+-- Bridges whose containers stop were well until then, although 101 had been lost two days before; 102 stops twice, once alone.
+-- A bridge whose session shows a QR code at once is lost too.
+BEGIN;
+INSERT INTO wab_bridge_events (at, bridge_id, event, was, became) VALUES
+    ('2026-03-06 12:00Z', 101, 'state', 'running', 'exited'), ('2026-03-06 12:01Z', 102, 'state', 'running', 'exited'),
+    ('2026-03-07 08:00Z', 101, 'status', 'disconnected', 'paired'), ('2026-03-07 08:00Z', 102, 'status', 'disconnected', 'paired'),
+    ('2026-03-07 09:00Z', 101, 'status', 'paired', 'awaiting_scan'), ('2026-03-07 09:01Z', 102, 'status', 'paired', 'awaiting_scan');
+INSERT INTO wab_drift_episodes (kind, subject, bridge_id, wasted, began_at, ended_at, incident_id) VALUES
+    ('state', '101', 101, false, '2026-03-06 12:05Z', '2026-03-06 12:30Z', 3),
+    ('state', '102', 102, false, '2026-03-06 12:06Z', '2026-03-06 12:20Z', 3),
+    ('state', '102', 102, false, '2026-03-06 12:25Z', '2026-03-06 18:00Z', 3),
+    ('state', '102', 102, false, '2026-03-06 18:05Z', '2026-03-06 19:00Z', 3),
+    ('disconnected', '101', 101, false, '2026-03-07 09:15Z', '2026-03-07 10:00Z', 4),
+    ('disconnected', '102', 102, false, '2026-03-07 09:16Z', '2026-03-07 10:00Z', 4);
+SELECT since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM _wab_provider_outages ORDER BY since;
+ROLLBACK;
 -- It lasts while as many as make an incident are lost.
 UPDATE wab_drift_episodes SET ended_at = NULL WHERE subject = '102';
 SELECT since AT TIME ZONE 'UTC' AS since, until FROM _wab_provider_outages;
