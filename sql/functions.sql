@@ -37,10 +37,12 @@ COMMENT ON FUNCTION @extschema@._wab_status_order IS
 
 CREATE FUNCTION @extschema@._wab_lock_id(purpose text) RETURNS bigint
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 WHEN 'alerts' THEN 7761620004 END;
+RETURN CASE purpose WHEN 'refresh' THEN 7761620001 WHEN 'observe' THEN 7761620002 WHEN 'apply' THEN 7761620003 WHEN 'alerts' THEN 7761620004
+    WHEN 'queue' THEN 7761620006 END;
 COMMENT ON FUNCTION @extschema@._wab_lock_id IS
     'The key of an advisory lock: refresh (held while wab_refresh() calls the provider), observe (held while '
-    'wab_bridges is written), apply (held by wab apply), alerts (held while alerts are sent).';
+    'wab_bridges is written), apply (held by wab apply), alerts (held while alerts are sent), queue (shared by transactions '
+    'that enqueue, held by the one that refuses an entry).';
 
 -- The views call it for duplicated bridges only. It is a function, not a sub-select, so that EXPLAIN of a view stays
 -- readable. PostgreSQL expects ten calls for each row, so the cost is low: a high one would make it JIT-compile the query.

@@ -9,6 +9,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
             MESSAGE = 'wab_enqueue_provision(): tenant_id may be neither null nor empty';
     END IF;
+    -- Until this transaction ends, no entry is refused: one that waits may be of this tenant, which it makes wanted.
+    PERFORM pg_advisory_xact_lock_shared(@extschema@._wab_lock_id('queue'));
     INSERT INTO @extschema@.wab_queue (customer_ref) VALUES (tenant_id) ON CONFLICT DO NOTHING;
     RETURN FOUND;
 END
@@ -66,7 +68,7 @@ COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
     'tenants table can have no signup trigger.';
 
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
--- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing. It compares tenant_id, which
+-- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing, but for a partitioned table. It compares tenant_id, which
 -- has an index, and customer_ref, which is exact. A tenant that row-level security hides from the role that signs it up
 -- is enqueued too: the worker sees all rows, and refuses an entry that is not wanted.
 CREATE FUNCTION @extschema@._wab_enqueue_wanted() RETURNS trigger
@@ -85,6 +87,8 @@ DECLARE
         ON CONFLICT DO NOTHING';
     command  text;
 BEGIN
+    -- As in wab_enqueue_provision().
+    PERFORM pg_advisory_xact_lock_shared(@extschema@._wab_lock_id('queue'));
     IF key IS NULL THEN
         RAISE WARNING USING
             MESSAGE = format('the new rows of %s were not enqueued: no tenants table is bound', TG_RELID::regclass),
@@ -96,7 +100,8 @@ BEGIN
                              TG_RELID::regclass, key),
             HINT = format('DROP TRIGGER %I ON %s; then again: wab sql signup | psql', TG_NAME, TG_RELID::regclass);
     ELSIF TG_LEVEL = 'STATEMENT' THEN
-        command := format(enqueue, format('r.%I FROM new_rows r', key));
+        command := format(enqueue, format('r.%I FROM new_rows r WHERE r.%I IS NULL', key,
+                                          @extschema@._wab_bound_column('bridge_id')));
         PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
         EXECUTE command USING TG_RELID;
     ELSE
@@ -119,6 +124,7 @@ DECLARE
     claimed @extschema@.wab_queue;
     last_at timestamptz := '-infinity';
     last_id uuid := '00000000-0000-0000-0000-000000000000';
+    settled boolean := false;
 BEGIN
     PERFORM @extschema@._wab_require_recording();
     -- Each search goes on after the last entry: until the transaction ends, the index keeps those that it refused.
@@ -134,27 +140,39 @@ BEGIN
         EXIT WHEN claimed.queue_id IS NULL;
         last_at := claimed.enqueued_at;
         last_id := claimed.queue_id;
-        BEGIN
-            RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
-                @extschema@._wab_wanted_webhook_url(claimed.customer_ref),
-                                @extschema@._wab_stored_bridge_id(claimed.customer_ref);
-            EXIT;
-        -- The tenant is unknown or not wanted, so a later attempt would fail too.
-        EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
-            IF to_regclass('@extschema@.wab_tenants') IS NULL THEN
-                RAISE;
+        LOOP
+            BEGIN
+                RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
+                    @extschema@._wab_wanted_webhook_url(claimed.customer_ref),
+                    @extschema@._wab_stored_bridge_id(claimed.customer_ref);
+                RETURN;
+            -- The tenant is unknown or not wanted, so a later attempt would fail too.
+            EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
+                IF to_regclass('@extschema@.wab_tenants') IS NULL THEN
+                    RAISE;
+                ELSIF settled THEN
+                    UPDATE @extschema@.wab_queue q
+                    SET finished_at = clock_timestamp(), outcome = 'refused', claimed_until = NULL,
+                        last_error = @extschema@._wab_shown_message(SQLSTATE, SQLERRM)
+                    WHERE q.queue_id = claimed.queue_id;
+                    EXIT;
+                END IF;
+            END;
+            -- Nobody who made it wanted, and found the entry waiting, has yet to commit: look again. Or leave it for later.
+            settled := pg_try_advisory_xact_lock(@extschema@._wab_lock_id('queue'));
+            IF NOT settled THEN
+                UPDATE @extschema@.wab_queue q SET claimed_until = NULL, attempts = q.attempts - 1
+                WHERE q.queue_id = claimed.queue_id;
+                EXIT;
             END IF;
-            UPDATE @extschema@.wab_queue q
-            SET finished_at = clock_timestamp(), outcome = 'refused', claimed_until = NULL,
-                last_error = @extschema@._wab_shown_message(SQLSTATE, SQLERRM)
-            WHERE q.queue_id = claimed.queue_id;
-        END;
+        END LOOP;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
     'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no '
-    'row if there is none. Entries of tenants that are unknown or not wanted are finished as refused.';
+    'row if there is none. Entries of tenants that are unknown or not wanted are finished as refused, unless another '
+    'transaction is enqueuing tenants.';
 
 CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,6 @@
 -- Creates triggers on your tenants table that enqueue tenants which are wanted and have no bridge, in the transaction
 -- that inserts or updates their rows. Run it as the owner of that table, after wab_bind_tenants(). It may be run again,
--- and must be after a partition was added into which rows are inserted directly.
+-- and must be after a partition was added whose rows are inserted or updated directly.
 -- CALL wab_work_queue(), scheduled by sql/cron.sql, or the next wab apply calls the provider later.
 -- A view, a foreign table and a distributed table cannot have these triggers: there, schedule wab_enqueue_missing().
 -- A role that writes tenants needs membership in wab_enqueuer (sql/roles.sql), and SELECT on the tenants table, or on all of its
@@ -31,15 +31,24 @@ BEGIN
     EXECUTE format('SELECT %s._wab_require_binding()', ours);
     EXECUTE format('SELECT t.* FROM %s._wab_binding() t', ours) INTO STRICT b;
     BEGIN
-        EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s
-                        FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %s._wab_enqueue_wanted()',
-                       b.tenants, b.bridge_id, ours);
+        IF (SELECT c.relkind FROM pg_class c WHERE c.oid = b.tenants) = 'p' THEN
+            -- A row that an UPDATE moves to another partition fires no UPDATE trigger of a row.
+            EXECUTE format('DROP TRIGGER IF EXISTS wab_signup_update ON %s', b.tenants);
+        ELSE
+            EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s
+                            FOR EACH ROW WHEN (NEW.%I IS NULL) EXECUTE FUNCTION %s._wab_enqueue_wanted()',
+                           b.tenants, b.bridge_id, ours);
+        END IF;
         -- A statement fires the trigger of the table that it names, which may be a partition.
         FOR part IN SELECT c.oid FROM pg_class c
                     WHERE c.oid = b.tenants
                        OR (c.oid IN (SELECT p.relid FROM pg_partition_tree(b.tenants) p) AND c.relkind IN ('r', 'p')) LOOP
             EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows
                             FOR EACH STATEMENT EXECUTE FUNCTION %s._wab_enqueue_wanted()', part, ours);
+            IF (SELECT c.relkind FROM pg_class c WHERE c.oid = b.tenants) = 'p' THEN
+                EXECUTE format('CREATE OR REPLACE TRIGGER wab_signup_update AFTER UPDATE ON %s REFERENCING NEW TABLE AS new_rows
+                                FOR EACH STATEMENT EXECUTE FUNCTION %s._wab_enqueue_wanted()', part, ours);
+            END IF;
         END LOOP;
     -- 42809 for a view or a foreign table; Citus raises XX000.
     EXCEPTION WHEN wrong_object_type OR feature_not_supported OR internal_error THEN

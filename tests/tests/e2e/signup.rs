@@ -108,6 +108,54 @@ async fn rows_of_partitions_sign_up_however_they_are_written() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_row_that_moves_to_another_partition_signs_up() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "CREATE TABLE parts (id text, status text, bridge_id bigint, bridge_status text) PARTITION BY LIST (status);
+         CREATE TABLE trials PARTITION OF parts FOR VALUES IN ('trial');
+         CREATE TABLE customers PARTITION OF parts FOR VALUES IN ('active');
+         INSERT INTO parts VALUES ('a', 'trial', NULL), ('b', 'trial', 7), ('c', 'trial', NULL), ('d', 'active', 9);
+         SELECT * FROM wab_bind_tenants('parts', wanted => $$status = 'active'$$)",
+    )?;
+    // A trigger of an earlier version of the recipe.
+    fleet.sql(
+        "CREATE TRIGGER wab_signup_update AFTER UPDATE ON parts FOR EACH ROW WHEN (NEW.bridge_id IS NULL)
+         EXECUTE FUNCTION _wab_enqueue_wanted()",
+    )?;
+    fleet.sql(RECIPE)?;
+    fleet.sql(RECIPE)?;
+    fleet.sql(
+        "UPDATE parts SET status = 'active' WHERE id IN ('a', 'b'); UPDATE customers SET bridge_id = NULL WHERE id = 'd'",
+    )?;
+    assert_eq!(
+        fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY customer_ref) FROM wab_queue")?,
+        "a d"
+    );
+    fleet.sql(include_str!("../../../sql/uninstall.sql"))?;
+    assert_eq!(fleet.sql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'wab%'")?, "0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn no_entry_is_refused_while_a_transaction_makes_its_tenant_wanted() -> Result<()> {
+    let fleet = signing_up(&["back"]).await?;
+    // An entry from before waits, and its tenant is not wanted at the moment.
+    fleet.sql("UPDATE tenants SET status = 'left' WHERE id = 'back'")?;
+    assert_eq!(fleet.sql(QUEUE)?, "back|0|");
+    let mut application = fleet.connect().await?;
+    for (enqueue, end) in [("", "ROLLBACK"), ("; SELECT wab_enqueue_provision('back')", "COMMIT")] {
+        let returns = format!("BEGIN; UPDATE tenants SET status = 'active' WHERE id = 'back'{enqueue}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(returns)).execute(&mut application).await?;
+        fleet.sql("CALL wab_work_queue()")?;
+        assert_eq!(fleet.sql(QUEUE)?, "back|0|");
+        sqlx::raw_sql(end).execute(&mut application).await?;
+    }
+    fleet.sql("CALL wab_work_queue()")?;
+    assert_eq!(fleet.sql(QUEUE)?, "back|1|provisioned");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_signup_whose_row_is_hidden_is_enqueued_all_the_same() -> Result<()> {
     let fleet = signing_up(&[]).await?;
     fleet.sql(include_str!("../../../sql/roles.sql"))?;
