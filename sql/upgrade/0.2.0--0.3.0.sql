@@ -28,7 +28,12 @@ ALTER TABLE @extschema@.wab_drift_episodes ADD COLUMN episode_id bigint GENERATE
 
 ALTER TABLE @extschema@.wab_bridges ADD COLUMN status_listed boolean NOT NULL DEFAULT false,
                                     ADD COLUMN unpaired_since timestamptz;
-UPDATE @extschema@.wab_bridges SET unpaired_since = coalesce(status_since, first_seen_at) WHERE status = 'awaiting_scan';
+-- A bridge that was paired once is unpaired since its status last changed from paired. Another one was never paired.
+UPDATE @extschema@.wab_bridges b
+SET unpaired_since = coalesce((SELECT max(e.at) FROM @extschema@.wab_bridge_events e
+                               WHERE e.bridge_id = b.bridge_id AND e.event = 'status' AND e.was = 'paired'
+                                 AND e.became <> 'paired'), b.first_seen_at)
+WHERE b.status = 'awaiting_scan';
 ALTER TABLE @extschema@.wab_bridge_events ADD COLUMN reported text;
 -- The next listing is compared with all bridges, and sets status_listed.
 UPDATE @extschema@.wab_observations SET mirrored = false WHERE mirrored;
