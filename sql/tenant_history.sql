@@ -96,8 +96,10 @@ BEGIN
                                               WHEN 'awaiting_scan' THEN 'awaiting scan'
                                               ELSE o.became END
                             ELSE o.event END,
-               o.bridge_id, NULL,
-               CASE o.event WHEN 'customer_ref' THEN
+               -- A person confirmed the webhook; of any other event, reported is what the provider said.
+               o.bridge_id, CASE o.event WHEN 'webhook' THEN o.reported END,
+               CASE o.event WHEN 'webhook' THEN format('%s, was %s', o.became, coalesce(o.was, 'none'))
+                            WHEN 'customer_ref' THEN
                                 CASE WHEN o.became = ref THEN 'from ' || coalesce(o.was, 'no customer_ref')
                                      ELSE 'to ' || coalesce(o.became, 'no customer_ref') END
                             WHEN 'appeared' THEN o.became

@@ -19,3 +19,4 @@ SELECT wab_webhook_set('c');
 SELECT wab_webhook_set('nobody');
 SELECT wab_webhook_set('');
 SELECT wab_webhook_set(NULL::text);
+SELECT event, by_whom = session_user AS confirmed_by_me, detail FROM wab_tenant_history('a') WHERE event = 'webhook';
