@@ -49,9 +49,10 @@ BEGIN
     IF is_silent THEN
         PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     END IF;
-    IF bridge.active_at IS NULL THEN
+    -- An event that waited here for another one's row could hold what that one waits for.
+    IF bridge.active_at IS NULL AND pg_try_advisory_xact_lock(77616, hashint8(bridge.bridge_id)) THEN
         INSERT INTO @extschema@.wab_activity (bridge_id, active_at) VALUES (bridge.bridge_id, at) ON CONFLICT DO NOTHING;
-    ELSE
+    ELSIF bridge.active_at IS NOT NULL THEN
         UPDATE @extschema@.wab_activity a SET active_at = at
         WHERE a.bridge_id = (SELECT l.bridge_id FROM @extschema@.wab_activity l
                              WHERE l.bridge_id = bridge.bridge_id FOR UPDATE SKIP LOCKED);

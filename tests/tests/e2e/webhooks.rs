@@ -203,3 +203,16 @@ async fn a_role_that_may_not_read_tenants_can_pass_events_on() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_first_message_waits_for_no_other_event() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("UPDATE wab_policy SET silent_after = '1 day'")?;
+    let message = r#"SELECT wab_ingest_event('cust_01', '{"event": "message"}')"#;
+    let mut batch = fleet.connect().await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("BEGIN; {message}"))).execute(&mut batch).await?;
+    assert_eq!(fleet.sql(&format!("SET lock_timeout = '1s'; {message}"))?, "recorded");
+    sqlx::raw_sql("COMMIT").execute(&mut batch).await?;
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_activity")?, "1");
+    Ok(())
+}
