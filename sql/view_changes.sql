@@ -39,6 +39,20 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_require_view_owner IS
     'Raises 42501 unless the caller may create or replace the views of the tenants table.';
 
+-- The next wab_bind_tenants() evaluates the expressions of the binding with the rights of its caller.
+CREATE FUNCTION @extschema@._wab_guard_binding() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM @extschema@._wab_require_view_owner();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_guard_binding IS
+    'Trigger on wab_tenant_binding: only a role that may bind the tenants table may write the binding.';
+CREATE TRIGGER _wab_guard_binding BEFORE INSERT OR UPDATE OR DELETE ON @extschema@.wab_tenant_binding
+    FOR EACH STATEMENT EXECUTE FUNCTION @extschema@._wab_guard_binding();
+
 CREATE FUNCTION @extschema@._wab_views_source() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

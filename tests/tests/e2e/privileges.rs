@@ -367,3 +367,28 @@ async fn the_key_is_found_nowhere() -> Result<()> {
     assert!(lines.is_empty(), "{lines:?}");
     Ok(())
 }
+
+/// Also on PostgreSQL 14, where a view has the rights of its owner.
+#[tokio::test]
+async fn an_operator_writes_neither_tenants_through_the_views_nor_their_binding() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    // What an earlier version of the recipe granted.
+    fleet.sql(
+        "CREATE ROLE wab_operator; GRANT INSERT, UPDATE, DELETE ON wab_tenants, wab_drift TO wab_operator",
+    )?;
+    let recipe =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../sql/roles.sql"))?;
+    fleet.sql(&recipe)?;
+    for statement in [
+        "DELETE FROM wab_tenants",
+        "UPDATE wab_tenants SET bridge_id = NULL",
+        "UPDATE wab_tenant_binding SET wanted = 'true'",
+        "DELETE FROM wab_tenant_binding",
+    ] {
+        let (code, message) = fleet.sql_error(&format!("SET ROLE wab_operator; {statement}"))?;
+        assert_eq!(code, "42501", "{statement}: {message}");
+    }
+    fleet.sql("SET ROLE wab_operator; UPDATE wab_policy SET max_shrink = 0.4; INSERT INTO wab_status_words VALUES ('x', 'paired')")?;
+    fleet.sql("SELECT * FROM wab_bind_tenants(wanted => 'true'); SELECT wab_unbind_tenants()")?;
+    Ok(())
+}
