@@ -16,6 +16,8 @@ AS $$
 DECLARE
     refs text[];
 BEGIN
+    -- Whoever records a bridge on a row holds it too: no row gets another bridge after its stale one was read.
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     IF customer_refs IS NULL THEN
         SELECT pg_catalog.array_agg(k.customer_ref) INTO refs FROM @extschema@._wab_kinds k

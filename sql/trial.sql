@@ -67,7 +67,7 @@ COMMENT ON FUNCTION @extschema@._wab_trial_bridge_id IS
     'null if there is none.';
 
 CREATE FUNCTION @extschema@._wab_try_row(
-    customer_ref text, statuses text[] DEFAULT '{paired,awaiting_scan,disconnected,unknown}')
+    customer_ref text, statuses text[] DEFAULT '{paired,awaiting_scan,disconnected,unknown}', patience text DEFAULT '2s')
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
@@ -88,15 +88,17 @@ BEGIN
     tried := @extschema@._wab_trial_bridge_id(held);
     FOREACH status IN ARRAY statuses LOOP
         BEGIN
-            PERFORM set_config('lock_timeout', '2s', true);
+            PERFORM set_config('lock_timeout', patience, true);
             PERFORM @extschema@._wab_update_rows(ARRAY[customer_ref], CASE WHEN tried IS NOT NULL THEN ARRAY[tried] END,
                                                  ARRAY[status]);
             SELECT u.reason INTO refusal FROM @extschema@._wab_unwritten_rows(
                 ARRAY[customer_ref], CASE WHEN tried IS NOT NULL THEN ARRAY[tried] END, ARRAY[status]) u;
             RAISE EXCEPTION USING ERRCODE = 'WB001', MESSAGE = 'the trial is rolled back';
         EXCEPTION
-        WHEN SQLSTATE 'WB001' OR unique_violation OR lock_not_available THEN
+        WHEN SQLSTATE 'WB001' OR unique_violation THEN
             NULL;
+        WHEN lock_not_available THEN
+            RETURN NULL;
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
             IF left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
@@ -113,7 +115,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_try_row IS
     'Writes a bridge_id with each of these statuses on the tenant''s row, and rolls it back. Returns why one of them '
-    'cannot be written; null if all can, if there is no such row, or if another session locks the row for 2 seconds.';
+    'cannot be written; null if all can, if there is no such row, or if another session locks the row for this time.';
 
 CREATE FUNCTION @extschema@._wab_require_row(customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
@@ -214,7 +216,8 @@ BEGIN
         samples := ARRAY(SELECT t.customer_ref FROM @extschema@.wab_tenants t WHERE t.wanted LIMIT 3);
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         FOREACH sample IN ARRAY samples LOOP
-            refusal := @extschema@._wab_try_row(sample, all_statuses);
+            -- The views are locked meanwhile: whoever holds the row may wait for them.
+            refusal := @extschema@._wab_try_row(sample, all_statuses, '10ms');
             EXIT WHEN refusal IS NULL;
         END LOOP;
     END IF;
