@@ -96,7 +96,9 @@ BEGIN
         PERFORM @extschema@._wab_mark_duplicates_of(ARRAY[was.customer_ref, customer_ref], bridge_id);
     END IF;
     IF raw_status IS NOT NULL THEN
-        PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status], clock_timestamp());
+        -- The provider was asked after this statement began. What was heard since of a known bridge is newer.
+        PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status],
+            CASE WHEN was.customer_ref = customer_ref THEN statement_timestamp() ELSE clock_timestamp() END);
     END IF;
     -- An extra of wab_declared has no tenant row.
     IF EXISTS (SELECT FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t) THEN
@@ -119,7 +121,9 @@ COMMENT ON FUNCTION @extschema@._wab_record_provision IS
     'the tenant row, and finishes the tenant''s entry in wab_queue. Returns null, or why the row does not hold them '
     'afterwards: the bridge is recorded all the same, because it is paid for.';
 
-CREATE FUNCTION @extschema@._wab_record_session(customer_ref text, raw_status text) RETURNS text
+CREATE FUNCTION @extschema@._wab_record_session(
+    customer_ref text, raw_status text, asked_at timestamptz DEFAULT clock_timestamp())
+RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
@@ -129,7 +133,7 @@ DECLARE
 BEGIN
     SELECT b.bridge_id INTO id FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref AND NOT b.duplicated;
     IF raw_status IS NOT NULL AND id IS NOT NULL
-       AND @extschema@._wab_observe_statuses(ARRAY[id], ARRAY[raw_status], clock_timestamp()) > 0 THEN
+       AND @extschema@._wab_observe_statuses(ARRAY[id], ARRAY[raw_status], asked_at) > 0 THEN
         PERFORM @extschema@._wab_note_drift_of(ARRAY[customer_ref]);
     END IF;
     SELECT b.status INTO now FROM @extschema@.wab_bridges b WHERE b.bridge_id = id AND b.raw_status = raw_status;
@@ -137,8 +141,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_session IS
-    'Records the status that a tenant''s session just reported (null: it reported none), and returns the bridge''s '
-    'status.';
+    'Records the status that a tenant''s session reported (null: it reported none) when it was asked, and returns the '
+    'bridge''s status. An event that came since is newer.';
 
 CREATE FUNCTION @extschema@._wab_record_delete(bridge_id bigint, customer_ref text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 
+use chrono::{DateTime, Utc};
 use wabridges::{
     Bridge, BridgeId, Client, Config, CustomerRef, Error, Listing, Made, PairingCode, Phone, ReadClient,
     Session, WebhookUrl, resolve,
@@ -200,8 +201,18 @@ async fn told<T>(
     }
 }
 
-/// Unpairs a bridge and asks its session for the new status; `None` if the session does not answer.
-pub async fn logout(client: Client, customer_ref: CustomerRef) -> Result<Option<String>, Error> {
+/// The status of a session after a logout.
+pub struct LoggedOut {
+    /// The status; `None` if the session did not answer.
+    pub raw_status: Option<String>,
+    /// When it was asked.
+    pub asked_at: DateTime<Utc>,
+}
+
+/// Unpairs a bridge and asks its session for the new status.
+pub async fn logout(client: Client, customer_ref: CustomerRef) -> Result<LoggedOut, Error> {
     client.logout(&customer_ref).await?;
-    Ok(client.reader().session(&customer_ref).await.ok().map(|session| session.raw_status))
+    let asked_at = Utc::now();
+    let session = client.reader().session(&customer_ref).await.ok();
+    Ok(LoggedOut { raw_status: session.map(|session| session.raw_status), asked_at })
 }

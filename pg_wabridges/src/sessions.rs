@@ -7,9 +7,9 @@ use wabridges::qr::{self, Terminal};
 use crate::arguments::{phone_argument, tenant_argument};
 use crate::database::CallKind;
 use crate::error::{OrRaise, Raise};
-use crate::provider::NoCode;
-use crate::server::require_writable;
-use crate::{database, provider};
+use crate::provider::{LoggedOut, NoCode};
+use crate::server::{require_writable, timestamp};
+use crate::{database, provider, server};
 
 /// The provider's word for a session that waits to be paired: only such a session has a code.
 const SHOWS_CODE: &str = "qr";
@@ -38,10 +38,11 @@ fn wab_session_status(
 > {
     let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
+    let asked_at = server::now();
     let session =
         provider::call_for(&customer_ref, |client| async move { client.reader().session(&asked).await })
             .or_raise();
-    let status = database::learn_session(&customer_ref, &session.raw_status).or_raise();
+    let status = database::learn_session(&customer_ref, &session.raw_status, asked_at).or_raise();
     database::learn_phone(&customer_ref, &session).or_raise();
     TableIterator::once((
         customer_ref.into(),
@@ -73,9 +74,10 @@ fn wab_qr_text(tenant_id: Option<String>) -> String {
 fn picture(tenant_id: Option<String>) -> Vec<u8> {
     let customer_ref = ours(tenant_id);
     let asked = customer_ref.clone();
+    let asked_at = server::now();
     let image = provider::call_for(&customer_ref, |client| provider::qr(client, asked)).or_raise();
     let image = image.map_err(no_code).or_raise();
-    database::learn_session(&customer_ref, SHOWS_CODE).or_raise();
+    database::learn_session(&customer_ref, SHOWS_CODE, asked_at).or_raise();
     image
 }
 
@@ -87,10 +89,11 @@ fn wab_pair(tenant_id: Option<String>, phone: Option<String>) -> String {
     database::require_call_record().or_raise();
     let call = database::announce(CallKind::Pair, &customer_ref, None).or_raise();
     let asked = customer_ref.clone();
+    let asked_at = server::now();
     let told = provider::call_for(&customer_ref, |client| provider::pair(client, asked, phone)).or_raise();
     let code = told.map_err(no_code).or_raise().to_string();
     database::recorded(&call, None, || {
-        database::learn_session(&customer_ref, SHOWS_CODE)?;
+        database::learn_session(&customer_ref, SHOWS_CODE, asked_at)?;
         database::note_code(&customer_ref)?;
         Ok((code, "code"))
     })
@@ -111,9 +114,11 @@ fn wab_logout(
     database::require_recording().or_raise();
     let call = database::announce(CallKind::Logout, &customer_ref, None).or_raise();
     let asked = customer_ref.clone();
-    let raw_status = provider::call_for(&customer_ref, |client| provider::logout(client, asked)).or_raise();
+    let LoggedOut { raw_status, asked_at } =
+        provider::call_for(&customer_ref, |client| provider::logout(client, asked)).or_raise();
+    let asked_at = timestamp(Some(asked_at)).unwrap_or_else(server::now);
     let status = database::recorded(&call, None, || {
-        let status = database::record_session(&customer_ref, raw_status.as_deref())?;
+        let status = database::record_session(&customer_ref, raw_status.as_deref(), asked_at)?;
         Ok((status.clone(), status))
     })
     .or_raise();

@@ -1,5 +1,6 @@
 //! Reads and records single bridges and tenants: sessions to poll, the tenant row, and the results of calls.
 
+use pgrx::prelude::*;
 use wabridges::{BridgeId, CustomerRef};
 
 use super::drift::warn_unwritten;
@@ -31,15 +32,19 @@ pub fn never_polled() -> Result<i64, Raise> {
     read_one(include_str!("never_polled.sql"), &[], |row| Ok(row.get(1)?.unwrap_or(0)))
 }
 
-/// Stores the status that a tenant's session just reported, if this transaction and this role may, and returns the bridge's
+/// Stores the status that a tenant's session reported when it was asked, if this transaction and this role may, and returns the bridge's
 /// status. `wab_normalize_status()` defines it where nothing is stored.
-pub fn learn_session(customer_ref: &CustomerRef, raw_status: &str) -> Result<String, Raise> {
+pub fn learn_session(
+    customer_ref: &CustomerRef,
+    raw_status: &str,
+    asked_at: TimestampWithTimeZone,
+) -> Result<String, Raise> {
     let may_record = || {
         let found = read_rows(include_str!("may_record_session.sql"), &[], |row| row.get(1))?;
         Ok::<_, Raise>(found.into_iter().flatten().next().unwrap_or(false))
     };
     if server::may_write() && may_record()? {
-        return record_session(customer_ref, Some(raw_status));
+        return record_session(customer_ref, Some(raw_status), asked_at);
     }
     let sql = "SELECT @extschema@.wab_normalize_status($1)";
     let found = read_rows(sql, &[raw_status.into()], |row| row.get::<String>(1))?;
@@ -136,10 +141,14 @@ pub fn record_delete(id: BridgeId, customer_ref: &CustomerRef) -> Result<(), Rai
     warn_unwritten(&[(customer_ref.as_str().to_owned(), reason)])
 }
 
-/// Stores the status that a tenant's session just reported, and returns it normalized.
-pub fn record_session(customer_ref: &CustomerRef, raw_status: Option<&str>) -> Result<String, Raise> {
-    let args = [customer_ref.as_str().into(), raw_status.into()];
-    one("SELECT @extschema@._wab_record_session($1, $2)", &args, |row| {
+/// Stores the status that a tenant's session reported when it was asked, and returns it normalized.
+pub fn record_session(
+    customer_ref: &CustomerRef,
+    raw_status: Option<&str>,
+    asked_at: TimestampWithTimeZone,
+) -> Result<String, Raise> {
+    let args = [customer_ref.as_str().into(), raw_status.into(), asked_at.into()];
+    one("SELECT @extschema@._wab_record_session($1, $2, $3)", &args, |row| {
         Ok(row.get(1)?.unwrap_or_else(|| "unknown".to_owned()))
     })
 }

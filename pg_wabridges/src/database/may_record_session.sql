@@ -5,6 +5,6 @@ SELECT coalesce(pg_catalog.bool_and(coalesce(pg_catalog.has_function_privilege(f
    AND pg_catalog.has_table_privilege('@extschema@.wab_bridge_events', 'INSERT')
    AND pg_catalog.has_table_privilege('@extschema@.wab_observations', 'SELECT')
    AND pg_catalog.has_table_privilege('@extschema@.wab_observations', 'UPDATE')
-FROM (VALUES (pg_catalog.to_regprocedure('@extschema@._wab_record_session(text, text)')::pg_catalog.oid),
+FROM (VALUES (pg_catalog.to_regprocedure('@extschema@._wab_record_session(text, text, timestamptz)')::pg_catalog.oid),
              (pg_catalog.to_regprocedure('@extschema@._wab_observe_statuses(bigint[], text[], timestamptz)')),
              (pg_catalog.to_regprocedure('@extschema@._wab_note_drift_of(text[], bigint[])'))) AS f(oid)

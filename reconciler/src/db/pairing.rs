@@ -1,5 +1,7 @@
 //! Reads which bridges are to be repaired, and records the pairing codes that are requested for them.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use wabridges::CustomerRef;
 
@@ -58,9 +60,20 @@ impl Store {
     }
 
     /// Records that a code was made, and the status that its session has then.
-    pub async fn note_code(&mut self, customer_ref: &CustomerRef, who: &str) -> Result<(), Error> {
-        let note = "SELECT n.code_id, @extschema@._wab_record_session($1, $3) FROM @extschema@._wab_note_code($1, $2) n";
-        let note = query(self.names.sql(note)).bind(customer_ref.as_str()).bind(who).bind(SHOWS_CODE);
+    pub async fn note_code(
+        &mut self,
+        customer_ref: &CustomerRef,
+        who: &str,
+        asked: Instant,
+    ) -> Result<(), Error> {
+        let note =
+            "SELECT n.code_id, @extschema@._wab_record_session($1, $3, clock_timestamp() - make_interval(secs => $4))
+             FROM @extschema@._wab_note_code($1, $2) n";
+        let note = query(self.names.sql(note))
+            .bind(customer_ref.as_str())
+            .bind(who)
+            .bind(SHOWS_CODE)
+            .bind(asked.elapsed().as_secs_f64());
         let doing = "cannot record that a pairing code was requested";
         self.session.run(doing, async |conn| note.execute(conn).await.map(drop)).await
     }
@@ -73,19 +86,28 @@ impl Store {
         self.session.run(doing, async |conn| delete.execute(conn).await.map(drop)).await
     }
 
-    /// Records that a session shows a code.
-    pub async fn record_shown_code(&mut self, customer_ref: &CustomerRef) -> Result<(), Error> {
-        self.record_session(customer_ref, SHOWS_CODE).await
+    /// Records that a session, when it was asked, showed a code.
+    pub async fn record_shown_code(
+        &mut self,
+        customer_ref: &CustomerRef,
+        asked: Instant,
+    ) -> Result<(), Error> {
+        self.record_session(customer_ref, SHOWS_CODE, asked).await
     }
 
-    /// Records the status that a session just reported.
+    /// Records the status that a session reported when it was asked.
     pub async fn record_session(
         &mut self,
         customer_ref: &CustomerRef,
         raw_status: &str,
+        asked: Instant,
     ) -> Result<(), Error> {
-        let record = "SELECT @extschema@._wab_record_session($1, $2)";
-        let record = query(self.names.sql(record)).bind(customer_ref.as_str()).bind(raw_status);
+        let record =
+            "SELECT @extschema@._wab_record_session($1, $2, clock_timestamp() - make_interval(secs => $3))";
+        let record = query(self.names.sql(record))
+            .bind(customer_ref.as_str())
+            .bind(raw_status)
+            .bind(asked.elapsed().as_secs_f64());
         let doing = "cannot record the status of a session";
         self.session.run(doing, async |conn| record.execute(conn).await.map(drop)).await
     }

@@ -1,6 +1,6 @@
 //! Requests pairing codes one after the other, within the provider's limits. Each request is recorded before its call.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use wabridges::{Class, Client, Error as ProviderError, Phone};
@@ -89,11 +89,12 @@ impl Pairer<'_> {
                 let detail = "a code that was requested before is still valid: run it again in three minutes";
                 return Ok(row(to_pair, CodeOutcome::HasCode, detail));
             };
+            let asked = Instant::now();
             let error = match self.client.pair(customer_ref, phone).await {
                 Ok(code) => {
                     let row = made(to_pair, code.as_str(), claim.valid_until);
                     // The code is not lost with the database.
-                    return Ok(match self.store.record_shown_code(customer_ref).await {
+                    return Ok(match self.store.record_shown_code(customer_ref, asked).await {
                         Ok(()) => Turn::Row(row),
                         Err(error) => Turn::Last(row, RunEnd::Database(chain(&error))),
                     });
@@ -120,11 +121,12 @@ impl Pairer<'_> {
 
     /// A refused call: the bridge may be paired already.
     async fn refused(&mut self, to_pair: &ToPair, error: &ProviderError) -> Result<Turn, Error> {
+        let asked = Instant::now();
         if let ProviderError::Refused { .. } = error
             && let Ok(session) = self.client.reader().session(&to_pair.customer_ref).await
             && session.is_paired()
         {
-            self.store.record_session(&to_pair.customer_ref, &session.raw_status).await?;
+            self.store.record_session(&to_pair.customer_ref, &session.raw_status, asked).await?;
             return Ok(row(to_pair, CodeOutcome::Paired, ""));
         }
         Ok(row(to_pair, CodeOutcome::Failed, chain(error)))

@@ -1,6 +1,8 @@
 //! `wab pair`: requests a pairing code and explains where to type it. For one tenant it needs no database, but tells it if
 //! there is one.
 
+use std::time::Instant;
+
 use clap::Args;
 use wabridges::Phone;
 
@@ -39,6 +41,7 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         return pair_all(fleet, &args.all).await;
     };
     let client = client(fleet, fleet.api_key()?)?;
+    let asked = Instant::now();
     let code = match client.pair(&tenant.tenant, phone).await {
         Ok(code) => code,
         Err(error) => {
@@ -61,7 +64,7 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         ));
     }
     if std::env::var_os(fleet.database.url_env()).is_some_and(|url| !url.is_empty())
-        && let Err(error) = record(fleet, tenant).await
+        && let Err(error) = record(fleet, tenant, asked).await
     {
         emit_safely(&format!("note: the database does not know of this code: {}", chain(&error)));
     }
@@ -69,6 +72,6 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
 }
 
 /// Records the code in the database that an environment variable names, so that wab_to_repair shows it.
-async fn record(fleet: &Fleet, TenantArg { tenant }: &TenantArg) -> Result<(), Error> {
-    Store::connect(&fleet.database).await?.note_code(tenant, &Who::now().who).await
+async fn record(fleet: &Fleet, TenantArg { tenant }: &TenantArg, asked: Instant) -> Result<(), Error> {
+    Store::connect(&fleet.database).await?.note_code(tenant, &Who::now().who, asked).await
 }

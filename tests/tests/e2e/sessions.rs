@@ -71,6 +71,36 @@ async fn an_error_of_a_call_names_its_tenant_or_bridge() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_event_is_newer_than_the_answer_of_a_session_that_was_asked_before_it() -> Result<()> {
+    let fleet = two().await?;
+    fleet.sql("SELECT wab_session_status(1)")?;
+    for (asks, path, event, status) in [
+        ("wab_session_status(1)", "/api/instances/1/proxy/status", "disconnected", "disconnected"),
+        ("wab_qr(2)", "/api/instances/2/proxy/qr", "connected", "paired"),
+    ] {
+        let slow = json!({"path": path, "kind": "delay", "ms": 1500, "times": 1});
+        fleet.sandbox.fault(slow).await?;
+        let mut session = fleet.connect().await?;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut session).await?;
+        let ask = format!("SELECT {asks}");
+        let asked =
+            tokio::spawn(async move { sqlx::raw_sql(sqlx::AssertSqlSafe(ask)).execute(&mut session).await });
+        let waits =
+            format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
+        e2e::wait::until("it waits for the provider", || async {
+            Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Extension")))
+        })
+        .await?;
+        let tenant = asks.split(['(', ')']).nth(1).unwrap_or_default();
+        fleet.sql(&format!("SELECT wab_ingest_event('{tenant}', '{{\"event\": \"{event}\"}}')"))?;
+        asked.await??;
+        let stored = format!("SELECT status FROM wab_bridges WHERE customer_ref = '{tenant}'");
+        assert_eq!(fleet.sql(&stored)?, status, "{asks}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_call_that_learns_a_status_stores_it_if_it_may() -> Result<()> {
     let fleet = two().await?;
     let status = |id: u32| fleet.sql(&format!("SELECT status FROM wab_bridges WHERE bridge_id = {id}"));

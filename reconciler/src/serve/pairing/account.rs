@@ -70,21 +70,22 @@ impl Account {
     /// Asks whether the session is paired, and records it if it is.
     pub async fn session(&self, link: &OpenedLink) -> Result<Look, Error> {
         let doing = "the session did not answer";
+        let asked = Instant::now();
         let session =
             self.client.reader().session(&link.customer_ref).await.map_err(Error::provider(doing))?;
         if !session.is_paired() {
             return Ok(Look::Unpaired);
         }
-        self.record_paired(link, &session.raw_status).await?;
+        self.record_paired(link, &session.raw_status, asked).await?;
         Ok(Look::Paired)
     }
 
     /// The session is paired: records it, which ends the link.
-    async fn record_paired(&self, link: &OpenedLink, raw_status: &str) -> Result<(), Error> {
+    async fn record_paired(&self, link: &OpenedLink, raw_status: &str, asked: Instant) -> Result<(), Error> {
         const DOING: &str = "cannot record that a session is paired";
         let recorded = in_time(DOING, async {
             let mut store = self.records.lend().await?;
-            store.record_session(&link.customer_ref, raw_status).await?;
+            store.record_session(&link.customer_ref, raw_status, asked).await?;
             // The status of a duplicate is not recorded.
             if !store.was_paired(link.link_id).await? {
                 store.end_links(&link.customer_ref, &self.who).await?;

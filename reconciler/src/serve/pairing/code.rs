@@ -1,6 +1,7 @@
 //! Requests the code that a customer types instead of scanning one. The request is recorded before the call.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use chrono::Utc;
 use wabridges::{Error as ProviderError, PairingCode, Phone};
@@ -43,8 +44,9 @@ async fn request(account: &Account, link: &OpenedLink, phone: &Phone) -> State {
         Ok(Err(has_code)) => return has_code,
         Err(error) => return failed(&error),
     };
+    let asked = Instant::now();
     let error = match account.client.pair(&link.customer_ref, phone).await {
-        Ok(code) => return made(account, link, &code).await,
+        Ok(code) => return made(account, link, &code, asked).await,
         Err(error) => error,
     };
     if error.is_ambiguous() {
@@ -85,10 +87,10 @@ async fn claim(account: &Account, link: &OpenedLink) -> Result<Result<Claim, Sta
 }
 
 /// The code is shown even if the database does not learn that the session waits to be paired.
-async fn made(account: &Account, link: &OpenedLink, code: &PairingCode) -> State {
+async fn made(account: &Account, link: &OpenedLink, code: &PairingCode, asked: Instant) -> State {
     let recorded = in_time(RECORDING, async {
         let mut store = account.records.lend().await?;
-        store.record_shown_code(&link.customer_ref).await?;
+        store.record_shown_code(&link.customer_ref, asked).await?;
         store.hand_back();
         Ok(())
     });
