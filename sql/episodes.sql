@@ -279,6 +279,22 @@ COMMENT ON FUNCTION @extschema@._wab_note_drift IS
     'drift, or that of these bridges and of these customer_refs without a bridge.';
 
 -- Called by everything that writes a single bridge. A role that may not read the tenants leaves it to the next refresh.
+CREATE FUNCTION @extschema@._wab_moving_drift(kinds text[], bridge_ids bigint[], customer_refs text[])
+RETURNS TABLE (bridge_id bigint, customer_ref text)
+LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
+AS $$
+    SELECT DISTINCT coalesce(p.bridge_id, l.bridge_id),
+           CASE WHEN coalesce(p.bridge_id, l.bridge_id) IS NULL THEN coalesce(p.customer_ref, l.customer_ref) END
+    FROM (SELECT d.kind, coalesce(d.bridge_id::text, d.customer_ref) AS subject, d.bridge_id, d.customer_ref
+          FROM unnest(kinds, bridge_ids, customer_refs) AS d(kind, bridge_id, customer_ref)) p
+    FULL JOIN (SELECT e.* FROM @extschema@.wab_drift_episodes e WHERE e.ended_at IS NULL) l
+           ON l.kind = p.kind AND l.subject = p.subject
+    WHERE p.kind IS NULL OR l.kind IS NULL;
+$$;
+COMMENT ON FUNCTION @extschema@._wab_moving_drift IS
+    'The bridges, and the customer_refs without a bridge, of which _wab_note_drift() would record that drift begins or ends, '
+    'if this is all present drift.';
+
 CREATE FUNCTION @extschema@._wab_note_drift_of(customer_refs text[], gone bigint[] DEFAULT '{}') RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$

@@ -14,7 +14,9 @@ pub use bridges::{
     require_binding, require_ours, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
 };
 pub use calls::{CallKind, announce, recorded, require_call_record};
-pub use drift::{Drift, drift, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses};
+pub use drift::{
+    Drift, drift, drift_of, moving, note_drift, record_drift, standing_drift, unlink_bridges, write_statuses,
+};
 pub use observe::{
     Observation, ShrinkPolicy, Stored, lock_observing, observe, observe_statuses, recent_observation,
     try_lock_refresh,

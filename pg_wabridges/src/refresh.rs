@@ -1,7 +1,8 @@
 //! Runs the steps of `wab_refresh()` and `wab_reconcile()`.
 //!
 //! For speed, it reads the drift of the stored rows while the provider is answering. Afterwards it reads again only the drift
-//! of bridges that the answer changed, usually none.
+//! of bridges that the answer changed, and that which would begin or end: a webhook or a call may have recorded other drift of
+//! these bridges meanwhile.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use crate::database::{self, Drift, Observation, ShrinkPolicy, Stored};
 use crate::error::Raise;
 use crate::poll::ask;
 use crate::{list, server};
+
+/// So many bridges and tenants are read again one by one; if it would be more, all are.
+const READ_AGAIN: usize = 200;
 
 /// Asks the provider for the whole fleet and stores it. Skipped if the last observation is younger than `max_age`, or another
 /// refresh is running.
@@ -91,16 +95,33 @@ fn brought_up_to_date(stored: Option<Vec<Drift>>, touched: &Touched) -> Result<O
     let (Some(mut drift), Some(ids)) = (stored, touched.bridges()) else {
         return database::drift(&Touched::Anyone);
     };
-    if ids.is_empty() {
+    let among: HashSet<i64> = ids.iter().copied().collect();
+    if !ids.is_empty() {
+        drift.retain(|row| !row.bridge_id.is_some_and(|id| among.contains(&id)));
+        let Some(now) = database::drift(touched)? else { return Ok(None) };
+        drift.extend(now);
+        if drift.iter().any(compares_bridges) {
+            return database::drift(&Touched::Anyone);
+        }
+    }
+    let Some(mut moving) = database::moving(&drift)? else { return database::drift(&Touched::Anyone) };
+    moving.bridges.retain(|id| !among.contains(id));
+    if moving.bridges.is_empty() && moving.customer_refs.is_empty() {
         return Ok(Some(drift));
     }
-    let among: HashSet<i64> = ids.iter().copied().collect();
-    drift.retain(|row| !row.bridge_id.is_some_and(|id| among.contains(&id)));
-    let Some(now) = database::drift(touched)? else { return Ok(None) };
-    // These compare bridges with each other, so that one touched bridge changes the others' rows.
-    if drift.iter().chain(&now).any(|row| ["unmapped_status", "phone_shared"].contains(&row.kind.as_str())) {
+    if moving.bridges.len() + moving.customer_refs.len() > READ_AGAIN {
+        return database::drift(&Touched::Anyone);
+    }
+    drift.retain(|row| !moving.have(row));
+    let Some(now) = database::drift_of(&moving)? else { return Ok(None) };
+    if now.iter().any(compares_bridges) {
         return database::drift(&Touched::Anyone);
     }
     drift.extend(now);
     Ok(Some(drift))
+}
+
+/// Whether drift of this kind compares bridges with each other, so that one touched bridge changes the others' rows.
+fn compares_bridges(drift: &Drift) -> bool {
+    ["unmapped_status", "phone_shared"].contains(&drift.kind.as_str())
 }

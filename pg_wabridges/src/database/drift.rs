@@ -1,8 +1,9 @@
 //! Reads the drift, writes statuses on tenant rows, and records the drift's episodes.
 
+use pgrx::datum::DatumWithOid;
 use wabridges::Touched;
 
-use super::statement::{one, rows};
+use super::statement::{one, read_one, rows};
 use crate::error::Raise;
 use crate::glimpse::glimpse;
 
@@ -31,11 +32,39 @@ impl Drift {
     }
 }
 
+/// Bridges, and customer_refs without a bridge.
+#[derive(Default)]
+pub struct Subjects {
+    pub bridges: Vec<i64>,
+    pub customer_refs: Vec<String>,
+}
+
+impl Subjects {
+    /// Whether the drift is that of one of these.
+    pub fn have(&self, drift: &Drift) -> bool {
+        match drift.bridge_id {
+            Some(id) => self.bridges.contains(&id),
+            None => drift.customer_ref.as_ref().is_some_and(|name| self.customer_refs.contains(name)),
+        }
+    }
+}
+
 /// The drift of these bridges, or of all; `None` if this role cannot read it.
 pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
-    let sql = "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted \
-               FROM @extschema@._wab_drift_rows($1) d";
-    let drift = rows(sql, &[touched.bridges().into()], |row| {
+    read("@extschema@._wab_drift_rows($1)", &[touched.bridges().into()])
+}
+
+/// The drift of these bridges and customer_refs; `None` if this role cannot read it.
+pub fn drift_of(subjects: &Subjects) -> Result<Option<Vec<Drift>>, Raise> {
+    let args = [subjects.bridges.as_slice().into(), subjects.customer_refs.clone().into()];
+    read("@extschema@._wab_drift_rows($1, $2)", &args)
+}
+
+fn read(source: &str, args: &[DatumWithOid<'_>]) -> Result<Option<Vec<Drift>>, Raise> {
+    let sql = format!(
+        "SELECT d.kind, d.tenant_id, d.bridge_id, d.customer_ref, d.stored, d.observed, d.detail, d.wasted FROM {source} d"
+    );
+    let drift = rows(&sql, args, |row| {
         let Some(kind) = row.get(1)? else { return Ok(None) };
         Ok(Some(Drift {
             kind,
@@ -91,14 +120,39 @@ pub(super) fn warn_unwritten(unwritten: &[(String, String)]) -> Result<(), Raise
     one("SELECT @extschema@._wab_warn_unwritten($1, $2)", &[refs.into(), reasons.into()], |_| Ok(()))
 }
 
-/// Records and announces which drift began and ended; `drift` is all present drift.
-pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
-    let args = [
+/// Of which bridges and customer_refs drift would begin or end if this is all present drift. `None` before ALTER EXTENSION
+/// UPDATE from 0.2.0.
+pub fn moving(drift: &[Drift]) -> Result<Option<Subjects>, Raise> {
+    let sql = "SELECT pg_catalog.to_regprocedure('@extschema@._wab_moving_drift(text[], bigint[], text[])') IS NOT NULL";
+    if read_one(sql, &[], |row| row.get(1))? != Some(true) {
+        return Ok(None);
+    }
+    let [kinds, bridges, customer_refs] = columns(drift);
+    let sql = "SELECT m.bridge_id, m.customer_ref FROM @extschema@._wab_moving_drift($1, $2, $3) m";
+    let mut subjects = Subjects::default();
+    let moving =
+        rows(sql, &[kinds, bridges, customer_refs], |row| Ok((row.get::<i64>(1)?, row.get::<String>(2)?)))?;
+    for (bridge, customer_ref) in moving {
+        subjects.bridges.extend(bridge);
+        subjects.customer_refs.extend(customer_ref);
+    }
+    Ok(Some(subjects))
+}
+
+/// The kinds, the bridge_ids and the customer_refs of these rows.
+fn columns(drift: &[Drift]) -> [DatumWithOid<'static>; 3] {
+    [
         drift.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>().into(),
         drift.iter().map(|row| row.bridge_id).collect::<Vec<_>>().into(),
         drift.iter().map(|row| row.customer_ref.as_deref()).collect::<Vec<_>>().into(),
-        drift.iter().map(|row| row.wasted).collect::<Vec<_>>().into(),
-    ];
+    ]
+}
+
+/// Records and announces which drift began and ended; `drift` is all present drift.
+pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
+    let [kinds, bridges, customer_refs] = columns(drift);
+    let wasted = drift.iter().map(|row| row.wasted).collect::<Vec<_>>().into();
+    let args = [kinds, bridges, customer_refs, wasted];
     one("SELECT @extschema@._wab_note_drift($1, $2, $3, $4)", &args, |_| Ok(()))
 }
 

@@ -203,3 +203,82 @@ async fn refreshes_and_an_apply_do_not_disturb_each_other() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_refresh_keeps_the_drift_that_was_recorded_while_the_provider_answered() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    // The list says nothing of the bridge that an event tells of.
+    fleet.sandbox.set(json!({"list_status": false})).await?;
+    fleet.observe().await?;
+    fleet.sql("UPDATE wab_policy SET disconnected_after = '0'")?;
+    for call in ["wab_refresh()", "wab_reconcile(max_status_calls => 0)"] {
+        let slow =
+            json!({"method": "GET", "path": "/api/instances", "kind": "delay", "ms": 1500, "times": 1});
+        fleet.sandbox.clear_ledger().await?;
+        fleet.sandbox.fault(slow).await?;
+        let mut session = fleet.connect().await?;
+        let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut session).await?;
+        let refresh = format!("SELECT count(*) FROM {call}");
+        let refreshed = tokio::spawn(async move {
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(refresh)).fetch_one(&mut session).await
+        });
+        let waits =
+            format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
+        wait::until("it waits for the provider", || async {
+            Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Extension")))
+        })
+        .await?;
+        fleet.sql("SELECT wab_ingest_event('cust_03', '{\"event\": \"disconnected\"}')")?;
+        refreshed.await??;
+        let episodes =
+            "SELECT customer_ref, ended_at IS NULL FROM wab_drift_episodes WHERE kind = 'disconnected'";
+        assert_eq!(fleet.sql(episodes)?, "cust_03|t", "{call}");
+        fleet.sql("SELECT wab_ingest_event('cust_03', '{\"event\": \"connected\"}')")?;
+        fleet.sql("DELETE FROM wab_drift_episodes")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_got_another_bridge_meanwhile_is_not_cleared() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql(
+        "INSERT INTO tenants (id, status, bridge_id, bridge_status) VALUES ('x', 'left', 999, 'paired')",
+    )?;
+    assert_eq!(world::kinds(&fleet)?, ["stale_binding"]);
+    let (mut application, mut apply) = (fleet.connect().await?, fleet.connect().await?);
+    sqlx::raw_sql("BEGIN; UPDATE tenants SET status = 'active' WHERE id = 'x'")
+        .execute(&mut application)
+        .await?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut apply).await?;
+    let unlinked = tokio::spawn(async move {
+        sqlx::query_as::<_, (String, String)>("SELECT u.customer_ref, u.reason FROM _wab_unlink_bridges() u")
+            .fetch_all(&mut apply)
+            .await
+    });
+    let waits =
+        format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
+    wait::until("it waits for the row", || async {
+        Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Lock")))
+    })
+    .await?;
+    let provisioned: i64 = sqlx::query_scalar("SELECT p.bridge_id FROM wab_provision('x') p")
+        .fetch_one(&mut application)
+        .await?;
+    sqlx::raw_sql("COMMIT").execute(&mut application).await?;
+    unlinked.await??;
+    assert_eq!(fleet.sql("SELECT bridge_id FROM tenants WHERE id = 'x'")?, provisioned.to_string());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_binding_waits_for_no_row_while_it_holds_the_views() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    let mut application = fleet.connect().await?;
+    // Among them is the tenant that the binding tries to write.
+    sqlx::raw_sql("BEGIN; SELECT FROM tenants FOR UPDATE").execute(&mut application).await?;
+    fleet.sql(
+        "SET statement_timeout = '1500ms'; SELECT * FROM wab_bind_tenants(wanted => $$status <> 'left'$$)",
+    )?;
+    Ok(())
+}
