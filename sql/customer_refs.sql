@@ -42,6 +42,24 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_require_ours IS
     'Raises 22023, before a call to the provider, unless a bridge with this customer_ref belongs to this database.';
 
+CREATE FUNCTION @extschema@._wab_require_one_bridge(customer_ref text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    carriers text := (SELECT string_agg(b.bridge_id::text, ', ' ORDER BY b.bridge_id) FROM @extschema@.wab_bridges b
+                      WHERE b.customer_ref = _wab_require_one_bridge.customer_ref AND b.duplicated);
+BEGIN
+    IF carriers IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'several live bridges carry this customer_ref',
+            DETAIL = format('customer_ref: %s; bridges: %s. A call to a session names the customer_ref, and could reach any of them.',
+                            left(customer_ref, 200), carriers),
+            HINT = 'Nothing was sent to the provider. Remove the duplicates first: SELECT * FROM wab_drift WHERE kind = ''duplicate'';';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_require_one_bridge IS
+    'Raises 55000, before a call to a session, if several live bridges carry this customer_ref.';
+
 -- The expression must be valid alone too: then it cannot close the group that _wab_customer_refs() puts around it.
 CREATE FUNCTION @extschema@._wab_check_customer_refs(binding @extschema@.wab_tenant_binding) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

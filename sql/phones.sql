@@ -181,14 +181,16 @@ COMMENT ON FUNCTION @extschema@._wab_observe_phones IS
     'customer_refs of the bridges with a new number. An older answer never overwrites a newer one. Stores nothing if the '
     'caller may not write wab_phones.';
 
-CREATE FUNCTION @extschema@._wab_record_phone(customer_ref text, phone text, jid text, name text) RETURNS void
+CREATE FUNCTION @extschema@._wab_record_phone(
+    customer_ref text, phone text, jid text, name text, asked_at timestamptz DEFAULT clock_timestamp())
+RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_variable
 DECLARE
     moved text[];
 BEGIN
-    SELECT @extschema@._wab_observe_phones(array_agg(b.bridge_id), ARRAY[phone], ARRAY[jid], ARRAY[name], clock_timestamp())
+    SELECT @extschema@._wab_observe_phones(array_agg(b.bridge_id), ARRAY[phone], ARRAY[jid], ARRAY[name], asked_at)
     INTO moved FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref AND NOT b.duplicated;
     IF moved <> '{}' THEN
         PERFORM @extschema@._wab_note_drift_of(moved);
@@ -196,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_phone IS
-    'Records who is paired with a tenant''s bridge, as its session just told it.';
+    'Records who is paired with a tenant''s bridge, as its session told it when it was asked.';
 
 -- A bridge that is gone, or carries another customer_ref, takes its number with it. One that shares its customer_ref with
 -- another bridge can no longer be asked who is paired with it.

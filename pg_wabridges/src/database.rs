@@ -11,7 +11,8 @@ mod statement;
 pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts};
 pub use bridges::{
     learn_session, never_polled, note_code, poll_candidates, record_delete, record_provision, record_session,
-    require_binding, require_ours, require_recording, require_row, stored_bridge_id, wanted_webhook_url,
+    require_binding, require_one_bridge, require_ours, require_recording, require_row, stored_bridge_id,
+    wanted_webhook_url,
 };
 pub use calls::{CallKind, announce, recorded, require_call_record};
 pub use drift::{

@@ -138,14 +138,20 @@ async fn with_status(reader: &ReadClient, found: Found, outcome: Outcome) -> Pro
     Provisioned { id: found.id, state: found.state, raw_status: found.raw_status.or(told), session, outcome }
 }
 
-/// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries.
+/// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries. If the answer is lost, it asks
+/// whether the bridge is gone.
 pub async fn delete(client: Client, id: BridgeId, customer_ref: CustomerRef) -> Result<Deletion, Error> {
     let live = client.reader().get(id).await?.bridge;
     if live.customer_ref.as_ref() != Some(&customer_ref) {
         return Ok(Deletion::Refused { carries: live.customer_ref });
     }
-    client.delete(id).await?;
-    Ok(Deletion::Deleted)
+    match client.delete(id).await {
+        Err(error) if error.is_ambiguous() => match client.reader().get(id).await {
+            Err(Error::NotFound { .. }) => Ok(Deletion::Deleted),
+            _ => Err(error),
+        },
+        answer => answer.map(|()| Deletion::Deleted),
+    }
 }
 
 /// The result of a deletion.

@@ -18,6 +18,7 @@ const SHOWS_CODE: &str = "qr";
 fn ours(tenant_id: Option<String>) -> CustomerRef {
     let customer_ref = tenant_argument(tenant_id).or_raise();
     database::require_ours(&customer_ref).or_raise();
+    database::require_one_bridge(&customer_ref).or_raise();
     customer_ref
 }
 
@@ -43,7 +44,7 @@ fn wab_session_status(
         provider::call_for(&customer_ref, |client| async move { client.reader().session(&asked).await })
             .or_raise();
     let status = database::learn_session(&customer_ref, &session.raw_status, asked_at).or_raise();
-    database::learn_phone(&customer_ref, &session).or_raise();
+    database::learn_phone(&customer_ref, &session, asked_at).or_raise();
     TableIterator::once((
         customer_ref.into(),
         status,

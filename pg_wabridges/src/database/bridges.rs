@@ -92,6 +92,15 @@ pub fn require_ours(customer_ref: &CustomerRef) -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_ours($1)", &[customer_ref.as_str().into()], |_| Ok(()))
 }
 
+/// Raises 55000 if several live bridges carry this customer_ref, so that a call to the session could reach any of them.
+pub fn require_one_bridge(customer_ref: &CustomerRef) -> Result<(), Raise> {
+    if read_one(include_str!("may_require_one_bridge.sql"), &[], |row| row.get(1))? != Some(true) {
+        return Ok(());
+    }
+    let require = "SELECT @extschema@._wab_require_one_bridge($1)";
+    one_unlocked(require, &[customer_ref.as_str().into()], |_| Ok(()))
+}
+
 /// Raises 55000 unless this tenant's row, if there is one, can take a bridge_id and each status.
 pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
     // The objects of 0.2.0, which work with this library too, lack it.
@@ -120,7 +129,7 @@ pub fn record_provision(
     let record = "SELECT pg_catalog.format('%s', @extschema@._wab_record_provision($1, $2, $3, $4, $5))";
     let reason = one(record, &args, |row| row.get::<String>(1))?.unwrap_or_default();
     if let Some(session) = &bridge.session {
-        learn_phone(customer_ref, session)?;
+        learn_phone(customer_ref, session, server::now())?;
     }
     if reason.is_empty() {
         return Ok(true);

@@ -24,11 +24,15 @@ pub fn observe_phones(polled: &Polled, asked_at: TimestampWithTimeZone) -> Resul
     one(sql, &args, |_| Ok(()))
 }
 
-/// Stores the phone of a tenant's session with `_wab_record_phone()`, if the session told one and this transaction and this role
-/// may.
-pub fn learn_phone(customer_ref: &CustomerRef, session: &Session) -> Result<(), Raise> {
+/// Stores the phone of a tenant's session with `_wab_record_phone()`, if the session told one when it was asked, and this
+/// transaction and this role may.
+pub fn learn_phone(
+    customer_ref: &CustomerRef,
+    session: &Session,
+    asked_at: TimestampWithTimeZone,
+) -> Result<(), Raise> {
     let told = session.phone.is_some() && server::may_write();
-    if !told || !may_call("_wab_record_phone(text, text, text, text)")? {
+    if !told || !may_call("_wab_record_phone(text, text, text, text, timestamptz)")? {
         return Ok(());
     }
     let args = [
@@ -36,8 +40,9 @@ pub fn learn_phone(customer_ref: &CustomerRef, session: &Session) -> Result<(), 
         session.phone.as_deref().into(),
         session.jid.as_deref().into(),
         session.name.as_deref().into(),
+        asked_at.into(),
     ];
-    let sql = "SELECT pg_catalog.format('%s', @extschema@._wab_record_phone($1, $2, $3, $4))";
+    let sql = "SELECT pg_catalog.format('%s', @extschema@._wab_record_phone($1, $2, $3, $4, $5))";
     one(sql, &args, |_| Ok(()))
 }
 

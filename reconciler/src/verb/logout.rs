@@ -30,6 +30,7 @@ pub async fn logout(fleet: &Fleet, args: &LogoutArgs, screen: Screen) -> Result<
     )?;
     let tenant = &args.tenant.tenant;
     let client = client(fleet, fleet.api_key()?)?;
+    args.tenant.require_one_bridge(client.reader()).await?;
     if approval == Approval::Ask {
         let session = match client.reader().session(tenant).await {
             Ok(session) => session,

@@ -18,6 +18,24 @@ fn customer_ref(text: &str) -> Result<CustomerRef, InvalidCustomerRef> {
 }
 
 impl TenantArg {
+    /// Refuses a tenant of which several live bridges carry the customer_ref: the call would reach any of them.
+    pub async fn require_one_bridge(&self, client: &ReadClient) -> Result<(), Error> {
+        let listing = client.list().await.map_err(Error::provider("nothing was done"))?;
+        let same = listing.bridges.iter().filter(|bridge| bridge.customer_ref.as_ref() == Some(&self.tenant));
+        let ids: Vec<String> = same.map(|bridge| bridge.id.to_string()).collect();
+        if ids.len() < 2 {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            what: format!(
+                "the bridges {} carry the customer_ref {:?}, and the call could reach any of them: nothing was done",
+                ids.join(", "),
+                self.tenant.as_str()
+            ),
+            hint: "remove the duplicates first, which wab drift shows".to_owned(),
+        })
+    }
+
     /// The error for a failed call about the tenant's bridge.
     pub fn failed(&self, doing: &'static str, error: wabridges::Error) -> Error {
         match error {

@@ -199,3 +199,18 @@ async fn a_lost_answer_to_a_post_is_looked_up_not_repeated() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_looked_up() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("UPDATE tenants SET status = 'left' WHERE id = 'cust_03'")?;
+    fleet.sandbox.fault(json!({"kind": "lost_reply", "method": "DELETE", "times": 1})).await?;
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_delete_instance(3, 'cust_03')")?, "deleted");
+    assert_eq!(fleet.sql("SELECT call, bridge_id, outcome FROM wab_calls")?, "delete|3|deleted");
+    assert_eq!(fleet.sql("SELECT bridge_id IS NULL FROM tenants WHERE id = 'cust_03'")?, "t");
+    // It was not carried out: the bridge is there, and the error says that it is not known.
+    fleet.sandbox.fault(json!({"kind": "status", "code": 500, "method": "DELETE"})).await?;
+    let (state, message) = fleet.sql_error("SELECT * FROM wab_delete_instance(4, 'cust_04')")?;
+    assert_eq!(state, "08006", "{message}");
+    Ok(())
+}

@@ -101,6 +101,30 @@ async fn an_event_is_newer_than_the_answer_of_a_session_that_was_asked_before_it
 }
 
 #[tokio::test]
+async fn no_session_is_asked_of_which_two_bridges_carry_the_customer_ref() -> Result<()> {
+    let fleet = two().await?;
+    fleet.sandbox.add(json!([{"id": 13, "customer_ref": "1", "status": "connected"}])).await?;
+    fleet.sql("SELECT * FROM wab_refresh()")?;
+    fleet.sandbox.clear_ledger().await?;
+    for call in [
+        "wab_session_status(1)",
+        "wab_qr(1)",
+        "wab_qr_text(1)",
+        "wab_pair(1, '15550001234')",
+        "wab_logout(1)",
+    ] {
+        let (state, message) = fleet.sql_error(&format!("SELECT * FROM {call}"))?;
+        assert!(state == "55000" && message.contains("bridges: 11, 13"), "{call}: {message}");
+    }
+    assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
+    fleet.fleet_yaml("")?;
+    let said = fleet.wab(&["logout", "1", "-y"])?;
+    assert!(said.code == 5 && said.stderr.contains("the bridges 11, 13 carry"), "{}", said.stderr);
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_call_that_learns_a_status_stores_it_if_it_may() -> Result<()> {
     let fleet = two().await?;
     let status = |id: u32| fleet.sql(&format!("SELECT status FROM wab_bridges WHERE bridge_id = {id}"));
