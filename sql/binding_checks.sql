@@ -236,6 +236,13 @@ BEGIN
         CASE WHEN add_columns THEN 'bigint' END, '{bigint}');
     PERFORM @extschema@._wab_check_column(binding.tenants, 'bridge_status', binding.bridge_status,
         CASE WHEN add_columns THEN 'text' END, '{text,varchar}');
+    IF binding.tenant_id IN (binding.bridge_id, binding.bridge_status) OR binding.bridge_id = binding.bridge_status THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'tenant_id, bridge_id and bridge_status are three different columns',
+            DETAIL = format('tenant_id: %I; bridge_id: %I; bridge_status: %I', binding.tenant_id, binding.bridge_id,
+                            binding.bridge_status),
+            HINT = 'The last two are written. Name columns of their own, or let them be added: add_columns => true.';
+    END IF;
     PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
         binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN

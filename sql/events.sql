@@ -127,34 +127,6 @@ COMMENT ON FUNCTION @extschema@._wab_insert_status IS
     'Inserts a reported status into the history of a bridge at its place in time, and returns the present status by '
     'this history. known_at is when the present status was last confirmed. Called by wab_ingest_event().';
 
--- A late event may show that the bridge was paired for a while.
-CREATE FUNCTION @extschema@._wab_unpaired_by_history(bridge @extschema@.wab_bridges) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN (
-        WITH s AS (
-            SELECT e.at, e.became, @extschema@._wab_status_order(coalesce(e.reported, e.became)) AS nth
-            FROM @extschema@.wab_bridge_events e
-            WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
-              AND e.at >= bridge.first_seen_at
-        ), paired AS (
-            SELECT s.at, s.nth FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.nth DESC LIMIT 1
-        ), first AS (
-            SELECT s.at, s.became FROM s
-            WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.nth) > (SELECT p.at, p.nth FROM paired p)
-            ORDER BY s.at, s.nth LIMIT 1
-        )
-        SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
-                    ELSE coalesce(bridge.unpaired_since, least(coalesce(bridge.created_at, bridge.first_seen_at), f.at))
-               END
-        FROM (SELECT 1) always LEFT JOIN first f ON true);
-END
-$$;
-COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
-    'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
-    'if it was not paired in the remaining history.';
-
 -- The present status began at the oldest row that says it and is not followed by a row of another status, be it unknown,
 -- or of another customer_ref, nor by the disappearance of the bridge.
 CREATE FUNCTION @extschema@._wab_status_began(bridge @extschema@.wab_bridges, status text) RETURNS timestamptz

@@ -44,6 +44,32 @@ COMMENT ON FUNCTION @extschema@._wab_lock_id IS
     'wab_bridges is written), apply (held by wab apply), alerts (held while alerts are sent), queue (shared by transactions '
     'that enqueue, held by the one that refuses an entry).';
 
+-- The views call it for live bridges of tenants that are not wanted. A unique index on the id answers it at once.
+CREATE FUNCTION @extschema@._wab_has_wanted_twin(customer_ref text) RETURNS boolean
+LANGUAGE plpgsql STABLE COST 1 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A role that reads only the drift views sees both rows.
+    IF NOT (has_function_privilege('@extschema@._wab_binding()', 'EXECUTE')
+            AND has_function_privilege('@extschema@._wab_binding_path(text)', 'EXECUTE')
+            AND has_table_privilege('@extschema@.wab_tenant_binding', 'SELECT')
+            AND has_table_privilege('@extschema@.wab_tenants', 'SELECT')) THEN
+        RETURN false;
+    END IF;
+    IF EXISTS (SELECT FROM @extschema@._wab_binding() b
+               JOIN pg_attribute a ON a.attrelid = b.tenants AND a.attname = b.tenant_id
+               JOIN pg_index i ON i.indrelid = b.tenants AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) THEN
+        RETURN false;
+    END IF;
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    RETURN EXISTS (SELECT FROM @extschema@.wab_tenants t
+                   WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_has_wanted_twin.customer_ref AND t.wanted);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_has_wanted_twin IS
+    'Whether a row of the tenants table with this id is wanted. Two rows can have one id if no unique index forbids it.';
+
 -- The views call it for duplicated bridges only. It is a function, not a sub-select, so that EXPLAIN of a view stays
 -- readable. PostgreSQL expects ten calls for each row, so the cost is low: a high one would make it JIT-compile the query.
 CREATE FUNCTION @extschema@._wab_serves(bridge_id bigint, customer_ref text, stored_bridge_id bigint) RETURNS boolean

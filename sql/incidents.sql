@@ -200,6 +200,7 @@ BEGIN
             DETAIL = format('kind: %s', left(kind, 200)), HINT = 'SELECT kind FROM wab_incident_policy;';
     END IF;
     IF tenant_id IS NOT NULL THEN
+        PERFORM @extschema@._wab_require_all_rows();
         PERFORM @extschema@._wab_require_tenant(tenant_id);
     END IF;
     INSERT INTO @extschema@.wab_snoozes AS s (customer_ref, kind, until, reason) VALUES (tenant_id, kind, until, reason)

@@ -25,6 +25,36 @@ COMMENT ON FUNCTION @extschema@._wab_unpaired_since IS
     'wab_bridges.unpaired_since after the provider reported this status at this time, from the values of the row '
     'before: unpaired_since, status, raw_status, status_since, and when the bridge was created or first seen.';
 
+-- A late event may show that the bridge was paired for a while, and a mapping that is taken back that it was not.
+CREATE FUNCTION @extschema@._wab_unpaired_by_history(bridge @extschema@.wab_bridges, mapped text DEFAULT 'counts')
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        WITH s AS (
+            SELECT e.at, e.became, @extschema@._wab_status_order(coalesce(e.reported, e.became)) AS nth
+            FROM @extschema@.wab_bridge_events e
+            WHERE e.bridge_id = bridge.bridge_id AND e.event IN ('status', 'appeared') AND e.became <> 'unknown'
+              AND e.at >= bridge.first_seen_at
+              AND (mapped = 'counts' OR e.event = 'appeared' OR e.since IS NULL)
+        ), paired AS (
+            SELECT s.at, s.nth FROM s WHERE s.became = 'paired' ORDER BY s.at DESC, s.nth DESC LIMIT 1
+        ), first AS (
+            SELECT s.at, s.became FROM s
+            WHERE NOT EXISTS (SELECT FROM paired p) OR (s.at, s.nth) > (SELECT p.at, p.nth FROM paired p)
+            ORDER BY s.at, s.nth LIMIT 1
+        )
+        SELECT CASE WHEN EXISTS (SELECT FROM paired) OR f.became = 'disconnected' THEN f.at
+                    ELSE coalesce(bridge.unpaired_since, least(coalesce(bridge.created_at, bridge.first_seen_at), f.at))
+               END
+        FROM (SELECT 1) always LEFT JOIN first f ON true);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_unpaired_by_history IS
+    'wab_bridges.unpaired_since of an unpaired bridge by its history: when it stopped being paired, or the stored value '
+    'if it was not paired in the remaining history. mapped: whether a word that was mapped to paired counts, or not.';
+
 -- Called by _wab_rows, for bridges that wait to be scanned since they were first seen. COST 1: PostgreSQL would otherwise compile
 -- (JIT) each query.
 CREATE FUNCTION @extschema@._wab_appeared_disconnected(bridge_id bigint, at timestamptz) RETURNS boolean

@@ -131,8 +131,11 @@ AS $$
     WITH diff AS MATERIALIZED (
         SELECT b.bridge_id, b.customer_ref, b.status AS was, m.reported, s.status,
                coalesce(b.status_since, b.first_seen_at) AS since,
-               @extschema@._wab_unpaired_since(m.reported, clock_timestamp(), b.unpaired_since, b.status, b.raw_status,
-                   b.status_since, coalesce(b.created_at, b.first_seen_at)) AS unpaired_since
+               CASE WHEN b.status = 'paired' AND m.reported = 'awaiting_scan'
+                    -- It was paired only by how its word was mapped.
+                    THEN @extschema@._wab_unpaired_by_history(b, 'does not count')
+                    ELSE @extschema@._wab_unpaired_since(m.reported, clock_timestamp(), b.unpaired_since, b.status, b.raw_status,
+                             b.status_since, coalesce(b.created_at, b.first_seen_at)) END AS unpaired_since
         FROM @extschema@.wab_bridges b
         CROSS JOIN LATERAL (
             SELECT coalesce((SELECT @extschema@._wab_status_map())

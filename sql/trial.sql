@@ -66,6 +66,17 @@ COMMENT ON FUNCTION @extschema@._wab_trial_bridge_id IS
     'A bridge_id to try on a row that holds this one: a new id, or the id of a live bridge if a foreign key checks it; '
     'null if there is none.';
 
+CREATE FUNCTION @extschema@._wab_is_wanted(customer_ref text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+BEGIN
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    RETURN (SELECT pg_catalog.bool_or(t.wanted) FROM @extschema@.wab_tenants t
+            WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_is_wanted.customer_ref);
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_is_wanted IS 'Whether this tenant is wanted; null if it has no row.';
+
 CREATE FUNCTION @extschema@._wab_try_row(
     customer_ref text, statuses text[] DEFAULT '{paired,awaiting_scan,disconnected,unknown}', patience text DEFAULT '2s')
 RETURNS text
@@ -76,6 +87,7 @@ DECLARE
     held    bigint;
     tried   bigint;
     status  text;
+    wanted  boolean := @extschema@._wab_is_wanted(customer_ref);
     refusal text;
     state   text;
     message text;
@@ -93,6 +105,10 @@ BEGIN
                                                  ARRAY[status]);
             SELECT u.reason INTO refusal FROM @extschema@._wab_unwritten_rows(
                 ARRAY[customer_ref], CASE WHEN tried IS NOT NULL THEN ARRAY[tried] END, ARRAY[status]) u;
+            IF refusal IS NULL AND wanted IS DISTINCT FROM @extschema@._wab_is_wanted(customer_ref) THEN
+                refusal := format('whether the tenant %s is wanted changes when its bridge and the status %s are written: '
+                                  '"wanted" may read neither column', left(customer_ref, 200), status);
+            END IF;
             RAISE EXCEPTION USING ERRCODE = 'WB001', MESSAGE = 'the trial is rolled back';
         EXCEPTION
         WHEN SQLSTATE 'WB001' OR unique_violation THEN

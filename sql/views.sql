@@ -29,7 +29,10 @@ SELECT
 FROM @extschema@.wab_tenants t
 FULL JOIN @extschema@.wab_bridges b USING (customer_ref)
 FULL JOIN @extschema@.wab_declared d USING (customer_ref)
-WHERE t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra';
+WHERE (t.customer_ref IS NOT NULL OR b.bridge_id IS NOT NULL OR d.kind = 'extra')
+    -- Of two tenant rows with one id, such as a deleted one and a new one, the wanted one needs the bridge.
+    AND (t.wanted OR t.customer_ref IS NULL OR b.bridge_id IS NULL
+         OR NOT @extschema@._wab_has_wanted_twin(customer_ref)) IS TRUE;
 
 -- The kinds of drift. An entry is null if there is no such drift, and otherwise (kind, severity, stored, observed,
 -- since, wasted, detail). To add a kind, add an entry and name it in `differences`. The first condition of an entry is
@@ -150,7 +153,7 @@ FROM @extschema@._wab_rows r CROSS JOIN @extschema@._wab_cutoffs() c CROSS JOIN 
                    ->> @extschema@._wab_status_word(r.raw_status), left(r.raw_status, 60))
     )::@extschema@._wab_difference END AS unmapped,
 
-    CASE WHEN r.state <> 'running' AND r.bridge_id IS NOT NULL
+    CASE WHEN r.state <> 'running' AND lower(r.state) <> 'running' AND r.bridge_id IS NOT NULL
               AND (r.state_since >= c.state) IS NOT TRUE
     THEN ROW('state', 'critical', NULL, r.state, r.state_since, false,
         'the container is not running'

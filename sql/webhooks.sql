@@ -14,6 +14,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
             MESSAGE = 'wab_webhook_set(): tenant_id may be neither null nor empty';
     END IF;
+    PERFORM @extschema@._wab_require_all_rows();
     wanted := @extschema@._wab_wanted_webhook_url(tenant_id);
     IF wanted IS NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no webhook_url is wanted for this tenant',

@@ -1,5 +1,7 @@
 //! Reads the stored state: the drift rows, the last observation, and the run that holds the lock.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::db::drift::drift;
@@ -13,7 +15,7 @@ from_row!(Status {
     observed_at, age_seconds, source, malformed, outside, bridges, paired, awaiting_scan, disconnected, unknown, orphaned,
     churned, duplicate, missing, monthly_cost, monthly_waste, oldest_status_seconds, polled, awaiting_scan_drift,
     disconnected_drift, awaiting_scan_after, disconnected_after,
-    future_observation; applying: None, last_run: None
+    future_observation; drift: BTreeMap::new(), applying: None, last_run: None
 });
 from_row!(LastRun { run_id, started_at, finished_at, who, git_sha, ci_url, plan_sha256, steps, outcome });
 
@@ -50,14 +52,20 @@ impl Store {
         self.require_all_rows().await?;
         let mut evaluation = self.evaluation().await?;
         let status = evaluation.names.sql(include_str!("status/status.sql"));
+        let drift =
+            evaluation.names.sql("SELECT d.kind, count(*) FROM @extschema@.wab_drift d GROUP BY d.kind");
         let mut tx = evaluation.under_binding_path().await?;
         let stored: Status = query_as(status)
             .fetch_one(&mut *tx)
             .await
             .map_err(Error::database("cannot read the stored fleet"))?;
+        let drift: Vec<(String, i64)> = query_as(drift)
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(Error::database("cannot read the stored drift"))?;
         tx.rollback().await.map_err(Error::database("cannot read the stored fleet"))?;
         evaluation.rollback().await?;
-        Ok(Status { applying, last_run, ..stored })
+        Ok(Status { drift: drift.into_iter().collect(), applying, last_run, ..stored })
     }
 
     /// The time of an observation that is in the future: the database's clock was set back since.

@@ -1,5 +1,7 @@
 //! The stored state of the fleet, and its last run.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
@@ -40,6 +42,8 @@ pub struct Status {
     pub awaiting_scan_drift: i64,
     /// Live bridges that have been disconnected for longer than `wab_policy.disconnected_after`: the drift.
     pub disconnected_drift: i64,
+    /// The number of rows of `wab_drift` of each kind that it has.
+    pub drift: BTreeMap<String, i64>,
     /// `wab_policy.awaiting_scan_after`, in seconds.
     pub awaiting_scan_after: i64,
     /// `wab_policy.disconnected_after`, in seconds.

@@ -88,12 +88,13 @@ pub fn status(status: &Status, paint: Paint) -> String {
     );
     let _ = writeln!(
         out,
-        "drift: {} missing, {} orphaned, {} churned, {} duplicate, {}",
+        "drift: {} missing, {} orphaned, {} churned, {} duplicate, {}{}",
         status.missing,
         status.orphaned,
         status.churned,
         status.duplicate,
-        lasting(status)
+        lasting(status),
+        others(status)
     );
     let _ = writeln!(
         out,
@@ -125,6 +126,13 @@ pub fn status(status: &Status, paint: Paint) -> String {
         }
     }
     out
+}
+
+/// `, 4 state, 20 unbound`: the kinds that `wab status` does not always name.
+pub fn others(status: &Status) -> String {
+    const NAMED: [&str; 6] = ["missing", "orphaned", "churned", "duplicate", "awaiting_scan", "disconnected"];
+    let others = status.drift.iter().filter(|(kind, _)| !NAMED.contains(&kind.as_str()));
+    others.map(|(kind, n)| format!(", {n} {}", harmless(kind))).collect()
 }
 
 /// How many bridges have waited or been disconnected for so long that it is drift: a plan shows these only.

@@ -184,8 +184,9 @@ pub fn status(status: &Status) -> String {
         "\n| bridges | paired | awaiting scan | disconnected | unknown | missing | orphaned | churned | duplicate |\n\
          |---:|---:|---:|---:|---:|---:|---:|---:|---:|\n\
          | {bridges} | {paired} | {awaiting_scan} | {disconnected} | {unknown} | {missing} | {orphaned} | {churned} | {duplicate} |\n\
-         \nOf these drift: {}.\n\nCost: {}, {} of it wasted.\n",
+         \nOf these drift: {}{}.\n\nCost: {}, {} of it wasted.\n",
         lists::lasting(status),
+        lists::others(status),
         a_month(status.monthly_cost),
         a_month(status.monthly_waste),
     );

@@ -373,3 +373,46 @@ async fn binding_again_keeps_what_is_not_named_and_says_what_is_cleared() -> Res
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn of_two_rows_with_one_id_the_wanted_one_keeps_the_bridge() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    // An ordinary soft delete: the customer left, and came back.
+    fleet.sql(
+        "CREATE TABLE soft (id text NOT NULL, deleted_at timestamptz, bridge_id bigint, bridge_status text);
+         CREATE UNIQUE INDEX ON soft (id) WHERE deleted_at IS NULL;
+         INSERT INTO soft SELECT id, NULL, bridge_id, bridge_status FROM tenants;
+         SELECT * FROM wab_bind_tenants('soft', wanted => 'deleted_at IS NULL');
+         UPDATE soft SET deleted_at = now() WHERE id IN ('cust_03', 'cust_04');
+         INSERT INTO soft VALUES ('cust_03', NULL, 3, 'paired')",
+    )?;
+    let drift = "SELECT kind, customer_ref FROM wab_drift";
+    assert_eq!(fleet.sql(drift)?, "churned|cust_04");
+    assert_eq!(fleet.sql("SELECT bridges, monthly_waste FROM wab_fleet_summary")?, "20|3.00");
+    fleet.fleet_yaml(
+        "policy: { max_deletes: 1 }\nbridges:\n  remove: [ { customer_ref: cust_03, bridge_id: 3, reason: left } ]\n",
+    )?;
+    let said = fleet.wab(&["apply", "-y"])?;
+    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0, "{}{}", said.stdout, said.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn columns_whose_writing_changes_who_is_wanted_are_refused() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    for (binding, says) in [
+        ("bridge_status => 'id'", "three different columns"),
+        ("bridge_id => 'id'", "three different columns"),
+        ("bridge_status => 'bridge_id'", "three different columns"),
+        ("bridge_status => 'status'", "may read neither column"),
+        ("wanted => 'bridge_id = 1'", "may read neither column"),
+    ] {
+        let (code, message) = fleet.sql_error(&format!("SELECT * FROM wab_bind_tenants({binding})"))?;
+        let expected = if says.starts_with("three") { "22023" } else { "55000" };
+        // The column of an id is a text, which is refused as the column of a bridge_id before.
+        let is_type = binding == "bridge_id => 'id'" || binding == "bridge_status => 'bridge_id'";
+        assert!(is_type || (code == expected && message.contains(says)), "{binding}: {code} {message}");
+    }
+    assert!(world::kinds(&fleet)?.is_empty());
+    Ok(())
+}

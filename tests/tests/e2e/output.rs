@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use e2e::fleet::Fleet;
 use e2e::process::{self, Said};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world;
 
@@ -221,5 +221,22 @@ async fn colours_need_a_terminal_or_are_forced() -> Result<()> {
         let said = process::run(fleet.wab_command(flags)?.envs(variables.iter().copied()))?;
         assert_eq!(said.stdout.contains('\u{1b}'), coloured, "{variables:?} {flags:?}: {:?}", said.stdout);
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_status_names_every_kind_of_drift() -> Result<()> {
+    let fleet = world::healthy_with_yaml().await?;
+    fleet.sql(
+        "UPDATE wab_policy SET state_after = '0'; UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_09'",
+    )?;
+    for (id, state) in [(1, "stopped"), (2, "exited"), (3, "Running")] {
+        fleet.sandbox.change(id, json!({"state": state})).await?;
+    }
+    fleet.observe().await?;
+    let said = fleet.wab(&["status"])?.stdout;
+    assert!(said.contains(", 2 state, 1 unbound\n"), "{said}");
+    let said = fleet.wab(&["status", "--format", "markdown"])?.stdout;
+    assert!(said.contains(", 2 state, 1 unbound."), "{said}");
     Ok(())
 }

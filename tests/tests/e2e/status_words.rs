@@ -138,3 +138,24 @@ async fn everybody_may_normalize_and_only_an_operator_may_map() -> Result<()> {
     assert_eq!(fleet.sql_error(denied)?.0, "42501");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_mapping_that_is_taken_back_leaves_no_outage() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet
+        .sandbox
+        .add(json!([{"customer_ref": "new", "status": "qr"}, {"customer_ref": "newer", "status": "booting"}]))
+        .await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new'), ('newer')")?;
+    fleet.fleet_yaml(world::YAML)?;
+    assert_eq!(fleet.wab(&["apply", "-y"])?.code, 0);
+    fleet.sql(
+        "UPDATE wab_policy SET disconnected_after = '0', awaiting_scan_after = '0';
+         UPDATE wab_status_words SET status = 'paired' WHERE word = 'qr'; DELETE FROM wab_status_words WHERE word = 'qr';
+         INSERT INTO wab_status_words VALUES ('booting', 'paired');
+         UPDATE wab_status_words SET status = 'awaiting_scan' WHERE word = 'booting'",
+    )?;
+    let kinds = "SELECT kind, customer_ref FROM wab_drift WHERE customer_ref LIKE 'new%' AND kind <> 'status_drift' ORDER BY 2";
+    assert_eq!(fleet.sql(kinds)?, "awaiting_scan|new\nawaiting_scan|newer");
+    Ok(())
+}

@@ -98,6 +98,7 @@ pub fn stored() -> Status {
         oldest_status_seconds: Some(3120),
         polled: 20,
         future_observation: None,
+        drift: [("awaiting_scan".to_owned(), 1), ("state".to_owned(), 4)].into(),
         awaiting_scan_drift: 1,
         disconnected_drift: 2,
         awaiting_scan_after: 86_400,
