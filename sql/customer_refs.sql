@@ -43,7 +43,7 @@ COMMENT ON FUNCTION @extschema@._wab_require_ours IS
     'Raises 22023, before a call to the provider, unless a bridge with this customer_ref belongs to this database.';
 
 CREATE FUNCTION @extschema@._wab_require_one_bridge(customer_ref text) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
     carriers text := (SELECT string_agg(b.bridge_id::text, ', ' ORDER BY b.bridge_id) FROM @extschema@.wab_bridges b
