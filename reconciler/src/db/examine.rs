@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
 use crate::config::{Database, Fleet};
@@ -91,9 +92,14 @@ fn is_slow(plan: &Value) -> bool {
     root.to_string().contains("\"Seq Scan\"") && root["Total Cost"].as_f64().is_some_and(|cost| cost > SLOW)
 }
 
-from_row!(Index { table, column, as_text, unique, is_view; is_slow: false });
+from_row!(Index { table, column, as_text, unique, is_view; is_slow: false, repeated: Vec::new() });
 from_row!(Job { name, active, ran, failure });
 from_row!(UnmappedWord { raw_status, bridges });
+
+/// The ids that more than one row has.
+fn repeated_ids(Index { table, as_text, .. }: &Index) -> String {
+    format!("SELECT {as_text} FROM {table} GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 3")
+}
 
 impl Store {
     /// Whether default_transaction_read_only is on, so that PostgreSQL refuses each write of wab. It is off on a standby, which
@@ -142,8 +148,12 @@ impl Store {
             .run(doing, async |conn| {
                 let index: Option<Index> = index.fetch_optional(&mut *conn).await?;
                 let Some(index) = index else { return Ok(None) };
-                let plan: Json<Value> = look_up.fetch_one(conn).await?;
-                Ok(Some(Index { is_slow: is_slow(&plan), ..index }))
+                let plan: Json<Value> = look_up.fetch_one(&mut *conn).await?;
+                let repeated = match index.unique {
+                    Some(true) => Vec::new(),
+                    _ => query_scalar(AssertSqlSafe(repeated_ids(&index))).fetch_all(conn).await?,
+                };
+                Ok(Some(Index { is_slow: is_slow(&plan), repeated, ..index }))
             })
             .await
     }

@@ -1,7 +1,7 @@
 //! Judges the state of the database for `wab doctor`. The reading is in `db::examine`.
 
 use crate::ground::webhook::{host_of_expression, is_example};
-use crate::ground::{OURS, Version};
+use crate::ground::{OURS, Version, quoted};
 use crate::model::{BindingChange, Check, Index, Objects, RowSecurity, Source};
 
 /// The server's version, the role, and whether a pooler stands between.
@@ -115,6 +115,16 @@ pub fn binding(change: Option<&BindingChange>, table: Option<&str>, webhook: Opt
 pub fn index(index: Option<&Index>) -> Check {
     let Some(index) = index else { return Check::skipped("index", "no tenants table is bound yet") };
     let (table, column) = (&index.table, &index.column);
+    if !index.repeated.is_empty() {
+        let ids = index.repeated.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(", ");
+        return Check::problem(
+            "index",
+            format!(
+                "more than one row of {table} has the id {ids}: each counts as a tenant, and they share one bridge"
+            ),
+            "keep one row of each id; or bind a view that has only the rows in force, such as those that are not deleted",
+        );
+    }
     if index.is_view {
         return Check::skipped(
             "index",

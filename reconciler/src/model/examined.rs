@@ -39,6 +39,8 @@ pub struct Index {
     pub is_slow: bool,
     /// Whether the tenants table is a view, which has no index of its own.
     pub is_view: bool,
+    /// Up to three ids that more than one row has.
+    pub repeated: Vec<String>,
 }
 
 /// Row-level security on the tenants table.

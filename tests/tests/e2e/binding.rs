@@ -394,6 +394,8 @@ async fn of_two_rows_with_one_id_the_wanted_one_keeps_the_bridge() -> Result<()>
     )?;
     let said = fleet.wab(&["apply", "-y"])?;
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0, "{}{}", said.stdout, said.stderr);
+    let said = fleet.wab(&["doctor"])?;
+    assert!(said.code == 1 && said.stdout.contains("has the id \"cust_03\""), "{}", said.stdout);
     Ok(())
 }
 
