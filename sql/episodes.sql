@@ -278,7 +278,7 @@ COMMENT ON FUNCTION @extschema@._wab_note_drift IS
     '_wab_record_drift() for a caller that has already read the drift and passes it as arrays of equal length: all '
     'drift, or that of these bridges and of these customer_refs without a bridge.';
 
--- Called by everything that writes a single bridge. A role that may not read the tenants leaves it to the next refresh.
+-- Called by refreshes that read the drift before the provider answered: what this names is read again.
 CREATE FUNCTION @extschema@._wab_moving_drift(kinds text[], bridge_ids bigint[], customer_refs text[])
 RETURNS TABLE (bridge_id bigint, customer_ref text)
 LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp SET jit = off SET hash_mem_multiplier = 64
@@ -295,6 +295,7 @@ COMMENT ON FUNCTION @extschema@._wab_moving_drift IS
     'The bridges, and the customer_refs without a bridge, of which _wab_note_drift() would record that drift begins or ends, '
     'if this is all present drift.';
 
+-- Called by everything that writes a single bridge. A role that may not read the tenants leaves it to the next refresh.
 CREATE FUNCTION @extschema@._wab_note_drift_of(customer_refs text[], gone bigint[] DEFAULT '{}') RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
