@@ -68,8 +68,8 @@ COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
     'tenants table can have no signup trigger.';
 
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
--- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing, but for a partitioned table. It compares tenant_id, which
--- has an index, and customer_ref, which is exact. A tenant that row-level security hides from the role that signs it up
+-- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing; on a partitioned table it runs
+-- per statement. It compares tenant_id, which has an index, and customer_ref, which is exact. A tenant that row-level security hides from the role that signs it up
 -- is enqueued too: the worker sees all rows, and refuses an entry that is not wanted.
 CREATE FUNCTION @extschema@._wab_enqueue_wanted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -158,7 +158,8 @@ BEGIN
                     EXIT;
                 END IF;
             END;
-            -- Nobody who made it wanted, and found the entry waiting, has yet to commit: look again. Or leave it for later.
+            -- A transaction that enqueues tenants holds this lock shared, and may make this tenant wanted. If there is none,
+            -- the worker looks once more; otherwise it leaves the entry for later.
             settled := pg_try_advisory_xact_lock(@extschema@._wab_lock_id('queue'));
             IF NOT settled THEN
                 UPDATE @extschema@.wab_queue q SET claimed_until = NULL, attempts = q.attempts - 1

@@ -1,6 +1,6 @@
 -- Creates triggers on your tenants table that enqueue tenants which are wanted and have no bridge, in the transaction
--- that inserts or updates their rows. Run it as the owner of that table, after wab_bind_tenants(). It may be run again,
--- and must be after a partition was added whose rows are inserted or updated directly.
+-- that inserts or updates their rows. Run it as the owner of that table, after wab_bind_tenants(). You may run it
+-- again, and must do so after you add a partition whose rows your application inserts or updates directly.
 -- CALL wab_work_queue(), scheduled by sql/cron.sql, or the next wab apply calls the provider later.
 -- A view, a foreign table and a distributed table cannot have these triggers: there, schedule wab_enqueue_missing().
 -- A role that writes tenants needs membership in wab_enqueuer (sql/roles.sql), and SELECT on the tenants table, or on all of its

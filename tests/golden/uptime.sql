@@ -77,8 +77,8 @@ SELECT since AT TIME ZONE 'UTC' AS since, until AT TIME ZONE 'UTC' AS until FROM
 SELECT * FROM wab_tenant_uptime('2026-03-01 00:00Z', '2026-03-08 00:00Z') WHERE customer_ref IN ('a', 'c', 'd');
 -- It leaves nothing of an outage that lies within it.
 SELECT * FROM wab_tenant_uptime('2026-03-06 00:00Z', '2026-03-06 06:00Z') WHERE customer_ref = 'a';
--- Bridges whose containers stop were well until then, although 101 had been lost two days before; 102 stops twice, once alone.
--- A bridge whose session shows a QR code at once is lost too.
+-- The containers of 101 and 102 stop on March 6: the outage begins then, although 101 had lost its phone earlier that day. 102
+-- stops three times, and counts once. On March 7 both lose their phones, and their sessions show a QR code at once.
 BEGIN;
 INSERT INTO wab_bridge_events (at, bridge_id, event, was, became) VALUES
     ('2026-03-06 12:00Z', 101, 'state', 'running', 'exited'), ('2026-03-06 12:01Z', 102, 'state', 'running', 'exited'),

@@ -85,12 +85,7 @@ async fn an_event_is_newer_than_the_answer_of_a_session_that_was_asked_before_it
         let ask = format!("SELECT {asks}");
         let asked =
             tokio::spawn(async move { sqlx::raw_sql(sqlx::AssertSqlSafe(ask)).execute(&mut session).await });
-        let waits =
-            format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
-        e2e::wait::until("it waits for the provider", || async {
-            Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Extension")))
-        })
-        .await?;
+        crate::world::until_waiting(&fleet, pid, "Extension").await?;
         let tenant = asks.split(['(', ')']).nth(1).unwrap_or_default();
         fleet.sql(&format!("SELECT wab_ingest_event('{tenant}', '{{\"event\": \"{event}\"}}')"))?;
         asked.await??;

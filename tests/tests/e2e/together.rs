@@ -222,12 +222,7 @@ async fn a_refresh_keeps_the_drift_that_was_recorded_while_the_provider_answered
         let refreshed = tokio::spawn(async move {
             sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(refresh)).fetch_one(&mut session).await
         });
-        let waits =
-            format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
-        wait::until("it waits for the provider", || async {
-            Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Extension")))
-        })
-        .await?;
+        world::until_waiting(&fleet, pid, "Extension").await?;
         fleet.sql("SELECT wab_ingest_event('cust_03', '{\"event\": \"disconnected\"}')")?;
         refreshed.await??;
         let episodes =
@@ -256,12 +251,7 @@ async fn a_row_that_got_another_bridge_meanwhile_is_not_cleared() -> Result<()> 
             .fetch_all(&mut apply)
             .await
     });
-    let waits =
-        format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
-    wait::until("it waits for the row", || async {
-        Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|on| on == "Lock")))
-    })
-    .await?;
+    world::until_waiting(&fleet, pid, "Lock").await?;
     let provisioned: i64 = sqlx::query_scalar("SELECT p.bridge_id FROM wab_provision('x') p")
         .fetch_one(&mut application)
         .await?;

@@ -144,7 +144,8 @@ fn a_late_event_tells_that_it_was_an_outage_after_all() -> Result<()> {
     Ok(())
 }
 
-/// Bridge b was paired, and bridge a may have been. Somebody requests a code, so each session shows a QR code; nobody scans it.
+/// Bridge b was paired before; bridge a was disconnected when it was first seen, so it may have been paired. Support requests a
+/// code for each, so that both sessions show a QR code, and no customer scans it.
 #[test]
 fn a_bridge_that_lost_its_phone_is_drift_until_it_is_paired_again() -> Result<()> {
     let fleet = fleet()?;

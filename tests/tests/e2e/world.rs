@@ -34,6 +34,16 @@ pub async fn healthy(sandbox_args: &[&str]) -> Result<Fleet> {
     Ok(fleet)
 }
 
+/// Returns when the backend waits: `Extension` for the provider, `Lock` for another transaction.
+pub async fn until_waiting(fleet: &Fleet, pid: i32, on: &str) -> Result<()> {
+    let waits =
+        format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {pid} AND state = 'active'");
+    e2e::wait::until(&format!("backend {pid} waits: {on}"), || async {
+        Ok(Some(()).filter(|()| fleet.sql(&waits).is_ok_and(|event| event == on)))
+    })
+    .await
+}
+
 /// The same, with a fleet.yaml.
 pub async fn healthy_with_yaml() -> Result<Fleet> {
     let fleet = healthy(&[]).await?;
