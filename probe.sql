@@ -1,2 +1,0 @@
-\set VERBOSITY verbose
-\set SHOW_CONTEXT never
