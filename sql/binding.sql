@@ -210,7 +210,8 @@ DECLARE
     foreign_views text;
 BEGIN
     IF add_columns IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): add_columns may not be null';
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_bind_tenants(): add_columns may not be null',
+            HINT = 'Pass true or false, or leave it out.';
     END IF;
     SELECT b.* INTO was FROM @extschema@._wab_binding() b;
     binding := @extschema@._wab_merge_binding(ROW(

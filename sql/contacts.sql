@@ -49,7 +49,8 @@ BEGIN
             HINT = 'Say how the tenant was reached, such as: SELECT wab_nudged(''acme'', ''email'');';
     ELSIF length(channel) > 100 THEN
         RAISE EXCEPTION USING ERRCODE = '22023',
-            MESSAGE = format('wab_nudged(): the channel has %s characters; 100 are allowed', length(channel));
+            MESSAGE = format('wab_nudged(): the channel has %s characters; 100 are allowed', length(channel)),
+            HINT = 'Pass a word such as ''email''.';
     ELSIF NOT EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.customer_ref = tenant_id) THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002',
             MESSAGE = format('wab_nudged(): no observed bridge has the customer_ref %L', left(tenant_id, 200)),

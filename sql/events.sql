@@ -182,7 +182,8 @@ DECLARE
 BEGIN
     moved := false;
     IF customer_ref IS NULL OR event IS NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null';
+        RAISE EXCEPTION USING ERRCODE = '22004', MESSAGE = 'wab_ingest_event(): customer_ref and event may not be null',
+            HINT = 'Pass the customer_ref that the webhook''s address names, and its body.';
     ELSIF jsonb_typeof(event) <> 'object' OR event_name IS NULL OR jsonb_typeof(event -> 'event') <> 'string' THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_ingest_event(): event is not a webhook event',
             DETAIL = format('event: %s', left(event::text, 200)),
@@ -190,7 +191,8 @@ BEGIN
     ELSIF event ->> 'customer_ref' <> customer_ref THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_ingest_event(): the event has another customer_ref',
             DETAIL = format('customer_ref: %s; in the event: %s', left(customer_ref, 200),
-                left(event ->> 'customer_ref', 200));
+                left(event ->> 'customer_ref', 200)),
+            HINT = 'Nothing was stored. Pass the customer_ref that the event names.';
     END IF;
     at := least(coalesce(occurred_at, @extschema@._wab_event_time(event), clock_timestamp()), clock_timestamp());
     IF event_name = 'message' AND @extschema@._wab_may_remember() THEN

@@ -109,13 +109,14 @@ DECLARE
 BEGIN
     IF max_calls IS NULL OR max_calls OPERATOR(pg_catalog.<) 0 THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_work_queue(): a number of calls may be neither null nor negative',
-            DETAIL = pg_catalog.format('max_calls is %s', coalesce(max_calls::pg_catalog.text, 'null'));
+            DETAIL = pg_catalog.format('max_calls is %s', coalesce(max_calls::pg_catalog.text, 'null')),
+            HINT = 'Pass 0 or more, or leave it out for the default.';
     END IF;
     FOR nth IN 1 .. max_calls LOOP
         BEGIN
             SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
             FROM @extschema@._wab_claim_queued() c;
-            refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_try_row(entry.customer_ref) END;
+            refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_row_refusal(entry.customer_ref) END;
         EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
             PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
@@ -132,7 +133,7 @@ BEGIN
                 SELECT p.bridge_id, p.state, p.raw_status, p.webhook_url INTO made
                 FROM @extschema@._wab_call_provision(entry.customer_ref, entry.webhook_url, entry.stored_bridge_id) p;
                 refusal := @extschema@._wab_record_provision(entry.customer_ref, made.bridge_id, made.state,
-                                                             made.raw_status, made.webhook_url);
+                                                             made.raw_status, made.webhook_url, called);
                 PERFORM @extschema@._wab_record_call('provision', entry.customer_ref, made.bridge_id, called,
                     CASE WHEN refusal IS NULL THEN 'provisioned' ELSE 'unlinked' END);
             END IF;
@@ -150,7 +151,7 @@ BEGIN
         IF refusal IS NOT NULL THEN
             SELECT '55000', 'the row of this tenant could not be written',
                    pg_catalog.format('tenant_id: %s; %s', entry.customer_ref, refusal),
-                   'Change the constraint, the trigger, the rule or the policy that keeps the row. The entry waits.'
+                   'Change what the detail names. The entry waits, and is tried again.'
             INTO state, message, details, hints;
             context := NULL;
         END IF;

@@ -43,7 +43,8 @@ COMMENT ON FUNCTION @extschema@._wab_require_recording IS
 
 -- Called after the provider answered, by wab_provision(), wab_work_queue() and wab apply alike.
 CREATE FUNCTION @extschema@._wab_record_provision(
-    customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL)
+    customer_ref text, bridge_id bigint, state text, raw_status text DEFAULT NULL, webhook_url text DEFAULT NULL,
+    asked_at timestamptz DEFAULT statement_timestamp())
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
@@ -96,9 +97,9 @@ BEGIN
         PERFORM @extschema@._wab_mark_duplicates_of(ARRAY[was.customer_ref, customer_ref], bridge_id);
     END IF;
     IF raw_status IS NOT NULL THEN
-        -- The provider was asked after this statement began. What was heard since of a known bridge is newer.
+        -- What was heard of a known bridge since the provider was asked is newer.
         PERFORM @extschema@._wab_observe_statuses(ARRAY[bridge_id], ARRAY[raw_status],
-            CASE WHEN was.customer_ref = customer_ref THEN statement_timestamp() ELSE clock_timestamp() END);
+            CASE WHEN was.customer_ref = customer_ref THEN asked_at ELSE clock_timestamp() END);
     END IF;
     -- An extra of wab_declared has no tenant row.
     IF EXISTS (SELECT FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t) THEN
@@ -118,8 +119,9 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_record_provision IS
     'Records a bridge that the provider just created or returned, writes its bridge_id and its status, if known, on '
-    'the tenant row, and finishes the tenant''s entry in wab_queue. Returns null, or why the row does not hold them '
-    'afterwards: the bridge is recorded all the same, because it is paid for.';
+    'the tenant row, and finishes the tenant''s entry in wab_queue. asked_at: when the provider was asked, or earlier. '
+    'Returns null, or why the row does not hold them afterwards: the bridge is recorded all the same, because it is paid '
+    'for.';
 
 CREATE FUNCTION @extschema@._wab_record_session(
     customer_ref text, raw_status text, asked_at timestamptz DEFAULT clock_timestamp())

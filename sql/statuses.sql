@@ -166,7 +166,8 @@ BEGIN
         NEW.word := @extschema@._wab_status_word(NEW.word);
         NEW.built_in := false;
         IF NEW.word = '' THEN
-            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'a status word has a character that is no space, - or _';
+            RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'a status word has a character that is no space, - or _',
+                HINT = 'The words that are not mapped: SELECT * FROM wab_unmapped_words;';
         ELSIF NEW.word IS NULL OR NEW.status IS NULL
            OR NEW.status NOT IN ('paired', 'awaiting_scan', 'disconnected', 'unknown') THEN
             RAISE EXCEPTION USING ERRCODE = CASE WHEN NEW.word IS NULL OR NEW.status IS NULL THEN '22004' ELSE '22023' END,

@@ -113,11 +113,9 @@ BEGIN
         EXCEPTION
         WHEN SQLSTATE 'WB001' OR unique_violation THEN
             NULL;
-        WHEN lock_not_available THEN
-            RETURN NULL;
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-            IF left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
+            IF state = '55P03' OR left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
                 RAISE;
             ELSIF state = '42501' THEN
                 PERFORM @extschema@._wab_require_recording();
@@ -131,13 +129,28 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_try_row IS
     'Writes a bridge_id with each of these statuses on the tenant''s row, and rolls it back. Returns why one of them '
-    'cannot be written; null if all can, if there is no such row, or if another session locks the row for this time.';
+    'cannot be written; null if all can, or if there is no such row. Raises 55P03 if another session locks the row for '
+    'this time.';
+
+-- A bridge is made for a row that another session holds: the row is tried again when it is written.
+CREATE FUNCTION @extschema@._wab_row_refusal(customer_ref text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
+AS $$
+BEGIN
+    RETURN @extschema@._wab_try_row(customer_ref);
+EXCEPTION WHEN lock_not_available THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_row_refusal IS
+    'Why the row of this tenant cannot take a bridge_id and each status; null if it can, if there is no such row, or if '
+    'another session locks it for 2 seconds.';
 
 CREATE FUNCTION @extschema@._wab_require_row(customer_ref text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 DECLARE
-    refusal text := @extschema@._wab_try_row(customer_ref);
+    refusal text := @extschema@._wab_row_refusal(customer_ref);
 BEGIN
     IF refusal IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'a bridge could not be written on the row of this tenant',
@@ -209,7 +222,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_try_checks IS
     'Why a CHECK constraint or a domain of the two bound columns refuses one of these statuses; null if none does.';
 
--- A table whose trigger protects some rows is still bound: it is refused if none of three rows can be written.
+-- A table whose trigger protects some rows is still bound: it is refused if none of three rows can be written. A row that
+-- another session holds tells nothing, and the next one is tried.
 CREATE FUNCTION @extschema@._wab_check_writing() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
@@ -219,6 +233,7 @@ DECLARE
     samples text[];
     sample  text;
     refusal text;
+    tried   integer := 0;
 BEGIN
     SELECT b.* INTO STRICT binding FROM @extschema@._wab_binding() b;
     -- A role that binds the table without the right to write it cannot try it.
@@ -229,12 +244,18 @@ BEGIN
     refusal := coalesce(@extschema@._wab_try_table(), @extschema@._wab_try_checks(all_statuses));
     IF refusal IS NULL THEN
         PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-        samples := ARRAY(SELECT t.customer_ref FROM @extschema@.wab_tenants t WHERE t.wanted LIMIT 3);
+        samples := ARRAY(SELECT t.customer_ref FROM @extschema@.wab_tenants t WHERE t.wanted LIMIT 20);
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         FOREACH sample IN ARRAY samples LOOP
-            -- The views are locked meanwhile: whoever holds the row may wait for them.
-            refusal := @extschema@._wab_try_row(sample, all_statuses, '10ms');
-            EXIT WHEN refusal IS NULL;
+            EXIT WHEN tried = 3;
+            BEGIN
+                -- The views are locked meanwhile: whoever holds the row may wait for them.
+                refusal := @extschema@._wab_try_row(sample, all_statuses, '10ms');
+                EXIT WHEN refusal IS NULL;
+                tried := tried + 1;
+            EXCEPTION WHEN lock_not_available THEN
+                CONTINUE;
+            END;
         END LOOP;
     END IF;
     IF refusal IS NOT NULL THEN

@@ -164,7 +164,7 @@ BEGIN
             HINT = 'Leave them out for the last 30 days, or pass -infinity and infinity for the whole history.';
     ELSIF since > until THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_tenant_uptime(): since is later than until',
-            DETAIL = format('since: %s; until: %s', since, until);
+            DETAIL = format('since: %s; until: %s', since, until), HINT = 'Exchange the two.';
     END IF;
     IF begins = '-infinity' THEN
         SELECT g.until INTO begins FROM @extschema@._wab_listing_gaps('-infinity', ends) g WHERE g.since = '-infinity';

@@ -12,7 +12,7 @@ use crate::list::list;
 use crate::poll::poll;
 use crate::provider::{self, Deletion, Wish};
 use crate::refresh::{reconcile, refresh};
-use crate::server::{count, require_writable, timestamp};
+use crate::server::{self, count, require_writable, timestamp};
 use crate::webhooks::signed;
 
 /// The version of the compiled library. `pg_extension.extversion` is the version of the SQL objects.
@@ -117,9 +117,10 @@ fn wab_provision(
     let stored = database::stored_bridge_id(&customer_ref).or_raise();
     database::require_row(&customer_ref).or_raise();
     let call = database::announce(CallKind::Provision, &customer_ref, None).or_raise();
+    let asked_at = server::now();
     let (bridge, set_by_us) = provision(customer_ref.clone(), webhook_url, stored).or_raise();
     let outcome = database::recorded(&call, Some(bridge.id), || {
-        let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref())?;
+        let written = database::record_provision(&customer_ref, &bridge, set_by_us.as_deref(), asked_at)?;
         let outcome = if written { bridge.outcome.as_str() } else { "unlinked" };
         Ok((outcome, outcome))
     })

@@ -111,12 +111,13 @@ pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
     one_unlocked("SELECT @extschema@._wab_require_row($1)", &[customer_ref.as_str().into()], |_| Ok(()))
 }
 
-/// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one. Returns whether the tenant row
-/// was written; if not, a WARNING says why. An error would roll back the record of the bridge.
+/// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one, and `asked_at` the time at
+/// which the provider was called. Returns whether the tenant row was written; if not, a WARNING says why. An error would roll back the record of the bridge.
 pub fn record_provision(
     customer_ref: &CustomerRef,
     bridge: &Provisioned,
     webhook_url: Option<&str>,
+    asked_at: TimestampWithTimeZone,
 ) -> Result<bool, Raise> {
     let args = [
         customer_ref.as_str().into(),
@@ -129,7 +130,7 @@ pub fn record_provision(
     let record = "SELECT pg_catalog.format('%s', @extschema@._wab_record_provision($1, $2, $3, $4, $5))";
     let reason = one(record, &args, |row| row.get::<String>(1))?.unwrap_or_default();
     if let Some(session) = &bridge.session {
-        learn_phone(customer_ref, session, server::now())?;
+        learn_phone(customer_ref, session, asked_at)?;
     }
     if reason.is_empty() {
         return Ok(true);

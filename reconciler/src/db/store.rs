@@ -1,6 +1,7 @@
 //! The connection to the database, and the statements that record the result of a step.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::types::Oid;
@@ -199,17 +200,19 @@ impl Store {
             .bind(made.customer_ref.as_str())
             .bind(made.bridge_id.get())
             .bind(made.state)
-            .bind(made.session.map(|session| session.raw_status.as_str()))
-            .bind(made.webhook_url);
+            .bind(made.session.map(|(_, session)| session.raw_status.as_str()))
+            .bind(made.webhook_url)
+            .bind(made.session.map(|(asked, _)| asked.elapsed().as_secs_f64()));
         let doing = "cannot record the bridge that was provisioned";
         let reason =
             self.session.run(doing, async |conn| record.fetch_one(conn).await.map(safe_reason)).await?;
-        if let Some(Paired { phone: Some(phone), jid, name, .. }) = made.session {
-            let record = query(self.names.sql("SELECT @extschema@._wab_record_phone($1, $2, $3, $4)"))
+        if let Some((asked, Paired { phone: Some(phone), jid, name, .. })) = made.session {
+            let record = query(self.names.sql(include_str!("store/record_phone.sql")))
                 .bind(made.customer_ref.as_str())
                 .bind(phone)
                 .bind(jid)
-                .bind(name);
+                .bind(name)
+                .bind(asked.elapsed().as_secs_f64());
             let doing = "cannot record who is paired";
             self.session.run(doing, async |conn| record.execute(conn).await.map(drop)).await?;
         }
@@ -251,8 +254,8 @@ pub struct NewBridge<'a> {
     pub bridge_id: BridgeId,
     /// The state of the container, in the provider's word.
     pub state: Option<&'a str>,
-    /// The session, if it answered.
-    pub session: Option<&'a Paired>,
+    /// When the session was asked, and its answer, if it answered.
+    pub session: Option<(Instant, &'a Paired)>,
     /// The webhook_url that the call sent.
     pub webhook_url: Option<&'a str>,
 }

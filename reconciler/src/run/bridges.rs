@@ -1,5 +1,7 @@
 //! Steps that call the provider: check the preconditions again, and make the call.
 
+use std::time::Instant;
+
 use wabridges::{
     BridgeId, Class, CustomerRef, Listing, Made, NoWebhookKeys, Provisioned, Session, WebhookUrl, resolve,
 };
@@ -64,13 +66,15 @@ impl Executor<'_> {
         }
     }
 
-    /// Reads the status of the new session. A failure is ignored: the next refresh reads the status again.
-    async fn session(&self, customer_ref: &CustomerRef) -> Option<Session> {
+    /// Reads the status of the new session, and returns it with the time at which it was asked. A failure is ignored: the next
+    /// refresh reads the status again.
+    async fn session(&self, customer_ref: &CustomerRef) -> Option<(Instant, Session)> {
         self.wait(Class::Proxy).await;
         if self.stop.is_requested() {
             return None;
         }
-        self.client.reader().session(customer_ref).await.ok()
+        let asked = Instant::now();
+        Some((asked, self.client.reader().session(customer_ref).await.ok()?))
     }
 
     async fn list(&self) -> Answer<Listing> {

@@ -1,6 +1,8 @@
 //! What a step did at the provider, and its record in the database. The call is made once. The record may be repeated: it
 //! writes what is missing.
 
+use std::time::Instant;
+
 use wabridges::{BridgeId, Session};
 
 use crate::db::store::{NewBridge, Store};
@@ -31,8 +33,8 @@ pub struct MadeBridge {
     pub bridge_id: BridgeId,
     /// The state of the container, in the provider's word.
     pub state: Option<String>,
-    /// The session, if it answered.
-    pub session: Option<Session>,
+    /// When the session was asked, and its answer, if it answered.
+    pub session: Option<(Instant, Session)>,
     /// How it went, for people.
     pub how: &'static str,
 }
@@ -76,7 +78,7 @@ impl MadeBridge {
             customer_ref: step.customer_ref(),
             bridge_id: *bridge_id,
             state: self.state.as_deref(),
-            session: self.session.as_ref(),
+            session: self.session.as_ref().map(|(asked, session)| (*asked, session)),
             webhook_url: step.webhook_url(),
         };
         Ok(match store.record_provision(&new).await? {

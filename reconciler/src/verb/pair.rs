@@ -41,6 +41,7 @@ pub async fn pair(fleet: &Fleet, args: &PairArgs, screen: Screen) -> Result<Exit
         return pair_all(fleet, &args.all).await;
     };
     let client = client(fleet, fleet.api_key()?)?;
+    tenant.require_one_bridge(client.reader()).await?;
     let asked = Instant::now();
     let code = match client.pair(&tenant.tenant, phone).await {
         Ok(code) => code,

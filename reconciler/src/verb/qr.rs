@@ -34,6 +34,7 @@ pub struct QrArgs {
 /// Draws the QR code, or saves it.
 pub async fn qr(fleet: &Fleet, args: &QrArgs, screen: Screen) -> Result<Exit, Error> {
     let client = reader(fleet, fleet.api_key()?)?;
+    args.tenant.require_one_bridge(&client).await?;
     let image = match client.qr(&args.tenant.tenant).await {
         Ok(image) => image,
         Err(error) => return Err(args.tenant.no_code(&client, "the provider sent no QR code", error).await),

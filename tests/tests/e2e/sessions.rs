@@ -96,6 +96,30 @@ async fn an_event_is_newer_than_the_answer_of_a_session_that_was_asked_before_it
 }
 
 #[tokio::test]
+async fn an_event_is_newer_than_the_session_that_an_apply_asked_before_it() -> Result<()> {
+    let fleet = two().await?;
+    fleet.fleet_yaml("tenants: { table: public.tenants }\n")?;
+    fleet.sql("INSERT INTO tenants VALUES (3)")?;
+    let path = "/api/instances/3/proxy/status";
+    fleet.sandbox.fault(json!({"path": path, "kind": "delay", "ms": 3000, "times": 1})).await?;
+    let mut apply = fleet.wab_command(&["apply", "-y"])?;
+    let applied = std::thread::spawn(move || apply.output());
+    e2e::wait::until("the session is asked", || async {
+        let calls = fleet.sandbox.ledger().await?;
+        Ok(Some(()).filter(|()| calls.iter().any(|call| call["path"] == path)))
+    })
+    .await?;
+    fleet.sql("SELECT * FROM wab_refresh(); SELECT wab_ingest_event('3', '{\"event\": \"connected\"}')")?;
+    let said = applied.join().expect("the thread ends")?;
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert_eq!(
+        fleet.sql("SELECT b.status, t.bridge_status FROM wab_bridges b JOIN tenants t USING (bridge_id) WHERE t.id = 3")?,
+        "paired|paired"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn no_session_is_asked_of_which_two_bridges_carry_the_customer_ref() -> Result<()> {
     let fleet = two().await?;
     fleet.sandbox.add(json!([{"id": 13, "customer_ref": "1", "status": "connected"}])).await?;
@@ -113,9 +137,16 @@ async fn no_session_is_asked_of_which_two_bridges_carry_the_customer_ref() -> Re
     }
     assert_eq!(fleet.sandbox.ledger().await?.len(), 0);
     fleet.fleet_yaml("")?;
-    let said = fleet.wab(&["logout", "1", "-y"])?;
-    assert!(said.code == 5 && said.stderr.contains("the bridges 11, 13 carry"), "{}", said.stderr);
-    assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
+    for args in [&["logout", "1", "-y"][..], &["qr", "1"], &["pair", "1", "--phone", "15550001234"]] {
+        let said = fleet.wab(args)?;
+        assert!(
+            said.code == 5 && said.stderr.contains("the bridges 11, 13 carry"),
+            "{args:?}: {}",
+            said.stderr
+        );
+    }
+    let calls = fleet.sandbox.ledger().await?;
+    assert!(calls.iter().all(|call| call["path"] == "/api/instances"), "{calls:?}");
     Ok(())
 }
 

@@ -159,3 +159,21 @@ async fn takes_partitions_audit_triggers_and_fair_constraints_and_apply_writes_t
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn tries_another_row_if_a_transaction_holds_the_first() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'rows are frozen'; END $$;
+         CREATE TABLE frozen (id text PRIMARY KEY, bridge_id bigint, bridge_status text);
+         INSERT INTO frozen SELECT n FROM generate_series(1, 6) n;
+         CREATE TRIGGER refuse BEFORE UPDATE ON frozen FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )?;
+    let mut application = fleet.connect().await?;
+    sqlx::raw_sql("BEGIN; SELECT FROM frozen WHERE id::integer < 5 FOR UPDATE")
+        .execute(&mut application)
+        .await?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_bind_tenants('frozen')")?;
+    assert!(code == "55000" && message.contains("rows are frozen"), "{code}: {message}");
+    Ok(())
+}
