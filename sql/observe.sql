@@ -22,16 +22,19 @@ BEGIN
     END IF;
     IF (cardinality(customer_refs), cardinality(states), cardinality(raw_statuses), cardinality(created_ats))
        <> (listed, listed, listed, listed) THEN
-        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length';
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe() takes five arrays of equal length',
+            HINT = 'Nothing was stored. Pass an element for each bridge in each array, null for what is unknown.';
     ELSIF malformed < 0 THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): malformed may not be negative',
-            DETAIL = format('malformed: %s', malformed);
+            DETAIL = format('malformed: %s', malformed),
+            HINT = 'Pass the number of rows of the list that could not be read.';
     END IF;
     SELECT l.bridge_id, count(*) AS often INTO wrong FROM unnest(bridge_ids) AS l(bridge_id)
     GROUP BY l.bridge_id HAVING count(*) > 1 OR (l.bridge_id > 0) IS NOT TRUE LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'wab_observe(): bridge_ids are positive and different from each other',
-            DETAIL = format('bridge_id: %s, %s times', coalesce(wrong.bridge_id::text, 'null'), wrong.often);
+            DETAIL = format('bridge_id: %s, %s times', coalesce(wrong.bridge_id::text, 'null'), wrong.often),
+            HINT = 'Nothing was stored. Pass each bridge once.';
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     RETURN QUERY SELECT s.* FROM @extschema@._wab_store_listing(

@@ -172,7 +172,8 @@ BEGIN
            OR NEW.status NOT IN ('paired', 'awaiting_scan', 'disconnected', 'unknown') THEN
             RAISE EXCEPTION USING ERRCODE = CASE WHEN NEW.word IS NULL OR NEW.status IS NULL THEN '22004' ELSE '22023' END,
                 MESSAGE = 'wab_status_words maps a word to paired, awaiting_scan, disconnected or unknown',
-                DETAIL = format('word: %s; status: %s', left(NEW.word, 200), left(NEW.status, 200));
+                DETAIL = format('word: %s; status: %s', left(NEW.word, 200), left(NEW.status, 200)),
+                HINT = 'The words that are not mapped: SELECT * FROM wab_unmapped_words;';
         END IF;
     END IF;
     IF TG_OP <> 'INSERT' THEN
