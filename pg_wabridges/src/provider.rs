@@ -138,16 +138,19 @@ async fn with_status(reader: &ReadClient, found: Found, outcome: Outcome) -> Pro
     Provisioned { id: found.id, state: found.state, raw_status: found.raw_status.or(told), session, outcome }
 }
 
-/// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries. If the answer is lost, it asks
-/// whether the bridge is gone.
+/// Deletes a bridge if it carries exactly this customer_ref; otherwise returns the one it carries. If the answer is lost, it looks
+/// whether a complete list lacks the bridge.
 pub async fn delete(client: Client, id: BridgeId, customer_ref: CustomerRef) -> Result<Deletion, Error> {
     let live = client.reader().get(id).await?.bridge;
     if live.customer_ref.as_ref() != Some(&customer_ref) {
         return Ok(Deletion::Refused { carries: live.customer_ref });
     }
     match client.delete(id).await {
-        Err(error) if error.is_ambiguous() => match client.reader().get(id).await {
-            Err(Error::NotFound { .. }) => Ok(Deletion::Deleted),
+        // A 404 alone may be a gateway's.
+        Err(error) if error.is_ambiguous() => match client.reader().list().await {
+            Ok(listing) if listing.malformed.is_empty() && listing.bridges.iter().all(|it| it.id != id) => {
+                Ok(Deletion::Deleted)
+            }
             _ => Err(error),
         },
         answer => answer.map(|()| Deletion::Deleted),

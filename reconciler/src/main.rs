@@ -39,7 +39,8 @@ fn main() -> ExitCode {
             };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    // While this thread waits for an answer, or for a slow reader of its output, the other one keeps the lock of wab apply.
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             emit(&format!("error: cannot start: {error}"));

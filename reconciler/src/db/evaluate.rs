@@ -1,7 +1,7 @@
 //! Gathers the input of a plan inside a transaction: binds, declares, observes, and reads the drift. The
 //! caller ends it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::NaiveDate;
 use wabridges::{BridgeId, Touched};
@@ -155,6 +155,9 @@ impl Evaluation<'_> {
         drift: Vec<Drift>,
     ) -> Result<PlanInput, Error> {
         let (bridges, price) = self.numbers().await?;
+        let live = self.live(&fleet.remove).await?;
+        let wasteful = drift.iter().filter(|row| row.kind.wastes()).filter_map(|row| row.bridge_id);
+        let uses = self.uses(live.keys().copied().chain(wasteful)).await?;
         Ok(PlanInput {
             binding: None,
             declared: Declared::default(),
@@ -164,7 +167,8 @@ impl Evaluation<'_> {
             price,
             listed: usize::try_from(bridges).unwrap_or(0),
             malformed: 0,
-            live: self.live(&fleet.remove).await?,
+            live,
+            uses,
             observation,
             recent: Vec::new(),
         })
@@ -222,6 +226,23 @@ impl Evaluation<'_> {
             .fetch_one(&mut *self.tx)
             .await
             .map_err(Error::database("cannot read the fleet's numbers"))
+    }
+
+    /// Of these bridges, those that may be in use although the drift names them as unneeded, and by whom.
+    pub(super) async fn uses(
+        &mut self,
+        ids: impl Iterator<Item = BridgeId>,
+    ) -> Result<BTreeMap<BridgeId, String>, Error> {
+        let ids: BTreeSet<i64> = ids.map(BridgeId::get).collect();
+        let sql = self.names.sql(include_str!("evaluate/uses.sql"));
+        let mut tx = self.under_binding_path().await?;
+        let uses: Vec<(i64, String)> = query_as(sql)
+            .bind(ids.into_iter().collect::<Vec<_>>())
+            .fetch_all(&mut *tx)
+            .await
+            .map_err(Error::database("cannot look up who uses the bridges that may be removed"))?;
+        tx.rollback().await.map_err(Error::database("cannot look up who uses the bridges"))?;
+        Ok(uses.into_iter().filter_map(|(id, by)| Some((BridgeId::new(id)?, by))).collect())
     }
 
     /// The live bridges that tombstones name, with their customer_refs.

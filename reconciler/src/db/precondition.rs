@@ -36,7 +36,7 @@ impl Store {
         }
     }
 
-    /// Fails if the bridge is needed again.
+    /// Fails if the bridge is needed again, or in use.
     pub async fn require_unneeded(&mut self, id: BridgeId) -> Result<(), Error> {
         const DOING: &str = "cannot check whether the bridge is still unneeded";
         let mut evaluation = self.evaluation().await?;
@@ -48,7 +48,14 @@ impl Store {
             .await
             .map_err(Error::database(DOING))?;
         tx.rollback().await.map_err(Error::database(DOING))?;
+        let uses = evaluation.uses([id].into_iter()).await?;
         evaluation.rollback().await?;
+        if let Some(by) = uses.get(&id) {
+            return Err(Error::config(
+                format!("bridge {id} was not deleted: {by}"),
+                "look at the current plan: wab plan",
+            ));
+        }
         if unneeded {
             return Ok(());
         }

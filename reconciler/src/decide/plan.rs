@@ -17,7 +17,7 @@ use crate::decide::pace::Pace;
 use crate::decide::plan_sha256::plan_sha256;
 use crate::decide::scope::Scope;
 use crate::ground::Natural;
-use crate::ground::webhook::host_only;
+use crate::ground::webhook::{fingerprint, host_only};
 use crate::model::{Cost, Drift, Finding, Kind, Owner, Plan, PlanInput, Step, Summary};
 
 /// The options of a plan: its limits, its tombstones and its scope.
@@ -88,7 +88,8 @@ impl Draft {
         self.notes.push(note);
     }
 
-    /// Handles a tombstone: plans a deletion only if both ids match a live bridge that is unneeded.
+    /// Handles a tombstone: plans a deletion only if both ids match a live bridge that is unneeded
+    /// and not in use.
     fn remove(&mut self, tombstone: &Tombstone, input: &PlanInput) {
         let Tombstone { customer_ref, bridge_id, reason } = tombstone;
         let Some(live_ref) = input.live.get(bridge_id) else {
@@ -102,6 +103,8 @@ impl Draft {
                 .as_deref()
                 .map_or("no customer_ref".to_owned(), |live| format!("customer_ref {live}"));
             format!("not deleted: bridge {bridge_id} carries {carries}, not {customer_ref}")
+        } else if let Some(by) = input.uses.get(bridge_id) {
+            format!("not deleted: {by}")
         } else if let Some(drift) = unneeded {
             self.steps.push(Step::Delete {
                 customer_ref: customer_ref.clone(),
@@ -153,7 +156,16 @@ impl Draft {
             (Kind::Missing, _, renamed_from) => {
                 let owner = if drift.tenant_id.is_some() { Owner::Tenant } else { Owner::Extra };
                 let webhook_url = drift.webhook_url.clone();
-                Step::Provision { customer_ref, owner, webhook_url, was, renamed_from, reason }
+                let webhook_fingerprint = webhook_url.as_deref().map(fingerprint);
+                Step::Provision {
+                    customer_ref,
+                    owner,
+                    webhook_url,
+                    webhook_fingerprint,
+                    was,
+                    renamed_from,
+                    reason,
+                }
             }
             (Kind::StaleBinding, ..) => Step::Unlink { customer_ref, was, reason },
             (Kind::Unbound, Some(bridge_id), _) => Step::Link { customer_ref, bridge_id, was, reason },

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use wabridges::CustomerRef;
 
 use crate::config::{Fleet, Tombstone};
-use crate::model::{Drift, Kind, PlanInput, Removal, Removals};
+use crate::model::{Kind, PlanInput, Removal, Removals};
 
 /// Which bridges to propose.
 #[derive(Clone, Debug)]
@@ -32,10 +32,10 @@ impl Choice<'_> {
     }
 }
 
-/// An entry for each bridge that no tenant needs and the choice covers.
-pub fn propose(drift: &[Drift], fleet: &Fleet, choice: &Choice<'_>) -> Removals {
+/// An entry for each bridge that no tenant needs or uses, and the choice covers.
+pub fn propose(input: &PlanInput, fleet: &Fleet, choice: &Choice<'_>) -> Removals {
     let mut proposed = Removals::default();
-    for row in drift.iter().filter(|row| choice.covers(row.kind)) {
+    for row in input.drift.iter().filter(|row| choice.covers(row.kind)) {
         let Some(bridge_id) = row.bridge_id else { continue };
         if fleet.remove.iter().any(|tombstone| tombstone.bridge_id == bridge_id) {
             proposed.declared += 1;
@@ -48,6 +48,10 @@ pub fn propose(drift: &[Drift], fleet: &Fleet, choice: &Choice<'_>) -> Removals 
                 proposed.ageless += 1;
                 continue;
             }
+        }
+        if let Some(by) = input.uses.get(&bridge_id) {
+            proposed.used.push((bridge_id, by.clone()));
+            continue;
         }
         let Some(customer_ref) = row.customer_ref.as_deref().and_then(|text| CustomerRef::listed(text).ok())
         else {
@@ -79,6 +83,7 @@ mod tests {
     use wabridges::BridgeId;
 
     use super::*;
+    use crate::model::Drift;
 
     fn drift(kind: Kind, id: i64, customer_ref: Option<&str>, days: Option<i64>) -> Drift {
         Drift {
@@ -115,13 +120,17 @@ mod tests {
             drift(Kind::Orphaned, 4, None, Some(90)),
             drift(Kind::Churned, 5, Some("d"), None),
             drift(Kind::Duplicate, 6, Some("e"), Some(31)),
+            drift(Kind::Duplicate, 8, Some("f"), Some(31)),
             drift(Kind::Orphaned, 9, Some("listed"), Some(90)),
         ];
         let ids = |removals: &Removals| -> Vec<i64> {
             removals.entries.iter().map(|entry| entry.tombstone.bridge_id.get()).collect()
         };
-        let all = propose(&rows, &fleet(), &Choice { kinds: &[], older_than: None, now: now() });
+        let used = (BridgeId::new(8).unwrap(), "it is paired".to_owned());
+        let input = PlanInput { uses: [used.clone()].into(), ..PlanInput::of(rows.to_vec()) };
+        let all = propose(&input, &fleet(), &Choice { kinds: &[], older_than: None, now: now() });
         assert_eq!(ids(&all), [2, 3, 5, 6]);
+        assert_eq!(all.used, [used]);
         assert_eq!((all.declared, all.ageless), (1, 0));
         assert_eq!(all.nameless, [BridgeId::new(4).unwrap()]);
         assert_eq!(
@@ -131,10 +140,10 @@ mod tests {
         assert_eq!(all.entries[0].tombstone.reason, "orphaned since 2026-10-17: no tenant owns it");
         assert_eq!(all.entries[2].tombstone.reason, "churned: no tenant owns it");
         let month = Some(Duration::from_secs(30 * 86_400));
-        let old = propose(&rows, &fleet(), &Choice { kinds: &[], older_than: month, now: now() });
+        let old = propose(&input, &fleet(), &Choice { kinds: &[], older_than: month, now: now() });
         assert_eq!((ids(&old), old.ageless), (vec![2, 6], 1));
         let some = [Kind::Churned, Kind::Duplicate];
-        let some = propose(&rows, &fleet(), &Choice { kinds: &some, older_than: None, now: now() });
+        let some = propose(&input, &fleet(), &Choice { kinds: &some, older_than: None, now: now() });
         assert_eq!((ids(&some), some.nameless.len()), (vec![5, 6], 0));
     }
 }

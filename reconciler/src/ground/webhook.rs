@@ -34,6 +34,18 @@ pub fn is_example(host: &str) -> bool {
         .any(|name| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
 }
 
+/// The fingerprint of a webhook_url, which `_wab_hidden_url()` leaves at the end of what it hides.
+pub fn fingerprint(url: &str) -> String {
+    match url.rsplit_once("/... ") {
+        Some((_, fingerprint)) if fingerprint.len() == 12 => fingerprint.to_owned(),
+        _ => {
+            let mut sha256 = wabridges::sha256::of(url);
+            sha256.truncate(12);
+            sha256
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +82,12 @@ mod tests {
         ] {
             assert_eq!(is_example(host), example, "{host}");
         }
+    }
+
+    #[test]
+    fn a_url_and_what_a_reader_sees_of_it_have_one_fingerprint() {
+        let (url, hidden) = ("https://app.example.com/hooks/tok", "https://app.example.com/... 4e6a595743d9");
+        assert_eq!(fingerprint(url), fingerprint(hidden));
+        assert_ne!(fingerprint(url), fingerprint("https://app.example.com/hooks/tik"));
     }
 }

@@ -33,10 +33,33 @@ pub struct PlanInput {
     pub malformed: usize,
     /// The live bridges among those that tombstones name, with the customer_ref that they carry.
     pub live: BTreeMap<BridgeId, Option<String>>,
+    /// Of the bridges that tombstones or wasteful drift name, those that may be in use all the same: by whom.
+    pub uses: BTreeMap<BridgeId, String>,
     /// The SHA-256 of the listing, as stored with its observation.
     pub observation: String,
     /// Calls of earlier runs that may still count towards the provider's limits.
     pub recent: Vec<RecentCall>,
+}
+
+#[cfg(test)]
+impl PlanInput {
+    /// A fleet of twenty bridges with this drift.
+    pub fn of(drift: Vec<Drift>) -> Self {
+        Self {
+            binding: None,
+            declared: Declared::default(),
+            settings: Vec::new(),
+            live: drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect(),
+            uses: BTreeMap::new(),
+            drift,
+            bridges: 20,
+            price: Decimal::from(3),
+            listed: 20,
+            malformed: 0,
+            observation: String::new(),
+            recent: Vec::new(),
+        }
+    }
 }
 
 /// A call of an earlier run.

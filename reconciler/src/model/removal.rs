@@ -25,6 +25,8 @@ pub struct Removals {
     pub declared: usize,
     /// Bridges without a customer_ref.
     pub nameless: Vec<BridgeId>,
+    /// Bridges that may be in use, and by whom.
+    pub used: Vec<(BridgeId, String)>,
     /// Bridges left out because an age was asked for and theirs is not known.
     pub ageless: usize,
 }

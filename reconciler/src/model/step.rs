@@ -42,6 +42,9 @@ pub enum Step {
         /// Never shown, because the URL may hold a secret.
         #[serde(skip)]
         webhook_url: Option<String>,
+        /// The first 12 hex digits of the SHA-256 of the webhook_url, by which a saved plan knows it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        webhook_fingerprint: Option<String>,
         was: Option<String>,
         /// The customer_ref under which the bridge in `was` is live: the tenant was probably renamed.
         renamed_from: Option<String>,

@@ -47,19 +47,7 @@ fn seen(rows: &[Drift]) -> Differences {
 
 fn planned(drift: Vec<Drift>, yaml: &str) -> Plan {
     let fleet = Fleet::parse(&format!("version: 1\n{yaml}"), std::path::Path::new("fleet.yaml")).unwrap();
-    let input = PlanInput {
-        binding: None,
-        declared: Declared::default(),
-        settings: Vec::new(),
-        live: drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect(),
-        drift,
-        bridges: 4,
-        price: Decimal::from(3),
-        listed: 4,
-        malformed: 0,
-        observation: String::new(),
-        recent: Vec::new(),
-    };
+    let input = PlanInput { bridges: 4, listed: 4, ..PlanInput::of(drift) };
     let (limits, scope) = (fleet.limits(), Scope::default());
     plan(
         &input,
@@ -119,7 +107,7 @@ Plan: 1 to provision, 1 to link, 1 status to write, 1 to delete.
 
 Monthly cost: $12.00, unchanged
 The provider's limits allow all calls at once.
-plan_sha256: 27024d058eba2b8a0116234ed74de52231ee1279a8deaf4982be5247b9b2abc3
+plan_sha256: 2a448f9a8069d616af818ebfb777263da03eec0a0e1f1a61401fc2c6a6712d8c
 "
     );
 }

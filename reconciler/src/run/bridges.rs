@@ -99,7 +99,9 @@ impl Executor<'_> {
     async fn remove(&mut self, id: BridgeId, customer_ref: &CustomerRef) -> Result<String, Error> {
         self.recorder.require_unneeded(id).await?;
         match self.carried_by(id).await {
-            Err(wabridges::Error::NotFound { .. }) => return Ok(format!("bridge {id} was gone already")),
+            Err(wabridges::Error::NotFound { .. }) if self.is_gone(id).await => {
+                return Ok(format!("bridge {id} was gone already"));
+            }
             Err(error) => {
                 return Err(Error::provider("the bridge was not deleted: it could not be read first")(error));
             }
@@ -113,7 +115,9 @@ impl Executor<'_> {
         }
         match self.send_delete(id).await? {
             Ok(()) => Ok(format!("bridge {id} deleted")),
-            Err(wabridges::Error::NotFound { .. }) => Ok(format!("bridge {id} was gone already")),
+            Err(wabridges::Error::NotFound { .. }) if self.is_gone(id).await => {
+                Ok(format!("bridge {id} was gone already"))
+            }
             Err(error) if error.is_ambiguous() && self.is_gone(id).await => Ok(format!(
                 "bridge {id} deleted; the answer was lost, but the provider no longer has the bridge"
             )),
@@ -152,8 +156,11 @@ impl Executor<'_> {
         }
     }
 
+    /// Whether a complete list lacks the bridge. A 404 alone may be a gateway's.
     async fn is_gone(&self, id: BridgeId) -> bool {
-        matches!(self.carried_by(id).await, Err(wabridges::Error::NotFound { .. }))
+        let lacks =
+            |listing: Listing| listing.malformed.is_empty() && listing.bridges.iter().all(|it| it.id != id);
+        self.list().await.is_ok_and(lacks)
     }
 }
 

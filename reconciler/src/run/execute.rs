@@ -137,6 +137,7 @@ mod tests {
             customer_ref,
             owner: Owner::Tenant,
             webhook_url: None,
+            webhook_fingerprint: None,
             was: None,
             renamed_from: None,
             reason,

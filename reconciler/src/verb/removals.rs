@@ -52,7 +52,7 @@ pub async fn removals(file: &Path, args: &RemovalsArgs, screen: Screen) -> Resul
     let (input, listed_at) = evaluate(&fleet).await?;
     if !args.prune {
         let choice = Choice { kinds: &args.kind, older_than: args.older_than, now: listed_at };
-        screen.result(&yaml::removals::removals(&propose(&input.drift, &fleet, &choice)))?;
+        screen.result(&yaml::removals::removals(&propose(&input, &fleet, &choice)))?;
         return Ok(Exit::Done.unless_incomplete(input.malformed));
     }
     require_complete(&input, &fleet)?;

@@ -27,6 +27,7 @@ mod hints;
 mod hooks;
 mod hostile_names;
 mod hostile_provider;
+mod in_use;
 mod incidents;
 mod main_job;
 mod monitoring;

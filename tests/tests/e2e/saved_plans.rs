@@ -118,6 +118,28 @@ async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<(
 }
 
 #[tokio::test]
+async fn a_bridge_is_made_with_the_webhook_that_was_approved() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.fleet_yaml(world::YAML)?;
+    let bind = |host: &str| {
+        format!("SELECT * FROM wab_bind_tenants(webhook_url => $$'https://{host}/hooks/' || id$$)")
+    };
+    fleet.sql(&format!("{}; INSERT INTO tenants (id) VALUES ('new_1')", bind("reviewed.acme.io")))?;
+    must(&fleet, &["plan", "--out", "plan.json"], 0)?;
+    fleet.sql(&bind("other.acme.io"))?;
+    let said = must(&fleet, &["apply", "plan.json"], 6)?;
+    assert!(said.stdout.contains("the step would be different now"), "{}{}", said.stdout, said.stderr);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
+    fleet.sql(&bind("reviewed.acme.io"))?;
+    must(&fleet, &["apply", "plan.json"], 0)?;
+    assert_eq!(
+        fleet.sql("SELECT webhook_url FROM wab_bridges WHERE customer_ref = 'new_1'")?,
+        "https://reviewed.acme.io/hooks/new_1"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_step_that_is_true_already_is_done_and_the_exit_is_0() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     fleet.fleet_yaml(world::YAML)?;

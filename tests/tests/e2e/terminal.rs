@@ -1,18 +1,19 @@
 //! Tests `wab` on a terminal, which the program `script` provides: questions, colours and progress.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use e2e::fleet::Fleet;
 use e2e::process::Said;
+use e2e::wait;
 
 use crate::world;
 
-/// Runs `wab` on a terminal with this typed input; returns stdout and stderr as one text.
-fn typing(fleet: &Fleet, args: &str, typed: &str) -> Result<Said> {
+/// Starts `wab` on a terminal.
+fn on_terminal(fleet: &Fleet, args: &str) -> Result<Child> {
     let wab = fleet.wab_command(&[])?;
-    let mut script = std::process::Command::new("script");
+    let mut script = Command::new("script");
     script.args(["-q", "-e", "-c"]).arg(format!("{} {args}", wab.get_program().display())).arg("/dev/null");
     for (key, value) in wab.get_envs() {
         match value {
@@ -21,11 +22,42 @@ fn typing(fleet: &Fleet, args: &str, typed: &str) -> Result<Said> {
         };
     }
     script.current_dir(wab.get_current_dir().context("no directory")?).env("TERM", "xterm");
-    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    child.stdin.as_mut().context("no stdin")?.write_all(typed.as_bytes())?;
-    let output = child.wait_with_output()?;
+    Ok(script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
+}
+
+/// Types this; returns stdout and stderr as one text when the program ends.
+fn typed(mut terminal: Child, text: &str) -> Result<Said> {
+    terminal.stdin.as_mut().context("no stdin")?.write_all(text.as_bytes())?;
+    let output = terminal.wait_with_output()?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(Said { code: output.status.code().unwrap_or(-1), stdout, stderr: String::new() })
+}
+
+fn typing(fleet: &Fleet, args: &str, text: &str) -> Result<Said> {
+    typed(on_terminal(fleet, args)?, text)
+}
+
+#[tokio::test]
+async fn an_apply_keeps_its_lock_while_a_person_thinks() -> Result<()> {
+    let fleet = world::healthy(&[]).await?;
+    fleet.sql("INSERT INTO tenants (id) VALUES ('new_1')")?;
+    fleet.fleet_yaml(world::YAML)?;
+    let terminal = on_terminal(&fleet, "apply")?;
+    // PostgreSQL ends a lock of which it hears nothing for 45 seconds.
+    let heard = "SELECT max(a.state_change) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+                 WHERE l.locktype = 'advisory' AND a.application_name LIKE 'wab apply of %'";
+    let first = wait::until("the lock is taken", || async {
+        Ok(fleet.sql(heard).ok().filter(|heard| !heard.is_empty()))
+    })
+    .await?;
+    wait::until("the server hears of the lock", || async {
+        Ok(fleet.sql(heard).ok().filter(|heard| !heard.is_empty() && *heard != first))
+    })
+    .await?;
+    let said = typed(terminal, "yes\n")?;
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    assert_eq!(fleet.sandbox.calls("POST").await?, 1);
+    Ok(())
 }
 
 #[tokio::test]

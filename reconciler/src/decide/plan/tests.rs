@@ -37,20 +37,7 @@ fn renamed(customer_ref: &str) -> Drift {
 }
 
 fn input(drift: Vec<Drift>) -> PlanInput {
-    let live = drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect();
-    PlanInput {
-        binding: None,
-        declared: Declared::default(),
-        settings: Vec::new(),
-        drift,
-        bridges: 20,
-        price: Decimal::from(3),
-        listed: 20,
-        malformed: 0,
-        live,
-        observation: String::new(),
-        recent: Vec::new(),
-    }
+    PlanInput::of(drift)
 }
 
 fn planned(input: &PlanInput, yaml: &str) -> Plan {
@@ -186,6 +173,16 @@ fn both_ids_of_a_tombstone_must_match() {
         assert!(why.detail.contains(said), "{}", why.detail);
         assert!(plan.findings.iter().any(|finding| finding.kind == "orphaned"));
     }
+}
+
+#[test]
+fn a_bridge_in_use_is_not_deleted() {
+    let mut input = input(vec![row(Kind::Orphaned, "c", 7)]);
+    input.uses = [(BridgeId::new(7).unwrap(), "the row of the tenant d holds it".to_owned())].into();
+    let plan = planned(&input, TOMBSTONE);
+    assert!(plan.steps.is_empty());
+    let why = plan.findings.iter().find(|finding| finding.kind == "tombstone").unwrap();
+    assert_eq!(why.detail, "not deleted: the row of the tenant d holds it");
 }
 
 #[test]

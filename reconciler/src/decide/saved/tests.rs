@@ -46,20 +46,7 @@ fn planned(drift: Vec<Drift>) -> Plan {
 
 fn planned_by(drift: Vec<Drift>, yaml: &str) -> Plan {
     let fleet = Fleet::parse(yaml, Path::new("fleet.yaml")).unwrap();
-    let live = drift.iter().filter_map(|row| Some((row.bridge_id?, row.customer_ref.clone()))).collect();
-    let input = PlanInput {
-        binding: None,
-        declared: Declared::default(),
-        settings: Vec::new(),
-        drift,
-        bridges: 20,
-        price: 3.into(),
-        listed: 20,
-        malformed: 0,
-        live,
-        observation: "sha256".into(),
-        recent: Vec::new(),
-    };
+    let input = PlanInput { observation: "sha256".into(), ..PlanInput::of(drift) };
     let (limits, scope) = (fleet.limits(), Scope::default());
     plan(
         &input,

@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use rust_decimal::Decimal;
 
-use crate::ground::{count, money};
+use crate::ground::{count, harmless, money};
 use crate::model::Removals;
 use crate::render::yaml::tombstone;
 
 /// Entries for bridges.remove, each with what it saves, and what was left out, as comments.
 pub fn removals(removals: &Removals) -> String {
-    let Removals { entries, declared, nameless, ageless } = removals;
+    let Removals { entries, declared, nameless, used, ageless } = removals;
     let saved: Decimal = entries.iter().map(|entry| entry.monthly_cost).sum();
     let mut out = match entries.len() {
         0 => "# No bridge to remove.\n".to_owned(),
@@ -44,6 +44,9 @@ pub fn removals(removals: &Removals) -> String {
             "# Left out, because it is not known since when: {}; {found}",
             count(*ageless, "bridge")
         );
+    }
+    for (bridge_id, by) in used {
+        let _ = writeln!(out, "# Left out: bridge {bridge_id}: {}", harmless(by));
     }
     for bridge_id in nameless {
         let _ = writeln!(
