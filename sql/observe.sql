@@ -128,8 +128,9 @@ BEGIN
                -- A bridge first seen after the provider was asked may be newer than the list, so it is not deleted.
                l.bridge_id IS NULL AND malformed = 0
                    AND (b.first_seen_at <= listed_at OR b.first_seen_at > present) AS is_gone,
-               l.state IS DISTINCT FROM b.state AS state_moved,
-               l.created_at IS DISTINCT FROM b.created_at AS created_at_moved,
+               -- What a listing leaves out stays as it is known.
+               l.state <> b.state OR (l.state IS NOT NULL AND b.state IS NULL) AS state_moved,
+               l.created_at <> b.created_at OR (l.created_at IS NOT NULL AND b.created_at IS NULL) AS created_at_moved,
                -- The stored status and webhook_url belong to the customer_ref that the bridge carried before.
                l.customer_ref IS DISTINCT FROM b.customer_ref AS owner_moved,
                -- A listing overwrites a stored status only if it carries one and is newer than the stored one.
@@ -171,7 +172,8 @@ BEGIN
         FROM diff d WHERE d.is_new
     ), updated AS (
         UPDATE @extschema@.wab_bridges b
-        SET customer_ref = d.customer_ref, state = d.state, created_at = d.created_at,
+        SET customer_ref = d.customer_ref, state = coalesce(d.state, b.state),
+            created_at = coalesce(d.created_at, b.created_at),
             state_since = CASE WHEN d.state_moved THEN listed_at ELSE b.state_since END,
             status = CASE WHEN d.status_moved OR d.owner_moved THEN d.status ELSE b.status END,
             raw_status = CASE WHEN d.raw_status_moved OR d.owner_moved THEN d.raw_status ELSE b.raw_status END,

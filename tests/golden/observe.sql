@@ -47,6 +47,9 @@ SELECT * FROM _wab_poll_candidates(10);
 SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab_observations o) AS since_the_last FROM wab_bridges b ORDER BY 1;
 :observe('{1,3}', '{y,c}', '{restarting,stopped}', '{NULL,NULL}', '{2026-01-01,2026-01-01}');
 SELECT b.bridge_id, b.state, b.state_since = (SELECT max(o.observed_at) FROM wab_observations o) AS since_the_last FROM wab_bridges b ORDER BY 1;
+-- What a listing leaves out stays as it is known.
+:observe('{1,3}', '{y,c}', '{NULL,NULL}', '{NULL,NULL}', '{NULL,NULL}');
+SELECT b.bridge_id, b.state, b.created_at IS NOT NULL AS created FROM wab_bridges b ORDER BY 1;
 
 -- A listing names each bridge once, by a positive id.
 :observe('{7,7}', '{g,h}', '{running,running}', '{qr,qr}', '{NULL,NULL}');

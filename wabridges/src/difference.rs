@@ -24,14 +24,14 @@ pub struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Whether the row equals the listed bridge. A bridge listed without a status equals a row with any status.
+    /// Whether storing the listed bridge changes nothing. What the listing leaves out stays as it is known.
     fn is_as(&self, bridge: &Bridge) -> bool {
         let raw_status = bridge.raw_status.as_deref();
         self.customer_ref == bridge.customer_ref.as_ref().map(|it| it.as_str())
-            && self.state == bridge.state.as_deref()
+            && (bridge.state.is_none() || self.state == bridge.state.as_deref())
             && (raw_status.is_none() || raw_status == self.raw_status)
             && self.status_listed.is_none_or(|listed| listed == raw_status.is_some())
-            && self.created_at == bridge.created_at.map(|at| at.timestamp_micros())
+            && bridge.created_at.is_none_or(|at| self.created_at == Some(at.timestamp_micros()))
     }
 }
 
