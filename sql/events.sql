@@ -1,8 +1,9 @@
 -- Stores webhook events as observations of one bridge's status. Events may arrive late, twice and in any order; history
 -- and status end as if they had arrived once and in order.
 
+-- A time without a zone is UTC, whatever the session's settings are.
 CREATE FUNCTION @extschema@._wab_event_time(event jsonb) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 AS $$
 BEGIN
     RETURN CASE jsonb_typeof(event -> 'timestamp')

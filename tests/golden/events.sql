@@ -30,6 +30,10 @@ SELECT status, status_observed_at <= clock_timestamp() AS now FROM wab_bridges W
 -- Other events, unknown customer_refs and duplicates are ignored; malformed times are ignored; malformed events are errors.
 SELECT wab_ingest_event('a', '{"event": "message"}'), wab_ingest_event('nobody', '{"event": "connected"}'), wab_ingest_event('c', '{"event": "connected"}');
 SELECT _wab_event_time('{"timestamp": "soon"}'), _wab_event_time('{"timestamp": 1e300}'), _wab_event_time('{"timestamp": [1]}'), _wab_event_time('{}');
+-- A time without a zone is UTC.
+SET timezone = 'Asia/Kolkata';
+SELECT _wab_event_time('{"timestamp": "2026-01-04T00:00:00"}') AT TIME ZONE 'UTC' AS utc;
+RESET timezone;
 SELECT wab_ingest_event(NULL, '{}');
 SELECT wab_ingest_event('a', '[]');
 SELECT wab_ingest_event('a', '{"event": 1}');
