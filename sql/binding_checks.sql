@@ -222,6 +222,30 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_check_table IS
     'Raises 42809 unless this is a table, or a view, that can hold the tenants.';
 
+-- A bridge that is gone is deleted from wab_bridges. Such a key would refuse that for ever, or delete the tenant.
+CREATE FUNCTION @extschema@._wab_check_foreign_keys(binding @extschema@.wab_tenant_binding) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kept record;
+BEGIN
+    SELECT c.conname, c.conrelid::regclass AS relid INTO kept
+    FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
+    WHERE c.contype = 'f' AND c.confrelid = '@extschema@.wab_bridges'::regclass AND c.confdeltype NOT IN ('n', 'd')
+      AND c.conrelid = binding.tenants AND a.attname = binding.bridge_id;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '55000',
+            MESSAGE = format('the foreign key %I of %s would keep bridges that are gone, or delete tenants with them',
+                             kept.conname, kept.relid),
+            HINT = format('ALTER TABLE %1$s DROP CONSTRAINT %2$I, ADD CONSTRAINT %2$I FOREIGN KEY (%3$I) REFERENCES %4$s '
+                          'ON DELETE SET NULL;', kept.relid, kept.conname, binding.bridge_id,
+                          '@extschema@.wab_bridges'::regclass);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@._wab_check_foreign_keys IS
+    'Raises 55000 if the bound bridge_id has a foreign key to wab_bridges that does not set it to null when a bridge is gone.';
+
 CREATE FUNCTION @extschema@._wab_check_binding(
     binding @extschema@.wab_tenant_binding, add_columns boolean DEFAULT false)
 RETURNS void
@@ -243,6 +267,7 @@ BEGIN
                             binding.bridge_status),
             HINT = 'The last two are written. Name columns of their own, or let them be added: add_columns => true.';
     END IF;
+    PERFORM @extschema@._wab_check_foreign_keys(binding);
     PERFORM @extschema@._wab_check_expression(binding.tenants, 'wanted', binding.wanted, 'boolean',
         binding.resolved_in);
     IF binding.webhook_url IS NOT NULL THEN

@@ -45,7 +45,11 @@ BEGIN
                                                 AND d.customer_ref OPERATOR(pg_catalog.=) ANY ($1)' USING customer_refs;
         END IF;
     END IF;
-EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+-- An expression of the binding may call a function that raises anything.
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE = '55P03' OR NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
+        RAISE;
+    END IF;
     RETURN NEXT;
 END
 $$;
@@ -75,8 +79,12 @@ BEGIN
                pg_catalog.array_agg(d.wasted)
         INTO kinds, ids, refs, wasted
         FROM @extschema@.wab_drift d;
-    -- The observation is kept although this role cannot read the drift, for instance without SELECT on the tenants.
-    EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+    -- The observation is kept although the drift cannot be read: this role lacks SELECT on the tenants, or an expression of the
+    -- binding fails.
+    EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE = '55P03' OR NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
+            RAISE;
+        END IF;
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, state = RETURNED_SQLSTATE, hints = PG_EXCEPTION_HINT;
         RAISE WARNING USING MESSAGE = 'the drift could not be recorded', DETAIL = @extschema@._wab_shown_message(state, reason),
             HINT = 'The observation is stored. '

@@ -90,7 +90,7 @@ COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
     'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
     'name, and raises the command''s error if there was one.';
 
--- Claims an entry and tries its tenant row; then calls the provider and records the answer. No lock is held during the
+-- Claims an entry, tries its tenant row, and calls the provider and records the answer, each in a transaction. No lock is held during the
 -- call. If the answer cannot be recorded, the next attempt finds the bridge in the provider's list.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
 LANGUAGE plpgsql AS $$
@@ -116,7 +116,6 @@ BEGIN
         BEGIN
             SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
             FROM @extschema@._wab_claim_queued() c;
-            refusal := CASE WHEN entry.queue_id IS NOT NULL THEN @extschema@._wab_row_refusal(entry.customer_ref) END;
         EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
             PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
@@ -127,6 +126,19 @@ BEGIN
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
         failed := false;
+        -- In a transaction of its own: whoever holds the tenant row may wait for the lock of the queue.
+        BEGIN
+            refusal := @extschema@._wab_row_refusal(entry.customer_ref);
+        EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
+            GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
+            PERFORM @extschema@._wab_release_queued(
+                entry.queue_id, @extschema@._wab_shown_error(state, message, details));
+            PERFORM @extschema@._wab_note_job('work_queue', state, message, details);
+            COMMIT;
+            PERFORM @extschema@._wab_raise_without_values(state, message, details);
+            RAISE;
+        END;
+        COMMIT;
         called := pg_catalog.clock_timestamp();
         BEGIN
             IF refusal IS NULL THEN

@@ -121,7 +121,9 @@ BEGIN
     PERFORM @extschema@._wab_require_ours(customer_ref);
     PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
     SELECT t.wanted, t.webhook_url INTO is_wanted, webhook FROM @extschema@.wab_tenants t
-        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_wanted_webhook_url.customer_ref;
+        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_wanted_webhook_url.customer_ref
+        -- Of two rows with one id the wanted one has the bridge.
+        ORDER BY t.wanted DESC NULLS LAST LIMIT 1;
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF is_wanted IS NOT TRUE AND NOT EXISTS (SELECT FROM @extschema@.wab_declared d
                                              WHERE d.customer_ref = customer_ref AND d.kind = 'extra') THEN
@@ -152,7 +154,11 @@ DECLARE
     held    bigint;
     carried text;
 BEGIN
-    SELECT t.bridge_id INTO held FROM @extschema@._wab_stored_rows(ARRAY[customer_ref]) t;
+    PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+    SELECT t.bridge_id::pg_catalog.int8 INTO held FROM @extschema@.wab_tenants t
+        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_stored_bridge_id.customer_ref
+        ORDER BY t.wanted DESC NULLS LAST LIMIT 1;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT coalesce(b.customer_ref, '(none)') INTO carried FROM @extschema@.wab_bridges b
     WHERE b.bridge_id = held AND b.customer_ref IS DISTINCT FROM _wab_stored_bridge_id.customer_ref
       AND NOT EXISTS (SELECT FROM @extschema@.wab_bridges o

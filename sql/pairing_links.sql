@@ -42,7 +42,9 @@ BEGIN
     IF to_regclass('@extschema@.wab_tenants') IS NOT NULL THEN
         PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
         SELECT t.wanted, t.bridge_id::pg_catalog.int8 INTO is_wanted, held FROM @extschema@.wab_tenants t
-        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_serving_bridge.customer_ref;
+        WHERE t.customer_ref OPERATOR(pg_catalog.=) _wab_serving_bridge.customer_ref
+        -- Of two rows with one id the wanted one has the bridge.
+        ORDER BY t.wanted DESC NULLS LAST LIMIT 1;
         PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     END IF;
     IF EXISTS (SELECT FROM @extschema@.wab_declared d

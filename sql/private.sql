@@ -13,6 +13,14 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_shown_message IS
     'The message of an error with this SQLSTATE, without the value that it quotes.';
 
+-- Of other errors a function that tried something raises itself, because they are about no row: connection, read-only
+-- transaction, conflict with another transaction, resources, shutdown, system.
+CREATE FUNCTION @extschema@._wab_is_about_data(state text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN left(state, 2) <> ALL ('{08,25,40,53,57,58,XX}');
+COMMENT ON FUNCTION @extschema@._wab_is_about_data IS
+    'Whether an error with this SQLSTATE is about rows, expressions, objects or rights, and would come again.';
+
 CREATE FUNCTION @extschema@._wab_shown_detail(state text, detail text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN state = '22023' OR left(state, 2) NOT IN ('22', '23', 'P0') THEN detail END; $$;

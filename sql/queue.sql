@@ -125,6 +125,9 @@ DECLARE
     last_at timestamptz := '-infinity';
     last_id uuid := '00000000-0000-0000-0000-000000000000';
     settled boolean := false;
+    state   text;
+    message text;
+    details text;
 BEGIN
     PERFORM @extschema@._wab_require_recording();
     -- Each search goes on after the last entry: until the transaction ends, the index keeps those that it refused.
@@ -157,6 +160,18 @@ BEGIN
                     WHERE q.queue_id = claimed.queue_id;
                     EXIT;
                 END IF;
+            -- An expression of the binding fails for this tenant: the others are not held up.
+            WHEN OTHERS THEN
+                IF SQLSTATE = '55P03' OR NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
+                    RAISE;
+                END IF;
+                GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
+                message := @extschema@._wab_shown_error(state, message, details);
+                RAISE WARNING USING MESSAGE = 'no bridge was provisioned: the row of this tenant cannot be read',
+                    DETAIL = format('tenant_id: %s; %s', left(claimed.customer_ref, 200), message),
+                    HINT = 'The entry waits, and is tried again. SELECT * FROM wab_tenants shows the error.';
+                PERFORM @extschema@._wab_release_queued(claimed.queue_id, message);
+                EXIT;
             END;
             -- A transaction that enqueues tenants holds this lock shared, and may make this tenant wanted. If there is none,
             -- the worker looks once more; otherwise it leaves the entry for later.

@@ -167,7 +167,10 @@ BEGIN
         BEGIN
             SELECT u.reason INTO reason FROM @extschema@._wab_unlink_bridges(ARRAY[customer_ref]) u;
         -- The bridge is gone, so its deletion is recorded even if the tenant row cannot be read or written.
-        EXCEPTION WHEN data_exception OR syntax_error_or_access_rule_violation THEN
+        EXCEPTION WHEN OTHERS THEN
+            IF NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
+                RAISE;
+            END IF;
             reason := @extschema@._wab_shown_message(SQLSTATE, SQLERRM);
         END;
     END IF;

@@ -187,7 +187,11 @@ BEGIN
         SELECT string_agg(t.customer_ref, ', ' ORDER BY t.customer_ref) INTO holder
         FROM @extschema@._wab_stored_rows(NULL, ARRAY[bridge_id]) t
         WHERE t.customer_ref <> _wab_refused_row.customer_ref;
-        IF holder IS NOT NULL THEN
+        IF (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[_wab_refused_row.customer_ref])) > 1 THEN
+            RETURN format('several rows of %s have the id of this tenant, and a unique constraint lets only one of them hold '
+                          'bridge %s: give the others another id, or delete them',
+                          (SELECT b.tenants FROM @extschema@._wab_binding() b), bridge_id);
+        ELSIF holder IS NOT NULL THEN
             RETURN format('bridge %s is held by the row of tenant %s: set the bridge_id of that row to null, or to its '
                           'own bridge', bridge_id, holder);
         END IF;
@@ -240,9 +244,7 @@ BEGIN
             succeeded := true;
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-            -- These are not about the rows: connection, read-only transaction, conflict with another transaction,
-            -- resources, shutdown, system.
-            IF left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
+            IF NOT @extschema@._wab_is_about_data(state) THEN
                 RAISE;
             ELSIF state = '42501' THEN
                 PERFORM @extschema@._wab_require_recording();

@@ -14,7 +14,7 @@ EXCEPTION
 WHEN SQLSTATE 'WB001' OR lock_not_available THEN
     RETURN NULL;
 WHEN OTHERS THEN
-    IF left(SQLSTATE, 2) = ANY ('{08,25,40,53,57,58}') THEN
+    IF NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
         RAISE;
     ELSIF SQLSTATE = '42501' THEN
         PERFORM @extschema@._wab_require_recording();
@@ -111,16 +111,18 @@ BEGIN
             END IF;
             RAISE EXCEPTION USING ERRCODE = 'WB001', MESSAGE = 'the trial is rolled back';
         EXCEPTION
-        WHEN SQLSTATE 'WB001' OR unique_violation THEN
+        WHEN SQLSTATE 'WB001' THEN
             NULL;
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT;
-            IF state = '55P03' OR left(state, 2) = ANY ('{08,25,40,53,57,58,XX}') THEN
+            IF state = '55P03' OR NOT @extschema@._wab_is_about_data(state) THEN
                 RAISE;
             ELSIF state = '42501' THEN
                 PERFORM @extschema@._wab_require_recording();
             END IF;
-            refusal := @extschema@._wab_refused_row(customer_ref, tried, status, state, message, context);
+            IF state <> '23505' OR (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[customer_ref])) > 1 THEN
+                refusal := @extschema@._wab_refused_row(customer_ref, tried, status, state, message, context);
+            END IF;
         END;
         EXIT WHEN refusal IS NOT NULL;
     END LOOP;

@@ -45,6 +45,9 @@ pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, R
 pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise> {
     if !database::try_lock_refresh()? {
         database::lock_observing()?;
+        if database::drift(&Touched::Anyone)?.is_none() {
+            return unreadable();
+        }
         database::write_statuses(&Touched::Anyone)?;
         return noted(database::drift(&Touched::Anyone)?);
     }
@@ -68,19 +71,26 @@ pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise
         let written = stored.iter().flatten().filter(|row| row.is_status());
         ids.extend(written.filter_map(|row| row.bridge_id));
     }
+    if stored.is_none() {
+        return unreadable();
+    }
     database::write_statuses(&touched)?;
     noted(brought_up_to_date(stored, &touched)?)
 }
 
+/// Keeps the observation, with a WARNING that says why the drift cannot be read: an expression of the binding fails.
+fn unreadable() -> Result<Vec<Drift>, Raise> {
+    database::record_drift()?;
+    Ok(Vec::new())
+}
+
 /// Clears rows that hold bridges that are gone, records the drift, and returns it sorted.
 fn noted(drift: Option<Vec<Drift>>) -> Result<Vec<Drift>, Raise> {
-    let read = |drift: Option<Vec<Drift>>| {
-        drift.ok_or_else(|| Raise::unexpected("the drift cannot be read", "SELECT * FROM wab_drift"))
-    };
-    let mut drift = read(drift)?;
+    let Some(mut drift) = drift else { return unreadable() };
     if drift.iter().any(Drift::is_stale) {
         database::unlink_bridges()?;
-        drift = read(database::drift(&Touched::Anyone)?)?;
+        let Some(now) = database::drift(&Touched::Anyone)? else { return unreadable() };
+        drift = now;
     }
     database::note_drift(&drift)?;
     drift.sort_by(|a, b| {

@@ -396,6 +396,15 @@ async fn of_two_rows_with_one_id_the_wanted_one_keeps_the_bridge() -> Result<()>
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0, "{}{}", said.stdout, said.stderr);
     let said = fleet.wab(&["doctor"])?;
     assert!(said.code == 1 && said.stdout.contains("has the id \"cust_03\""), "{}", said.stdout);
+    // A customer who comes back gets a bridge, wherever the two rows are in the table.
+    fleet.sandbox.remove(4).await?;
+    fleet.sql("INSERT INTO soft VALUES ('cust_04'); SELECT FROM wab_refresh()")?;
+    for order in ["deleted_at IS NULL", "deleted_at IS NOT NULL"] {
+        fleet.sql(&format!("UPDATE soft SET bridge_status = NULL WHERE id = 'cust_04' AND {order}"))?;
+        fleet.sql("SELECT * FROM _wab_wanted_webhook_url('cust_04')")?;
+        assert_eq!(fleet.sql("SELECT is_wanted FROM _wab_serving_bridge('cust_04')")?, "t");
+    }
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_provision('cust_04')")?, "created");
     Ok(())
 }
 

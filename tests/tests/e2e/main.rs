@@ -16,6 +16,7 @@ mod doctor;
 mod documented;
 mod documents;
 mod exit_codes;
+mod failing_expressions;
 mod failover;
 mod fairness;
 mod foreign_tenants;

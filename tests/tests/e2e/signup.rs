@@ -238,6 +238,30 @@ async fn a_worker_holds_no_lock_while_it_waits_for_the_provider() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_worker_that_waits_for_a_tenant_row_holds_nothing_that_its_holder_needs() -> Result<()> {
+    let fleet = signing_up(&["new"]).await?;
+    let mut application = fleet.connect().await?;
+    sqlx::raw_sql("BEGIN; UPDATE tenants SET status = status WHERE id = 'new'")
+        .execute(&mut application)
+        .await?;
+    let mut worker = fleet.connect().await?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut worker).await?;
+    let worked =
+        tokio::spawn(
+            async move { sqlx::raw_sql("CALL wab_work_queue()").execute(&mut worker).await.map(drop) },
+        );
+    world::until_waiting(&fleet, pid, "Lock").await?;
+    let blocked = format!(
+        "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = {pid} AND c.relname = 'wab_queue'"
+    );
+    assert_eq!(fleet.sql(&blocked)?, "0");
+    sqlx::raw_sql("SELECT wab_enqueue_provision('new'); COMMIT").execute(&mut application).await?;
+    worked.await??;
+    assert_eq!(fleet.sql(QUEUE)?, "new|1|provisioned");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_entry_that_fails_waits_and_delays_no_other() -> Result<()> {
     let fleet = signing_up(&["new_1", "new_2"]).await?;
     fleet

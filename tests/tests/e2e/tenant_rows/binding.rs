@@ -128,7 +128,7 @@ const WRITABLE: [&str; 8] = [
     "CREATE TABLE tenants (id text, region text DEFAULT 'eu', bridge_id bigint, bridge_status text) PARTITION BY LIST (region); CREATE TABLE eu PARTITION OF tenants FOR VALUES IN ('eu')",
     "CREATE TABLE tenants (id text, bridge_id bigint, bridge_status text); CREATE TABLE log (entry text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO log SELECT NEW::text; RETURN NEW; END $$; CREATE TRIGGER audit BEFORE UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION f()",
     "CREATE TABLE tenants (id text, bridge_id bigint UNIQUE, bridge_status text CHECK (bridge_status IN ('paired', 'awaiting_scan', 'disconnected', 'unknown')))",
-    "CREATE TABLE tenants (id text, bridge_id bigint REFERENCES public.wab_bridges DEFERRABLE INITIALLY DEFERRED, bridge_status text)",
+    "CREATE TABLE tenants (id text, bridge_id bigint REFERENCES public.wab_bridges ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED, bridge_status text)",
     "CREATE TABLE tenants (id text, bridge_id bigint NOT NULL DEFAULT 0, bridge_status text NOT NULL DEFAULT 'unknown')",
     "CREATE DOMAIN word AS text CHECK (VALUE <> ''); CREATE TABLE tenants (id text, bridge_id bigint, bridge_status word)",
     "CREATE TABLE base (id text, bridge_id bigint, bridge_status text); CREATE VIEW tenants AS SELECT * FROM base",
@@ -175,5 +175,36 @@ async fn tries_another_row_if_a_transaction_holds_the_first() -> Result<()> {
         .await?;
     let (code, message) = fleet.sql_error("SELECT * FROM wab_bind_tenants('frozen')")?;
     assert!(code == "55000" && message.contains("rows are frozen"), "{code}: {message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn refuses_a_foreign_key_that_would_keep_bridges_that_are_gone() -> Result<()> {
+    let fleet = six().await?;
+    for rule in ["", "ON DELETE CASCADE", "DEFERRABLE INITIALLY DEFERRED"] {
+        fleet.sql(&format!(
+            "DROP TABLE IF EXISTS keyed; CREATE TABLE keyed (id text PRIMARY KEY,
+             bridge_id bigint CONSTRAINT live REFERENCES public.wab_bridges {rule}, bridge_status text)"
+        ))?;
+        let (code, message) = fleet.sql_error("SELECT * FROM wab_bind_tenants('keyed')")?;
+        assert!(code == "55000" && message.contains("foreign key live of"), "{code}: {message}");
+        let hint = message.split("HINT:").nth(1).context("no hint")?.trim();
+        fleet.sql(hint.lines().next().unwrap_or_default())?;
+        fleet.sql("SELECT * FROM wab_bind_tenants('keyed'); SELECT wab_unbind_tenants()")?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn names_the_rows_of_one_id_of_which_a_unique_constraint_lets_only_one_hold_the_bridge() -> Result<()> {
+    let fleet = six().await?;
+    fleet.sql(
+        "CREATE TABLE soft (id text, gone boolean DEFAULT false, bridge_id bigint UNIQUE, bridge_status text);
+         INSERT INTO soft VALUES ('a'); SELECT * FROM wab_bind_tenants('soft', wanted => 'NOT gone');
+         INSERT INTO soft (id, gone) VALUES ('a', true)",
+    )?;
+    let (code, message) = fleet.sql_error("SELECT * FROM wab_provision('a')")?;
+    assert!(code == "55000" && message.contains("have the id of this tenant"), "{code}: {message}");
+    assert_eq!(fleet.sandbox.calls("POST").await?, 0);
     Ok(())
 }
