@@ -70,7 +70,8 @@ COMMENT ON FUNCTION @extschema@.wab_enqueue_missing IS
 -- For INSERT it runs once per statement, which is ten times as fast as once per row; the table new_rows holds the rows.
 -- For UPDATE it runs per row, so that updates of tenants that have a bridge cost nothing; on a partitioned table it runs
 -- per statement. It compares tenant_id, which has an index, and customer_ref, which is exact. A tenant that row-level security hides from the role that signs it up
--- is enqueued too: the worker sees all rows, and refuses an entry that is not wanted.
+-- is enqueued too: the worker sees all rows, and refuses an entry that is not wanted. So are all, if "wanted" fails for
+-- one of them: a sign-up never fails because of it.
 CREATE FUNCTION @extschema@._wab_enqueue_wanted() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -85,7 +86,11 @@ DECLARE
           AND CASE WHEN t.customer_ref IS NOT NULL THEN t.wanted AND t.bridge_id IS NULL
                    ELSE pg_catalog.row_security_active($1) END
         ON CONFLICT DO NOTHING';
-    command  text;
+    unseen   constant text := 'INSERT INTO @extschema@.wab_queue (customer_ref)
+        SELECT k.id::pg_catalog.text FROM (SELECT %s) AS k(id) WHERE k.id::pg_catalog.text OPERATOR(pg_catalog.<>) ''''
+        ON CONFLICT DO NOTHING';
+    bridge   constant name := @extschema@._wab_bound_column('bridge_id');
+    signed   text;
 BEGIN
     -- As in wab_enqueue_provision().
     PERFORM pg_advisory_xact_lock_shared(@extschema@._wab_lock_id('queue'));
@@ -93,22 +98,32 @@ BEGIN
         RAISE WARNING USING
             MESSAGE = format('the new rows of %s were not enqueued: no tenants table is bound', TG_RELID::regclass),
             HINT = format('SELECT * FROM wab_bind_tenants(); or DROP TRIGGER %I ON %s;', TG_NAME, TG_RELID::regclass);
+        RETURN NULL;
     ELSIF NOT EXISTS (SELECT FROM pg_attribute a
                       WHERE a.attrelid = TG_RELID AND a.attname = key AND NOT a.attisdropped) THEN
         RAISE EXCEPTION USING ERRCODE = '55000',
             MESSAGE = format('trigger %I enqueues tenants, but %s is not the bound table: it has no column %I', TG_NAME,
                              TG_RELID::regclass, key),
             HINT = format('DROP TRIGGER %I ON %s; then again: wab sql signup | psql', TG_NAME, TG_RELID::regclass);
-    ELSIF TG_LEVEL = 'STATEMENT' THEN
-        command := format(enqueue, format('r.%I FROM new_rows r WHERE r.%I IS NULL', key,
-                                          @extschema@._wab_bound_column('bridge_id')));
-        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-        EXECUTE command USING TG_RELID;
-    ELSE
-        command := format(enqueue, format('($2).%I', key));
-        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
-        EXECUTE command USING TG_RELID, NEW;
     END IF;
+    signed := CASE TG_LEVEL WHEN 'STATEMENT' THEN format('r.%I FROM new_rows r WHERE r.%I IS NULL', key, bridge)
+                            ELSE format('($2).%I WHERE ($2).%I IS NULL', key, bridge) END;
+    BEGIN
+        PERFORM set_config('search_path', @extschema@._wab_binding_path(), true);
+        IF TG_LEVEL OPERATOR(pg_catalog.=) 'STATEMENT' THEN
+            EXECUTE pg_catalog.format(enqueue, signed) USING TG_RELID;
+        ELSE
+            EXECUTE pg_catalog.format(enqueue, signed) USING TG_RELID, NEW;
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        IF SQLSTATE IN ('42501', '55P03') OR NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
+            RAISE;
+        ELSIF TG_LEVEL = 'STATEMENT' THEN
+            EXECUTE format(unseen, signed);
+        ELSE
+            EXECUTE format(unseen, signed) USING TG_RELID, NEW;
+        END IF;
+    END;
     RETURN NULL;
 END
 $$;

@@ -60,3 +60,21 @@ async fn the_queue_goes_on() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn no_signup_fails() -> Result<()> {
+    let fleet = twice_subscribed().await?;
+    fleet.sql(include_str!("../../../sql/signup.sql"))?;
+    fleet.sandbox.remove(2).await?;
+    fleet.sql(
+        "SELECT FROM wab_refresh();
+         INSERT INTO subs VALUES ('new_1', 'active'), ('new_1', 'trial'), ('new_2', 'active'), ('cust_02', 'trial');
+         INSERT INTO tenants (id) VALUES ('new_1'), ('new_2');
+         UPDATE tenants SET bridge_id = NULL WHERE id = 'cust_02'",
+    )?;
+    assert_eq!(
+        fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY customer_ref) FROM wab_queue")?,
+        "cust_02 new_1 new_2"
+    );
+    Ok(())
+}

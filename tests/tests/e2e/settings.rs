@@ -102,7 +102,7 @@ async fn an_ordinary_role_can_do_nothing_it_was_not_granted() -> Result<()> {
     )?;
     assert_eq!(
         public,
-        "_wab_appeared_disconnected _wab_carried _wab_customer_refs _wab_cutoff _wab_cutoffs _wab_drift_since _wab_flapping _wab_has_wanted_twin _wab_hidden_url _wab_is_installed _wab_job_is_late _wab_lock_id _wab_may_remember _wab_nudge_note _wab_observe_phones _wab_percent_encode _wab_phone _wab_phone_drift _wab_phone_hint _wab_phone_partners _wab_phone_sign _wab_record_phone _wab_row_json _wab_serves _wab_silent_since _wab_snooze_note _wab_status_map _wab_status_of _wab_status_order _wab_status_word _wab_unexpected_phone _wab_unmapped _wab_unpaired_since wab_help wab_normalize_status wab_url_encode wab_url_encode wab_version"
+        "_wab_appeared_disconnected _wab_carried _wab_customer_refs _wab_cutoff _wab_cutoffs _wab_drift_since _wab_flapping _wab_has_wanted_twin _wab_hidden_url _wab_is_about_data _wab_is_installed _wab_job_is_late _wab_lock_id _wab_may_remember _wab_nudge_note _wab_observe_phones _wab_percent_encode _wab_phone _wab_phone_drift _wab_phone_hint _wab_phone_partners _wab_phone_sign _wab_record_phone _wab_row_json _wab_serves _wab_silent_since _wab_snooze_note _wab_status_map _wab_status_of _wab_status_order _wab_status_word _wab_unexpected_phone _wab_unmapped _wab_unpaired_since wab_help wab_normalize_status wab_url_encode wab_url_encode wab_version"
     );
     Ok(())
 }
