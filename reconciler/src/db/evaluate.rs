@@ -234,7 +234,10 @@ impl Evaluation<'_> {
         ids: impl Iterator<Item = BridgeId>,
     ) -> Result<BTreeMap<BridgeId, String>, Error> {
         let ids: BTreeSet<i64> = ids.map(BridgeId::get).collect();
-        let sql = self.names.sql(include_str!("evaluate/uses.sql"));
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let sql = self.sql(include_str!("evaluate/uses.sql"));
         let mut tx = self.under_binding_path().await?;
         let uses: Vec<(i64, String)> = query_as(sql)
             .bind(ids.into_iter().collect::<Vec<_>>())
