@@ -1,9 +1,11 @@
 //! Posts a document to the receiver of alerts, whose URL is a secret.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
 use http::{StatusCode, header};
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use tokio::time::timeout;
 use url::{Host, Url};
@@ -11,6 +13,9 @@ use url::{Host, Url};
 use crate::config::{is_loopback, place};
 use crate::error::excerpt;
 use crate::{Cause, Config, Error, transport};
+
+/// A shorter part of the URL, such as the version `v1`, is no secret, and occurs in other texts by chance.
+const SHORTEST: usize = 6;
 
 /// The receiver's address, such as an incoming webhook. Whoever knows it can write there, so only its host is ever shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +59,27 @@ impl AlertUrl {
     /// The host and port.
     pub fn place(&self) -> String {
         place(&self.0)
+    }
+
+    /// The texts that an answer must not show, the longest first: the path, the query, and each of their parts of some length, as
+    /// the URL has it and decoded.
+    fn secrets(&self) -> Vec<String> {
+        let (path, query) = (self.0.path(), self.0.query().unwrap_or_default());
+        let values = query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let decoded =
+            |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
+        let parts = path.split('/').chain(values).chain([query]);
+        let mut secrets: Vec<String> = parts
+            .flat_map(|part| [part.to_owned(), decoded(part)])
+            .filter(|part| part.len() >= SHORTEST)
+            .collect();
+        secrets.push(path.to_owned());
+        if !query.is_empty() {
+            secrets.extend([format!("{path}?{query}"), format!("?{query}")]);
+        }
+        secrets.retain(|secret| secret != "/");
+        secrets.sort_by_key(|secret| Reverse(secret.len()));
+        secrets
     }
 }
 
@@ -151,11 +177,12 @@ impl Receiver {
         }
     }
 
-    /// A receiver may repeat the path of its URL, which is the secret.
+    /// A receiver may repeat the path or the query of its URL, which are the secret.
     fn refused(&self, status: StatusCode, said: &[u8]) -> Undelivered {
-        let said = String::from_utf8_lossy(said);
-        let path = self.url.0.path();
-        let said = if path.len() > 1 { said.replace(path, "/…") } else { said.into_owned() };
+        let said =
+            self.url.secrets().iter().fold(String::from_utf8_lossy(said).into_owned(), |said, secret| {
+                said.replace(secret, if secret.starts_with('/') { "/…" } else { "…" })
+            });
         Undelivered::Refused {
             place: self.url.place(),
             status: status.as_u16(),
@@ -196,14 +223,24 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_repeats_the_path_does_not_show_it() {
-        let url = AlertUrl::parse("https://hooks.example.com/T0/s3cret").unwrap();
+    fn an_answer_that_repeats_a_part_of_the_url_does_not_show_it() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let receiver = Receiver { http: reqwest::Client::new(), url, deadline: Duration::from_secs(1) };
-        let refused = receiver.refused(StatusCode::NOT_FOUND, b"no_service at /T0/s3cret\n");
-        assert_eq!(
-            refused.to_string(),
-            "the receiver hooks.example.com:443 answered HTTP 404: no_service at /…"
-        );
+        for (url, said, shown) in [
+            ("T0/s3cret", "no_service at /T0/s3cret\n", "no_service at /…"),
+            ("T0/s3cret", "no_service s3cret of T0", "no_service … of T0"),
+            ("in?v=1&sig=S3CRET%2F1", "bad /in?v=1&sig=S3CRET%2F1", "bad /…"),
+            ("in?v=1&sig=S3CRET%2F1", "the query v=1&sig=S3CRET%2F1 is wrong", "the query … is wrong"),
+            ("in?v=1&sig=S3CRET%2F1", "sig S3CRET/1 (S3CRET%2F1) expired on v1", "sig … (…) expired on v1"),
+            ("?S3CRET+2", "no key S3CRET 2", "no key …"),
+            ("", "no / and no ?", "no / and no ?"),
+        ] {
+            let url = AlertUrl::parse(&format!("https://hooks.example.com/{url}")).unwrap();
+            let receiver = Receiver { http: reqwest::Client::new(), url, deadline: Duration::from_secs(1) };
+            let refused = receiver.refused(StatusCode::NOT_FOUND, said.as_bytes());
+            assert_eq!(
+                refused.to_string(),
+                format!("the receiver hooks.example.com:443 answered HTTP 404: {shown}")
+            );
+        }
     }
 }
