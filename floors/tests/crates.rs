@@ -37,6 +37,7 @@ const SANDBOX: Order<'_> = Order {
 
 const WABRIDGES: Order<'_> = Order {
     floors: &[
+        &["visible"],
         &["cause", "error", "flat", "limits", "phone", "qr", "sha256", "types", "webhook_keys"],
         &["api_key", "config", "difference", "retry", "row", "throttle"],
         &["call", "listing", "place", "provision", "transport"],

@@ -30,6 +30,7 @@ pub mod sha256;
 mod throttle;
 mod transport;
 mod types;
+mod visible;
 mod webhook_keys;
 
 pub use alert::{AlertUrl, InvalidAlertUrl, Receiver, Undelivered};
@@ -46,6 +47,7 @@ pub use request::url_encode;
 pub use throttle::Throttle;
 pub use types::{
     Bridge, BridgeDetail, BridgeId, CustomerRef, InvalidBridgeId, InvalidCustomerRef, Listing, MalformedRow,
-    Manager, PairingCode, Provisioned, Session, looks_like_itself,
+    Manager, PairingCode, Provisioned, Session,
 };
+pub use visible::{in_quotes, looks_like_itself};
 pub use webhook_keys::{InvalidWebhookKeys, NoWebhookKeys, WebhookKeys, WebhookUrl};

@@ -15,6 +15,7 @@ use crate::call::{Call, Fault};
 use crate::error::Error;
 use crate::listing::listing;
 use crate::row;
+use crate::visible::in_quotes;
 use crate::{BridgeDetail, BridgeId, Class, CustomerRef, Listing, PairingCode, Phone, Provisioned, Session};
 
 /// Lists the whole fleet.
@@ -67,8 +68,11 @@ pub(crate) fn provision(
         let fields: Fields<'_> = row::object(whole(body)?.get())?;
         let (id, answered) = (row::bridge_id(fields.id)?, row::customer_ref(fields.customer_ref)?);
         if answered.as_ref() != Some(&asked) {
-            let answered = answered.map_or("none".to_owned(), |answered| format!("{:?}", answered.as_str()));
-            return Err(format!("its customer_ref is {answered}, not {:?} as asked", asked.as_str()));
+            let answered = answered.map_or("none".to_owned(), |answered| in_quotes(answered.as_str()));
+            return Err(format!(
+                "its customer_ref is {answered}, not {} as asked",
+                in_quotes(asked.as_str())
+            ));
         }
         let state = row::text("state", fields.state)?.map(Into::into);
         Ok(Provisioned { id, customer_ref: asked.clone(), state })
@@ -162,7 +166,9 @@ fn proxy<T>(
     usable(customer_ref)?;
     let segment = url_encode(customer_ref.as_str());
     let call = Call::new(method, format!("{INSTANCES}/{segment}/proxy/{what}"), read_body);
-    Ok(call.naming(format!("bridge with customer_ref {:?}", customer_ref.as_str())).counted_as(Class::Proxy))
+    Ok(call
+        .naming(format!("bridge with customer_ref {}", in_quotes(customer_ref.as_str())))
+        .counted_as(Class::Proxy))
 }
 
 /// Refuses a customer_ref that fits no URL path: a bridge provisioned for it could never be paired.

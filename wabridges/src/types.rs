@@ -8,6 +8,8 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::visible::{in_quotes, looks_like_itself};
+
 /// The provider's id of a bridge, always greater than zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
@@ -136,19 +138,8 @@ impl From<CustomerRef> for String {
 /// As in a message: in quotes if two such texts could look the same.
 impl fmt::Display for CustomerRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if looks_like_itself(&self.0) { self.0.fmt(f) } else { write!(f, "{:?}", self.0) }
+        if looks_like_itself(&self.0) { self.0.fmt(f) } else { in_quotes(&self.0).fmt(f) }
     }
-}
-
-/// Whether a reader sees all of the text: it is not empty, and has no white space but single spaces between words, and no
-/// character that is invisible.
-pub fn looks_like_itself(text: &str) -> bool {
-    let is_visible = |c: char| !matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    let is_spaced = |c: char| c == ' ' || !c.is_whitespace();
-    !text.is_empty()
-        && text.trim() == text
-        && !text.contains("  ")
-        && text.chars().all(|c| is_visible(c) && is_spaced(c))
 }
 
 /// The code that the customer types on the phone under Linked Devices.

@@ -1,5 +1,7 @@
 //! Makes foreign text safe to show: it can neither control a terminal nor command a CI runner.
 
+use wabridges::{in_quotes, looks_like_itself};
+
 /// Whether the character controls a terminal or changes the text direction.
 pub fn steers(c: char) -> bool {
     c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -44,13 +46,13 @@ pub fn shown(text: &str) -> String {
 
 /// An id for one line on a terminal; in quotes if another one could look the same, as `cust_1 ` looks like `cust_1`.
 pub fn named(id: &str) -> String {
-    if wabridges::looks_like_itself(&harmless(id)) { shown(id) } else { harmless(&quoted(id)) }
+    if looks_like_itself(&harmless(id)) { shown(id) } else { harmless(&quoted(id)) }
 }
 
 /// Foreign text inside a message: quoted, at most 60 characters.
 pub fn quoted(text: &str) -> String {
     match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
+        Some((end, _)) => in_quotes(&text[..end]) + "…",
+        None => in_quotes(text),
     }
 }

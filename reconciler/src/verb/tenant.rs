@@ -1,7 +1,7 @@
 //! The TENANT argument of `pair`, `qr`, `link` and `logout`, and the errors for a failed call.
 
 use clap::Args;
-use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient};
+use wabridges::{CustomerRef, InvalidCustomerRef, ReadClient, in_quotes};
 
 use crate::model::Error;
 
@@ -28,9 +28,9 @@ impl TenantArg {
         }
         Err(Error::Refused {
             what: format!(
-                "the bridges {} carry the customer_ref {:?}, and the call could reach any of them: nothing was done",
+                "the bridges {} carry the customer_ref {}, and the call could reach any of them: nothing was done",
                 ids.join(", "),
-                self.tenant.as_str()
+                in_quotes(self.tenant.as_str())
             ),
             hint: "remove the duplicates first, which wab drift shows".to_owned(),
         })
@@ -40,7 +40,10 @@ impl TenantArg {
     pub fn failed(&self, doing: &'static str, error: wabridges::Error) -> Error {
         match error {
             wabridges::Error::NotFound { .. } => Error::config(
-                format!("the provider has no bridge with the customer_ref {:?}", self.tenant.as_str()),
+                format!(
+                    "the provider has no bridge with the customer_ref {}",
+                    in_quotes(self.tenant.as_str())
+                ),
                 "check the spelling in the tenants table; wab plan shows tenants without a bridge, wab apply provisions them",
             ),
             error => Error::provider(doing)(error),
@@ -53,7 +56,7 @@ impl TenantArg {
             && client.session(&self.tenant).await.is_ok_and(|session| session.is_paired())
         {
             return Error::config(
-                format!("{:?} is paired already: {error}", self.tenant.as_str()),
+                format!("{} is paired already: {error}", in_quotes(self.tenant.as_str())),
                 "to pair another phone, first: wab logout",
             );
         }

@@ -1,7 +1,7 @@
 //! Renders foreign text as Markdown code. In a code span no text is a mention, a link or HTML, and no text
 //! can end the span.
 
-use wabridges::looks_like_itself;
+use wabridges::{in_quotes, looks_like_itself};
 
 use crate::ground::harmless;
 
@@ -15,7 +15,7 @@ pub fn code(text: &str) -> String {
     let is_cut = start.len() < text.len();
     // GitHub trims the text of a code span.
     if !start.is_empty() && !looks_like_itself(&harmless(&start)) {
-        start = format!("{start:?}");
+        start = in_quotes(&start);
     }
     for c in harmless(&start).chars() {
         if out.len() > MOST {
