@@ -127,7 +127,7 @@ fn alert_url(problems: &mut Problems, raw: file::Alerts, folder: &Path) -> KeySo
         true => Err("must be the name of a file, not the URL itself"),
         false => text(name).map(|name| folder.join(PathBuf::from(name))),
     });
-    file.map_or_else(|| KeySource::Env(env.unwrap_or_else(|| "WAB_ALERT_URL".to_owned())), KeySource::File)
+    file.map_or_else(|| env.map_or_else(KeySource::default_alert_url, KeySource::Env), KeySource::File)
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {

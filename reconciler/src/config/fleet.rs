@@ -82,6 +82,13 @@ pub struct Database {
     pub schema: Option<String>,
 }
 
+impl KeySource {
+    /// The variable with the URL of the alerts' receiver, unless the file names another source.
+    pub fn default_alert_url() -> Self {
+        Self::Env("WAB_ALERT_URL".to_owned())
+    }
+}
+
 impl Database {
     /// The variable that holds the URL.
     pub fn url_env(&self) -> &str {

@@ -1,20 +1,19 @@
 //! Writes the fleet.yaml that adopts an account. It leaves out the webhook_url, because it may hold a secret.
 
+mod policy;
 pub mod removals;
+mod section;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{Display, Write};
-use std::path::Path;
+use std::fmt::Write;
 
-use rust_decimal::Decimal;
 use wabridges::Limits;
 
-use crate::config::{
-    Account, Bound, Clearable, Database, Fleet, KeySource, Policy, Tenants, Tombstone, Webhook,
-};
-use crate::ground::{count, money, steers};
+use crate::config::{Account, Clearable, Database, Fleet, KeySource, Tenants, Tombstone, Webhook};
+use crate::ground::count;
 use crate::model::{Adoption, Why};
+use crate::render::yaml::section::{Section, list, path, quoted};
 
 /// The whole file, with comments on bridges that it could not adopt.
 pub fn fleet(adoption: &Adoption) -> String {
@@ -45,26 +44,8 @@ pub fn fleet(adoption: &Adoption) -> String {
     }
     out += &bridges(fleet);
     out += &left(adoption);
-    out + &policy(adoption)
-}
-
-/// A section of the file, written key by key.
-struct Section(String);
-
-impl Section {
-    fn new(name: &str) -> Self {
-        Self(format!("\n{name}:\n"))
-    }
-
-    /// Adds a foreign text, in quotes.
-    fn text(&mut self, key: &str, text: &str) {
-        self.plain(key, quoted(text));
-    }
-
-    /// Adds a value that needs no quotes.
-    fn plain(&mut self, key: &str, value: impl Display) {
-        let _ = writeln!(self.0, "  {key}: {value}");
-    }
+    out += &policy::policy(adoption);
+    out + &policy::alerts(&fleet.alert_url)
 }
 
 fn account(account: &Account) -> String {
@@ -100,14 +81,6 @@ fn account(account: &Account) -> String {
         out.plain("limits", format!("{{ provision: {provision}, proxy: {proxy}, other: {other} }}"));
     }
     out.0
-}
-
-/// A relative file name starts at the folder of fleet.yaml. That folder is unknown here, so the name is made
-/// absolute.
-fn path(file: &Path) -> String {
-    let simple = file.parent().is_none_or(|folder| folder == Path::new(""));
-    let file = if simple { file.to_owned() } else { std::path::absolute(file).unwrap_or(file.to_owned()) };
-    file.display().to_string()
 }
 
 fn database(database: &Database) -> String {
@@ -195,16 +168,6 @@ fn tombstone(Tombstone { customer_ref, bridge_id, reason }: &Tombstone) -> Strin
     format!("customer_ref: {customer_ref}, bridge_id: {bridge_id}, reason: {reason}")
 }
 
-fn list(name: &str, items: Vec<String>) -> String {
-    if items.is_empty() {
-        return format!("  {name}: []\n");
-    }
-    items.iter().fold(format!("  {name}:\n"), |mut out, item| {
-        let _ = writeln!(out, "    - {{ {item} }}");
-        out
-    })
-}
-
 /// The bridges that are not adopted, as comments. Ids are quoted, so that none of them ends its comment.
 fn left(adoption: &Adoption) -> String {
     let mut out = String::new();
@@ -232,52 +195,4 @@ const fn explained(why: Why) -> &'static str {
             "Their tenants are no longer wanted; wab plan still reports them unless they are kept above:"
         }
     }
-}
-
-fn policy(adoption: &Adoption) -> String {
-    let Policy { max_creates, max_deletes, min_observed, renamed_tenants, max_monthly_cost, rate_budget } =
-        &adoption.fleet.policy;
-    let mut out = Section::new("policy");
-    out.plain("max_creates", max_creates);
-    out.plain("max_deletes", max_deletes);
-    out.plain("min_observed", min_observed);
-    if *min_observed <= 1 && adoption.listed > 10 {
-        let most = adoption.listed * 9 / 10;
-        out.plain(
-            "# min_observed",
-            format!("{most}   # refuses a listing with less than 90 % of today's bridges"),
-        );
-    }
-    if *renamed_tenants > 0 {
-        out.plain("renamed_tenants", renamed_tenants);
-    }
-    match max_monthly_cost {
-        Some(most) => out.plain("max_monthly_cost", most),
-        None => {
-            let (now, most) =
-                (money(adoption.monthly_cost), (adoption.monthly_cost * Decimal::new(12, 1)).round_dp(2));
-            out.plain("# max_monthly_cost", format!("{most:.2}   # 20 % more than the current {now}"));
-        }
-    }
-    out.plain("rate_budget", Bound::Share(*rate_budget));
-    for (name, value) in &adoption.fleet.settings {
-        out.plain(name, value);
-    }
-    for (name, url) in &adoption.fleet.addresses {
-        out.text(name, url);
-    }
-    out.0
-}
-
-/// A text in double quotes on one line: a JSON string, with the further characters escaped that YAML
-/// requires.
-fn quoted(text: &str) -> String {
-    // A text always has a JSON form.
-    let json = serde_json::to_string(text).unwrap_or_default();
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        let escaped =
-            steers(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
-        let _ = if escaped { write!(out, "\\u{:04x}", u32::from(c)) } else { out.write_char(c) };
-        out
-    })
 }

@@ -1,7 +1,10 @@
 //! Tests that a written fleet.yaml is read back unchanged, and a snapshot of one whole file.
 
+use std::path::Path;
+
 use chrono::NaiveDate;
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use wabridges::{BridgeId, CustomerRef};
 
 use super::*;
@@ -27,7 +30,9 @@ bridges:
   keep: [{ customer_ref: '5e3', reason: demo, until: 2027-01-31 }, { customer_ref: ' true', reason: '#x' }]
   remove: [{ customer_ref: 'null', bridge_id: 42, reason: left }]
   status_words: [{ word: 'on line: #', status: paired }]
-policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 12.50, rate_budget: 50%, disconnected_after: 1h 30m, unmapped_after: 0s }
+policy: { max_creates: 10%, max_deletes: 3, min_observed: 7, max_monthly_cost: 12.50, rate_budget: 50%, disconnected_after: 1h 30m, unmapped_after: 0s, incidents: [
+  { kind: disconnected, severity: warning, begins_after: 1h 30m, ends_after: 0s, alerts: false }, { kind: state }, { kind: 'a b', alerts: true } ] }
+alerts: { url_file: /run/alert_url }
 ";
 
 fn adoption(fleet: Fleet) -> Adoption {
@@ -54,6 +59,8 @@ fn every_value_is_written_again_except_the_webhook_url() {
     assert!(!said.contains("s3cret"), "{said}");
     said = said.replace("  # webhook_url:", "  webhook_url: https://app.example.com/s3cret/{tenant_id} #");
     assert_eq!(said_by(&parsed(&said)), said_by(&given), "{said}");
+    let variable = parsed("{ version: 1, alerts: { url_env: ALERT_HOOK } }");
+    assert_eq!(said_by(&parsed(&fleet(&adoption(variable.clone())))), said_by(&variable));
     let least = parsed("version: 1");
     assert_eq!(said_by(&parsed(&fleet(&adoption(least.clone())))), said_by(&least));
 }
