@@ -20,12 +20,16 @@ pub struct Codes<'a> {
 }
 
 impl<'a> Codes<'a> {
-    /// Begins the list with the rows of the run before whose codes are still valid, and returns these. A new file is readable
-    /// for this user only, because a code pairs a phone with the session.
+    /// Begins the list with the rows of the run before whose codes are still valid, and returns these. The file is readable
+    /// for this user only, also one that was readable for others, because a code pairs a phone with the session.
     pub fn begin(path: &'a Path, now: DateTime<Utc>) -> Result<(Self, Vec<CodeRow>), Error> {
         let codes = Self { path, place: Place::of(path) };
         let rows = match codes.place {
-            Place::File(file) if file.exists() => codes.valid(now)?,
+            Place::File(file) if file.exists() => {
+                let rows = codes.valid(now)?;
+                codes.place.make_private().map_err(|error| codes.unwritten(&error))?;
+                rows
+            }
             Place::File(_) => {
                 codes.place.write_private(b"", Old::Kept).map_err(|error| codes.unwritten(&error))?;
                 Vec::new()
@@ -84,6 +88,7 @@ fn line(row: &CodeRow) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -130,6 +135,19 @@ mod tests {
         assert_eq!(kept, [row("a, b", 2)]);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_list_that_others_could_read_becomes_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("codes.csv");
+        for text in ["", HEADER] {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            Codes::begin(&path, now()).unwrap().0.add(&row("a", 2)).unwrap();
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+            assert!(std::fs::read_to_string(&path).unwrap().contains("ABCD-EFGH"));
+        }
     }
 
     #[test]

@@ -55,6 +55,14 @@ impl<'a> Place<'a> {
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(bytes)
     }
+
+    /// Takes all rights to an existing file from other users, before it gets contents that are for this user only.
+    pub fn make_private(self) -> io::Result<()> {
+        match self {
+            Self::File(path) => fs::set_permissions(path, Permissions::from_mode(0o600)),
+            Self::Stdout | Self::Stream(_) => Ok(()),
+        }
+    }
 }
 
 /// What to do with an existing file.
