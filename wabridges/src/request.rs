@@ -9,13 +9,13 @@ use http::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use url::Url;
 
 use crate::call::{Call, Fault};
 use crate::error::Error;
 use crate::listing::listing;
 use crate::row;
 use crate::visible::in_quotes;
+use crate::webhook_keys::WebhookUrl;
 use crate::{BridgeDetail, BridgeId, Class, CustomerRef, Listing, PairingCode, Phone, Provisioned, Session};
 
 /// Lists the whole fleet.
@@ -179,8 +179,7 @@ fn usable(customer_ref: &CustomerRef) -> Result<(), Error> {
 /// Refuses a webhook_url that is no web address: after the call only the dashboard could change it. The error does not repeat
 /// it, because it may hold a secret.
 fn reachable(webhook_url: &str) -> Result<(), Error> {
-    let is_address = Url::parse(webhook_url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-    if is_address && !webhook_url.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if WebhookUrl::is_address(webhook_url) {
         return Ok(());
     }
     let what = "the webhook_url is no http or https address: nothing was sent; correct the webhook_url that is bound or given";

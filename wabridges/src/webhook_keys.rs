@@ -5,6 +5,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use thiserror::Error;
+use url::Url;
 
 /// The keys. They have no `Display`, and `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,6 +109,16 @@ impl WebhookUrl {
     /// Whether this text has the placeholder in it.
     pub fn needs_keys(template: &str) -> bool {
         template.contains(WebhookKeys::PLACEHOLDER)
+    }
+
+    /// Whether a call may send this text: it is an http or https address without a space or a control character.
+    pub fn is_address(text: &str) -> bool {
+        !Self::has_blanks(text) && Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    }
+
+    /// Whether the text has a space or a control character in it, also at its ends.
+    pub fn has_blanks(text: &str) -> bool {
+        text.contains(|c: char| c.is_whitespace() || c.is_control())
     }
 
     /// Puts the signature of the customer_ref in the place of `{secret}`.

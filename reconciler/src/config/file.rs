@@ -138,7 +138,7 @@ pub struct Tenants {
 pub struct Bridges {
     /// The webhook_url of every bridge. {tenant_id} stands for the percent-encoded id, {secret} for its signature under the
     /// first key of webhook_secret_file. none: bridges get no webhook. Default: the stored one.
-    #[schemars(with = "Option<String>", extend("pattern" = "^(none|https?://([^{}]|\\{tenant_id\\}|\\{secret\\})+)$"))]
+    #[schemars(with = "Option<String>", extend("pattern" = "^(none|https?://([^{}\\s\\x00-\\x1f\\x7f-\\x9f]|\\{tenant_id\\}|\\{secret\\})+)$"))]
     pub webhook_url: Option<Scalar>,
     /// The file with the keys for {secret}, one a line, two at most: the first signs, the second is the one before it. A
     /// relative name starts at the folder of fleet.yaml.

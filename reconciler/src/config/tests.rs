@@ -231,6 +231,16 @@ fn a_webhook_url_is_a_web_address_with_one_kind_of_placeholder() {
     ] {
         assert!(parsed(wrong).is_err(), "{wrong}");
     }
+    for blank in
+        ["https://x.example/a b", "https://x.example/{tenant_id}?name=\u{a0}b", "https://x.example/\\u0085a"]
+    {
+        let text = format!("{{\"version\": 1, \"bridges\": {{\"webhook_url\": \"{blank}\"}}}}");
+        let found = problems(&text);
+        assert!(
+            found.len() == 1 && found[0].contains("a space or a control character"),
+            "{blank:?}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -60,13 +60,13 @@ fn webhook(text: &str) -> Result<Webhook, String> {
             WebhookKeys::PLACEHOLDER
         ));
     }
-    match url::Url::parse(&filled) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains('\0') => {
-            Ok(Webhook::Url(WebhookTemplate(text.to_owned())))
-        }
-        _ => Err("must be none, or an http or https URL such as https://app.example.com/hooks/{tenant_id}"
-            .to_owned()),
+    if WebhookUrl::has_blanks(text) {
+        return Err("has a space or a control character: in a URL, %20 stands for a space".to_owned());
     }
+    if WebhookUrl::is_address(&filled) {
+        return Ok(Webhook::Url(WebhookTemplate(text.to_owned())));
+    }
+    Err("must be none, or an http or https URL such as https://app.example.com/hooks/{tenant_id}".to_owned())
 }
 
 fn extra(problems: &mut Problems, raw: Vec<file::Extra>) -> Vec<(usize, Extra)> {

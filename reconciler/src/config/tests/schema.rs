@@ -155,7 +155,7 @@ fn an_editor_refuses_the_same_files_as_wab() {
         (
             "bridges.webhook_url",
             vec!["'https://x.example/{tenant_id}'", "none"],
-            vec!["ftp://x", "'https://x/{id}'"],
+            vec!["ftp://x", "'https://x/{id}'", "'https://x/a b'", "\"https://x/\\u0085a\""],
         ),
         (
             "bridges.extra",
