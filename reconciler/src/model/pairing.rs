@@ -79,7 +79,7 @@ impl CodeRow {
     }
 }
 
-/// The exit code of a run with these rows.
+/// The exit code of a run that wrote these rows.
 pub fn exit(end: &RunEnd, rows: &[CodeRow]) -> Exit {
     match end {
         RunEnd::Interrupted => Exit::Interrupted,

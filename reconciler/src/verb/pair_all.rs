@@ -82,7 +82,8 @@ pub async fn pair_all(fleet: &Fleet, args: &PairAllArgs) -> Result<Exit, Error> 
         })
         .await?;
     emit_safely(&summary(&rows, kept, to_pair.len(), &end));
-    Ok(pairing::exit(&end, &rows))
+    // The codes of the run before tell nothing about this one.
+    Ok(pairing::exit(&end, &rows[kept..]))
 }
 
 fn with_phone(customer_ref: wabridges::CustomerRef, phones: &Phones) -> ToPair {

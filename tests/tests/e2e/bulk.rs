@@ -250,10 +250,11 @@ async fn a_signal_is_8_what_fails_is_4_and_bad_input_makes_no_call() -> Result<(
         fleet.sql("SELECT string_agg(customer_ref, ' ' ORDER BY customer_ref) FROM wab_pairing_codes")?,
         "cust_01 cust_05"
     );
-    // The key is refused at the first call.
+    // The key is refused at the first call. The codes of the run before are no success of this run.
     fleet.sandbox.heal().await?;
     let wrong = process::run(fleet.wab_command(&PAIR)?.env("WA_API_KEY", "sk_test_wrong"))?;
-    assert_eq!(wrong.code, 4, "{}", wrong.stderr);
+    assert_eq!(wrong.code, 3, "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("2 codes of the run before"), "{}", wrong.stderr);
     fleet.sql("DELETE FROM wab_pairing_codes")?;
     fleet.write("codes.csv", "")?;
     let wrong = process::run(fleet.wab_command(&PAIR)?.env("WA_API_KEY", "sk_test_wrong"))?;
