@@ -20,3 +20,4 @@ pub mod signals;
 mod step_outcome;
 pub mod stop;
 pub mod trail;
+mod wants_messages;

@@ -7,6 +7,7 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::db::ingest::Ingest;
 use crate::model::{Error, Event, chain};
+use crate::run::wants_messages::WantsMessages;
 
 /// So many events wait at most; more are refused at once, and the next poll or listing repairs it.
 const WAITING: usize = 1_000;
@@ -17,8 +18,6 @@ const TOGETHER: usize = 500;
 const GATHERING: Duration = Duration::from_millis(2);
 /// A commit that takes longer has failed.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How often the writer looks whether `message` events matter.
-const LOOK: Duration = Duration::from_secs(60);
 
 /// Why an event was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,9 @@ impl Receiver {
     /// Starts the writer. It says once why events are no longer recorded, and when they are again.
     pub fn start(ingest: Ingest, say: fn(&str)) -> Self {
         let (events, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(Writer { ingest, waiting, wants_messages: None, say, fails: false }.run());
+        tokio::spawn(
+            Writer { ingest, waiting, wants_messages: WantsMessages::default(), say, fails: false }.run(),
+        );
         let receiver = Self { events };
         // A role that may not record events is told of now, and not at the first event, which is sent once only.
         let probe = receiver.clone();
@@ -86,8 +87,7 @@ struct Failure {
 struct Writer {
     ingest: Ingest,
     waiting: mpsc::Receiver<Waiting>,
-    /// What was found when.
-    wants_messages: Option<(Instant, bool)>,
+    wants_messages: WantsMessages,
     say: fn(&str),
     fails: bool,
 }
@@ -121,16 +121,22 @@ impl Writer {
     }
 
     async fn commit(&mut self, batch: Vec<Waiting>) {
-        let wants_messages = self.wants_messages().await;
+        let mut wants_messages = None;
         let (mut events, mut answers) = (Vec::new(), Vec::new());
         for Waiting { event, answer } in batch {
             match event {
-                Some(event) if wants_messages || !is_message(&event) => {
-                    events.push(event);
-                    answers.push(answer);
+                Some(event) => {
+                    if is_message(&event) && wants_messages.is_none() {
+                        wants_messages = Some(self.wants_messages().await);
+                    }
+                    if is_message(&event) && wants_messages == Some(false) {
+                        // The provider may have closed the connection.
+                        let _ = answer.send(Ok("ignored".to_owned()));
+                    } else {
+                        events.push(event);
+                        answers.push(answer);
+                    }
                 }
-                // The provider may have closed the connection.
-                Some(_) => drop(answer.send(Ok("ignored".to_owned()))),
                 None => {
                     let outcome = self.record(&[]).await.map(|_| String::new());
                     let outcome = outcome.or_else(|Failure { why, .. }| self.failed(&why));
@@ -193,16 +199,15 @@ impl Writer {
         Err(NotRecorded::Failed)
     }
 
-    /// A database that does not answer will not record them either.
+    /// Whether `message` events are to be recorded, as PostgreSQL says at least once a minute. If it does not say, no event may
+    /// be lost by that: the attempt to record it succeeds, or tells why not.
     async fn wants_messages(&mut self) -> bool {
-        match self.wants_messages {
-            Some((at, wants)) if at.elapsed() < LOOK => wants,
-            _ => {
-                let wants = matches!(timeout(DEADLINE, self.ingest.wants_messages()).await, Ok(Ok(true)));
-                self.wants_messages = Some((Instant::now(), wants));
-                wants
-            }
+        if self.wants_messages.is_due(Instant::now())
+            && let Ok(Ok(wants)) = timeout(DEADLINE, self.ingest.wants_messages()).await
+        {
+            self.wants_messages.learn(Instant::now(), wants);
         }
+        self.wants_messages.last()
     }
 }
 

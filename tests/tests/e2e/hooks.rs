@@ -239,6 +239,19 @@ async fn its_role_may_hand_events_over_and_nothing_else() -> Result<()> {
         assert_eq!((said.code, said.body.trim()), (200, "recorded"), "{body}");
     }
     assert_eq!(hooks.get("/readyz").await?.code, 200);
+    // If PostgreSQL does not say whether messages are wanted, they are recorded or refused, and the error is not remembered.
+    let as_role = |role| fleet.cluster.url(DATABASE).replace("user=postgres", &format!("user={role}"));
+    let (message, other) = (r#"{"event": "message"}"#, self::path("cust_06")?);
+    fleet.sql("CREATE ROLE stranger LOGIN; REVOKE SELECT ON wab_policy FROM wab_receiver")?;
+    let blind = receiver(&fleet, &as_role("hook"))?;
+    assert_eq!(post(&blind, &other, message).await?.body.trim(), "recorded");
+    assert_eq!(fleet.sql("SELECT count(*) FROM wab_activity WHERE bridge_id = 6")?, "1");
+    let blind = receiver(&fleet, &as_role("stranger"))?;
+    assert_eq!(post(&blind, &other, message).await?.code, 503);
+    fleet.sql("GRANT SELECT ON wab_policy TO wab_receiver; GRANT wab_receiver TO stranger")?;
+    fleet.sql("UPDATE wab_policy SET silent_after = NULL")?;
+    assert_eq!(post(&blind, &other, message).await?.body.trim(), "ignored");
+    fleet.sql("UPDATE wab_policy SET silent_after = '1 day'")?;
     fleet.sql("CREATE ROLE reader LOGIN IN ROLE wab_reader")?;
     let hooks = receiver(&fleet, &fleet.cluster.url(DATABASE).replace("user=postgres", "user=reader"))?;
     assert_eq!((hooks.get("/readyz").await?.code, hooks.get("/healthz").await?.code), (503, 200));
