@@ -33,8 +33,11 @@ pub async fn alert(fleet: &Fleet, args: &AlertArgs, screen: Screen) -> Result<Ex
     if let Some(error) = &sent.error {
         emit(&format!("error: {}: the incidents stay due; run wab alert again", harmless(error)));
     }
+    if sent.outcome == "waiting" {
+        emit("error: alerts are undelivered: the incidents stay due; run wab alert again");
+    }
     Ok(match sent.outcome {
-        "failed" => Exit::Error,
+        "failed" | "waiting" => Exit::Error,
         "busy" => Exit::Locked,
         _ => Exit::Done,
     })

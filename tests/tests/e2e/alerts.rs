@@ -186,6 +186,28 @@ async fn what_began_and_ended_is_sent_once_and_nothing_is_lost_while_the_receive
     Ok(())
 }
 
+/// A job that runs `wab alert` must not be green while the alerts are undelivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn wab_alert_fails_until_the_receiver_has_answered() -> Result<()> {
+    let receiver = Receiver::start().await?;
+    let fleet = alerting(&receiver).await?;
+    set(&fleet, 1, "disconnected").await?;
+    receiver.becomes(Mood::Refuses);
+    for (outcome, reason) in [("failed", "answered HTTP 500"), ("waiting", "the incidents stay due")] {
+        let said = fleet.wab(&["alert", "--json"])?;
+        let sent: Value = serde_json::from_str(&said.stdout)?;
+        assert_eq!((said.code, &sent["outcome"]), (1, &json!(outcome)), "{}", said.stderr);
+        assert!(said.stderr.contains(reason), "{}", said.stderr);
+    }
+    receiver.becomes(Mood::Accepts);
+    fleet.sql(NOW)?;
+    for outcome in ["Sent 1 incident that began", "Nothing to send."] {
+        let said = fleet.wab(&["alert"])?;
+        assert!(said.code == 0 && said.stdout.starts_with(outcome), "{} {}", said.code, said.stdout);
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_begins_after_its_end_was_told_is_told_again() -> Result<()> {
     let receiver = Receiver::start().await?;
