@@ -100,8 +100,8 @@ impl Report {
         self.steps.iter().filter(|step| step.outcome == outcome).count()
     }
 
-    /// Adds the steps of a saved plan that were not tried.
-    pub fn skip(&mut self, already: &[Step], stale: &[(Step, String)]) {
+    /// The reports on the steps of a saved plan that are not tried.
+    pub fn skipped(already: &[Step], stale: &[(Step, String)]) -> Vec<StepReport> {
         let report = |step: &Step, outcome, detail: &str| StepReport {
             step: 0,
             kind: step.kind(),
@@ -110,21 +110,25 @@ impl Report {
             outcome,
             detail: detail.to_owned(),
         };
-        self.skipped
-            .extend(already.iter().map(|step| report(step, Outcome::Done, "already in the planned state")));
-        self.skipped.extend(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why)));
+        let already = already.iter().map(|step| report(step, Outcome::Done, "already in the planned state"));
+        already.chain(stale.iter().map(|(step, why)| report(step, Outcome::Stale, why))).collect()
+    }
+
+    /// How many steps of a saved plan were skipped as stale.
+    pub fn stale(&self) -> usize {
+        self.skipped.iter().filter(|step| step.outcome == Outcome::Stale).count()
     }
 
     /// Whether a step of a saved plan was skipped as stale.
     pub fn is_stale(&self) -> bool {
-        self.skipped.iter().any(|step| step.outcome == Outcome::Stale)
+        self.stale() > 0
     }
 
-    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed), or `stopped` before
+    /// The run's outcome in the words of wab_runs: `done`, `partly` (some steps failed or were stale), or `stopped` before
     /// the last step.
     pub fn outcome(&self) -> &'static str {
         match &self.end {
-            RunEnd::Finished if self.count(Outcome::Done) == self.steps.len() => "done",
+            RunEnd::Finished if self.count(Outcome::Done) == self.steps.len() && !self.is_stale() => "done",
             RunEnd::Finished => "partly",
             _ => "stopped",
         }
@@ -200,10 +204,10 @@ mod tests {
             (vec![Outcome::Done, Outcome::Failed], Exit::Partly),
         ] {
             let mut report = report(RunEnd::Finished, &outcomes);
-            report.skip(std::slice::from_ref(&step), &[]);
+            report.skipped = Report::skipped(std::slice::from_ref(&step), &[]);
             assert_ne!(report.exit(), Exit::Stale);
-            report.skip(&[], &[(step.clone(), "moved".into())]);
-            assert_eq!(report.exit(), exit);
+            report.skipped.extend(Report::skipped(&[], &[(step.clone(), "moved".into())]));
+            assert_eq!((report.exit(), report.outcome()), (exit, "partly"));
             assert_eq!(report.skipped.len(), 2);
         }
     }

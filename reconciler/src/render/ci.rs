@@ -33,6 +33,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>, exit: Exit) {
         outputs.push(("done", count(Outcome::Done)));
         outputs.push(("failed", count(Outcome::Failed)));
         outputs.push(("unknown", count(Outcome::Unknown)));
+        outputs.push(("stale", report.map_or(0, Report::stale).to_string()));
         with(outputs, exit)
     };
     hand_over(|| markdown::applied(plan, report, Length::Full.into()), outputs);

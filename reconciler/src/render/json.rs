@@ -39,6 +39,8 @@ pub struct Applied<'a> {
     failed: usize,
     /// Steps that were sent but got no answer. The next run finds out and continues.
     unknown: usize,
+    /// Steps of a saved plan that were left undone, because the state that they were planned on has changed.
+    stale: usize,
     /// Steps that were not started.
     not_begun: usize,
     /// The run; null if a guard refused the plan.
@@ -99,6 +101,7 @@ pub fn applied(plan: &Plan, report: Option<&Report>) -> String {
         done: count(Outcome::Done),
         failed: count(Outcome::Failed),
         unknown: count(Outcome::Unknown),
+        stale: report.map_or(0, Report::stale),
         not_begun: plan.steps.len().saturating_sub(report.map_or(0, |report| report.steps.len())),
         run: report,
     })

@@ -142,6 +142,7 @@ impl Progress {
                     "done": report.count(Outcome::Done),
                     "failed": report.count(Outcome::Failed),
                     "unknown": report.count(Outcome::Unknown),
+                    "stale": report.stale(),
                     "not_begun": shown.rate.total.saturating_sub(report.steps.len()),
                     "seconds": now.duration_since(shown.began).as_secs(),
                 }),

@@ -8,7 +8,7 @@ use wabridges::{BridgeId, CustomerRef};
 use crate::db::apply_lock::ApplyLock;
 use crate::db::session::OnLoss;
 use crate::db::store::Store;
-use crate::model::{Error, Report, RunEnd, Step, chain};
+use crate::model::{Error, Report, RunEnd, Step, StepReport, chain};
 use crate::run::deed::Deed;
 use crate::run::evaluate::Basis;
 use crate::run::events::Events;
@@ -33,6 +33,8 @@ pub struct Recorder<'a> {
     pub basis: Basis<'a>,
     /// What the run did.
     pub trail: Trail<'a>,
+    /// The steps of a saved plan that are not tried.
+    pub skipped: Vec<StepReport>,
     /// Receives the run's events.
     pub events: &'a dyn Events,
     /// The stop request.
@@ -103,7 +105,7 @@ impl<'a> Recorder<'a> {
             run_id: Some(self.trail.journal.run_id().to_string()),
             end: self.end.clone().unwrap_or(end),
             steps: self.trail.reports().collect(),
-            skipped: Vec::new(),
+            skipped: self.skipped.clone(),
         }
     }
 

@@ -94,14 +94,16 @@ impl Run<'_> {
         stop: Stop,
     ) -> Report {
         let plan = &final_plan.plan;
-        let mut report = match plan.steps.as_slice() {
-            [] => Report::nothing_to_do(),
+        let skipped = Report::skipped(&final_plan.already, &final_plan.stale);
+        match plan.steps.as_slice() {
+            [] => Report { skipped, ..Report::nothing_to_do() },
             _ => {
                 let recorder = Recorder {
                     store,
                     lock,
                     basis,
                     trail: Trail::new(plan),
+                    skipped,
                     events: &self.console,
                     stop: stop.clone(),
                     patience: self.args.failover_timeout,
@@ -112,9 +114,7 @@ impl Run<'_> {
                     (&self.client, &self.console, self.webhook_keys.as_ref());
                 execute::apply(plan, Executor { client, webhook_keys, recorder, events, stop }).await
             }
-        };
-        report.skip(&final_plan.already, &final_plan.stale);
-        report
+        }
     }
 
     /// Reports the outcome. As text, a plan with changes was shown before its first step.

@@ -107,6 +107,8 @@ async fn a_step_whose_ground_moved_is_left_alone_and_the_exit_is_6() -> Result<(
     assert_eq!(skipped("done"), ["link cust_01", "provision new_2"], "{report}");
     assert_eq!(skipped("stale"), ["delete nobody", "link cust_02", "provision new_1"], "{report}");
     assert_eq!(report["done"], json!(3), "{report}");
+    assert_eq!((&report["outcome"], &report["stale"]), (&json!("partly"), &json!(3)), "{report}");
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_runs")?, "partly");
     assert_eq!(
         fleet.sandbox.calls("POST").await?,
         1,

@@ -67,14 +67,15 @@ pub fn partly(plan: &Plan) -> Report {
         outcome,
         detail: "the provider failed".into(),
     });
-    let mut report = Report {
+    Report {
         run_id: Some("0b0e".into()),
         end: RunEnd::Interrupted,
         steps: steps.collect(),
-        skipped: Vec::new(),
-    };
-    report.skip(&plan.steps[..1], &[(plan.steps[1].clone(), "the step is no longer needed".into())]);
-    report
+        skipped: Report::skipped(
+            &plan.steps[..1],
+            &[(plan.steps[1].clone(), "the step is no longer needed".into())],
+        ),
+    }
 }
 
 pub fn stored() -> Status {
