@@ -27,7 +27,7 @@ COMMENT ON COLUMN @extschema@.wab_runs.ci_url IS 'The CI job that ran it; null o
 COMMENT ON COLUMN @extschema@.wab_runs.plan_sha256 IS 'The SHA-256 that wab plan showed for this plan.';
 COMMENT ON COLUMN @extschema@.wab_runs.steps IS 'Steps that the plan had.';
 COMMENT ON COLUMN @extschema@.wab_runs.outcome IS
-    'done: every step succeeded. partly: some steps failed; run again. stopped: the run ended early; run again.';
+    'done: every step succeeded. partly: some steps failed, or no longer fitted; run again. stopped: the run ended early; run again.';
 
 CREATE TABLE @extschema@.wab_operations (
     run_id       uuid NOT NULL REFERENCES @extschema@.wab_runs ON DELETE CASCADE,
