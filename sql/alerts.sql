@@ -160,18 +160,29 @@ COMMENT ON FUNCTION @extschema@._wab_begin_alerts IS
     'Before sending: busy if another session sends, waiting until the pause after a failure is over, or ready. Then no other '
     'session sends until this transaction ends.';
 
+-- The receiver may take long to answer, and drift is recorded meanwhile. Without the lock, drift could be recorded between these
+-- statements.
 CREATE FUNCTION @extschema@._wab_alerts_sent(began text[], ended text[]) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     INSERT INTO @extschema@.wab_alerts (incident_id, began_sent_at)
     SELECT b.incident_id, clock_timestamp() FROM unnest(began) AS b(incident_id) ON CONFLICT DO NOTHING;
+    -- An incident that the document ended, and that lasts again, begins again for the receiver.
+    DELETE FROM @extschema@.wab_alerts a USING @extschema@.wab_drift_episodes e
+    WHERE a.incident_id = ANY (ended) AND e.ended_at IS NULL
+      AND a.incident_id = e.kind || '-' || coalesce(e.incident_id, e.episode_id);
     UPDATE @extschema@.wab_alerts a SET ended_sent_at = clock_timestamp()
     WHERE a.incident_id = ANY (ended) AND a.ended_sent_at IS NULL;
     -- The document was made after this transaction began.
     UPDATE @extschema@._wab_alert_sender SET sent_at = now(), failures = 0, next_at = NULL, last_error = NULL;
-    SELECT @extschema@._wab_note_job('alerts');
+    PERFORM @extschema@._wab_note_job('alerts');
+END
 $$;
-COMMENT ON FUNCTION @extschema@._wab_alerts_sent IS 'Records that the receiver has these beginnings and ends of incidents.';
+COMMENT ON FUNCTION @extschema@._wab_alerts_sent IS
+    'Records that the receiver has these beginnings and ends of incidents. One that ended, and began again since the document '
+    'was made, is due again.';
 
 CREATE FUNCTION @extschema@._wab_alerts_failed(error text) RETURNS timestamptz
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -31,3 +31,30 @@ SELECT _wab_begin_alerts();
 SELECT _wab_alerts_failed('the receiver did not answer') > clock_timestamp() + interval '55 seconds' AS after_a_minute;
 SELECT failing_job, failures, last_error FROM wab_status;
 SELECT _wab_plain_text(E'<a> & b\nc'), length(_wab_plain_text(repeat('x', 500)));
+-- An outage begins again while the document that tells its end is posted: the same incident is due again.
+CREATE FUNCTION pg_temp.listing(down integer[]) RETURNS bigint LANGUAGE sql AS $$
+    SELECT bridges FROM wab_observe(ARRAY(SELECT t.bridge_id FROM tenants t ORDER BY 1), ARRAY(SELECT t.id FROM tenants t ORDER BY t.bridge_id),
+        ARRAY(SELECT CASE WHEN t.bridge_id = ANY (down) THEN 'stopped' ELSE 'running' END FROM tenants t ORDER BY t.bridge_id),
+        ARRAY(SELECT 'connected' FROM tenants t), ARRAY(SELECT NULL::timestamptz FROM tenants t));
+    SELECT _wab_record_drift();
+$$;
+\set incidents 'SELECT i.customer_ref, i.bridges, i.lasting, a.ended_sent_at IS NOT NULL AS ended_sent FROM wab_incidents i LEFT JOIN wab_alerts a ON a.incident_id = i.incident_id WHERE i.kind = \'state\' ORDER BY 1, 2'
+\set due 'SELECT o.*, cardinality(d.began) AS began, cardinality(d.ended) AS ended FROM _wab_due_alerts() d LEFT JOIN jsonb_to_recordset(d.document -> \'began\') AS o(customer_ref text, bridges bigint) ON true ORDER BY 1, 2'
+DELETE FROM wab_incident_policy;
+UPDATE wab_policy SET state_after = '0', mass_bridges = 5;
+SELECT pg_temp.listing('{1}');
+SELECT _wab_alerts_sent(began, ended) FROM _wab_due_alerts();
+SELECT pg_temp.listing('{}');
+UPDATE wab_drift_episodes SET began_at = began_at - interval '1 hour', ended_at = ended_at - interval '11 minutes' WHERE kind = 'state';
+:due;
+-- The container stopped before it was drift, so the outage goes on.
+CREATE FUNCTION pg_temp.since() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.state_since := now() - interval '5 minutes'; RETURN NEW; END $$;
+CREATE TRIGGER since BEFORE UPDATE ON wab_bridges FOR EACH ROW WHEN (NEW.state = 'stopped') EXECUTE FUNCTION pg_temp.since();
+BEGIN;
+SELECT _wab_begin_alerts();
+SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT pg_temp.listing('{1}');
+:incidents;
+SELECT _wab_alerts_sent(:'began', :'ended');
+COMMIT;
+:due;
