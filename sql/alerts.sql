@@ -165,24 +165,36 @@ COMMENT ON FUNCTION @extschema@._wab_begin_alerts IS
 CREATE FUNCTION @extschema@._wab_alerts_sent(began text[], ended text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    first_ids bigint[] := ARRAY(SELECT split_part(i.incident_id, '-', 2)::bigint FROM unnest(began) AS i(incident_id));
+    grown     text[];
 BEGIN
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
+    -- An incident that was sent stays as it is, so one that became part of another incident meanwhile is its own again.
+    UPDATE @extschema@.wab_drift_episodes e SET incident_id = NULL
+    WHERE e.episode_id = ANY (first_ids) AND e.kind || '-' || e.episode_id = ANY (began) AND e.incident_id <> e.episode_id;
+    -- The document was made after this transaction began. It named one bridge of these incidents, which have several now.
+    grown := ARRAY(
+        SELECT e.kind || '-' || coalesce(e.incident_id, e.episode_id) FROM @extschema@.wab_drift_episodes e
+        WHERE coalesce(e.incident_id, e.episode_id) = ANY (first_ids)
+        GROUP BY e.kind, coalesce(e.incident_id, e.episode_id)
+        HAVING count(DISTINCT e.subject) > 1 AND count(DISTINCT e.subject) FILTER (WHERE e.began_at <= now()) < 2);
     INSERT INTO @extschema@.wab_alerts (incident_id, began_sent_at)
-    SELECT b.incident_id, clock_timestamp() FROM unnest(began) AS b(incident_id) ON CONFLICT DO NOTHING;
+    SELECT b.incident_id, clock_timestamp() FROM unnest(began) AS b(incident_id)
+    WHERE b.incident_id <> ALL (grown) ON CONFLICT DO NOTHING;
     -- An incident that the document ended, and that lasts again, begins again for the receiver.
     DELETE FROM @extschema@.wab_alerts a USING @extschema@.wab_drift_episodes e
     WHERE a.incident_id = ANY (ended) AND e.ended_at IS NULL
       AND a.incident_id = e.kind || '-' || coalesce(e.incident_id, e.episode_id);
     UPDATE @extschema@.wab_alerts a SET ended_sent_at = clock_timestamp()
     WHERE a.incident_id = ANY (ended) AND a.ended_sent_at IS NULL;
-    -- The document was made after this transaction began.
     UPDATE @extschema@._wab_alert_sender SET sent_at = now(), failures = 0, next_at = NULL, last_error = NULL;
     PERFORM @extschema@._wab_note_job('alerts');
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_alerts_sent IS
-    'Records that the receiver has these beginnings and ends of incidents. One that ended, and began again since the document '
-    'was made, is due again.';
+    'Records that the receiver has these beginnings and ends of incidents. Since the document was made, one that ended may '
+    'have begun again, and one of a single bridge may have got others: these are due again.';
 
 CREATE FUNCTION @extschema@._wab_alerts_failed(error text) RETURNS timestamptz
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -58,3 +58,32 @@ SELECT pg_temp.listing('{1}');
 SELECT _wab_alerts_sent(:'began', :'ended');
 COMMIT;
 :due;
+-- Two outages are posted while three more make all five one incident. The one that keeps its number is sent again, with the three; the
+-- other stays as it was sent.
+INSERT INTO tenants SELECT 'm' || n, n, 'paired' FROM generate_series(4, 8) n;
+SELECT pg_temp.listing('{4}');
+SELECT pg_temp.listing('{4,5}');
+SELECT _wab_alerts_sent(began, ended) FROM (SELECT array_agg(i) AS began, '{}'::text[] AS ended FROM (SELECT unnest(began) FROM _wab_due_alerts()) d(i) WHERE i NOT IN (SELECT incident_id FROM wab_incidents WHERE customer_ref IN ('m4', 'm5'))) d;
+:due;
+BEGIN;
+SELECT _wab_begin_alerts();
+SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT pg_temp.listing('{4,5,6,7,8}');
+:incidents;
+SELECT _wab_alerts_sent(:'began', :'ended');
+COMMIT;
+:incidents;
+:due;
+SELECT _wab_alerts_sent(began, ended) FROM _wab_due_alerts();
+SELECT e.subject, i.bridges, i.incident_id = a.incident_id AS sent FROM wab_drift_episodes e JOIN wab_incidents i ON i.incident_id = e.kind || '-' || coalesce(e.incident_id, e.episode_id)
+LEFT JOIN wab_alerts a ON a.incident_id = i.incident_id WHERE e.kind = 'state' AND e.ended_at IS NULL ORDER BY 1;
+-- An incident of many bridges is sent once, also if it takes in another one meanwhile.
+INSERT INTO tenants VALUES ('m9', 9, 'paired');
+BEGIN;
+DELETE FROM wab_alerts;
+SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT pg_temp.listing('{4,5,6,7,8,9}');
+SELECT _wab_alerts_sent(:'began', :'ended');
+COMMIT;
+:incidents;
+:due;

@@ -77,8 +77,8 @@ pub const ALL: &[Mutation] = &[
     Mutation {
         name: "an alert is not recorded as sent",
         object: Function("_wab_alerts_sent"),
-        from: "FROM unnest(began)",
-        to: "FROM unnest(began[2:])",
+        from: "FROM unnest(began) AS b",
+        to: "FROM unnest(began[2:]) AS b",
     },
     Mutation {
         name: "an alert counts as sent before it was",
