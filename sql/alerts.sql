@@ -151,14 +151,18 @@ BEGIN
         RETURN 'busy';
     END IF;
     INSERT INTO @extschema@._wab_alert_sender DEFAULT VALUES ON CONFLICT DO NOTHING;
-    RETURN CASE WHEN EXISTS (SELECT FROM @extschema@._wab_alert_sender s
-                             WHERE s.next_at > clock_timestamp() AND s.next_at < clock_timestamp() + interval '1 hour')
-                THEN 'waiting' ELSE 'ready' END;
+    IF EXISTS (SELECT FROM @extschema@._wab_alert_sender s
+               WHERE s.next_at > clock_timestamp() AND s.next_at < clock_timestamp() + interval '1 hour') THEN
+        -- The job runs during the pause, which may take so long that wab_status would take the job for late.
+        UPDATE @extschema@.wab_jobs j SET failed_at = clock_timestamp() WHERE j.job = 'alerts' AND j.failures > 0;
+        RETURN 'waiting';
+    END IF;
+    RETURN 'ready';
 END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_begin_alerts IS
     'Before sending: busy if another session sends, waiting until the pause after a failure is over, or ready. Then no other '
-    'session sends until this transaction ends.';
+    'session sends until this transaction ends. A call during the pause counts in wab_jobs as a run that failed.';
 
 -- The receiver may take long to answer, and drift is recorded meanwhile. Without the lock, drift could be recorded between these
 -- statements.

@@ -7,8 +7,8 @@ use crate::error::{OrRaise, Raise};
 use crate::server::{count, require_primary, require_writable};
 use crate::{database, http, settings};
 
-/// Posts the incidents that began and ended since the last document. A receiver that is down is no error of the statement, which
-/// would undo the record of the attempt.
+/// Posts the incidents that began and ended since the last document. A receiver that is down, or a file of its URL that cannot be
+/// used, is no error of the statement, which would undo the record of the attempt.
 #[pg_extern(sql = false)]
 #[allow(clippy::type_complexity)]
 fn wab_send_alerts() -> TableIterator<
@@ -29,18 +29,24 @@ type Sent = (String, i32, i32, Option<TimestampWithTimeZone>, Option<String>);
 
 fn send() -> Result<Sent, Raise> {
     require_primary()?;
-    let Some(url) = settings::alert_url()? else {
+    let Some(receiver) = receiver().transpose() else {
         database::note_alerts()?;
         return Ok(("unconfigured".to_owned(), 0, 0, None, None));
     };
-    let receiver = Receiver::new(url, &settings::config()?)?;
     let readiness = database::begin_alerts()?;
     if readiness != "ready" {
         return Ok((readiness, 0, 0, None, None));
     }
     let due = database::due_alerts()?;
-    let (began, ended) = (count(due.began.len()), count(due.ended.len()));
-    if began + ended == 0 {
+    let incidents = (count(due.began.len()), count(due.ended.len()));
+    let receiver = match receiver {
+        Ok(receiver) => receiver,
+        Err(unusable) => {
+            let hint = format!("{} {STAY_DUE}", unusable.hint().unwrap_or("Check wab.alert_url_file."));
+            return failed(unusable.told(), &hint, incidents);
+        }
+    };
+    if incidents == (0, 0) {
         database::alerts_sent(&due)?;
         return Ok(("nothing".to_owned(), 0, 0, None, None));
     }
@@ -48,18 +54,26 @@ fn send() -> Result<Sent, Raise> {
     match http::begin(async move { receiver.post(document).await })?.wait()? {
         Ok(()) => {
             database::alerts_sent(&due)?;
-            Ok(("sent".to_owned(), began, ended, None, None))
+            Ok(("sent".to_owned(), incidents.0, incidents.1, None, None))
         }
-        Err(failure) => {
-            let error = failure.told();
-            let next = database::alerts_failed(&error)?;
-            Raise::new(PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE, "the alerts could not be sent")
-                .with_detail(error.clone())
-                .with_hint(
-                    "They stay due, and the next call after a pause sends them. Check wab.alert_url_file.",
-                )
-                .report(PgLogLevel::WARNING);
-            Ok(("failed".to_owned(), began, ended, next, Some(error)))
-        }
+        Err(failure) => failed(failure.told(), &format!("{STAY_DUE} Check wab.alert_url_file."), incidents),
     }
+}
+
+const STAY_DUE: &str = "They stay due, and the next call after a pause sends them.";
+
+/// The receiver of `wab.alert_url_file`; `None` if that is not set.
+fn receiver() -> Result<Option<Receiver>, Raise> {
+    let Some(url) = settings::alert_url()? else { return Ok(None) };
+    Ok(Some(Receiver::new(url, &settings::config()?)?))
+}
+
+/// Records the failure and reports it as a warning.
+fn failed(error: String, hint: &str, (began, ended): (i32, i32)) -> Result<Sent, Raise> {
+    let next = database::alerts_failed(&error)?;
+    Raise::new(PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE, "the alerts could not be sent")
+        .with_detail(error.clone())
+        .with_hint(hint)
+        .report(PgLogLevel::WARNING);
+    Ok(("failed".to_owned(), began, ended, next, Some(error)))
 }

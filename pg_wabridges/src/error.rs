@@ -61,6 +61,17 @@ impl Raise {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The message and the detail as one text.
+    pub fn told(&self) -> String {
+        let detail = self.detail.iter().map(String::as_str);
+        std::iter::once(self.message).chain(detail).collect::<Vec<_>>().join(": ")
+    }
+
+    /// The HINT.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Raises it at this level. With ERROR the function does not return.
     pub fn report(self, level: PgLogLevel) {
         let mut report = ErrorReport::new(self.code, self.message, "pg_wabridges");

@@ -1,5 +1,7 @@
 //! Tests the alerts with a receiver over real HTTP: it is down, refuses, is killed before it answers, and two senders meet.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
@@ -327,25 +329,37 @@ async fn a_fleet_that_nobody_observes_and_the_end_of_a_snooze_are_sent() -> Resu
     Ok(())
 }
 
-/// The URL is a secret: no error shows it.
+/// The URL is a secret: no error shows it. `wab_status` shows why nothing is sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_that_cannot_be_used_is_an_error_that_does_not_show_it() -> Result<()> {
+async fn a_url_that_cannot_be_used_is_recorded_as_a_failure_that_does_not_show_it() -> Result<()> {
     let fleet = world::healthy(&[]).await?;
     if fleet.install != Install::Extension {
         return Ok(());
     }
+    fleet.cluster.expect_in_log(&["the alerts could not be sent"]);
     assert_eq!(fleet.sql("SELECT outcome FROM wab_send_alerts()")?, "unconfigured");
-    for (content, reason) in [
-        ("http://hooks.example.com/s3cret", "the receiver's URL must be https"),
-        ("s3cret", "the receiver's URL is not one"),
-        ("", "the receiver's URL is not one"),
+    fleet.sql("SELECT _wab_expect_job('alerts', '1 minute')")?;
+    for (content, mode, reason) in [
+        ("http://hooks.example.com/s3cret", 0o600, "the receiver's URL must be https"),
+        ("s3cret", 0o600, "the receiver's URL is not one"),
+        ("", 0o600, "the receiver's URL is not one"),
+        ("https://hooks.example.com/s3cret", 0o644, "its mode 0644 gives access to others"),
     ] {
-        let file = fleet.cluster.write_secret("alert_url", content)?.display().to_string();
-        fleet.cluster.configure(&[("wab.alert_url_file", &file)])?;
+        let file = fleet.cluster.write_secret("alert_url", content)?;
+        std::fs::set_permissions(&file, Permissions::from_mode(mode))?;
+        fleet.cluster.configure(&[("wab.alert_url_file", &file.display().to_string())])?;
         fleet.cluster.reload()?;
-        let (code, message) = fleet.sql_error("SELECT wab_send_alerts()")?;
-        assert_eq!(code, "55000", "{message}");
-        assert!(message.contains(reason) && !message.contains("s3cret"), "{message}");
+        fleet.sql("UPDATE _wab_alert_sender SET next_at = NULL")?;
+        let said = fleet.sql("SELECT outcome, next_attempt_at > now(), error FROM wab_send_alerts()")?;
+        assert!(said.starts_with("failed|t|") && said.contains(reason), "{said}");
+        let status = fleet.sql("SELECT failing_job, last_error FROM wab_status")?;
+        assert!(status.starts_with("alerts|") && status.contains(reason), "{status}");
+        assert!(!format!("{said}{status}").contains("s3cret"), "{said} {status}");
     }
+    // During the pause the job runs, and is not late.
+    fleet.sql("UPDATE wab_jobs SET failed_at = now() - interval '9 minutes', succeeded_at = NULL, scheduled_at = NULL WHERE job = 'alerts'")?;
+    assert_eq!(fleet.sql("SELECT outcome FROM wab_send_alerts()")?, "waiting");
+    let status = fleet.sql("SELECT failing_job, last_error FROM wab_status")?;
+    assert!(status.contains("its mode 0644"), "{status}");
     Ok(())
 }
