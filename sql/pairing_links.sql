@@ -73,9 +73,12 @@ AS $$
 #variable_conflict use_variable
 DECLARE
     serving    record;
+    duplicated boolean;
     was_paired boolean;
 BEGIN
     SELECT s.* INTO serving FROM @extschema@._wab_serving_bridge(customer_ref) s;
+    -- The session of a customer_ref that several bridges carry is not asked.
+    duplicated := EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref AND b.duplicated);
     was_paired := EXISTS (
         SELECT FROM @extschema@.wab_bridge_events e
         WHERE e.bridge_id = bridge_id AND e.at >= made_at AND e.at < coalesce(revoked_at, valid_until)
@@ -84,7 +87,7 @@ BEGIN
                 WHEN revoked_at IS NOT NULL THEN 'revoked'
                 WHEN valid_until <= clock_timestamp() THEN 'expired'
                 WHEN NOT serving.is_wanted THEN 'unwanted'
-                WHEN serving.bridge_id IS DISTINCT FROM bridge_id THEN 'moved'
+                WHEN duplicated OR serving.bridge_id IS DISTINCT FROM bridge_id THEN 'moved'
                 -- The listing that found it paired was asked for before the link was made.
                 WHEN serving.status = 'paired' THEN 'paired'
                 ELSE 'usable' END;
@@ -109,7 +112,7 @@ COMMENT ON COLUMN @extschema@.wab_links.made_by IS
 COMMENT ON COLUMN @extschema@.wab_links.valid_until IS 'When it expires.';
 COMMENT ON COLUMN @extschema@.wab_links.state IS
     'usable; or why it no longer works: paired (the bridge was paired since), revoked, expired, unwanted (the tenant is no '
-    'longer wanted), or moved (another bridge, or none, serves the tenant).';
+    'longer wanted), or moved (another bridge, or none, serves the tenant, or several carry its customer_ref).';
 COMMENT ON COLUMN @extschema@.wab_links.revoked_at IS 'When it was revoked; null if it was not.';
 COMMENT ON COLUMN @extschema@.wab_links.revoked_by IS 'Who revoked it, as in made_by; null if it was not revoked.';
 
@@ -207,6 +210,10 @@ BEGIN
              'Check the spelling: SELECT tenant_id FROM wab_fleet;', '22023'),
             (NOT serving.is_wanted, 'this tenant is not wanted',
              'Change the tenant row first. A bridge of a tenant that is not wanted is reported as churned.', '55000'),
+            (EXISTS (SELECT FROM @extschema@.wab_bridges b WHERE b.customer_ref = customer_ref AND b.duplicated),
+             'several live bridges carry this customer_ref',
+             'A pairing could reach any of them. Remove the duplicates first: SELECT * FROM wab_drift WHERE kind = ''duplicate'';',
+             '55000'),
             (serving.bridge_id IS NULL, 'this tenant has no live bridge',
              'If it has one at the provider, observe the fleet first: SELECT * FROM wab_refresh(); or: wab apply.', '55000'),
             (serving.status = 'paired', 'the bridge of this tenant is paired already',

@@ -27,8 +27,8 @@ $$;
 UPDATE wab_policy SET pairing_url = 'https://pair.example.com/p';
 SELECT wab_pairing_link('new');
 SELECT FROM wab_bind_tenants('tenants', wanted => 'active');
-SELECT bridges FROM wab_observe('{1,2,3,4,6,7}', '{new,down,well,gone,twice,twice}', array_fill('running'::text, '{6}'),
-    '{qr,disconnected,connected,qr,qr,qr}', array_fill(now() - interval '9 days', '{6}'));
+SELECT bridges FROM wab_observe('{1,2,3,4,6}', '{new,down,well,gone,twice}', array_fill('running'::text, '{5}'),
+    '{qr,disconnected,connected,qr,qr}', array_fill(now() - interval '9 days', '{5}'));
 -- A link is the address, # and 43 characters; the token's SHA-256 is what is stored, and finds the link.
 SELECT link, valid_until FROM wab_pairing_link('new') \gset
 SELECT regexp_replace(:'link', '#[A-Za-z0-9_-]{43}$', '#TOKEN') AS link, :'valid_until'::timestamptz - now() BETWEEN '23:59' AND '24:00:00' AS a_day;
@@ -46,6 +46,9 @@ SELECT wab_pairing_link('nobody');
 SELECT wab_pairing_link('gone');
 SELECT wab_pairing_link('none');
 SELECT wab_pairing_link('well');
+INSERT INTO wab_bridges (bridge_id, customer_ref, first_seen_at, status, duplicated) VALUES (7, 'twice', now(), 'awaiting_scan', true);
+UPDATE wab_bridges SET duplicated = true WHERE bridge_id = 6;
+SELECT wab_pairing_link('twice');
 SELECT wab_pairing_link(42);
 SELECT wab_pairing_link('new', '0');
 SELECT wab_pairing_link('new', '-1 hour');
@@ -55,7 +58,7 @@ SELECT wab_pairing_link('new', NULL);
 SELECT count(*) FROM wab_links;
 -- Many at once: a tenant that is refused is a row, in its place.
 SELECT customer_ref, link ~ '^https://pair.example.com/p#.{43}$' AS link, valid_until > now() AS valid, refusal, code
-FROM _wab_make_links('{down,nobody,gone,none,well,new}', '1 hour', 'kim@desk');
+FROM _wab_make_links('{down,nobody,gone,none,well,twice,new}', '1 hour', 'kim@desk');
 SELECT made_by, count(*) FROM wab_links WHERE made_by = 'kim@desk' GROUP BY 1;
 DELETE FROM wab_pairing_links;
 -- An extra has no tenant row. Its bridge is one of this database.
@@ -65,17 +68,21 @@ SELECT count(*) FROM wab_pairing_link('ops');
 UPDATE wab_tenant_binding SET customer_refs = 'new|down|twice';
 SELECT wab_pairing_link('ops');
 UPDATE wab_tenant_binding SET customer_refs = NULL;
--- Each way to die. Of a duplicated customer_ref, the bridge that the row holds is paired.
+-- Each way to die. The session of a duplicated customer_ref cannot be asked.
 DELETE FROM wab_pairing_links;
+DELETE FROM wab_bridges WHERE bridge_id = 7;
+UPDATE wab_bridges SET duplicated = false;
 SELECT count(*) FROM (VALUES ('new'), ('down'), ('twice'), ('ops')) AS t(id), wab_pairing_link(t.id);
 :state;
 UPDATE tenants SET active = false WHERE id = 'new';
-UPDATE tenants SET bridge_id = 7 WHERE id = 'twice';
+INSERT INTO wab_bridges (bridge_id, customer_ref, first_seen_at, duplicated) VALUES (7, 'twice', now(), true);
+UPDATE wab_bridges SET duplicated = true WHERE bridge_id = 6;
 DELETE FROM wab_declared;
 UPDATE wab_pairing_links SET valid_until = made_at + interval '1 microsecond' WHERE customer_ref = 'down';
 :state;
 UPDATE tenants SET active = true WHERE id = 'new';
-UPDATE tenants SET bridge_id = 6 WHERE id = 'twice';
+DELETE FROM wab_bridges WHERE bridge_id = 7;
+UPDATE wab_bridges SET duplicated = false;
 UPDATE wab_pairing_links SET valid_until = made_at + interval '1 hour' WHERE customer_ref = 'down';
 SELECT _wab_record_session('new', 'connected');
 :state;
