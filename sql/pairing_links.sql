@@ -249,7 +249,8 @@ DECLARE
 BEGIN
     IF coalesce(tenant_id, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_pairing_link(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_pairing_link(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT * FROM wab_pairing_link(''acme'');';
     END IF;
     SELECT m.* INTO made FROM @extschema@._wab_make_links(ARRAY[tenant_id], valid_for) m;
     IF made.refusal IS NOT NULL THEN
@@ -304,7 +305,8 @@ AS $$
 BEGIN
     IF coalesce(tenant_id, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_revoke_pairing_links(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_revoke_pairing_links(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT wab_revoke_pairing_links(''acme'');';
     END IF;
     RETURN @extschema@._wab_revoke_links(tenant_id);
 END

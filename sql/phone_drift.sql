@@ -115,7 +115,8 @@ DECLARE
 BEGIN
     IF coalesce(tenant_id, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_accept_phone(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_accept_phone(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT wab_accept_phone(''acme'');';
     END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     SELECT bool_or(p.previous_hash IS NOT NULL AND p.accepted_at IS NULL) INTO pending

@@ -19,7 +19,8 @@ DECLARE
 BEGIN
     IF coalesce(ref, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN ref IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_tenant_history(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_tenant_history(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT * FROM wab_tenant_history(''acme'');';
     END IF;
     RETURN QUERY
     WITH bridge AS (

@@ -12,7 +12,8 @@ DECLARE
 BEGIN
     IF coalesce(tenant_id, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_webhook_set(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_webhook_set(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT wab_webhook_set(''acme'');';
     END IF;
     PERFORM @extschema@._wab_require_all_rows();
     wanted := @extschema@._wab_wanted_webhook_url(tenant_id);

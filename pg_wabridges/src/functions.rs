@@ -197,8 +197,9 @@ fn wab_refresh(
         name!(skipped, bool),
     ),
 > {
-    let max_age =
-        max_age.ok_or_else(|| Raise::null_argument("wab_refresh(): max_age may not be null")).or_raise();
+    let hint = "Leave it out to ask the provider now, or pass an age such as: SELECT * FROM wab_refresh('1 minute');";
+    let null = || Raise::null_argument("wab_refresh(): max_age may not be null").with_hint(hint);
+    let max_age = max_age.ok_or_else(null).or_raise();
     require_writable(c"wab_refresh()");
     let shrink = if force.unwrap_or(false) { ShrinkPolicy::Allow } else { ShrinkPolicy::Refuse };
     let done = refresh(max_age, shrink).or_raise();
