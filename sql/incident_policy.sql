@@ -78,12 +78,14 @@ CREATE FUNCTION @extschema@._wab_incident_policy_replace() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    stored jsonb := '{}';
-    was    record;
+    stored  jsonb := '{}';
+    refused text;
+    was     record;
 BEGIN
     IF TG_OP = 'UPDATE' AND NEW.kind <> OLD.kind THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'the kinds of wab_incident_policy cannot be renamed',
-            DETAIL = format('kind: %s', OLD.kind);
+            DETAIL = format('kind: %s', OLD.kind),
+            HINT = 'Leave kind out of the UPDATE. The provider and the extension define the kinds: SELECT kind FROM wab_incident_policy;';
     END IF;
     -- Two sessions that change different settings of a kind both succeed.
     LOCK TABLE @extschema@._wab_incident_policy IN SHARE ROW EXCLUSIVE MODE;
@@ -100,9 +102,20 @@ BEGIN
           FROM jsonb_object_keys(to_jsonb(was)) AS k(key)) s
     WHERE s.key <> 'kind' AND nullif(s.value, 'null') <> to_jsonb(was) -> s.key;
     IF stored <> '{}' THEN
-        INSERT INTO @extschema@._wab_incident_policy
-        SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_incident_policy,
-                                              stored || jsonb_build_object('kind', OLD.kind)) r;
+        BEGIN
+            INSERT INTO @extschema@._wab_incident_policy
+            SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_incident_policy,
+                                                  stored || jsonb_build_object('kind', OLD.kind)) r;
+        EXCEPTION WHEN check_violation THEN
+            -- PostgreSQL's message names no column, and its DETAIL shows the whole row.
+            GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
+            refused := substring(refused from '_policy_(.*)_check');
+            RAISE EXCEPTION USING ERRCODE = '23514',
+                MESSAGE = format('wab_incident_policy.%s cannot be %s', refused, stored ->> refused),
+                DETAIL = format('kind: %s', OLD.kind),
+                HINT = CASE refused WHEN 'severity' THEN 'A severity is critical, warning or info.'
+                                    ELSE 'A time is not negative: 0 for at once, or such as ''10 minutes''.' END;
+        END;
     END IF;
     SELECT p.* INTO NEW FROM @extschema@.wab_incident_policy p WHERE p.kind = OLD.kind;
     RETURN NEW;

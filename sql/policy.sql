@@ -1,17 +1,18 @@
 -- Creates wab_policy, the view of the settings, and the triggers that make it writable like a table of one row.
 
+-- The shares have no precision here: PostgreSQL would refuse one above 9.999 before the trigger names its column.
 CREATE VIEW @extschema@.wab_policy AS
 SELECT true AS only_row,
     coalesce((SELECT c.price_per_bridge FROM @extschema@._wab_policy c), 3.00)::numeric(10,2) AS price_per_bridge,
     coalesce((SELECT c.disconnected_after FROM @extschema@._wab_policy c), interval '15 minutes') AS disconnected_after,
     coalesce((SELECT c.awaiting_scan_after FROM @extschema@._wab_policy c), interval '24 hours') AS awaiting_scan_after,
-    coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric(4,3) AS max_shrink,
+    coalesce((SELECT c.max_shrink FROM @extschema@._wab_policy c), 0.200)::numeric AS max_shrink,
     coalesce((SELECT c.unmapped_after FROM @extschema@._wab_policy c), interval '0') AS unmapped_after,
     coalesce((SELECT c.state_after FROM @extschema@._wab_policy c), interval '5 minutes') AS state_after,
     coalesce((SELECT c.max_gap FROM @extschema@._wab_policy c), interval '1 hour') AS max_gap,
     coalesce((SELECT c.flapping_changes FROM @extschema@._wab_policy c), 5) AS flapping_changes,
     coalesce((SELECT c.flapping_window FROM @extschema@._wab_policy c), interval '1 hour') AS flapping_window,
-    coalesce((SELECT c.mass_share FROM @extschema@._wab_policy c), 0.100)::numeric(4,3) AS mass_share,
+    coalesce((SELECT c.mass_share FROM @extschema@._wab_policy c), 0.100)::numeric AS mass_share,
     coalesce((SELECT c.mass_bridges FROM @extschema@._wab_policy c), 10) AS mass_bridges,
     coalesce((SELECT c.mass_window FROM @extschema@._wab_policy c), interval '15 minutes') AS mass_window,
     coalesce((SELECT c.unobserved_after FROM @extschema@._wab_policy c), interval '10 minutes') AS unobserved_after,
@@ -146,10 +147,13 @@ BEGIN
         BEGIN
             INSERT INTO @extschema@._wab_policy
             SELECT r.* FROM jsonb_populate_record(NULL::@extschema@._wab_policy, stored || '{"only_row": true}') r;
-        EXCEPTION WHEN check_violation THEN
+        EXCEPTION WHEN check_violation OR numeric_value_out_of_range THEN
             -- PostgreSQL's message names no column, and its DETAIL shows the whole row.
             GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
-            refused := substring(refused from '_policy_(.*)_check');
+            -- A number that is too large for its column violates no constraint.
+            refused := coalesce(substring(refused from '_policy_(.*)_check'), (
+                SELECT s.key FROM jsonb_each_text(stored) s
+                WHERE s.key IN ('max_shrink', 'mass_share') AND s.value::numeric NOT BETWEEN 0 AND 1 LIMIT 1));
             RAISE EXCEPTION USING ERRCODE = '23514',
                 MESSAGE = format('wab_policy.%s cannot be %s', refused, stored ->> refused),
                 HINT = (SELECT col_description(a.attrelid, a.attnum) FROM pg_attribute a

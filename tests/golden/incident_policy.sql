@@ -15,4 +15,6 @@ SELECT count(*) AS stored, (SELECT count(*) FROM wab_incident_policy) AS kinds F
 UPDATE wab_incident_policy SET kind = 'other' WHERE kind = 'state';
 UPDATE wab_incident_policy SET severity = 'grave' WHERE kind = 'state';
 UPDATE wab_incident_policy SET ends_after = '-1 minute' WHERE kind = 'state';
+UPDATE wab_incident_policy SET severity = 'high';
+UPDATE wab_incident_policy SET begins_after = '-1 day', severity = 'info' WHERE kind = 'state';
 INSERT INTO wab_incident_policy (kind) VALUES ('other');

@@ -17,6 +17,8 @@ SELECT * FROM wab_policy;
 SELECT * FROM _wab_policy;
 UPDATE wab_policy SET price_per_bridge = -1;
 UPDATE wab_policy SET max_shrink = 2;
+UPDATE wab_policy SET max_shrink = 20;
+UPDATE wab_policy SET mass_share = 10;
 DELETE FROM wab_policy;
 SELECT count(*) AS stored, (SELECT price_per_bridge FROM wab_policy) AS price_per_bridge FROM _wab_policy;
 -- A grace of 0 reports at once, also within the transaction that found it.
