@@ -261,8 +261,9 @@ AS $$
 DECLARE
     deleted bigint;
 BEGIN
-    IF older_than IS NULL OR older_than < interval '0' THEN
-        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'older_than must be an interval, and not a negative one',
+    IF older_than IS NULL OR older_than < interval '0' OR older_than > interval '1000 years' THEN
+        RAISE EXCEPTION USING ERRCODE = '22023',
+            MESSAGE = 'older_than must be an interval, and neither a negative one nor longer than 1000 years',
             DETAIL = format('It is %L; a negative one would delete the whole history.', older_than::text),
             HINT = 'Name the age of what may go, such as: SELECT wab_prune_history(''400 days'').';
     END IF;

@@ -9,9 +9,9 @@ DECLARE
     asked date;
     price numeric := (SELECT p.price_per_bridge FROM @extschema@.wab_policy p);
 BEGIN
-    IF month IS NULL OR NOT isfinite(month) THEN
+    IF month IS NULL OR NOT isfinite(month) OR month > make_date(9999, 12, 31) THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN month IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_tenant_costs(): month must be a day of the month',
+            MESSAGE = 'wab_tenant_costs(): month must be a day of the month, at most of the year 9999',
             DETAIL = format('month: %s', coalesce(month::text, 'null')),
             HINT = 'SELECT * FROM wab_tenant_costs(''2026-03-01'');';
     END IF;

@@ -62,6 +62,7 @@ SELECT count(*) AS observations, (SELECT observation_age IS NOT NULL FROM wab_st
 -- A negative age would delete the future too.
 SELECT wab_prune_history('-1 day');
 SELECT wab_prune_history(NULL);
+SELECT wab_prune_history('300000 years');
 SELECT bridge_id, status, since AT TIME ZONE 'UTC' AS since, until FROM wab_status_history;
 SELECT bridge_id, event, was, became FROM wab_bridge_events;
 SELECT count(*) AS days FROM wab_fleet_health_daily WHERE coverage > 0;

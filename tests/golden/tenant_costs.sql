@@ -21,6 +21,7 @@ SELECT count(*) FROM wab_tenant_costs('2026-04-30');
 SELECT * FROM wab_tenant_costs('2026-05-01');
 SELECT * FROM wab_tenant_costs(NULL);
 SELECT * FROM wab_tenant_costs('infinity');
+SELECT * FROM wab_tenant_costs('5874897-12-31');
 -- Three equal tenants share one dollar: the cent that is left goes to one of them.
 TRUNCATE wab_bridge_events, wab_drift_episodes;
 UPDATE wab_policy SET price_per_bridge = 1.00;
