@@ -7,7 +7,8 @@ AS $$
 BEGIN
     IF coalesce(tenant_id, '') = '' THEN
         RAISE EXCEPTION USING ERRCODE = CASE WHEN tenant_id IS NULL THEN '22004' ELSE '22023' END,
-            MESSAGE = 'wab_enqueue_provision(): tenant_id may be neither null nor empty';
+            MESSAGE = 'wab_enqueue_provision(): tenant_id may be neither null nor empty',
+            HINT = 'Name the tenant, such as: SELECT wab_enqueue_provision(''acme'');';
     END IF;
     -- Until this transaction ends, no entry is refused: one that waits may be of this tenant, which it makes wanted.
     PERFORM pg_advisory_xact_lock_shared(@extschema@._wab_lock_id('queue'));
