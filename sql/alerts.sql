@@ -58,7 +58,7 @@ COMMENT ON FUNCTION @extschema@._wab_incident_text IS 'One incident of the docum
 -- An incident is due when it began, and again when it ended. One that began and ended between two attempts is due once, with
 -- both times. A snoozed one is due when the snooze is over, if it lasts until then.
 CREATE FUNCTION @extschema@._wab_due_alerts(at_most integer DEFAULT 100)
-RETURNS TABLE (document jsonb, began text[], ended text[])
+RETURNS TABLE (document jsonb, began text[], ended text[], alone text[])
 LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off SET jit = off
 AS $$
     WITH sender AS MATERIALIZED (
@@ -121,6 +121,7 @@ AS $$
                count(*) FILTER (WHERE r.nth > at_most) AS omitted, count(*) FILTER (WHERE r.nth > 20) AS unsaid,
                array_agg(r.incident_id) FILTER (WHERE r.begins) AS began_ids,
                array_agg(r.incident_id) FILTER (WHERE r.ended_at IS NOT NULL) AS ended_ids,
+               array_agg(r.incident_id) FILTER (WHERE r.begins AND r.bridges = 1) AS alone_ids,
                jsonb_agg(r.one ORDER BY r.nth) FILTER (WHERE r.ended_at IS NULL AND r.nth <= at_most) AS open,
                jsonb_agg(r.one ORDER BY r.nth) FILTER (WHERE r.ended_at IS NOT NULL AND r.nth <= at_most) AS closed,
                string_agg(CASE WHEN r.ended_at IS NOT NULL THEN 'ENDED ' ELSE '' END || @extschema@._wab_incident_text(r.one),
@@ -136,12 +137,12 @@ AS $$
                    CASE WHEN c.unsaid > 0 THEN format('and %s more: SELECT * FROM wab_incidents', c.unsaid) END),
                'source', 'pg_wabridges', 'at', clock_timestamp(), 'began', coalesce(c.open, '[]'),
                'ended', coalesce(c.closed, '[]'), 'kinds', coalesce(k.counts, '{}'), 'omitted', c.omitted),
-           coalesce(c.began_ids, '{}'), coalesce(c.ended_ids, '{}')
+           coalesce(c.began_ids, '{}'), coalesce(c.ended_ids, '{}'), coalesce(c.alone_ids, '{}')
     FROM counted c CROSS JOIN kinds k;
 $$;
 COMMENT ON FUNCTION @extschema@._wab_due_alerts IS
     'The incidents that began and ended since they were last sent: the document to post, with at most this many that last '
-    'and that ended in full, and the ids of all of them.';
+    'and that ended in full, and the ids of all of them; alone: the ids of those that began on one bridge.';
 
 CREATE FUNCTION @extschema@._wab_begin_alerts() RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -162,27 +163,33 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_begin_alerts IS
     'Before sending: busy if another session sends, waiting until the pause after a failure is over, or ready. Then no other '
-    'session sends until this transaction ends. A call during the pause counts in wab_jobs as a run that failed.';
+    'session sends until this transaction ends. A call during the pause counts in wab_jobs as a run, so that the job is not late.';
 
 -- The receiver may take long to answer, and drift is recorded meanwhile. Without the lock, drift could be recorded between these
 -- statements.
-CREATE FUNCTION @extschema@._wab_alerts_sent(began text[], ended text[]) RETURNS void
+CREATE FUNCTION @extschema@._wab_alerts_sent(began text[], ended text[], alone text[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     first_ids bigint[] := ARRAY(SELECT split_part(i.incident_id, '-', 2)::bigint FROM unnest(began) AS i(incident_id));
     grown     text[];
 BEGIN
+    IF began || ended = '{}' THEN
+        UPDATE @extschema@._wab_alert_sender SET sent_at = now(), failures = 0, next_at = NULL, last_error = NULL;
+        PERFORM @extschema@._wab_note_job('alerts');
+        RETURN;
+    END IF;
     PERFORM pg_advisory_xact_lock(@extschema@._wab_lock_id('observe'));
     -- An incident that was sent stays as it is, so one that became part of another incident meanwhile is its own again.
     UPDATE @extschema@.wab_drift_episodes e SET incident_id = NULL
     WHERE e.episode_id = ANY (first_ids) AND e.kind || '-' || e.episode_id = ANY (began) AND e.incident_id <> e.episode_id;
-    -- The document was made after this transaction began. It named one bridge of these incidents, which have several now.
+    -- The document named one bridge of these incidents, which have several now.
     grown := ARRAY(
-        SELECT e.kind || '-' || coalesce(e.incident_id, e.episode_id) FROM @extschema@.wab_drift_episodes e
-        WHERE coalesce(e.incident_id, e.episode_id) = ANY (first_ids)
-        GROUP BY e.kind, coalesce(e.incident_id, e.episode_id)
-        HAVING count(DISTINCT e.subject) > 1 AND count(DISTINCT e.subject) FILTER (WHERE e.began_at <= now()) < 2);
+        SELECT a.incident_id FROM unnest(alone) AS a(incident_id)
+        JOIN @extschema@.wab_drift_episodes e
+          ON coalesce(e.incident_id, e.episode_id) = split_part(a.incident_id, '-', 2)::bigint
+         AND e.kind = split_part(a.incident_id, '-', 1)
+        GROUP BY a.incident_id HAVING count(DISTINCT e.subject) > 1);
     INSERT INTO @extschema@.wab_alerts (incident_id, began_sent_at)
     SELECT b.incident_id, clock_timestamp() FROM unnest(began) AS b(incident_id)
     WHERE b.incident_id <> ALL (grown) ON CONFLICT DO NOTHING;
@@ -192,6 +199,7 @@ BEGIN
       AND a.incident_id = e.kind || '-' || coalesce(e.incident_id, e.episode_id);
     UPDATE @extschema@.wab_alerts a SET ended_sent_at = clock_timestamp()
     WHERE a.incident_id = ANY (ended) AND a.ended_sent_at IS NULL;
+    -- The document was made after this transaction began.
     UPDATE @extschema@._wab_alert_sender SET sent_at = now(), failures = 0, next_at = NULL, last_error = NULL;
     PERFORM @extschema@._wab_note_job('alerts');
 END

@@ -3,7 +3,7 @@
 
 -- A time without a zone is UTC, whatever the session's settings are.
 CREATE FUNCTION @extschema@._wab_event_time(event jsonb) RETURNS timestamptz
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
 AS $$
 BEGIN
     RETURN CASE jsonb_typeof(event -> 'timestamp')

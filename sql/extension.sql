@@ -90,7 +90,7 @@ COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
     'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
     'name, and raises the command''s error if there was one.';
 
--- Claims an entry, tries its tenant row, and calls the provider and records the answer, each in a transaction. No lock is held during the
+-- Claims an entry; tries its tenant row; calls the provider and records the answer: three transactions. No lock is held during the
 -- call. If the answer cannot be recorded, the next attempt finds the bridge in the provider's list.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
 LANGUAGE plpgsql AS $$
@@ -114,7 +114,7 @@ BEGIN
     END IF;
     FOR nth IN 1 .. max_calls LOOP
         BEGIN
-            SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id INTO entry
+            SELECT c.queue_id, c.customer_ref, c.webhook_url, c.stored_bridge_id, c.state, c.error INTO entry
             FROM @extschema@._wab_claim_queued() c;
         EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
@@ -125,6 +125,14 @@ BEGIN
         END;
         COMMIT;
         EXIT WHEN entry.queue_id IS NULL;
+        IF entry.error IS NOT NULL THEN
+            SELECT entry.state, 'the row of this tenant could not be read',
+                   pg_catalog.format('tenant_id: %s; %s', entry.customer_ref, entry.error),
+                   'SELECT * FROM wab_tenants shows the error. The entry waits, and is tried again.'
+            INTO state, message, details, hints;
+            context := NULL;
+            CONTINUE;
+        END IF;
         failed := false;
         -- In a transaction of its own: whoever holds the tenant row may wait for the lock of the queue.
         BEGIN
@@ -163,7 +171,8 @@ BEGIN
         IF refusal IS NOT NULL THEN
             SELECT '55000', 'the row of this tenant could not be written',
                    pg_catalog.format('tenant_id: %s; %s', entry.customer_ref, refusal),
-                   'Change what the detail names. The entry waits, and is tried again.'
+                   'Change the constraint, the trigger, the rule, the policy or the lock that the detail names. The entry '
+                   'waits, and is tried again.'
             INTO state, message, details, hints;
             context := NULL;
         END IF;

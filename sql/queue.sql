@@ -119,7 +119,12 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE IN ('42501', '55P03') OR NOT @extschema@._wab_is_about_data(SQLSTATE) THEN
             RAISE;
-        ELSIF TG_LEVEL = 'STATEMENT' THEN
+        END IF;
+        RAISE WARNING USING
+            MESSAGE = format('all new rows of %s were enqueued: it cannot be read which of them are wanted', TG_RELID::regclass),
+            DETAIL = @extschema@._wab_shown_message(SQLSTATE, SQLERRM),
+            HINT = 'The worker of the queue refuses those that are not. SELECT * FROM wab_tenants shows the error.';
+        IF TG_LEVEL = 'STATEMENT' THEN
             EXECUTE format(unseen, signed);
         ELSE
             EXECUTE format(unseen, signed) USING TG_RELID, NEW;
@@ -132,7 +137,7 @@ COMMENT ON FUNCTION @extschema@._wab_enqueue_wanted IS
     'Trigger on the tenants table (sql/signup.sql): enqueues tenants that are wanted and have no bridge.';
 
 CREATE FUNCTION @extschema@._wab_claim_queued(lease interval DEFAULT '5 minutes')
-RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint)
+RETURNS TABLE (queue_id uuid, customer_ref text, webhook_url text, stored_bridge_id bigint, state text, error text)
 LANGUAGE plpgsql ROWS 1 SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$
 #variable_conflict use_column
@@ -141,7 +146,6 @@ DECLARE
     last_at timestamptz := '-infinity';
     last_id uuid := '00000000-0000-0000-0000-000000000000';
     settled boolean := false;
-    state   text;
     message text;
     details text;
 BEGIN
@@ -163,7 +167,7 @@ BEGIN
             BEGIN
                 RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref,
                     @extschema@._wab_wanted_webhook_url(claimed.customer_ref),
-                    @extschema@._wab_stored_bridge_id(claimed.customer_ref);
+                    @extschema@._wab_stored_bridge_id(claimed.customer_ref), NULL, NULL;
                 RETURN;
             -- The tenant is unknown or not wanted, so a later attempt would fail too.
             EXCEPTION WHEN invalid_parameter_value OR object_not_in_prerequisite_state THEN
@@ -182,12 +186,10 @@ BEGIN
                     RAISE;
                 END IF;
                 GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, details = PG_EXCEPTION_DETAIL;
-                message := @extschema@._wab_shown_error(state, message, details);
-                RAISE WARNING USING MESSAGE = 'no bridge was provisioned: the row of this tenant cannot be read',
-                    DETAIL = format('tenant_id: %s; %s', left(claimed.customer_ref, 200), message),
-                    HINT = 'The entry waits, and is tried again. SELECT * FROM wab_tenants shows the error.';
-                PERFORM @extschema@._wab_release_queued(claimed.queue_id, message);
-                EXIT;
+                error := @extschema@._wab_shown_error(state, message, details);
+                PERFORM @extschema@._wab_release_queued(claimed.queue_id, error);
+                RETURN QUERY SELECT claimed.queue_id, claimed.customer_ref, NULL, NULL::bigint, state, error;
+                RETURN;
             END;
             -- A transaction that enqueues tenants holds this lock shared, and may make this tenant wanted. If there is none,
             -- the worker looks once more; otherwise it leaves the entry for later.
@@ -203,7 +205,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
     'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no '
-    'row if there is none. Entries of tenants that are unknown or not wanted are finished as refused, unless another '
+    'row if there is none. An entry whose tenant row cannot be read is released, and returned with the error. Entries of tenants that are unknown or not wanted are finished as refused, unless another '
     'transaction is enqueuing tenants.';
 
 CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void

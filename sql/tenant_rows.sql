@@ -187,7 +187,8 @@ BEGIN
         SELECT string_agg(t.customer_ref, ', ' ORDER BY t.customer_ref) INTO holder
         FROM @extschema@._wab_stored_rows(NULL, ARRAY[bridge_id]) t
         WHERE t.customer_ref <> _wab_refused_row.customer_ref;
-        IF (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[_wab_refused_row.customer_ref])) > 1 THEN
+        IF holder IS NULL
+           AND (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[_wab_refused_row.customer_ref])) > 1 THEN
             RETURN format('several rows of %s have the id of this tenant, and a unique constraint lets only one of them hold '
                           'bridge %s: give the others another id, or delete them',
                           (SELECT b.tenants FROM @extschema@._wab_binding() b), bridge_id);

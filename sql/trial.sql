@@ -120,7 +120,10 @@ BEGIN
             ELSIF state = '42501' THEN
                 PERFORM @extschema@._wab_require_recording();
             END IF;
-            IF state <> '23505' OR (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[customer_ref])) > 1 THEN
+            IF state <> '23505' OR (
+                (SELECT count(*) FROM @extschema@._wab_stored_rows(ARRAY[customer_ref])) > 1
+                AND NOT EXISTS (SELECT FROM @extschema@._wab_stored_rows(NULL, ARRAY[tried]) t
+                                WHERE t.customer_ref <> _wab_try_row.customer_ref)) THEN
                 refusal := @extschema@._wab_refused_row(customer_ref, tried, status, state, message, context);
             END IF;
         END;

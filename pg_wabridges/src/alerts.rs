@@ -29,9 +29,19 @@ type Sent = (String, i32, i32, Option<TimestampWithTimeZone>, Option<String>);
 
 fn send() -> Result<Sent, Raise> {
     require_primary()?;
-    let Some(receiver) = receiver().transpose() else {
-        database::note_alerts()?;
-        return Ok(("unconfigured".to_owned(), 0, 0, None, None));
+    let receiver = match receiver() {
+        Ok(Some(receiver)) => receiver,
+        Ok(None) => {
+            database::note_alerts()?;
+            return Ok(("unconfigured".to_owned(), 0, 0, None, None));
+        }
+        // Another sender, `wab alert`, may have an address that can be used: it must not wait for this one.
+        Err(unusable) => {
+            let error = unusable.told();
+            database::note_alerts_failed(&error)?;
+            warn(&error, unusable.hint().unwrap_or("Check wab.alert_url_file."));
+            return Ok(("failed".to_owned(), 0, 0, None, Some(error)));
+        }
     };
     let readiness = database::begin_alerts()?;
     if readiness != "ready" {
@@ -39,13 +49,6 @@ fn send() -> Result<Sent, Raise> {
     }
     let due = database::due_alerts()?;
     let incidents = (count(due.began.len()), count(due.ended.len()));
-    let receiver = match receiver {
-        Ok(receiver) => receiver,
-        Err(unusable) => {
-            let hint = format!("{} {STAY_DUE}", unusable.hint().unwrap_or("Check wab.alert_url_file."));
-            return failed(unusable.told(), &hint, incidents);
-        }
-    };
     if incidents == (0, 0) {
         database::alerts_sent(&due)?;
         return Ok(("nothing".to_owned(), 0, 0, None, None));
@@ -56,11 +59,17 @@ fn send() -> Result<Sent, Raise> {
             database::alerts_sent(&due)?;
             Ok(("sent".to_owned(), incidents.0, incidents.1, None, None))
         }
-        Err(failure) => failed(failure.told(), &format!("{STAY_DUE} Check wab.alert_url_file."), incidents),
+        Err(failure) => {
+            let error = failure.told();
+            let next = database::alerts_failed(&error)?;
+            warn(
+                &error,
+                "They stay due, and the next call after a pause sends them. Check wab.alert_url_file.",
+            );
+            Ok(("failed".to_owned(), incidents.0, incidents.1, next, Some(error)))
+        }
     }
 }
-
-const STAY_DUE: &str = "They stay due, and the next call after a pause sends them.";
 
 /// The receiver of `wab.alert_url_file`; `None` if that is not set.
 fn receiver() -> Result<Option<Receiver>, Raise> {
@@ -68,12 +77,9 @@ fn receiver() -> Result<Option<Receiver>, Raise> {
     Ok(Some(Receiver::new(url, &settings::config()?)?))
 }
 
-/// Records the failure and reports it as a warning.
-fn failed(error: String, hint: &str, (began, ended): (i32, i32)) -> Result<Sent, Raise> {
-    let next = database::alerts_failed(&error)?;
+fn warn(error: &str, hint: &str) {
     Raise::new(PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE, "the alerts could not be sent")
-        .with_detail(error.clone())
+        .with_detail(error.to_owned())
         .with_hint(hint)
         .report(PgLogLevel::WARNING);
-    Ok(("failed".to_owned(), began, ended, next, Some(error)))
 }

@@ -8,7 +8,7 @@ mod observe;
 mod phones;
 mod statement;
 
-pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts};
+pub use alerts::{alerts_failed, alerts_sent, begin_alerts, due_alerts, note_alerts, note_alerts_failed};
 pub use bridges::{
     learn_session, never_polled, note_code, poll_candidates, record_delete, record_provision, record_session,
     require_binding, require_one_bridge, require_ours, require_recording, require_row, stored_bridge_id,

@@ -33,7 +33,7 @@ pub fn refresh(max_age: Interval, shrink: ShrinkPolicy) -> Result<Observation, R
     let Stored { observation, touched } = database::observe(&listed, "wab_refresh", shrink)?;
     match brought_up_to_date(stored, &touched)? {
         Some(drift) => database::note_drift(&drift)?,
-        // The observation is kept although this role cannot read the drift.
+        // The observation is kept although the drift cannot be read.
         None => database::record_drift()?,
     }
     Ok(observation)
@@ -71,7 +71,7 @@ pub fn reconcile(max_calls: i32, max_time: Duration) -> Result<Vec<Drift>, Raise
         let written = stored.iter().flatten().filter(|row| row.is_status());
         ids.extend(written.filter_map(|row| row.bridge_id));
     }
-    if stored.is_none() {
+    if stored.is_none() && database::drift(&Touched::Anyone)?.is_none() {
         return unreadable();
     }
     database::write_statuses(&touched)?;
@@ -100,7 +100,7 @@ fn noted(drift: Option<Vec<Drift>>) -> Result<Vec<Drift>, Raise> {
     Ok(drift)
 }
 
-/// The present drift: `stored` with the rows of the touched bridges read again; `None` if this role cannot read it.
+/// The present drift: `stored` with the rows of the touched bridges read again; `None` if it cannot be read.
 fn brought_up_to_date(stored: Option<Vec<Drift>>, touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
     let (Some(mut drift), Some(ids)) = (stored, touched.bridges()) else {
         return database::drift(&Touched::Anyone);

@@ -52,10 +52,10 @@ CREATE FUNCTION pg_temp.since() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW
 CREATE TRIGGER since BEFORE UPDATE ON wab_bridges FOR EACH ROW WHEN (NEW.state = 'stopped') EXECUTE FUNCTION pg_temp.since();
 BEGIN;
 SELECT _wab_begin_alerts();
-SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT began, ended, alone FROM _wab_due_alerts() \gset
 SELECT pg_temp.listing('{1}');
 :incidents;
-SELECT _wab_alerts_sent(:'began', :'ended');
+SELECT _wab_alerts_sent(:'began', :'ended', :'alone');
 COMMIT;
 :due;
 -- Two outages are posted while three more make all five one incident. The one that keeps its number is sent again, with the three; the
@@ -67,10 +67,10 @@ SELECT _wab_alerts_sent(began, ended) FROM (SELECT array_agg(i) AS began, '{}'::
 :due;
 BEGIN;
 SELECT _wab_begin_alerts();
-SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT began, ended, alone FROM _wab_due_alerts() \gset
 SELECT pg_temp.listing('{4,5,6,7,8}');
 :incidents;
-SELECT _wab_alerts_sent(:'began', :'ended');
+SELECT _wab_alerts_sent(:'began', :'ended', :'alone');
 COMMIT;
 :incidents;
 :due;
@@ -81,9 +81,9 @@ LEFT JOIN wab_alerts a ON a.incident_id = i.incident_id WHERE e.kind = 'state' A
 INSERT INTO tenants VALUES ('m9', 9, 'paired');
 BEGIN;
 DELETE FROM wab_alerts;
-SELECT began, ended FROM _wab_due_alerts() \gset
+SELECT began, ended, alone FROM _wab_due_alerts() \gset
 SELECT pg_temp.listing('{4,5,6,7,8,9}');
-SELECT _wab_alerts_sent(:'began', :'ended');
+SELECT _wab_alerts_sent(:'began', :'ended', :'alone');
 COMMIT;
 :incidents;
 :due;

@@ -32,7 +32,10 @@ SELECT wab_ingest_event('a', '{"event": "message"}'), wab_ingest_event('nobody',
 SELECT _wab_event_time('{"timestamp": "soon"}'), _wab_event_time('{"timestamp": 1e300}'), _wab_event_time('{"timestamp": [1]}'), _wab_event_time('{}');
 -- A time without a zone is UTC.
 SET timezone = 'Asia/Kolkata';
+SET datestyle = 'SQL, DMY';
 SELECT _wab_event_time('{"timestamp": "2026-01-04T00:00:00"}') AT TIME ZONE 'UTC' AS utc;
+SELECT _wab_event_time('{"timestamp": "03/04/2026 10:00"}') AS no_iso;
+RESET datestyle;
 RESET timezone;
 SELECT wab_ingest_event(NULL, '{}');
 SELECT wab_ingest_event('a', '[]');

@@ -49,12 +49,12 @@ impl Subjects {
     }
 }
 
-/// The drift of these bridges, or of all; `None` if this role cannot read it.
+/// The drift of these bridges, or of all; `None` if it cannot be read.
 pub fn drift(touched: &Touched) -> Result<Option<Vec<Drift>>, Raise> {
     read("@extschema@._wab_drift_rows($1)", &[touched.bridges().into()])
 }
 
-/// The drift of these bridges and customer_refs; `None` if this role cannot read it.
+/// The drift of these bridges and customer_refs; `None` if it cannot be read.
 pub fn drift_of(subjects: &Subjects) -> Result<Option<Vec<Drift>>, Raise> {
     let args = [subjects.bridges.as_slice().into(), subjects.customer_refs.clone().into()];
     read("@extschema@._wab_drift_rows($1, $2)", &args)
@@ -156,7 +156,7 @@ pub fn note_drift(drift: &[Drift]) -> Result<(), Raise> {
     one("SELECT @extschema@._wab_note_drift($1, $2, $3, $4)", &args, |_| Ok(()))
 }
 
-/// Reads the present drift and does the same. If this role cannot read it, a WARNING gives the reason.
+/// Reads the present drift and does the same. If it cannot be read, a WARNING gives the reason.
 pub fn record_drift() -> Result<(), Raise> {
     one("SELECT @extschema@._wab_record_drift()", &[], |_| Ok(()))
 }

@@ -25,6 +25,8 @@ pub struct Due {
     pub began: Vec<String>,
     /// Ids of incidents.
     pub ended: Vec<String>,
+    /// Of those that began, the ones that it tells to be of one bridge.
+    pub alone: Vec<String>,
 }
 
 impl Store {
@@ -45,17 +47,18 @@ impl Alerts<'_> {
 
     /// What is due.
     pub async fn due(&mut self) -> Result<Due, Error> {
-        let due = "SELECT d.document::text, d.began, d.ended FROM @extschema@._wab_due_alerts() d";
-        let (document, began, ended) =
+        let due = "SELECT d.document::text, d.began, d.ended, d.alone FROM @extschema@._wab_due_alerts() d";
+        let (document, began, ended, alone) =
             query_as(self.names.sql(due)).fetch_one(&mut *self.tx).await.map_err(Error::database(READING))?;
-        Ok(Due { document, began, ended })
+        Ok(Due { document, began, ended, alone })
     }
 
     /// Records that the receiver has the document.
     pub async fn sent(mut self, due: &Due) -> Result<(), Error> {
-        query(self.names.sql("SELECT @extschema@._wab_alerts_sent($1, $2)"))
+        query(self.names.sql("SELECT @extschema@._wab_alerts_sent($1, $2, $3)"))
             .bind(&due.began)
             .bind(&due.ended)
+            .bind(&due.alone)
             .execute(&mut *self.tx)
             .await
             .map_err(Error::database(RECORDING))?;

@@ -202,10 +202,9 @@ impl Writer {
     /// Whether `message` events are to be recorded, as PostgreSQL says at least once a minute. If it does not say, no event may
     /// be lost by that: the attempt to record it succeeds, or tells why not.
     async fn wants_messages(&mut self) -> bool {
-        if self.wants_messages.is_due(Instant::now())
-            && let Ok(Ok(wants)) = timeout(DEADLINE, self.ingest.wants_messages()).await
-        {
-            self.wants_messages.learn(Instant::now(), wants);
+        if self.wants_messages.is_due(Instant::now()) {
+            let answer = timeout(DEADLINE, self.ingest.wants_messages()).await;
+            self.wants_messages.learn(Instant::now(), answer.ok().and_then(Result::ok));
         }
         self.wants_messages.last()
     }

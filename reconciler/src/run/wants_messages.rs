@@ -5,24 +5,31 @@ use std::time::{Duration, Instant};
 /// How long an answer counts.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// The last answer, and when it came. An error is no answer.
+/// When to ask again after an error: a database that does not answer is not waited for with each batch.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The last answer, and when to ask again. An error is no answer.
 #[derive(Debug, Default)]
-pub struct WantsMessages(Option<(Instant, bool)>);
+pub struct WantsMessages {
+    last: Option<bool>,
+    due: Option<Instant>,
+}
 
 impl WantsMessages {
     /// Whether PostgreSQL is to be asked.
     pub fn is_due(&self, now: Instant) -> bool {
-        self.0.is_none_or(|(at, _)| now.duration_since(at) >= LOOK)
+        self.due.is_none_or(|due| now >= due)
     }
 
-    /// Takes an answer.
-    pub const fn learn(&mut self, now: Instant, wants: bool) {
-        self.0 = Some((now, wants));
+    /// Takes what came of a question; `None` is an error.
+    pub fn learn(&mut self, now: Instant, answer: Option<bool>) {
+        self.last = answer.or(self.last);
+        self.due = now.checked_add(if answer.is_some() { LOOK } else { RETRY });
     }
 
     /// The last answer, however old. Without one, events are wanted: the attempt to record them then finds out.
     pub fn last(&self) -> bool {
-        self.0.is_none_or(|(_, wants)| wants)
+        self.last.unwrap_or(true)
     }
 }
 
@@ -31,13 +38,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_new_answer_the_last_one_counts_and_is_due_at_once() {
+    fn after_an_error_the_last_answer_counts_and_the_next_question_comes_soon() {
         let (start, mut wants) = (Instant::now(), WantsMessages::default());
         assert!(wants.is_due(start) && wants.last());
-        wants.learn(start, false);
-        assert!(!wants.is_due(start + LOOK / 2) && !wants.last());
-        assert!(wants.is_due(start + LOOK) && wants.is_due(start + LOOK * 9) && !wants.last());
-        wants.learn(start + LOOK, true);
-        assert!(!wants.is_due(start + LOOK) && wants.last());
+        wants.learn(start, None);
+        assert!(!wants.is_due(start) && wants.is_due(start + RETRY) && wants.last());
+        wants.learn(start, Some(false));
+        assert!(!wants.is_due(start + LOOK / 2) && wants.is_due(start + LOOK) && !wants.last());
+        wants.learn(start + LOOK, None);
+        assert!(wants.is_due(start + LOOK + RETRY) && !wants.last());
+        wants.learn(start + LOOK * 2, Some(true));
+        assert!(wants.last());
     }
 }

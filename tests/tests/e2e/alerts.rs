@@ -349,14 +349,22 @@ async fn a_url_that_cannot_be_used_is_recorded_as_a_failure_that_does_not_show_i
         std::fs::set_permissions(&file, Permissions::from_mode(mode))?;
         fleet.cluster.configure(&[("wab.alert_url_file", &file.display().to_string())])?;
         fleet.cluster.reload()?;
-        fleet.sql("UPDATE _wab_alert_sender SET next_at = NULL")?;
-        let said = fleet.sql("SELECT outcome, next_attempt_at > now(), error FROM wab_send_alerts()")?;
-        assert!(said.starts_with("failed|t|") && said.contains(reason), "{said}");
+        let said = fleet.sql("SELECT outcome, next_attempt_at, error FROM wab_send_alerts()")?;
+        assert!(said.starts_with("failed||") && said.contains(reason), "{said}");
         let status = fleet.sql("SELECT failing_job, last_error FROM wab_status")?;
         assert!(status.starts_with("alerts|") && status.contains(reason), "{status}");
         assert!(!format!("{said}{status}").contains("s3cret"), "{said} {status}");
     }
-    // During the pause the job runs, and is not late.
+    assert_eq!(
+        fleet.sql("SELECT count(*) FROM _wab_alert_sender")?,
+        "0",
+        "wab alert does not wait for this sender"
+    );
+    // During the pause after a failed attempt the job runs, and is not late.
+    let file = fleet.cluster.write_secret("alert_url", "https://hooks.example.com/s3cret")?;
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+    fleet
+        .sql("INSERT INTO _wab_alert_sender (failures, next_at) VALUES (1, now() + interval '5 minutes')")?;
     fleet.sql("UPDATE wab_jobs SET failed_at = now() - interval '9 minutes', succeeded_at = NULL, scheduled_at = NULL WHERE job = 'alerts'")?;
     assert_eq!(fleet.sql("SELECT outcome FROM wab_send_alerts()")?, "waiting");
     let status = fleet.sql("SELECT failing_job, last_error FROM wab_status")?;

@@ -12,7 +12,7 @@ async fn twice_subscribed() -> Result<Fleet> {
     let fleet = world::healthy(&[]).await?;
     fleet
         .cluster
-        .expect_in_log(&["the drift could not be recorded", "the row of this tenant cannot be read"]);
+        .expect_in_log(&["the drift could not be recorded", "it cannot be read which of them are wanted"]);
     fleet.sql(
         "CREATE TABLE subs (tenant_id text, status text); INSERT INTO subs SELECT id, 'active' FROM tenants;
          SELECT * FROM wab_bind_tenants(
@@ -52,7 +52,9 @@ async fn the_queue_goes_on() -> Result<()> {
         "INSERT INTO tenants (id) VALUES ('new_1'); INSERT INTO subs VALUES ('new_1', 'active');
          SELECT wab_enqueue_provision(id) FROM (VALUES ('cust_01'), ('new_1')) AS t(id)",
     )?;
-    fleet.sql("CALL wab_work_queue()")?;
+    let (state, message) = fleet.sql_error("CALL wab_work_queue()")?;
+    assert!(state == "21000" && message.contains("tenant_id: cust_01"), "{state}: {message}");
+    assert_eq!(fleet.sql("SELECT failing_job FROM wab_status")?, "work_queue");
     let queue = "SELECT customer_ref, outcome, last_error FROM wab_queue ORDER BY enqueued_at, customer_ref";
     assert_eq!(
         fleet.sql(queue)?,

@@ -5,8 +5,8 @@ WHERE t.wanted AND t.bridge_id OPERATOR(pg_catalog.=) ANY ($1)
   AND (t.customer_ref OPERATOR(pg_catalog.=) b.customer_ref) IS NOT TRUE
   AND NOT EXISTS (SELECT FROM @extschema@.wab_bridges o WHERE o.customer_ref OPERATOR(pg_catalog.=) t.customer_ref)
 UNION ALL
-SELECT b.bridge_id, 'it is paired, and no other bridge of this customer_ref is: find out which one is in use, and write its '
-                    'bridge_id on the tenant row'
+SELECT b.bridge_id, 'it is paired, and no other bridge of this customer_ref is: find out which one is in use. If it is this '
+                    'one, write its bridge_id on the tenant row; if not, delete it in the provider''s dashboard'
 FROM @extschema@.wab_bridges b
 WHERE b.bridge_id OPERATOR(pg_catalog.=) ANY ($1) AND b.duplicated AND b.status OPERATOR(pg_catalog.=) 'paired'
   AND NOT EXISTS (SELECT FROM @extschema@.wab_bridges o
