@@ -90,8 +90,8 @@ COMMENT ON PROCEDURE @extschema@.wab_run_job(text, text) IS
     'Runs an SQL command as a scheduled job, with the caller''s rights. Stores the result in wab_jobs under this '
     'name, and raises the command''s error if there was one.';
 
--- Claims an entry; tries its tenant row; calls the provider and records the answer: three transactions. No lock is held during the
--- call. If the answer cannot be recorded, the next attempt finds the bridge in the provider's list.
+-- Takes three transactions for an entry: it claims the entry; it tries the tenant row; it calls the provider and records the
+-- answer. No lock is held during the call. If the answer cannot be recorded, the next attempt finds the bridge in the provider's list.
 CREATE PROCEDURE @extschema@.wab_work_queue(max_calls integer DEFAULT 9)
 LANGUAGE plpgsql AS $$
 DECLARE

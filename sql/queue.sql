@@ -205,8 +205,8 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@._wab_claim_queued IS
     'Claims the oldest waiting entry of wab_queue that no other worker has claimed, for the duration of the lease; no '
-    'row if there is none. An entry whose tenant row cannot be read is released, and returned with the error. Entries of tenants that are unknown or not wanted are finished as refused, unless another '
-    'transaction is enqueuing tenants.';
+    'row if there is none. An entry whose tenant row cannot be read is released, and returned with the error. Entries of '
+    'tenants that are unknown or not wanted are finished as refused, unless another transaction is enqueuing tenants.';
 
 CREATE FUNCTION @extschema@._wab_release_queued(queue_id uuid, error text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -227,8 +227,8 @@ $$;
 COMMENT ON FUNCTION @extschema@._wab_try_checks IS
     'Why a CHECK constraint or a domain of the two bound columns refuses one of these statuses; null if none does.';
 
--- A table whose trigger protects some rows is still bound: it is refused if none of three rows can be written. A row that
--- another session holds tells nothing, and the next one is tried.
+-- A trigger may protect some rows, so the function refuses a table only if it can write none of three rows. It leaves out
+-- rows that other sessions hold.
 CREATE FUNCTION @extschema@._wab_check_writing() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET row_security = off
 AS $$

@@ -146,11 +146,8 @@ pub async fn delete(client: Client, id: BridgeId, customer_ref: CustomerRef) -> 
         return Ok(Deletion::Refused { carries: live.customer_ref });
     }
     match client.delete(id).await {
-        // A 404 alone may be a gateway's.
         Err(error) if error.is_ambiguous() => match client.reader().list().await {
-            Ok(listing) if listing.malformed.is_empty() && listing.bridges.iter().all(|it| it.id != id) => {
-                Ok(Deletion::Deleted)
-            }
+            Ok(listing) if listing.lacks(id) => Ok(Deletion::Deleted),
             _ => Err(error),
         },
         answer => answer.map(|()| Deletion::Deleted),

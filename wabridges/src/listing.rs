@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::excerpt;
 use crate::flat::Cursor;
 use crate::row::{self, Reason};
-use crate::{Bridge, Listing, MalformedRow, sha256};
+use crate::{Bridge, BridgeId, Listing, MalformedRow, sha256};
 
 /// The approximate length of a row with an id, a customer_ref, a state and a time, in bytes.
 const SHORTEST_ROW: usize = 90;
@@ -85,6 +85,11 @@ impl<'a> Rows<'a> {
 }
 
 impl Listing {
+    /// Whether the provider no longer has this bridge: the list could be read whole, and lacks it. A 404 alone may be a gateway's.
+    pub fn lacks(&self, id: BridgeId) -> bool {
+        self.malformed.is_empty() && self.bridges.iter().all(|bridge| bridge.id != id)
+    }
+
     /// SHA-256, in hex, over all fields of the bridges except `raw`. Equal values mean equal listings.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();

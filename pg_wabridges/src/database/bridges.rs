@@ -112,7 +112,8 @@ pub fn require_row(customer_ref: &CustomerRef) -> Result<(), Raise> {
 }
 
 /// Calls `_wab_record_provision()`; `webhook_url` is the one that this call set, if it set one, and `asked_at` the time at
-/// which the provider was called. Returns whether the tenant row was written; if not, a WARNING says why. An error would roll back the record of the bridge.
+/// which the provider was called. Returns whether the tenant row was written; if not, a WARNING says why. An error would roll
+/// back the record of the bridge.
 pub fn record_provision(
     customer_ref: &CustomerRef,
     bridge: &Provisioned,

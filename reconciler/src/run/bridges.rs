@@ -156,11 +156,9 @@ impl Executor<'_> {
         }
     }
 
-    /// Whether a complete list lacks the bridge. A 404 alone may be a gateway's.
+    /// Whether a complete list lacks the bridge.
     async fn is_gone(&self, id: BridgeId) -> bool {
-        let lacks =
-            |listing: Listing| listing.malformed.is_empty() && listing.bridges.iter().all(|it| it.id != id);
-        self.list().await.is_ok_and(lacks)
+        self.list().await.is_ok_and(|listing| listing.lacks(id))
     }
 }
 

@@ -20,8 +20,8 @@ pub struct Codes<'a> {
 }
 
 impl<'a> Codes<'a> {
-    /// Begins the list with the rows of the run before whose codes are still valid, and returns these. The file is readable
-    /// for this user only, also one that was readable for others, because a code pairs a phone with the session.
+    /// Keeps of an existing list the rows whose codes are still valid, and returns them. Only this user may read the file
+    /// afterwards, because a code pairs a phone with the session.
     pub fn begin(path: &'a Path, now: DateTime<Utc>) -> Result<(Self, Vec<CodeRow>), Error> {
         let codes = Self { path, place: Place::of(path) };
         let rows = match codes.place {

@@ -29,7 +29,7 @@ async fn a_bridge_that_the_row_of_a_renamed_tenant_holds_stays() -> Result<()> {
     let said = fleet.wab(&["apply", "-y", "--target", "cust_08"])?;
     assert!(said.stdout.contains("not deleted: the row of the tenant acme holds it"), "{}", said.stdout);
     assert_eq!(fleet.sandbox.calls("DELETE").await?, 0);
-    // Its own bridge now: the old one is nobody's.
+    // The apply gives acme a bridge of its own. The next one may delete bridge 8.
     fleet.fleet_yaml(
         &tombstone("cust_08", 8).replace("max_creates: 50", "max_creates: 50, renamed_tenants: 1"),
     )?;
